@@ -1,0 +1,21 @@
+PYTHON ?= python
+
+.PHONY: install test lint types check wheel
+
+install:
+	$(PYTHON) -m pip install -e '.[dev]'
+
+test:
+	$(PYTHON) -m pytest
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types:
+	$(PYTHON) -m mypy ma_keras apps
+
+check: lint types test
+
+wheel:
+	$(PYTHON) -m build --wheel

@@ -1,0 +1,233 @@
+"""Variational free energy of the 2-D Ising model (paper, section 4.2 and Figure 4).
+
+  python apps/ising_main.py --flagfile=apps/flagfiles/ising_l8.flags
+
+Trains a Monge-Ampere flow on Eq. (7), resumes where a killed run stopped, and ends with one
+line: the free energy per site with its errors beside the exact one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import operator
+import pathlib
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from absl import app, flags, logging
+
+import ma_keras
+from ma_keras import export, plotting, seeds, symmetry, targets, training
+from ma_keras.training import flags as training_flags
+from ma_keras.training import strategy as strategies
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(training_flags)
+flags.DEFINE_integer('side', 8, 'Lattice side L; N = L * L.', lower_bound=2)
+flags.DEFINE_float('coupling', targets.CRITICAL_COUPLING, 'Bond energy over kT; default critical.')
+flags.DEFINE_enum('boundary', 'periodic', ('periodic', 'open'), 'Boundary of the lattice.')
+flags.DEFINE_enum(
+  'activation', 'log_cosh', ('log_cosh', 'softplus'), 'log_cosh has no bias and is Z2 symmetric.'
+)
+flags.DEFINE_enum(
+  'symmetry',
+  'one_element',
+  ('one_element', 'average', 'none'),
+  'Translations and D4: one random element per step (the paper), the exact average (small '
+  'lattices), or none.',
+)
+flags.DEFINE_enum(
+  'start',
+  'gaussian',
+  ('gaussian', 'random'),
+  'First flow: to the Gaussian factor of the target (log_cosh and H >= 2 N only), or random.',
+)
+flags.DEFINE_float(
+  'force_weight', 0.0, 'Weight of the force-matching term of section 4.2.', lower_bound=0.0
+)
+
+# A run cannot change these on the way: its checkpoints are of this model.
+MODEL_FLAGS = (
+  *('side', 'coupling', 'boundary', 'activation', 'symmetry'),
+  *('hidden_units', 'num_steps', 'step_size', 'integrator'),
+)
+SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
+SNAPSHOT_TILE = 25
+
+
+def build_bijector(target: targets.Ising) -> ma_keras.MongeAmpereBijector:
+  """The paper's flow: one hidden layer, made symmetric as --symmetry says."""
+  layer = ma_keras.potentials.OneHiddenLayer(
+    target.event_size,
+    FLAGS.hidden_units,
+    activation=FLAGS.activation,
+    use_bias=FLAGS.activation != 'log_cosh',
+    seed=FLAGS.seed,
+  )
+  if FLAGS.start == 'gaussian':
+    layer.start_gaussian(target.covariance, FLAGS.num_steps * FLAGS.step_size)
+  return ma_keras.MongeAmpereBijector(
+    symmetrised(layer), FLAGS.num_steps, FLAGS.step_size, integrator=FLAGS.integrator
+  )
+
+
+def symmetrised(potential: ma_keras.potentials.Potential) -> ma_keras.potentials.Potential:
+  """phi~ made symmetric under the lattice's space group as --symmetry says."""
+  if FLAGS.symmetry == 'none':
+    return potential
+  groups = [symmetry.dihedral(FLAGS.side)]
+  if FLAGS.boundary == 'periodic':
+    groups.append(symmetry.translations(FLAGS.side))
+  if FLAGS.symmetry == 'average':
+    return symmetry.GroupAverage(potential, functools.reduce(operator.mul, groups))
+  for seed, group in enumerate(groups):  # Nested draws are draws from the product.
+    potential = symmetry.OneElementPerInterval(potential, group, FLAGS.step_size, seed)
+  return potential
+
+
+def build_model(target: targets.Ising) -> training.VariationalFreeEnergy:
+  """The compiled Keras model; call within the strategy's scope."""
+  model = training.VariationalFreeEnergy(
+    build_bijector(target), target, FLAGS.batch_size, FLAGS.seed, FLAGS.force_weight
+  )
+  total_steps = FLAGS.epochs * FLAGS.steps_per_epoch
+  optimizer = training.adam(
+    FLAGS.learning_rate, total_steps, min(FLAGS.warmup_steps, total_steps), FLAGS.gradient_clip
+  )
+  optimizer.build(model.trainable_variables)  # Before a checkpoint is restored into it.
+  model.compile(optimizer, jit_compile=FLAGS.jit_compile)
+  return model
+
+
+def set_up(
+  run: training.RunDirectory, flag_lines: dict[str, str]
+) -> tuple[tf.distribute.Strategy, targets.Ising, training.VariationalFreeEnergy]:
+  """Everything that can fail for a flag's sake, before any work is done."""
+  strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
+  target = targets.Ising(FLAGS.side, FLAGS.coupling, FLAGS.boundary)
+  with strategy.scope():
+    model = build_model(target)
+  if strategies.is_chief(strategy):
+    run.prepare(flag_lines, MODEL_FLAGS)
+  return strategy, target, model
+
+
+def exact_per_site(target: targets.Ising) -> float | None:
+  """-ln Z/N, or None where nobody knows it."""
+  try:
+    return target.exact_free_energy_per_site()
+  except ValueError as error:
+    logging.warning('No exact free energy to compare with: %s', error)
+    return None
+
+
+def logging_callbacks(
+  model: training.VariationalFreeEnergy, target: targets.Ising, run: training.RunDirectory
+) -> list[tf_keras.callbacks.Callback]:
+  """What writes snapshots, CSV and TensorBoard: the chief's alone."""
+  moments = [FLAGS.epochs * i // SNAPSHOT_MOMENTS for i in range(SNAPSHOT_MOMENTS)]
+  return [
+    training.Snapshots(lambda: draw_spins(model, target), moments, run.snapshots),
+    tf_keras.callbacks.CSVLogger(str(run.metrics), append=True),
+    tf_keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False),
+  ]
+
+
+def train(
+  model: training.VariationalFreeEnergy,
+  run: training.RunDirectory,
+  exact: float | None,
+  logs: list[tf_keras.callbacks.Callback],
+) -> None:
+  """Runs `fit` from wherever the run directory's last backup stands.
+
+  The guard comes first and the backup last: what the guard stops is not saved.
+  """
+  model.fit(
+    model.sample_numbers(FLAGS.steps_per_epoch),
+    epochs=FLAGS.epochs,
+    steps_per_epoch=FLAGS.steps_per_epoch,
+    verbose=1 if sys.stdout.isatty() else 2,
+    callbacks=[
+      training.Guard(exact, FLAGS.batch_size * FLAGS.steps_per_epoch),
+      *logs,
+      tf_keras.callbacks.BackupAndRestore(str(run.backup), delete_checkpoint=False),
+    ],
+  )
+
+
+def draw_spins(model: training.VariationalFreeEnergy, target: targets.Ising) -> np.ndarray:
+  """Spin configurations of the model as it is, int8 [25, L, L]; the same latents every time."""
+  x = model.flow(FLAGS.seed).sample(SNAPSHOT_TILE, seed=seeds.stateless(FLAGS.seed, 'snapshots'))
+  spins = target.sample_spins(x, seed=FLAGS.seed)
+  return spins.numpy().astype(np.int8).reshape(SNAPSHOT_TILE, FLAGS.side, FLAGS.side)
+
+
+def draw_figures(run: training.RunDirectory, exact: float | None) -> None:
+  """Figure 4 of this run."""
+  metrics = run.read_metrics()
+  try:
+    figure = plotting.free_energy(
+      metrics['epoch'], metrics['free_energy_per_site'], exact, run.read_snapshots()
+    )
+  except ImportError:
+    logging.warning('No figure: matplotlib is missing. pip install "ma_keras[plot]"')
+    return
+  figure.savefig(run.figure('figure4'), dpi=150)
+  print(f'Figure: {run.figure("figure4")}')
+
+
+def report(
+  model: training.VariationalFreeEnergy, run: training.RunDirectory, exact: float | None
+) -> None:
+  """Measures the trained flow, writes what is to be kept, and prints the result."""
+  result = training.measure(
+    model.bijector,
+    model.target,
+    FLAGS.eval_samples,
+    min(FLAGS.eval_batch_size, FLAGS.eval_samples),
+    FLAGS.seed,
+    exact,
+  )
+  tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
+  export.save(model.flow(FLAGS.seed), run.saved_model)
+  draw_figures(run, exact)
+  run.write_summary(
+    {'seed': FLAGS.seed, 'version': ma_keras.__version__, **dataclasses.asdict(result)}
+  )
+  print(result)
+  if result.doubts():
+    raise training.TrainingStopped(result.doubts())
+
+
+def main(argv: list[str]) -> None:
+  """Trains, measures and reports."""
+  if len(argv) > 1:
+    raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
+  tf.get_logger().setLevel('ERROR')  # Checkpoints announce every shard they write.
+  run = training.RunDirectory(pathlib.Path(FLAGS.run_dir or f'runs/ising_l{FLAGS.side}'))
+  names = [f.name for f in FLAGS.get_key_flags_for_module(argv[0])]
+  lines = {name: FLAGS[name].serialize() for name in names if FLAGS[name].value is not None}
+  try:
+    strategy, target, model = set_up(run, lines)
+  except (ValueError, OSError) as error:
+    sys.exit(f'ising_main: {error}')
+  exact, chief = exact_per_site(target), strategies.is_chief(strategy)
+  try:
+    train(model, run, exact, logging_callbacks(model, target, run) if chief else [])
+    if chief:
+      report(model, run, exact)
+  except training.TrainingStopped as error:
+    sys.exit(f'ising_main: {error}')
+  except (OSError, tf.errors.ResourceExhaustedError) as error:
+    sys.exit(
+      f'ising_main: no room, or no access: {error}. What {run.root} held before is intact. Free '
+      'disk space or choose another --run_dir; if memory ran out, lower --batch_size.'
+    )
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,24 @@
+"""Monge-Ampere flows: exact-likelihood generative models from a learnable scalar potential."""
+
+from ma_keras import export, integrators, objectives, potentials, samplers, symmetry, targets
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.certificate import Certificate
+from ma_keras.distributions import standard_normal_flow
+from ma_keras.flow import Horizon, Trajectory
+from ma_keras.version import __version__
+
+__all__ = [
+  'Certificate',
+  'Horizon',
+  'MongeAmpereBijector',
+  'Trajectory',
+  '__version__',
+  'export',
+  'integrators',
+  'objectives',
+  'potentials',
+  'samplers',
+  'standard_normal_flow',
+  'symmetry',
+  'targets',
+]

@@ -1,0 +1,175 @@
+"""The fluid's dynamics integrated over a time horizon, in either direction."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras import dynamics, integrators
+from ma_keras.potentials.base import Potential
+
+
+@dataclasses.dataclass(frozen=True)
+class Horizon:
+  """The time interval [0, T] in d equal steps: T = num_steps * step_size (Appendix C).
+
+  Attributes:
+    num_steps: d, at least 1. The paper uses 100 for MNIST and 50 for Ising.
+    step_size: epsilon, positive. The paper uses 0.1.
+  """
+
+  num_steps: int
+  step_size: float
+
+  def __post_init__(self) -> None:
+    """Checks the arguments.
+
+    Raises:
+      ValueError: `num_steps` is not a positive integer or `step_size` not positive and finite.
+    """
+    if not float(self.num_steps).is_integer() or self.num_steps < 1:
+      raise ValueError(
+        f'`num_steps` must be a positive integer, got {self.num_steps}. '
+        'The paper uses 50 for Ising and 100 for MNIST.'
+      )
+    if not (0 < self.step_size < np.inf):
+      raise ValueError(
+        f'`step_size` must be positive and finite, got {self.step_size}. The paper uses 0.1; '
+        'to flow backwards use the inverse, not a negative step.'
+      )
+
+    object.__setattr__(self, 'num_steps', int(self.num_steps))  # 20.0 is 20.
+
+  @property
+  def time(self) -> float:
+    """T."""
+    return self.num_steps * self.step_size
+
+  def refined(self, factor: int = 2) -> Horizon:
+    """The same T in `factor` times as many steps."""
+    return Horizon(self.num_steps * factor, self.step_size / factor)
+
+
+class Trajectory(NamedTuple):
+  """Fluid parcels at chosen times.
+
+  Attributes:
+    times: t_s, shape [S].
+    states: x(t_s), shape [S, ..., N].
+    log_density_changes: ln p(x(t_s), t_s) - ln p(x(t_0), t_0), shape [S, ...].
+  """
+
+  times: tf.Tensor
+  states: tf.Tensor
+  log_density_changes: tf.Tensor
+
+
+def solve(
+  potential: Potential,
+  tableau: integrators.Tableau,
+  horizon: Horizon,
+  x: tf.Tensor,
+  reverse: bool = False,
+  steps: tuple[int, int] | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Integrates dx/dt = grad phi and d ln p/dt = -laplacian phi. Eqs. (2)-(3).
+
+  One `tf.while_loop`, whose graph does not grow with the number of steps. Step k covers
+  [k h, (k + 1) h] in both directions, so a potential keyed to intervals of time is met again
+  on the way back.
+
+  Args:
+    potential: Scalar potential phi.
+    tableau: Explicit Runge-Kutta method.
+    horizon: [0, T] and its steps.
+    x: Fluid parcels at time 0 (at T if `reverse`), shape [..., N].
+    reverse: Flow from T back to 0.
+    steps: Half-open range of steps to take; all of them by default.
+
+  Returns:
+    The parcels at the other end, [..., N], and the change of their log density on the way,
+    [...].
+  """
+  first, last = steps or (0, horizon.num_steps)
+  h = tf.constant(horizon.step_size, x.dtype)
+  prepared = potential.prepared()
+
+  def advance(i: tf.Tensor, x: tf.Tensor, change: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    k = tf.cast(last - 1 - i if reverse else first + i, x.dtype)
+    start, stop = k * h, (k + 1.0) * h
+    frame = prepared.on_interval(start, stop).frame()
+    y, change = integrators.step(
+      tableau,
+      lambda t, state: dynamics.rates(frame.potential, t, state[0]),
+      stop if reverse else start,
+      -h if reverse else h,
+      (frame.enter(x), change),
+    )
+    return i + 1, frame.leave(y), change
+
+  _, x, change = tf.while_loop(
+    lambda i, *_: i < last - first,
+    advance,
+    (tf.constant(0), x, tf.zeros_like(x[..., 0])),
+    maximum_iterations=last - first,
+  )
+  return x, change
+
+
+def trajectory(
+  potential: Potential,
+  tableau: integrators.Tableau,
+  horizon: Horizon,
+  x: tf.Tensor,
+  times: Sequence[float],
+  reverse: bool = False,
+) -> Trajectory:
+  """x(t_s) and ln p along the path, at the steps nearest to the chosen times.
+
+  The states are those of the flow itself, not an interpolation: the one at T is exactly
+  `solve`'s.
+
+  Args:
+    potential: Scalar potential phi.
+    tableau: Explicit Runge-Kutta method.
+    horizon: [0, T] and its steps.
+    x: Parcels at time 0 (at T if `reverse`), shape [..., N].
+    times: Times within [0, T], in the order of the motion: rising, or falling if `reverse`.
+    reverse: Flow from T back to 0.
+
+  Returns:
+    Times (rounded to whole steps), states and log-density changes.
+
+  Raises:
+    ValueError: A time lies outside [0, T], or the times run against the motion.
+  """
+  marks = _nearest_steps(horizon, times, reverse)
+  change = tf.zeros_like(x[..., 0])
+  states, changes = [], []
+  position = horizon.num_steps if reverse else 0
+  for mark in marks:
+    segment = (min(position, mark), max(position, mark))
+    if segment[0] < segment[1]:
+      x, increment = solve(potential, tableau, horizon, x, reverse, segment)
+      change += increment
+    states.append(x)
+    changes.append(change)
+    position = mark
+  stamps = tf.constant([mark * horizon.step_size for mark in marks], x.dtype)
+  return Trajectory(stamps, tf.stack(states), tf.stack(changes))
+
+
+def _nearest_steps(horizon: Horizon, times: Sequence[float], reverse: bool) -> list[int]:
+  marks = [round(float(t) / horizon.step_size) for t in times]
+  ordered = sorted(marks, reverse=reverse)
+  within = all(0 <= t <= horizon.time * (1 + 1e-9) for t in times)
+  if not marks or marks != ordered or not within:
+    raise ValueError(
+      f'`times` must lie within [0, {horizon.time:g}] and '
+      f'{"fall" if reverse else "rise"}, as the fluid moves; got {list(times)}.'
+    )
+  return marks

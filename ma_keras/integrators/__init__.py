@@ -1,0 +1,25 @@
+"""Integrators: tableaus as data, and one step."""
+
+from ma_keras.integrators.runge_kutta import step
+from ma_keras.integrators.tableau import (
+  EULER,
+  HEUN,
+  MIDPOINT,
+  RK4,
+  TABLEAUS,
+  THREE_EIGHTHS,
+  Tableau,
+  get,
+)
+
+__all__ = [
+  'EULER',
+  'HEUN',
+  'MIDPOINT',
+  'RK4',
+  'TABLEAUS',
+  'THREE_EIGHTHS',
+  'Tableau',
+  'get',
+  'step',
+]

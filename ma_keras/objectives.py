@@ -1,0 +1,64 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from ma_keras import distributions
+
+Energy = Callable[[tf.Tensor], tf.Tensor]
+
+
+def reverse_kl(distribution: Any, energy: Energy, latents: tf.Tensor) -> tf.Tensor:
+  """ln p(x, T) + E(x) at x = x(T; z): its mean is L = -ln Z + KL(p || exp(-E)/Z) >= -ln Z. Eq. 7.
+
+  Reparameterised: the samples depend differentiably on the flow's variables.
+
+  Args:
+    distribution: `tfd.TransformedDistribution`, the model p.
+    energy: E, [..., N] -> [...], in units of kT.
+    latents: Draws z of the base distribution, shape [..., N].
+
+  Returns:
+    One value per latent, in nats, shape [...].
+  """
+  x, log_prob = distributions.push_forward(distribution, latents)
+  return log_prob + energy(x)
+
+
+def negative_log_likelihood(distribution: Any, x: tf.Tensor) -> tf.Tensor:
+  """-ln p(x, T), whose mean over data is KL(data || p) + the data's entropy. Eq. 6.
+
+  Args:
+    distribution: Any distribution with `log_prob`.
+    x: Data, shape [..., N].
+
+  Returns:
+    One value per point, in nats, shape [...].
+  """
+  return -distribution.log_prob(x)
+
+
+def force_matching(distribution: Any, energy: Energy, x: tf.Tensor) -> tf.Tensor:
+  """|grad ln p(x, T) + grad E(x)|^2 / N, zero exactly where the model's force is the target's.
+
+  The term of section 4.2 (after Czarnecki et al. 2017). The points are held fixed: it is the
+  density that moves. Training on it takes second derivatives through the flow.
+
+  Args:
+    distribution: The model p, any distribution with `log_prob`.
+    energy: E, [..., N] -> [...], in units of kT.
+    x: Points, shape [..., N]; samples of the model, usually.
+
+  Returns:
+    One value per point, shape [...].
+  """
+  x = tf.stop_gradient(x)
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch(x)
+    mismatch = distribution.log_prob(x) + energy(x)
+  difference = tape.gradient(mismatch, x)
+  return tf.reduce_mean(tf.square(difference), axis=-1)

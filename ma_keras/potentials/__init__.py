@@ -1,0 +1,22 @@
+"""Scalar potentials phi(t, x): value, gradient, Laplacian."""
+
+from ma_keras.potentials.activations import Activation
+from ma_keras.potentials.base import LaplacianMethod, Potential
+from ma_keras.potentials.hutchinson import Hutchinson
+from ma_keras.potentials.keras_model import KerasModel
+from ma_keras.potentials.mlp import MLP
+from ma_keras.potentials.one_hidden_layer import OneHiddenLayer
+from ma_keras.potentials.quadratic import Quadratic
+from ma_keras.potentials.sum import Sum
+
+__all__ = [
+  'MLP',
+  'Activation',
+  'Hutchinson',
+  'KerasModel',
+  'LaplacianMethod',
+  'OneHiddenLayer',
+  'Potential',
+  'Quadratic',
+  'Sum',
+]

@@ -1,0 +1,89 @@
+"""Gradient and exact Laplacian of any scalar potential by nested gradient tapes."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+ScalarField = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def gradient(potential: ScalarField, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  """Velocity grad phi of Eq. (2), by one reverse pass.
+
+  Args:
+    potential: phi(t, x) -> [...]; each value may depend on its own sample alone.
+    t: Time, shape [].
+    x: Points, shape [..., N].
+
+  Returns:
+    grad phi, shape [..., N].
+  """
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch(x)
+    value = potential(t, x)
+  return tape.gradient(value, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def gradient_and_laplacian(
+  potential: ScalarField, t: tf.Tensor, x: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Velocity grad phi and the exact divergence tr(Hessian phi) of Eqs. (2)-(3).
+
+  laplacian phi = sum_i e_i . (Hessian phi) e_i, one Hessian row at a time: N reverse passes
+  over the gradient, in a loop whose graph does not grow with N and that never holds the N x N
+  Hessian. (A `pfor` batch Jacobian would, and cannot be differentiated inside a while loop at
+  N = 784.)
+
+  Args:
+    potential: phi(t, x) -> [...]; each value may depend on its own sample alone.
+    t: Time, shape [].
+    x: Points, shape [..., N] with N known statically.
+
+  Returns:
+    grad phi, shape [..., N], and laplacian phi, shape [...].
+  """
+  event_size = x.shape[-1]
+  with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+    tape.watch(x)
+    velocity = gradient(potential, t, x)
+
+  def add_diagonal_entry(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    direction = tf.one_hot(i, event_size, dtype=x.dtype) * tf.ones_like(x)
+    row = tape.gradient(
+      velocity,
+      x,
+      output_gradients=direction,
+      unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    )
+    return i + 1, total + tf.reduce_sum(row * direction, axis=-1)
+
+  _, laplacian = tf.while_loop(
+    lambda i, _: i < event_size,
+    add_diagonal_entry,
+    (tf.constant(0), tf.zeros_like(x[..., 0])),
+    maximum_iterations=event_size,
+  )
+  return velocity, laplacian
+
+
+def hessian_vector_product(
+  potential: ScalarField, t: tf.Tensor, x: tf.Tensor, vector: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Velocity grad phi and (Hessian phi) v, by two nested reverse passes.
+
+  Args:
+    potential: phi(t, x) -> [...]; each value may depend on its own sample alone.
+    t: Time, shape [].
+    x: Points, shape [..., N].
+    vector: v, shape [..., N].
+
+  Returns:
+    grad phi and (Hessian phi) v, both of shape [..., N].
+  """
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch(x)
+    velocity = gradient(potential, t, x)
+  product = tape.gradient(
+    velocity, x, output_gradients=vector, unconnected_gradients=tf.UnconnectedGradients.ZERO
+  )
+  return velocity, product

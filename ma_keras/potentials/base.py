@@ -1,0 +1,189 @@
+"""The scalar potential phi(t, x) whose gradient moves the fluid."""
+
+from __future__ import annotations
+
+import abc
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+import tensorflow as tf
+
+from ma_keras import seeds
+from ma_keras.potentials import autodiff
+
+if TYPE_CHECKING:
+  from ma_keras.potentials.sum import Sum
+
+PotentialT = TypeVar('PotentialT', bound='Potential')
+
+
+class LaplacianMethod(Protocol):
+  """How to get (grad phi, laplacian phi) from a potential: see `Potential.with_laplacian`."""
+
+  def __call__(
+    self, potential: Potential, t: tf.Tensor, x: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns grad phi [..., N] and laplacian phi [...] at time t [] and points x [..., N]."""
+
+
+class Frame(NamedTuple):
+  """phi(x) = phi~(g x) for an orthogonal map g of R^N.
+
+  Attributes:
+    potential: phi~.
+    enter: x -> g x, [..., N] -> [..., N].
+    leave: y -> g^-1 y, [..., N] -> [..., N].
+  """
+
+  potential: Potential
+  enter: Callable[[tf.Tensor], tf.Tensor]
+  leave: Callable[[tf.Tensor], tf.Tensor]
+
+
+class Potential(tf.Module, abc.ABC):
+  """A learnable scalar potential: dx/dt = grad phi, d ln p/dt = -laplacian phi. Eqs. (2)-(3).
+
+  Write `__call__(t, x)` and nothing else: gradient and exact Laplacian then come from nested
+  gradient tapes. Where closed forms are known, override `_gradient` and
+  `_gradient_and_laplacian`; the public methods stay as they are. Potentials add:
+  `phi_1 + phi_2` is a potential.
+
+  All methods take a scalar time `t` [] and points `x` [..., N], any leading rank.
+
+  Attributes:
+    event_size: N, the number of coordinates of one event.
+  """
+
+  def __init__(self, event_size: int, name: str | None = None) -> None:
+    """Checks and keeps the event size N.
+
+    Args:
+      event_size: N, a positive integer.
+      name: Module name.
+
+    Raises:
+      ValueError: `event_size` is not a positive integer.
+    """
+    super().__init__(name=name)
+    if int(event_size) != event_size or event_size < 1:
+      raise ValueError(
+        f'`event_size` must be a positive integer, got {event_size}. It is N, the length of '
+        'one event: 784 for 28 x 28 images, side * side for a lattice.'
+      )
+    self.event_size = int(event_size)
+    self._laplacian_method: LaplacianMethod | None = None
+
+  @abc.abstractmethod
+  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Returns phi(t, x), shape [...]; the value at a point may not depend on other points."""
+
+  @property
+  def dtype(self) -> tf.DType | None:
+    """Floating dtype of the variables, or None for a potential without any.
+
+    Raises:
+      ValueError: The variables have several.
+    """
+    dtypes = sorted({v.dtype.name for v in self.variables if v.dtype.is_floating})
+    if len(dtypes) > 1:
+      raise ValueError(f'Variables of one potential must share one dtype, got {dtypes}.')
+    return tf.as_dtype(dtypes[0]) if dtypes else None
+
+  def gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Velocity grad phi(t, x), shape [..., N]. Eq. (2)."""
+    return self._gradient(*self._checked(t, x))
+
+  def laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Divergence of the velocity, tr(Hessian phi)(t, x), shape [...]. Eq. (3)."""
+    return self.gradient_and_laplacian(t, x)[1]
+
+  def gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The pair (grad phi [..., N], laplacian phi [...]), sharing their common work."""
+    t, x = self._checked(t, x)
+    if self._laplacian_method is not None:
+      return self._laplacian_method(self, t, x)
+    return self._gradient_and_laplacian(t, x)
+
+  def with_laplacian(self: PotentialT, method: LaplacianMethod | None) -> PotentialT:
+    """The same potential, sharing its variables, with another Laplacian.
+
+    The object keeps its class and its attributes, so a checkpoint of one restores the other.
+
+    Args:
+      method: For example `Hutchinson(seed=0)`, or `autodiff.gradient_and_laplacian` for nested
+        tapes where a closed form exists; None for the potential's own.
+    """
+    return self._twin(_laplacian_method=method)
+
+  def with_seed(self, seed: seeds.Seed) -> Potential:
+    """The same potential with other random draws, sharing its variables.
+
+    What is random is the Laplacian's probe, or the group elements of
+    `symmetry.OneElementPerInterval`; a deterministic potential returns itself. Training draws
+    anew for every batch.
+    """
+    reseed = getattr(self._laplacian_method, 'with_seed', None)
+    return self if reseed is None else self.with_laplacian(reseed(seed))
+
+  def prepared(self: PotentialT) -> PotentialT:
+    """The same potential with what depends on neither t nor x computed once.
+
+    The flow calls this before its loop over steps; the default has nothing to prepare.
+    """
+    return self
+
+  def on_interval(self, start: tf.Tensor, stop: tf.Tensor) -> Potential:
+    """The potential in force on one integration step [start, stop], both of shape [].
+
+    All stages of a step see this one. The default is the potential itself; a random symmetry
+    element per step is the exception (`symmetry.OneElementPerInterval`).
+    """
+    del start, stop
+    return self
+
+  def frame(self) -> Frame:
+    """Coordinates y = g x in which one step is best taken; by default those of x itself.
+
+    Runge-Kutta steps commute with linear maps, so a step of phi~(g x) may be taken as one of
+    phi~(y): g then acts once per step and not once per stage.
+    """
+    return Frame(self, _identity, _identity)
+
+  def __add__(self, other: Potential) -> Sum:
+    """phi_1 + phi_2: gradients and Laplacians add, since Eqs. (2)-(3) are linear in phi."""
+    from ma_keras.potentials.sum import Sum  # Sum is a Potential: imported late, not in a circle.
+
+    if not isinstance(other, Potential):
+      return NotImplemented
+    return Sum((self, other))
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Override with a closed form of grad phi."""
+    return autodiff.gradient(self, t, x)
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Override with a closed form of (grad phi, laplacian phi)."""
+    return autodiff.gradient_and_laplacian(self, t, x)
+
+  def _checked(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    x = tf.convert_to_tensor(x, dtype_hint=self.dtype or tf.float32)
+    if x.shape.rank == 0 or x.shape[-1] != self.event_size:
+      raise ValueError(
+        f'`x` must have shape [..., {self.event_size}], got {x.shape}: its last axis is the '
+        f'event, and this potential has event_size={self.event_size}.'
+      )
+    return tf.convert_to_tensor(t, dtype=x.dtype), x
+
+  def _twin(self: PotentialT, **attributes: object) -> PotentialT:
+    """A shallow copy, sharing the variables, with some attributes replaced."""
+    twin = copy.copy(self)
+    for name, value in attributes.items():
+      # Around tf.Module's tracking, whose tables the shallow copy shares with the original:
+      # there the children of the original stay, and with them the checkpoint of both.
+      object.__setattr__(twin, name, value)
+    return twin
+
+
+def _identity(x: tf.Tensor) -> tf.Tensor:
+  return x

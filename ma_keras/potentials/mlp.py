@@ -1,0 +1,87 @@
+"""A deeper potential: a multilayer perceptron."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from ma_keras import seeds
+from ma_keras.potentials import activations
+from ma_keras.potentials.base import Potential
+from ma_keras.potentials.linear import append_time, apply_kernel
+
+
+class MLP(Potential):
+  """phi(t, x) = a . h_n, h_k = act(W_k' h_(k-1) + b_k), h_0 = x or (x, t).
+
+  Gradient and Laplacian come from nested tapes: exact, at N reverse passes per point and stage.
+
+  Attributes:
+    kernels: Variables W_k, shapes [N (+ 1), H_1], [H_1, H_2], ...
+    biases: Variables b_k, shapes [H_k].
+    amplitude: Variable a, shape [H_n].
+    time_dependent: Whether t is one more input.
+  """
+
+  def __init__(
+    self,
+    event_size: int,
+    hidden_units: Sequence[int] = (64, 64),
+    activation: str = 'softplus',
+    time_dependent: bool = False,
+    dtype: tf.DType = tf.float32,
+    seed: int | None = None,
+    name: str | None = None,
+  ) -> None:
+    """Draws W_k ~ Normal(0, 1/fan-in), b = 0, a ~ Normal(0, 0.01/H_n).
+
+    Args:
+      event_size: N.
+      hidden_units: Widths H_1, ..., H_n of the hidden layers.
+      activation: 'softplus' or 'log_cosh'.
+      time_dependent: Give the network the time as well.
+      dtype: Floating dtype of the variables.
+      seed: Integer that makes the initial values reproducible; None draws fresh ones.
+      name: Module name.
+
+    Raises:
+      ValueError: No hidden layer, a width below one, or an unknown activation.
+    """
+    super().__init__(event_size, name=name)
+    if not hidden_units or min(hidden_units) < 1:
+      raise ValueError(
+        f'`hidden_units` must hold at least one positive width, got {tuple(hidden_units)}. '
+        'For example (64, 64).'
+      )
+    self._activation = activations.get(activation)
+    self.time_dependent = time_dependent
+    widths = (event_size + int(time_dependent), *hidden_units)
+    seed = seeds.fresh() if seed is None else seed
+    keys = seeds.split(seed, len(widths), salt='mlp')
+    self.kernels = tuple(
+      tf.Variable(_scaled_normal((rows, columns), rows**-0.5, key, dtype), name=f'kernel_{k}')
+      for k, (rows, columns, key) in enumerate(zip(widths, widths[1:], keys))
+    )
+    self.biases = tuple(
+      tf.Variable(tf.zeros([width], dtype), name=f'bias_{k}')
+      for k, width in enumerate(hidden_units)
+    )
+    self.amplitude = tf.Variable(
+      _scaled_normal((widths[-1],), 0.1 * widths[-1] ** -0.5, keys[-1], dtype), name='amplitude'
+    )
+
+  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """phi(t, x), shape [...]."""
+    h = x
+    if self.time_dependent:
+      h = append_time(t, x)
+    for kernel, bias in zip(self.kernels, self.biases):
+      h = self._activation.value(apply_kernel(h, kernel) + bias)
+    return tf.reduce_sum(self.amplitude * h, axis=-1)
+
+
+def _scaled_normal(
+  shape: tuple[int, ...], scale: float, seed: tf.Tensor, dtype: tf.DType
+) -> tf.Tensor:
+  return scale * tf.random.stateless_normal(shape, seed, dtype=dtype)

@@ -1,0 +1,105 @@
+"""Finite symmetry groups as tables: each element permutes and flips coordinates."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Group:
+  """Elements g with (g x)_i = sign_gi x_index_gi: orthogonal maps of R^N.
+
+  Being orthogonal, they carry gradients back by their transpose and leave Laplacians alone,
+  and the standard normal base is invariant under all of them (section 4.2).
+
+  Attributes:
+    index: Permutations, int32 [G, N].
+    sign: Signs +1 or -1, int8 [G, N].
+  """
+
+  index: np.ndarray
+  sign: np.ndarray
+
+  def __post_init__(self) -> None:
+    """Checks that every row is a signed permutation.
+
+    Raises:
+      ValueError: A row of `index` is no permutation, or `sign` holds anything but +1 and -1.
+    """
+    rows = np.sort(self.index, axis=-1)
+    if self.index.ndim != 2 or not np.array_equal(
+      rows, np.tile(np.arange(self.size), (len(rows), 1))
+    ):
+      raise ValueError('`index` must hold one permutation of 0..N-1 per row, shape [G, N].')
+    if self.sign.shape != self.index.shape or not np.all(np.abs(self.sign) == 1):
+      raise ValueError('`sign` must hold +1 and -1 only and have the shape of `index`.')
+
+  @property
+  def order(self) -> int:
+    """|G|, the number of elements."""
+    return self.index.shape[0]
+
+  @property
+  def size(self) -> int:
+    """N, the number of coordinates the group acts on."""
+    return self.index.shape[1]
+
+  def __mul__(self, other: Group) -> Group:
+    """All products g h, (g h) x = g (h x): |G| |H| elements in one table.
+
+    The result is a group when the two commute as sets, as translations and D4 do. For large
+    lattices draw from the factors in turn instead of building a big table.
+    """
+    if self.size != other.size:
+      raise ValueError(f'Groups act on {self.size} and {other.size} coordinates.')
+    index = other.index[:, self.index].transpose(1, 0, 2).reshape(-1, self.size)
+    carried = other.sign[:, self.index].transpose(1, 0, 2)
+    sign = (self.sign[:, None, :] * carried).reshape(-1, self.size)
+    return Group(index, sign)
+
+  def inverse(self) -> Group:
+    """The table of inverses, row by row: g^-1 = g' puts x_i back where it came from."""
+    return self._inverse
+
+  @functools.cached_property
+  def _inverse(self) -> Group:
+    index = np.argsort(self.index, axis=-1).astype(np.int32)
+    return Group(index, np.take_along_axis(self.sign, index, axis=-1))
+
+  def apply(self, x: np.ndarray) -> np.ndarray:
+    """g x for every element: [..., N] -> [..., G, N]."""
+    return self.sign * np.asarray(x)[..., self.index]
+
+
+def inversion(size: int) -> Group:
+  """Z2: the identity and x -> -x on N = `size` coordinates."""
+  index = np.tile(np.arange(size, dtype=np.int32), (2, 1))
+  return Group(index, np.stack([np.ones(size), -np.ones(size)]).astype(np.int8))
+
+
+def translations(side: int) -> Group:
+  """The L^2 translations of the periodic L x L lattice, sites in row-major order."""
+  sites = np.arange(side * side).reshape(side, side)
+  shifted = [np.roll(sites, (-i, -j), (0, 1)) for i in range(side) for j in range(side)]
+  return permutations(np.stack(shifted).reshape(side * side, -1))
+
+
+def dihedral(side: int) -> Group:
+  """D4: the 8 rotations and reflections of the L x L lattice, sites in row-major order."""
+  sites = np.arange(side * side).reshape(side, side)
+  images = [np.rot90(s, k) for s in (sites, sites.T) for k in range(4)]
+  return permutations(np.stack(images).reshape(8, -1))
+
+
+def square_lattice(side: int) -> Group:
+  """Translations and D4: the 8 L^2 space-group elements of the periodic L x L lattice."""
+  return translations(side) * dihedral(side)
+
+
+def permutations(index: np.ndarray) -> Group:
+  """The site permutations in the rows of `index` [G, N], without sign changes."""
+  index = np.asarray(index, np.int32)
+  return Group(index, np.ones(index.shape, np.int8))

@@ -1,0 +1,144 @@
+"""The paper's symmetrisation: one random group element per integration step."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from ma_keras import seeds
+from ma_keras.potentials.base import Frame, Potential
+from ma_keras.symmetry import action
+from ma_keras.symmetry.average import check_sizes
+from ma_keras.symmetry.group import Group
+
+
+class Rotated(Potential):
+  """phi(x) = phi~(g x) for an orthogonal element g: gradient g' grad phi~(g x).
+
+  Attributes:
+    potential: phi~.
+    element: g.
+  """
+
+  def __init__(
+    self, potential: Potential, element: action.Element, name: str | None = None
+  ) -> None:
+    """Composes `potential` with `element`; phi~(h (g x)) is phi~((h g) x), one rotation."""
+    super().__init__(potential.event_size, name=name)
+    if isinstance(potential, Rotated) and potential._laplacian_method is None:
+      potential, element = potential.potential, action.compose(potential.element, element)
+    self.potential: Potential = potential
+    self.element = element
+
+  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """phi~(g x), shape [...]."""
+    return self.potential(t, self._enter(x))
+
+  def frame(self) -> Frame:
+    """phi~ in the coordinates g x; not where a Laplacian method of its own looks at x."""
+    if self._laplacian_method is not None:
+      return super().frame()
+    return Frame(self.potential, self._enter, self._leave)
+
+  def _enter(self, x: tf.Tensor) -> tf.Tensor:
+    return action.act(self.element, x)
+
+  def _leave(self, y: tf.Tensor) -> tf.Tensor:
+    return action.act(self.element.inverse(), y)
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return self._leave(self.potential.gradient(t, self._enter(x)))
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    gradient, laplacian = self.potential.gradient_and_laplacian(t, self._enter(x))
+    return self._leave(gradient), laplacian
+
+
+class OneElementPerInterval(Potential):
+  """phi(t, x) = phi~(g_k x) for t in interval k, g_k drawn from the group (section 4.2).
+
+  "At each step of the numerical integration, we sample only one term in the symmetric
+  average." The draws are a function of the seed and of k = floor(t / interval) alone, so
+  forward, inverse and log_prob see the same ones and the flow stays a bijection. Steps of
+  h = interval are the paper's choice; halving the steps keeps the draws, and so changes the
+  integrator alone and not the potential. Steps longer than the interval skip draws: another,
+  equally proper flow.
+
+  A fixed seed is one fixed flow, symmetric only on average over seeds: train with a new seed
+  per batch (`with_seed`), as the paper does. Two nested in each other, with different seeds, draw
+  from a product of groups without its table.
+
+  Attributes:
+    potential: phi~.
+    group: G.
+    interval: Length of time that one draw lasts.
+    seed: Non-negative integer or int32 [2] tensor.
+  """
+
+  def __init__(
+    self,
+    potential: Potential,
+    group: Group,
+    interval: float,
+    seed: seeds.Seed = 0,
+    name: str | None = None,
+  ) -> None:
+    """Symmetrises `potential` by random elements of `group`.
+
+    Args:
+      potential: phi~ on N coordinates.
+      group: Group acting on the same N coordinates.
+      interval: Positive length of time; the flow's step size, usually.
+      seed: Non-negative integer or int32 [2] tensor.
+      name: Module name.
+
+    Raises:
+      ValueError: The sizes differ or the interval is not positive.
+    """
+    super().__init__(potential.event_size, name=name)
+    check_sizes(potential, group)
+    if not (0 < interval < math.inf):
+      raise ValueError(
+        f'`interval` must be positive and finite, got {interval}. Pass the step size.'
+      )
+    self.potential = potential
+    self.group = group
+    self.interval = interval
+    self.seed = seed
+
+  def with_seed(self, seed: seeds.Seed) -> Potential:
+    """The same potential with other group elements, and other draws within phi~."""
+    own, inner = seeds.split(seed, 2, salt='one_element')
+    twin = self._twin(seed=own, potential=self.potential.with_seed(inner))
+    return Potential.with_seed(twin, seed)
+
+  def prepared(self) -> OneElementPerInterval:
+    """The same draws from the prepared phi~."""
+    return self._twin(potential=self.potential.prepared())
+
+  def on_interval(self, start: tf.Tensor, stop: tf.Tensor) -> Potential:
+    """phi~(g_k .): one element for the whole step, all of whose stages must see the same.
+
+    The middle of the step decides which: it is far from the interval's ends, so rounding
+    cannot move it next door.
+    """
+    in_force = self.potential.on_interval(start, stop)
+    element = self._draw((start + stop) / 2.0)
+    return Rotated(in_force, element).with_laplacian(self._laplacian_method)
+
+  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """phi~(g_k x) at k = floor(t / interval), shape [...]."""
+    time = tf.cast(tf.convert_to_tensor(t, dtype_hint=x.dtype), x.dtype)
+    return Rotated(self.potential, self._draw(time))(t, x)
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return Rotated(self.potential, self._draw(t)).gradient(t, x)
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return Rotated(self.potential, self._draw(t)).gradient_and_laplacian(t, x)
+
+  def _draw(self, t: tf.Tensor) -> action.Element:
+    interval = tf.cast(tf.floor(t / self.interval), tf.int32)
+    seed = seeds.fold_in(seeds.stateless(self.seed, salt='group_elements'), interval)
+    return action.pick(self.group, seeds.integers([], seed, self.group.order), t.dtype)

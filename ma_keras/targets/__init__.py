@@ -1,0 +1,23 @@
+"""Energies to sample from, each with its ground truth where one is known."""
+
+from ma_keras.targets import kaufman, lattice
+from ma_keras.targets.ising import Ising
+from ma_keras.targets.kaufman import CRITICAL_COUPLING
+from ma_keras.targets.phi4 import Phi4
+from ma_keras.targets.target import SampledTarget, SolvedTarget, Target
+from ma_keras.targets.toy import Banana, GaussianMixture, Ring, TwoMoons
+
+__all__ = [
+  'CRITICAL_COUPLING',
+  'Banana',
+  'GaussianMixture',
+  'Ising',
+  'Phi4',
+  'Ring',
+  'SampledTarget',
+  'SolvedTarget',
+  'Target',
+  'TwoMoons',
+  'kaufman',
+  'lattice',
+]

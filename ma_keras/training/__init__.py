@@ -1,0 +1,21 @@
+"""Training with tf_keras: models, callbacks, strategies, run directories.
+
+`ma_keras.training.flags` defines absl flags when imported, and so is left to the apps.
+"""
+
+from ma_keras.training.callbacks import Guard, Snapshots, TrainingStopped
+from ma_keras.training.free_energy import FreeEnergy, measure
+from ma_keras.training.optimizer import adam
+from ma_keras.training.run_directory import RunDirectory
+from ma_keras.training.variational import VariationalFreeEnergy
+
+__all__ = [
+  'FreeEnergy',
+  'Guard',
+  'RunDirectory',
+  'Snapshots',
+  'TrainingStopped',
+  'VariationalFreeEnergy',
+  'adam',
+  'measure',
+]

@@ -1,0 +1,96 @@
+"""Keras callbacks of our own: a guard against divergence, and snapshots for Figure 4."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+
+class TrainingStopped(RuntimeError):
+  """Training met something it must not go on from; the message says what to change."""
+
+
+class Guard(tf_keras.callbacks.Callback):
+  """Stops when the bound F/N is NaN, or lies below the exact -ln Z/N by more than its error.
+
+  F >= -ln Z is a theorem (Eq. 7). A mean below the exact value by more than `sigmas` standard
+  errors means that the optimiser has learnt to cheat the integrator. (The error takes samples
+  as independent, as they are but for the draws that a batch shares: hence the wide margin.)
+  Place it before the callbacks that save, so that the last checkpoint is the last good one.
+
+  Attributes:
+    exact_per_site: -ln Z/N, or None to check for NaN only.
+    samples_per_epoch: Samples behind each epoch's mean.
+    sigmas: How many standard errors below the exact value are put down to chance.
+  """
+
+  def __init__(
+    self, exact_per_site: float | None, samples_per_epoch: int, sigmas: float = 5.0
+  ) -> None:
+    """Keeps what the epochs are compared with."""
+    super().__init__()
+    self.exact_per_site = exact_per_site
+    self.samples_per_epoch = samples_per_epoch
+    self.sigmas = sigmas
+
+  def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    """Raises TrainingStopped when the running mean is no longer finite."""
+    self._check_finite((logs or {}).get('free_energy_per_site', 0.0), f'step {batch + 1}')
+
+  def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    """Raises TrainingStopped on a bound that is too good, or on variables that are not finite."""
+    for variable in self.model.trainable_variables:
+      self._check_finite(float(tf.reduce_sum(variable)), f'epoch {epoch + 1} ({variable.name})')
+    if logs:
+      self._check_bound(logs['free_energy_per_site'], logs['spread_per_site'], epoch)
+
+  def _check_finite(self, value: float, where: str) -> None:
+    if not math.isfinite(value):
+      raise TrainingStopped(
+        f'The free energy became {value} at {where}. Lower --learning_rate or --gradient_clip: '
+        'the same command with the new value goes on from the last good checkpoint, which is '
+        'kept. If it happens again, start anew in another --run_dir with more, smaller steps '
+        '(--num_steps up, --step_size down).'
+      )
+
+  def _check_bound(self, mean: float, spread: float, epoch: int) -> None:
+    error = spread / math.sqrt(self.samples_per_epoch)
+    if self.exact_per_site is not None and mean < self.exact_per_site - self.sigmas * error:
+      raise TrainingStopped(
+        f'F/N = {mean:.6f} +- {error:.1g} at epoch {epoch + 1} lies below the exact '
+        f'{self.exact_per_site:.6f}, which no flow can: the integrator is being cheated. Start '
+        'anew in another --run_dir with more, smaller steps (--num_steps up, --step_size down '
+        'by the same factor). The checkpoint of the epoch before is kept.'
+      )
+
+
+class Snapshots(tf_keras.callbacks.Callback):
+  """Writes samples of the model at the beginning of chosen epochs, for the insets of Figure 4.
+
+  Attributes:
+    draw: () -> samples, an array to be saved.
+    epochs: Zero-based epochs at whose beginning samples are drawn.
+    directory: Where `epoch_00000.npy`, ... go.
+  """
+
+  def __init__(
+    self, draw: Callable[[], np.ndarray], epochs: list[int], directory: pathlib.Path
+  ) -> None:
+    """Makes the directory."""
+    super().__init__()
+    self.draw = draw
+    self.epochs = frozenset(epochs)
+    self.directory = directory
+    directory.mkdir(parents=True, exist_ok=True)
+
+  def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    """Saves a snapshot if this epoch was chosen."""
+    del logs
+    if epoch in self.epochs:
+      np.save(self.directory / f'epoch_{epoch:05d}.npy', self.draw())

@@ -1,0 +1,31 @@
+"""The optimiser of every app: Adam with warm-up, cosine decay and gradient clipping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tf_keras
+
+
+def adam(
+  learning_rate: float, total_steps: int, warmup_steps: int = 0, gradient_clip: float = 0.0
+) -> Any:
+  """Adam (Kingma & Ba 2015), rate rising linearly, then falling as a half cosine to 1 %.
+
+  Args:
+    learning_rate: The peak.
+    total_steps: Steps until the end of the decay, warm-up included.
+    warmup_steps: Steps of the rise.
+    gradient_clip: Largest global norm of the gradient; 0 leaves it alone.
+
+  Returns:
+    A tf_keras optimiser.
+  """
+  schedule = tf_keras.optimizers.schedules.CosineDecay(
+    initial_learning_rate=learning_rate / max(warmup_steps, 1),
+    decay_steps=max(total_steps - warmup_steps, 1),
+    alpha=0.01,
+    warmup_target=learning_rate if warmup_steps else None,
+    warmup_steps=warmup_steps,
+  )
+  return tf_keras.optimizers.Adam(schedule, global_clipnorm=gradient_clip or None)

@@ -1,0 +1,60 @@
+"""Which devices to train on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+STRATEGIES = ('one_device', 'mirrored', 'multi_worker', 'tpu')
+
+
+def make(name: str, tpu: str = '') -> Any:
+  """Returns the `tf.distribute` strategy of that name.
+
+  Args:
+    name: 'one_device' (TensorFlow's default placement: the first GPU if there is one),
+      'mirrored' (all GPUs of this machine), 'multi_worker' (the cluster in TF_CONFIG), or 'tpu'.
+    tpu: TPU address for 'tpu'; '' or 'local' on a TPU VM.
+
+  Returns:
+    A strategy; build the model within its scope.
+
+  Raises:
+    ValueError: The name is unknown, or there is no such device.
+  """
+  if name == 'one_device':
+    return tf.distribute.get_strategy()
+  if name == 'mirrored':
+    devices = tf.config.list_logical_devices('GPU') or tf.config.list_logical_devices('CPU')
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+  if name == 'multi_worker':
+    return tf.distribute.MultiWorkerMirroredStrategy()
+  if name == 'tpu':
+    return _tpu_strategy(tpu)
+  raise ValueError(f'`strategy` must be one of {list(STRATEGIES)}, got {name!r}.')
+
+
+def is_chief(strategy: Any) -> bool:
+  """Whether this process writes the logs and figures."""
+  resolver = strategy.cluster_resolver
+  if resolver is None or not resolver.task_type:
+    return True
+  return resolver.task_type == 'chief' or (
+    resolver.task_type == 'worker'
+    and resolver.task_id == 0
+    and 'chief' not in resolver.cluster_spec().jobs
+  )
+
+
+def _tpu_strategy(tpu: str) -> Any:
+  try:
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu)
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+  except (ValueError, tf.errors.OpError) as error:
+    raise ValueError(
+      f"`strategy='tpu'` found no TPU at {tpu!r} ({error}): pass --tpu=ADDRESS, or "
+      '--strategy=one_device.'
+    ) from error
+  return tf.distribute.TPUStrategy(resolver)

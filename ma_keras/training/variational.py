@@ -1,0 +1,124 @@
+"""Variational free energy as a tf_keras model: Eq. (7) minimised by `fit`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from ma_keras import objectives, seeds
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions import standard_normal_flow
+from ma_keras.targets.target import Target
+
+
+class VariationalFreeEnergy(tf_keras.Model):
+  """Minimises L = E[ln p(x, T) + E(x)] over the potential, a bound on -ln Z from above. Eq. 7.
+
+  The "data set" of `fit` is the list of sample numbers 0..B-1 of one global batch
+  (`sample_numbers`). Step k draws all B latents, and the potential's own random elements, from
+  (seed, k) alone, and each replica takes the rows it was handed. So N replicas train exactly
+  as one with the same global batch, and a resumed run continues the interrupted one.
+
+  Attributes:
+    bijector: The flow that is trained.
+    target: Energy and event size.
+    batch_size: B, over all replicas.
+    seed: Non-negative integer; with the step it names every random number of training.
+    force_weight: Weight of the force-matching term of section 4.2.
+  """
+
+  def __init__(
+    self,
+    bijector: MongeAmpereBijector,
+    target: Target,
+    batch_size: int,
+    seed: int = 0,
+    force_weight: float = 0.0,
+    name: str = 'variational_free_energy',
+  ) -> None:
+    """Checks the arguments.
+
+    Args:
+      bijector: The flow to train.
+      target: Whose energy E is sampled.
+      batch_size: B, over all replicas. The paper uses 64.
+      seed: Non-negative integer.
+      force_weight: Weight of |grad ln p + grad E|^2 / N, zero or positive.
+      name: Model name.
+
+    Raises:
+      ValueError: The event sizes differ, or a number is out of range.
+    """
+    super().__init__(name=name)
+    if target.event_size != bijector.potential.event_size:
+      raise ValueError(
+        f'`target` has event_size={target.event_size}, but the potential has '
+        f'{bijector.potential.event_size}: give both the same N.'
+      )
+    if batch_size < 1 or force_weight < 0:
+      raise ValueError(
+        f'`batch_size` must be positive and `force_weight` not negative, got {batch_size} '
+        f'and {force_weight}.'
+      )
+    self.bijector = bijector
+    self.target = target
+    self.batch_size = batch_size
+    self.seed = seed
+    self.force_weight = force_weight
+    self._free_energy = tf_keras.metrics.Mean('free_energy_per_site', dtype=tf.float64)
+    self._square = tf_keras.metrics.Mean('square', dtype=tf.float64)
+    self.built = True  # All variables exist; there is no call() to build from.
+
+  @property
+  def metrics(self) -> list[Any]:
+    """The running means that `fit` resets every epoch."""
+    return [self._free_energy, self._square]
+
+  def sample_numbers(self, steps: int) -> tf.data.Dataset:
+    """`steps` global batches, each the sample numbers 0..B-1."""
+    return tf.data.Dataset.range(self.batch_size).batch(self.batch_size).repeat(steps)
+
+  def flow(self, seed: seeds.Seed) -> Any:
+    """The model p(x, T), with the draws of `seed` in its potential."""
+    return standard_normal_flow(self.bijector.with_seed(seed))
+
+  def train_step(self, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
+    """One Adam step on this replica's share `numbers` (int64 [b]) of the global batch."""
+    latent_seed, flow_seed = seeds.split(self._step_seed(), 2, salt='train_step')
+    latents = self._latents(latent_seed, numbers)
+    with tf.GradientTape() as tape:
+      free_energies, penalties = self._terms(self.flow(flow_seed), latents)
+      # Summed over replicas by the optimizer: together the mean over the global batch.
+      loss = tf.reduce_sum(free_energies + penalties) / self.batch_size
+    variables = self.trainable_variables
+    gradients = tape.gradient(loss, variables)
+    self.optimizer.apply_gradients(zip(gradients, variables))
+    return self._updated_metrics(free_energies)
+
+  def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
+    free_energies = objectives.reverse_kl(flow, self.target.energy, latents)
+    if self.force_weight == 0:
+      return free_energies, tf.zeros_like(free_energies)
+    x = flow.bijector.forward(latents)
+    mismatch = objectives.force_matching(flow, self.target.energy, x)
+    return free_energies, self.force_weight * mismatch
+
+  def _step_seed(self) -> tf.Tensor:
+    seed = seeds.stateless(self.seed, salt='variational_free_energy')
+    return seeds.fold_in(seed, tf.cast(self.optimizer.iterations, tf.int32))
+
+  def _latents(self, seed: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    shape = [self.batch_size, self.target.event_size]
+    everyone = tf.random.stateless_normal(shape, seed, dtype=self.bijector.dtype)
+    return tf.gather(everyone, numbers)
+
+  def _updated_metrics(self, free_energies: tf.Tensor) -> dict[str, tf.Tensor]:
+    per_site = tf.cast(free_energies, tf.float64) / self.target.event_size
+    self._free_energy.update_state(per_site)
+    self._square.update_state(tf.square(per_site))
+    mean = self._free_energy.result()
+    spread = tf.sqrt(tf.maximum(self._square.result() - tf.square(mean), 0.0))
+    return {'free_energy_per_site': mean, 'spread_per_site': spread}

@@ -1,0 +1,81 @@
+"""Packaging of ma_keras; the settings of ruff, mypy and pytest are in pyproject.toml."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).resolve().parent
+
+# The lower bounds are tested through requirements-lowest.txt: change both together.
+INSTALL_REQUIRES = [
+  # Older ones refuse the protobuf that tensorflow-metadata, hence tensorflow-datasets, needs.
+  'tensorflow>=2.20',
+  # A release of tf-keras demands its own minor of tensorflow, so pip picks the two as a pair.
+  'tf-keras>=2.20.1',
+  'tensorflow-probability>=0.25',
+  # tf.summary and the TensorBoard callback need it; tensorflow stopped installing it at 2.21.
+  'tensorboard>=2.20',
+  'tensorflow-datasets>=4.9.7',
+  # tensorflow-datasets imports it without declaring it.
+  'importlib_resources>=6.0',
+  # Its later releases need Python 3.11; without this, an old pip may backtrack for many minutes.
+  'etils<1.14; python_version < "3.11"',
+  # tensorflow-probability imports distutils, which on Python 3.12 and later is setuptools' own.
+  'setuptools>=68',
+  'numpy>=1.26',
+  'absl-py>=2.0',
+]
+
+PLOT_REQUIRES = ['matplotlib>=3.8']
+
+# ruff and mypy are held to a range: a newer one may reject code that passes today.
+DEV_REQUIRES = [*PLOT_REQUIRES, 'build>=1.0', 'mypy>=2.4,<3', 'pytest>=8.0', 'ruff>=0.17,<0.18']
+
+
+def read_text(name: str) -> str:
+  """Text of a file beside setup.py, empty if the file is missing."""
+  path = ROOT / name
+  return path.read_text(encoding='utf-8') if path.exists() else ''
+
+
+def read_version() -> str:
+  """Version string of ma_keras/version.py, read as text because an import would need TensorFlow."""
+  found = re.search(r"^__version__ = '([^']+)'$", read_text('ma_keras/version.py'), re.MULTILINE)
+  if found is None:
+    raise RuntimeError("ma_keras/version.py must hold a line such as: __version__ = '0.1.0'")
+  return found.group(1)
+
+
+setup(
+  name='ma_keras',
+  version=read_version(),
+  description='Monge-Ampere flows: exact-likelihood generative models from one scalar potential.',
+  long_description=read_text('README.md'),
+  long_description_content_type='text/markdown',
+  author='The ma_keras developers',
+  license='Apache-2.0',
+  license_files=['LICENSE'],
+  keywords='normalizing-flow monge-ampere generative-model tensorflow-probability ising',
+  packages=find_packages(include=['ma_keras', 'ma_keras.*']),
+  package_data={'ma_keras': ['py.typed']},
+  zip_safe=False,
+  python_requires='>=3.10,<3.14',
+  install_requires=INSTALL_REQUIRES,
+  extras_require={'plot': PLOT_REQUIRES, 'dev': DEV_REQUIRES},
+  classifiers=[
+    'Development Status :: 4 - Beta',
+    'Intended Audience :: Education',
+    'Intended Audience :: Science/Research',
+    'Operating System :: POSIX :: Linux',
+    'Programming Language :: Python :: 3',
+    'Programming Language :: Python :: 3 :: Only',
+    'Programming Language :: Python :: 3.10',
+    'Programming Language :: Python :: 3.11',
+    'Programming Language :: Python :: 3.12',
+    'Programming Language :: Python :: 3.13',
+    'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    'Topic :: Scientific/Engineering :: Physics',
+    'Typing :: Typed',
+  ],
+)

@@ -1,0 +1,169 @@
+"""The Ising app as a user runs it: in a process of its own, on tiny flagfiles."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+APP = [sys.executable, str(ROOT / 'apps' / 'ising_main.py')]
+TINY = [
+  *('--side=2', '--hidden_units=8', '--num_steps=4', '--batch_size=16', '--epochs=3'),
+  *('--steps_per_epoch=10', '--eval_samples=128'),
+]
+
+
+def run(*flags, timeout=300):
+  return subprocess.run([*APP, *flags], capture_output=True, text=True, timeout=timeout, cwd=ROOT)
+
+
+def weights(path):
+  reader = tf.train.load_checkpoint(str(path / 'weights' / 'final'))
+  names = [n for n in reader.get_variable_to_shape_map() if 'potential' in n]
+  assert names
+  return {name: reader.get_tensor(name) for name in sorted(names)}
+
+
+def checkpoint_bytes(path):
+  files = [file for file in (path / 'backup').rglob('*') if file.is_file()]
+  assert files
+  return {str(file): file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+  path = tmp_path_factory.mktemp('ising')
+  return path, run(*TINY, f'--run_dir={path}')
+
+
+def test_l4_ends_with_an_honest_free_energy(tmp_path):
+  """L=4: the reweighted -ln Z is within three standard errors of the exact one."""
+  done = run('--flagfile=apps/flagfiles/ising_l4.flags', '--epochs=3', f'--run_dir={tmp_path}')
+  assert done.returncode == 0, done.stderr
+  result = json.loads((tmp_path / 'summary.json').read_text())
+  assert result['exact_per_site'] == pytest.approx(-2.336045730622, abs=1e-11)
+  assert 0 < result['gap_per_site'] < 0.03
+  assert result['integration_error'] < 1e-4
+  assert result['effective_sample_size'] > 0.1
+  assert result['reweighted_error'] < 3e-3
+  off = result['reweighted_per_site'] - result['exact_per_site']
+  assert abs(off) < 3 * result['reweighted_error']
+
+
+def test_a_run_leaves_everything_behind(finished):
+  path, done = finished
+  assert done.returncode == 0, done.stderr
+  assert done.stdout.strip().splitlines()[-1].startswith('F/N = ')
+  for name in ('flags.txt', 'metrics.csv', 'figure4.png', 'summary.json'):
+    assert (path / name).stat().st_size > 0
+  assert len(list((path / 'snapshots').iterdir())) == 3  # Epoch 0 counts twice for 3 epochs.
+  assert list((path / 'tensorboard').rglob('events*'))
+  assert (path / 'saved_model' / 'saved_model.pb').exists()
+
+
+def test_the_flagfile_of_a_run_replays_it_exactly(finished, tmp_path):
+  path, _ = finished
+  done = run(f'--flagfile={path}/flags.txt', f'--run_dir={tmp_path}')
+  assert done.returncode == 0, done.stderr
+  first, again = weights(path), weights(tmp_path)
+  for name in first:
+    np.testing.assert_array_equal(first[name], again[name])
+
+
+def test_a_killed_run_resumes_to_the_same_weights(finished, tmp_path):
+  path, _ = finished
+  flags = [*TINY, f'--run_dir={tmp_path}']
+  process = subprocess.Popen(
+    [*APP, *flags], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+  )
+  deadline = time.time() + 200
+  first_backup = tmp_path / 'backup' / 'chief' / 'checkpoint'
+  while not first_backup.exists() and process.poll() is None and time.time() < deadline:
+    time.sleep(0.05)
+  process.send_signal(signal.SIGKILL)
+  process.wait()
+  assert not (tmp_path / 'summary.json').exists()
+  done = run(*flags)
+  assert done.returncode == 0, done.stderr
+  assert 'Epoch 1/' not in done.stdout
+  uninterrupted, resumed = weights(path), weights(tmp_path)
+  for name in uninterrupted:
+    np.testing.assert_array_equal(uninterrupted[name], resumed[name])
+
+
+def test_a_finished_run_is_not_trained_again(finished):
+  path, _ = finished
+  before = weights(path)
+  done = run(*TINY, f'--run_dir={path}')
+  assert done.returncode == 0 and 'Epoch' not in done.stdout
+  for name, value in weights(path).items():
+    np.testing.assert_array_equal(value, before[name])
+
+
+def test_a_compiled_run_ends_in_the_same_place(finished, tmp_path):
+  """XLA rounds and draws its latents its own way, so the same only within the errors."""
+  path, _ = finished
+  done = run(*TINY, '--jit_compile', f'--run_dir={tmp_path}')
+  assert done.returncode == 0, done.stderr
+  plain, compiled = (json.loads((p / 'summary.json').read_text()) for p in (path, tmp_path))
+  error = plain['statistical_error'] + compiled['statistical_error']
+  assert abs(plain['free_energy_per_site'] - compiled['free_energy_per_site']) < 5 * error
+
+
+@pytest.mark.parametrize(
+  'flags', [['--symmetry=average'], ['--symmetry=none', '--activation=softplus', '--start=random']]
+)
+def test_other_models_run_too(flags, tmp_path):
+  done = run(*TINY, *flags, f'--run_dir={tmp_path}')
+  assert done.returncode == 0, done.stderr
+  assert 'F/N = ' in done.stdout
+
+
+def test_another_model_in_the_same_directory_is_refused(finished):
+  path, _ = finished
+  done = run(*TINY, '--hidden_units=16', f'--run_dir={path}')
+  assert done.returncode != 0
+  assert '--hidden_units=16' in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_divergence_stops_with_advice_and_keeps_the_checkpoint(tmp_path):
+  flags = [*TINY, f'--run_dir={tmp_path}']
+  assert run(*flags, '--epochs=1').returncode == 0
+  before = checkpoint_bytes(tmp_path)
+  done = run(*flags, '--learning_rate=1e30', '--gradient_clip=0', '--warmup_steps=0')
+  assert done.returncode != 0
+  assert '--learning_rate' in done.stderr and 'Traceback' not in done.stderr
+  assert checkpoint_bytes(tmp_path) == before
+  recovered = run(*flags)
+  assert recovered.returncode == 0 and 'Epoch 2/3' in recovered.stdout
+
+
+@pytest.mark.parametrize(
+  'flag',
+  ['--num_steps=-3', '--boundary=twisted', '--strategy=gpu', '--side=1', '--nonsense=1', 'stray'],
+)
+def test_bad_flags_are_named(flag, tmp_path):
+  done = run(*TINY, flag, f'--run_dir={tmp_path}')
+  assert done.returncode != 0
+  name = flag.split('=')[0].lstrip('-')
+  assert name in done.stderr + done.stdout
+  assert 'Traceback' not in done.stderr
+
+
+def test_an_unwritable_run_directory_is_one_line(tmp_path):
+  (tmp_path / 'file').write_text('')
+  done = run(*TINY, f'--run_dir={tmp_path}/file/run')
+  assert done.returncode != 0
+  assert done.stderr.strip().splitlines()[-1].startswith('ising_main:')
+
+
+def test_help_lists_the_flags():
+  done = run('--help')
+  for flag in ('--side', '--num_steps', '--strategy', '--run_dir', '--learning_rate'):
+    assert flag in done.stdout.replace('--[no]', '--')

@@ -1,0 +1,100 @@
+"""The tableaus satisfy Butcher's order conditions, exactly those of their order."""
+
+from fractions import Fraction
+
+import pytest
+
+from ma_keras import integrators
+
+ALL = pytest.mark.parametrize('tableau', integrators.TABLEAUS.values(), ids=lambda t: t.name)
+
+
+def fractions(tableau):
+  """a (square), b and c as fractions: the floats are those nearest to small fractions."""
+
+  def exact(value):
+    fraction = Fraction(value).limit_denominator(100)
+    assert float(fraction) == value
+    return fraction
+
+  stages = len(tableau.b)
+  a = [[exact(row[j]) if j < len(row) else Fraction(0) for j in range(stages)] for row in tableau.a]
+  return a, [exact(b) for b in tableau.b], [exact(c) for c in tableau.c]
+
+
+def residuals(tableau):
+  """Order -> residuals of the conditions of that order, one for each rooted tree."""
+  a, b, c = fractions(tableau)
+  stages = range(len(b))
+
+  def weigh(values):
+    return sum(b[i] * values[i] for i in stages)
+
+  def inner(values):
+    return [sum(a[i][j] * values[j] for j in stages) for i in stages]
+
+  def power(k):
+    return [c[i] ** k for i in stages]
+
+  return {
+    1: [weigh(power(0)) - 1],
+    2: [weigh(power(1)) - Fraction(1, 2)],
+    3: [weigh(power(2)) - Fraction(1, 3), weigh(inner(power(1))) - Fraction(1, 6)],
+    4: [
+      weigh(power(3)) - Fraction(1, 4),
+      weigh([c[i] * inner(power(1))[i] for i in stages]) - Fraction(1, 8),
+      weigh(inner(power(2))) - Fraction(1, 12),
+      weigh(inner(inner(power(1)))) - Fraction(1, 24),
+    ],
+    5: [weigh(power(4)) - Fraction(1, 5)],
+  }
+
+
+@ALL
+def test_conditions_hold_up_to_the_order_and_fail_beyond(tableau):
+  conditions = residuals(tableau)
+  assert all(r == 0 for order in range(1, tableau.order + 1) for r in conditions[order])
+  assert any(r != 0 for r in conditions[tableau.order + 1])
+
+
+@ALL
+def test_rows_sum_to_the_times(tableau):
+  a, _, c = fractions(tableau)
+  assert [sum(row) for row in a] == c
+
+
+@ALL
+def test_explicit_and_rectangular(tableau):
+  assert len(tableau.a) == len(tableau.b) == len(tableau.c)
+  assert all(len(row) <= i for i, row in enumerate(tableau.a))
+
+
+@ALL
+def test_found_by_name(tableau):
+  assert integrators.get(tableau.name) is tableau
+  assert integrators.get(tableau) is tableau
+  assert integrators.TABLEAUS[tableau.name] is tableau
+
+
+def test_a_tableau_of_your_own_passes_through():
+  ralston = integrators.Tableau('ralston', 2, ((), (2 / 3,)), (0.25, 0.75), (0.0, 2 / 3))
+  assert integrators.get(ralston) is ralston
+
+
+def test_unknown_names_list_the_known_ones():
+  with pytest.raises(ValueError, match=r"`integrator` must be one of .*'rk4'.* got 'dopri5'"):
+    integrators.get('dopri5')
+
+
+@pytest.mark.parametrize(
+  ('a', 'b', 'c'),
+  [
+    (((0.5,),), (1.0,), (0.5,)),  # Implicit.
+    (((), (0.5,)), (1.0,), (0.0, 0.5)),  # One weight is missing.
+    (((), (0.5,)), (0.0, 0.9), (0.0, 0.5)),  # Not consistent.
+    (((), (0.5,)), (0.0, 1.0), (0.0, 0.4)),  # Stage at another time than its state.
+  ],
+)
+def test_what_is_no_explicit_method_is_refused(a, b, c):
+  with pytest.raises(ValueError, match="'mine'"):
+    integrators.Tableau('mine', 1, a, b, c)

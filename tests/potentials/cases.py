@@ -1,0 +1,134 @@
+"""Potentials with generic variables, and their derivatives by other means than their own."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from ma_keras.potentials import MLP, KerasModel, OneHiddenLayer, Potential, Quadratic
+from tests import reference
+
+EVENT_SIZE = 4
+TIME = 0.7
+
+
+class Wave(Potential):
+  """phi = exp(-t) sin(x_0 x_1) + sum_i x_i^3 / 6: nothing but a value."""
+
+  def __call__(self, t, x):
+    return tf.exp(-t) * tf.sin(x[..., 0] * x[..., 1]) + tf.reduce_sum(x**3, axis=-1) / 6.0
+
+
+class Linear(Potential):
+  """phi = x_0 - 2 x_1: its gradient does not depend on x."""
+
+  def __call__(self, t, x):
+    return x[..., 0] - 2.0 * x[..., 1]
+
+
+class Constant(Potential):
+  """phi = 3: its value does not depend on x."""
+
+  def __call__(self, t, x):
+    return tf.fill(tf.shape(x)[:-1], tf.constant(3.0, x.dtype))
+
+
+def points(*leading, seed=1):
+  return tf.constant(np.random.default_rng(seed).normal(size=(*leading, EVENT_SIZE)))
+
+
+def generic(potential, seed=0):
+  """Fills all variables with normals of variance 1 / rows: no zero biases, no small amplitudes."""
+  rng = np.random.default_rng(seed)
+  for variable in potential.trainable_variables:
+    variable.assign(rng.normal(size=variable.shape) / np.sqrt(variable.shape[0]))
+  return potential
+
+
+def keras_sequential(package, width=EVENT_SIZE, dtype='float64'):
+  layers = package.layers
+  return package.Sequential(
+    [
+      layers.Input((width,), dtype=dtype),
+      layers.Dense(5, 'softplus', dtype=dtype),
+      layers.Dense(1, use_bias=False, dtype=dtype),
+    ]
+  )
+
+
+def keras_functional(package, width=EVENT_SIZE, dtype='float64'):
+  layers = package.layers
+  inputs = layers.Input((width,), dtype=dtype)
+  first = layers.Dense(5, 'tanh', dtype=dtype)(inputs)
+  second = layers.Dense(5, 'softplus', dtype=dtype)(first)
+  both = layers.Concatenate(dtype=dtype)([first, second])
+  return package.Model(inputs, layers.Dense(1, dtype=dtype)(both))
+
+
+def one_hidden_layer(activation='softplus', use_bias=True, seed=0):
+  return generic(OneHiddenLayer(EVENT_SIZE, 5, activation, use_bias, tf.float64), seed)
+
+
+def mlp(time_dependent=False, activation='softplus'):
+  return generic(MLP(EVENT_SIZE, (5, 3), activation, time_dependent, tf.float64))
+
+
+def quadratic(seed=0):
+  matrix = np.random.default_rng(seed).normal(size=(EVENT_SIZE, EVENT_SIZE))
+  return Quadratic(matrix, tf.float64)
+
+
+CASES = {
+  'softplus': one_hidden_layer,
+  'softplus without bias': lambda: one_hidden_layer(use_bias=False),
+  'log_cosh': lambda: one_hidden_layer('log_cosh'),
+  'log_cosh without bias': lambda: one_hidden_layer('log_cosh', use_bias=False),
+  'mlp': mlp,
+  'mlp in time': lambda: mlp(time_dependent=True, activation='log_cosh'),
+  'quadratic': quadratic,
+  'sum': lambda: one_hidden_layer() + Wave(EVENT_SIZE) + quadratic(),
+  'tf_keras sequential': lambda: generic(KerasModel(keras_sequential(tf_keras), EVENT_SIZE)),
+  'tf_keras functional': lambda: generic(KerasModel(keras_functional(tf_keras), EVENT_SIZE)),
+  'keras sequential': lambda: generic(KerasModel(keras_sequential(keras), EVENT_SIZE)),
+  'keras functional in time': lambda: generic(
+    KerasModel(keras_functional(keras, EVENT_SIZE + 1), EVENT_SIZE, time_dependent=True)
+  ),
+  'value only': lambda: Wave(EVENT_SIZE),
+  'linear': lambda: Linear(EVENT_SIZE),
+  'constant': lambda: Constant(EVENT_SIZE),
+}
+
+
+def value_at(potential, t=TIME):
+  """phi(t, .) as a function of NumPy arrays."""
+  time = tf.constant(t, tf.float64)
+  return lambda x: potential(time, tf.constant(x)).numpy()
+
+
+def hessians(potential, t, x):
+  """The full Hessian of phi at points [B, N], shape [B, N, N], from phi alone."""
+  with tf.GradientTape(persistent=True) as outer:
+    outer.watch(x)
+    with tf.GradientTape() as inner:
+      inner.watch(x)
+      value = potential(tf.constant(t, x.dtype), x)
+    gradient = inner.gradient(value, x, unconnected_gradients='zero')
+  columns = [
+    outer.gradient(gradient, x, tf.one_hot([i], x.shape[-1], dtype=x.dtype) + 0.0 * x, 'zero')
+    for i in range(x.shape[-1])
+  ]
+  return tf.stack(columns, axis=-1).numpy()
+
+
+def assert_derivatives_are_exact(potential, t, x):
+  """Gradient and Laplacian at x [B, N] equal those of phi alone, by differences and tapes."""
+  phi = value_at(potential, t)
+  velocity, laplacian = potential.gradient_and_laplacian(t, x)
+  gradients = [reference.gradient_by_differences(phi, row) for row in x.numpy()]
+  laplacians = [reference.laplacian_by_differences(phi, row) for row in x.numpy()]
+  traces = np.trace(hessians(potential, t, x), axis1=-2, axis2=-1)
+  np.testing.assert_allclose(velocity, gradients, atol=1e-10)
+  np.testing.assert_allclose(laplacian, laplacians, atol=1e-10)
+  np.testing.assert_allclose(laplacian, traces, atol=1e-12)
+  np.testing.assert_allclose(potential.gradient(t, x), velocity, atol=1e-14)
+  np.testing.assert_allclose(potential.laplacian(t, x), laplacian, atol=1e-14)

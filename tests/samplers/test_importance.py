@@ -1,0 +1,61 @@
+"""Importance weights between two Gaussians, where everything is known."""
+
+import numpy as np
+import pytest
+
+from ma_keras import samplers
+
+
+def log_weights(n, ratio, seed):
+  """ln w for p = Normal(0, 1) and exp(-E) = exp(-x^2/(2 ratio^2)): Z = sqrt(2 pi) ratio."""
+  x = np.random.default_rng(seed).normal(size=n)
+  return -(x**2) / (2 * ratio**2) + x**2 / 2 + np.log(2 * np.pi) / 2
+
+
+def test_equal_densities_have_no_error():
+  result = samplers.estimate(log_weights(100, 1.0, 0))
+  assert result.negative_log_partition == pytest.approx(-np.log(2 * np.pi) / 2, abs=1e-12)
+  assert result.standard_error == pytest.approx(0, abs=1e-12)
+  assert result.effective_sample_size == pytest.approx(1, abs=1e-12)
+
+
+def test_partition_function_is_covered_by_its_error_bar():
+  exact = -np.log(np.sqrt(2 * np.pi) * 0.8)
+  scores = [
+    (r.negative_log_partition - exact) / r.standard_error
+    for r in (samplers.estimate(log_weights(2000, 0.8, seed)) for seed in range(200))
+  ]
+  assert abs(np.mean(scores)) < 3 / np.sqrt(200)
+  assert np.std(scores) == pytest.approx(1, abs=3 / np.sqrt(2 * 200))
+
+
+def test_effective_sample_size_is_its_population_value():
+  """E[w]^2 / E[w^2] by two Gaussian integrals."""
+  r = 0.8
+  first = r  # E_p[w] / sqrt(2 pi) with w = exp(-x^2/(2 r^2) + x^2/2).
+  second = 1 / np.sqrt(2 / r**2 - 1)
+  result = samplers.estimate(log_weights(400000, r, 1))
+  assert result.effective_sample_size == pytest.approx(first**2 / second, rel=5e-3)
+
+
+def test_shifting_the_energy_shifts_the_estimate_without_overflow():
+  weights = log_weights(50, 0.8, 2)
+  shifted = samplers.estimate(weights + 5000.0)
+  plain = samplers.estimate(weights)
+  assert shifted.negative_log_partition == pytest.approx(plain.negative_log_partition - 5000)
+  assert shifted.standard_error == pytest.approx(plain.standard_error, rel=1e-9)
+
+
+def test_dependent_samples_are_grouped():
+  """Copying every sample ten times must not shrink the error bar."""
+  weights = log_weights(500, 0.8, 3)
+  copied = np.repeat(weights[:, None], 10, axis=1)
+  plain, grouped = samplers.estimate(weights), samplers.estimate(copied)
+  assert grouped.standard_error == pytest.approx(plain.standard_error, rel=1e-12)
+  assert grouped.num_samples == 5000
+
+
+@pytest.mark.parametrize('bad', [[1.0], [0.0, np.nan], [0.0, np.inf]])
+def test_bad_weights_are_rejected(bad):
+  with pytest.raises(ValueError, match='log_weights'):
+    samplers.estimate(np.array(bad))

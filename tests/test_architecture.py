@@ -1,0 +1,97 @@
+"""Imports point one way: what a package may know of the rest of the project."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / 'ma_keras'
+# Package -> the parts of ma_keras it may import.
+ALLOWED = {
+  'potentials': {'potentials', 'seeds'},
+  'integrators': {'integrators'},
+  'symmetry': {'potentials', 'seeds', 'symmetry'},
+}
+# Package -> the parts of ma_keras it must not know.
+FLOWS = {'flow', 'bijector', 'distributions', 'training', 'dynamics', 'certificate'}
+FORBIDDEN = {'targets': FLOWS, 'samplers': FLOWS}
+
+
+def imports(source, package='ma_keras'):
+  """Full names of the modules and objects that a source imports, at the top or inside functions.
+
+  Args:
+    source: Python source.
+    package: Dotted name of the package that the module is in, for relative imports.
+  """
+  names = set()
+  for node in ast.walk(ast.parse(source)):
+    if isinstance(node, ast.Import):
+      names |= {alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      above = package.split('.')[: len(package.split('.')) - node.level + 1] if node.level else []
+      module = '.'.join([*above, *([node.module] if node.module else [])])
+      names |= {f'{module}.{alias.name}' for alias in node.names}
+  return names
+
+
+def parts(names):
+  """'ma_keras.potentials.base.Potential' -> 'potentials'; '' is ma_keras itself."""
+  ours = [name.split('.') for name in names if name.split('.')[0] == 'ma_keras']
+  return {name[1] if len(name) > 1 else '' for name in ours}
+
+
+def sources(folder):
+  files = sorted(folder.rglob('*.py'))
+  assert files, f'{folder} holds no sources.'
+  return {
+    path.relative_to(ROOT): imports(path.read_text(), '.'.join(path.relative_to(ROOT).parts[:-1]))
+    for path in files
+  }
+
+
+@pytest.mark.parametrize(
+  'source, expected',
+  [
+    ('import ma_keras', {''}),
+    ('import ma_keras.flow as f', {'flow'}),
+    ('from ma_keras import flow, seeds', {'flow', 'seeds'}),
+    ('from ma_keras.flow import Horizon', {'flow'}),
+    ('def f():\n  from ma_keras.flow import Horizon', {'flow'}),
+    ('from .base import Potential', {'potentials'}),
+    ('from . import base', {'potentials'}),
+    ('from .. import flow', {'flow'}),
+    ('from ..flow import solve', {'flow'}),
+    ('import tensorflow as tf\nfrom absl import flags', set()),
+  ],
+)
+def test_every_form_of_import_is_seen(source, expected):
+  assert parts(imports(source, 'ma_keras.potentials')) == expected
+
+
+@pytest.mark.parametrize('package', ALLOWED)
+def test_the_core_knows_only_what_it_may(package):
+  for path, names in sources(PACKAGE / package).items():
+    assert parts(names) <= ALLOWED[package], path
+
+
+@pytest.mark.parametrize('package', FORBIDDEN)
+def test_callables_come_in_and_flows_stay_out(package):
+  for path, names in sources(PACKAGE / package).items():
+    assert not parts(names) & (FORBIDDEN[package] | {''}), path
+
+
+def test_the_library_knows_no_apps():
+  for path, names in sources(PACKAGE).items():
+    assert not {name for name in names if name.split('.')[0] in ('apps', 'tests')}, path
+
+
+def test_only_apps_and_the_shared_flags_read_the_command_line():
+  users = {path for path, names in sources(PACKAGE).items() if _reads_flags(names)}
+  assert users <= {pathlib.Path('ma_keras/training/flags.py')}
+  assert any(_reads_flags(names) for names in sources(ROOT / 'apps').values())
+
+
+def _reads_flags(names):
+  return any(name == 'absl' or name.startswith(('absl.flags', 'absl.app')) for name in names)

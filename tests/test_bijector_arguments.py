@@ -1,0 +1,79 @@
+"""What a bijector takes and what it refuses: dtypes, arguments, values."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras.potentials import OneHiddenLayer, Potential
+from tests.bijectors import generic, points
+
+METHODS = ('forward', 'inverse', 'forward_log_det_jacobian', 'inverse_log_det_jacobian')
+
+
+def test_dtype_is_that_of_the_potential():
+  assert generic(tf.float32).dtype == tf.float32
+  assert generic(tf.float32).forward(np.zeros([2, 3])).dtype == tf.float32  # NumPy is converted,
+  for call in ('forward', 'inverse_log_det_jacobian', 'certificate'):
+    with pytest.raises(ValueError, match='dtype float32 for Tensor with dtype float64'):
+      getattr(generic(tf.float32), call)(points(2))  # tensors are not.
+
+
+class LogCosh(Potential):
+  """phi = sum_i ln cosh x_i, without variables."""
+
+  def __call__(self, t, x):
+    return tf.reduce_sum(tf.math.log(tf.cosh(x)), axis=-1)
+
+
+def test_potential_without_variables_takes_any_floating_dtype():
+  """dx/dt = tanh x has sinh x(t) = e^t sinh x(0)."""
+  for dtype, tolerance in ((tf.float32, 1e-5), (tf.float64, 1e-9)):
+    bijector = ma_keras.MongeAmpereBijector(LogCosh(3), 40, 0.02, dtype=dtype)
+    x = points(4, dtype=dtype)
+    expected = np.arcsinh(np.exp(0.8) * np.sinh(x))
+    np.testing.assert_allclose(bijector.forward(x), expected, atol=tolerance)
+    assert bijector.forward(x).dtype == dtype
+  assert ma_keras.MongeAmpereBijector(LogCosh(3), 4, 0.1).dtype == tf.float32
+
+
+@pytest.mark.parametrize('method', METHODS)
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_validate_args_refuses_what_is_not_finite(method, bad):
+  x = np.zeros([2, 3])
+  x[1, 2] = bad
+  with pytest.raises(tf.errors.InvalidArgumentError, match='flow produced NaN or infinity'):
+    getattr(generic(validate_args=True), method)(x)
+  assert np.all(np.isfinite(getattr(generic(), method)(x)[0]))  # Unasked, it lets others pass.
+
+
+PHI = OneHiddenLayer(3, 2)
+
+
+@pytest.mark.parametrize(
+  'build, error, message',
+  [
+    (lambda make: make(PHI, -3, 0.1), ValueError, '`num_steps` must be .* got -3.* 50 for Ising'),
+    (lambda make: make(PHI, 0, 0.1), ValueError, '`num_steps` must be a positive integer, got 0'),
+    (lambda make: make(PHI, 2.5, 0.1), ValueError, '`num_steps` must be .* integer, got 2.5'),
+    (lambda make: make(PHI, 4, -0.1), ValueError, '`step_size` must be positive .* got -0.1'),
+    (lambda make: make(PHI, 4, np.nan), ValueError, '`step_size` must be .* finite, got nan'),
+    (lambda make: make(PHI, 4, 0.1, 'rk5'), ValueError, "`integrator` .*'rk4'.* got 'rk5'"),
+    (lambda make: make(PHI, 4, 0.1, dtype=tf.float64), ValueError, '`dtype` float64 is not that'),
+    (lambda make: make(LogCosh(3), 4, 0.1, dtype=tf.int32), ValueError, '`dtype` must be floating'),
+    (lambda make: make(tf.nn.softplus, 4, 0.1), TypeError, '`potential` must be .*KerasModel'),
+    (
+      lambda make: make(PHI, 4, 0.1).forward(tf.ones([2, 4])),
+      ValueError,
+      r'\.\.\., 3\], got \(2, 4',
+    ),
+    (
+      lambda make: make(PHI, 4, 0.1).inverse(tf.ones([])),
+      ValueError,
+      r'shape \[\.\.\., 3\], got \(',
+    ),
+  ],
+)
+def test_errors_name_the_argument(build, error, message):
+  with pytest.raises(error, match=message):
+    build(ma_keras.MongeAmpereBijector)

@@ -1,0 +1,206 @@
+"""One flow under tf.function, XLA, vectorized_map, SavedModel, two replicas: the same numbers."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from tests import bijectors
+from tests.bijectors import generic, points
+
+METHODS = ('forward', 'inverse', 'forward_log_det_jacobian', 'inverse_log_det_jacobian')
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def likelihood_step(flow, x, z):
+  """Loss and gradients of a step that goes both ways: data to latent, latent to samples."""
+  with tf.GradientTape() as tape:
+    y = flow.bijector.forward(z)
+    log_det = flow.bijector.forward_log_det_jacobian(z)
+    reverse = tf.reduce_mean(tf.reduce_sum(y**2, axis=-1) / 2.0 - log_det)
+    loss = reverse - tf.reduce_mean(flow.log_prob(x))
+  return [loss, *tape.gradient(loss, flow.trainable_variables)]
+
+
+def hessian_vector_product(flow, x, vector):
+  with tf.GradientTape() as outer:
+    outer.watch(x)
+    with tf.GradientTape() as inner:
+      inner.watch(x)
+      log_prob = flow.log_prob(x)
+    slope = tf.reduce_sum(inner.gradient(log_prob, x) * vector)
+  return outer.gradient(slope, x)
+
+
+def assert_same(one, two, **tolerance):
+  for a, b in zip(tf.nest.flatten(one), tf.nest.flatten(two), strict=True):
+    np.testing.assert_allclose(a, b, **(tolerance or {'rtol': 1e-10, 'atol': 1e-12}))
+
+
+@pytest.mark.parametrize('shape', [[None, 3], [None, None], [None, None, 3]])
+def test_unknown_batch_is_traced_once(shape):
+  potential, bijector = bijectors.counting()
+  flow = ma_keras.standard_normal_flow(bijector)
+  signature = [tf.TensorSpec(shape, tf.float64)]
+  log_prob = tf.function(flow.log_prob, input_signature=signature)
+  for batch in (4, 7, 1, 0):
+    x = points(*[2] * (len(shape) - 2), batch)
+    assert_same(log_prob(x), flow.log_prob(tf.identity(x)))
+  # One trace is the graph's, one that of the eager calls beside it.
+  assert len(potential.traces) == 2
+  assert potential.solves.numpy() == 8
+  static = tf.function(bijector.forward, input_signature=signature).get_concrete_function()
+  assert static.output_shapes == [*shape[:-1], 3]
+
+
+def test_unknown_event_shape_is_checked():
+  forward = generic().forward
+  unknown_size = tf.function(forward, input_signature=[tf.TensorSpec([None, None], tf.float64)])
+  with pytest.raises(tf.errors.InvalidArgumentError, match='is not compatible'):
+    unknown_size(tf.zeros([2, 4], tf.float64))
+  unknown_rank = tf.function(forward, input_signature=[tf.TensorSpec(None, tf.float64)])
+  with pytest.raises(ValueError, match=r'Events must have shape \[\.\.\., 3\], got <unknown>'):
+    unknown_rank(points(2))
+
+
+@pytest.mark.parametrize('dtype', [tf.float32, tf.float64])
+def test_xla_computes_the_same_values(dtype):
+  bijector = generic(dtype)
+  flow = ma_keras.standard_normal_flow(bijector)
+  tolerance = {'rtol': 1e-4 if dtype == tf.float32 else 1e-10}
+
+  def values(x):
+    # A new tensor for each: no value may come from the cache.
+    calls = [getattr(bijector, method) for method in METHODS] + [flow.log_prob]
+    return [call(tf.identity(x)) for call in calls]
+
+  x = points(2, 2, dtype=dtype)
+  assert_same(tf.function(values, jit_compile=True)(x), values(x), **tolerance)
+
+
+def test_xla_compiles_a_training_step():
+  """For every B if asked to: XLA specialises the one graph."""
+  flow = ma_keras.standard_normal_flow(generic(integrator='heun'))
+  signature = [tf.TensorSpec([None, 3], tf.float64)] * 2
+  compiled = tf.function(
+    lambda x, z: likelihood_step(flow, x, z), input_signature=signature, jit_compile=True
+  )
+  for batch in (4, 2):
+    x, z = points(batch), points(batch, seed=2)
+    assert_same(compiled(x, z), likelihood_step(flow, x, z))
+
+
+def test_xla_compiles_second_derivatives():
+  """Also after an eager gradient: graphs built later must not inherit its bookkeeping."""
+  flow = ma_keras.standard_normal_flow(generic(integrator='midpoint'))
+  likelihood_step(flow, points(4), points(4, seed=2))
+
+  def product(x, vector):
+    return hessian_vector_product(flow, x, vector)
+
+  arguments = points(4), points(4, seed=2)
+  plain = tf.function(product, autograph=False)(*arguments)
+  compiled = tf.function(product, autograph=False, jit_compile=True)(*arguments)
+  assert_same(compiled, plain)
+  assert np.max(np.abs(plain)) > 0.1
+
+
+def vectorized(call):
+  return tf.function(
+    lambda x: tf.vectorized_map(call, x, fallback_to_while_loop=False), autograph=False
+  )
+
+
+def test_vectorized_map_is_the_batch():
+  flow = ma_keras.standard_normal_flow(generic())
+  for call in (flow.bijector.forward, flow.bijector.inverse, flow.log_prob):
+    assert_same(vectorized(call)(points(4)), call(points(4)))
+
+
+def test_vectorized_map_stays_small_after_a_gradient():
+  flow = ma_keras.standard_normal_flow(generic(integrator='midpoint'))
+  sizes = []
+  for _ in range(2):
+    graph = vectorized(flow.log_prob).get_concrete_function(points(4)).graph.as_graph_def()
+    sizes.append(sum(len(function.node_def) for function in graph.library.function))
+    likelihood_step(flow, points(4), points(4, seed=2))
+  assert sizes[0] == sizes[1] > 100
+
+
+class Exported(tf.Module):
+  """What a SavedModel needs: the variables, and two tf.functions; not the TFP objects."""
+
+  def __init__(self, flow):
+    super().__init__()
+    self.weights = list(flow.variables)
+    spec = tf.TensorSpec([None, 3], tf.float64)
+    self.log_prob = tf.function(flow.log_prob, input_signature=[spec])
+    self.sample = tf.function(
+      lambda size, seed: flow.sample(size, seed=seed),
+      input_signature=[tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)],
+    )
+
+
+RELOAD = """
+import sys
+import numpy as np
+import tensorflow as tf
+model = tf.saved_model.load('model')
+np.savez('found', x=model.sample(5, [1, 2]), p=model.log_prob(np.load('x.npy')))
+assert 'ma_keras' not in sys.modules and 'tensorflow_probability' not in sys.modules
+assert len(model.weights) == 3
+"""
+
+
+def run(script, folder, **environment):
+  environment = {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3', **environment}
+  command = [sys.executable, '-c', script]
+  done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_saved_model_needs_tensorflow_alone(tmp_path):
+  flow = ma_keras.standard_normal_flow(generic())
+  tf.saved_model.save(Exported(flow), str(tmp_path / 'model'))
+  np.save(tmp_path / 'x.npy', points(4))
+  run(RELOAD, tmp_path, PYTHONPATH='')
+  found = np.load(tmp_path / 'found.npz')
+  assert_same(found['x'], flow.sample(5, seed=[1, 2]))
+  assert_same(found['p'], flow.log_prob(points(4)))
+
+
+TWO_REPLICAS = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices('CPU')[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import ma_keras
+from tests.bijectors import generic, points
+from tests.test_bijector_tensorflow import assert_same, likelihood_step
+
+x, z = points(6), points(6, seed=2)
+one = likelihood_step(ma_keras.standard_normal_flow(generic(integrator='heun')), x, z)
+strategy = tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'])
+with strategy.scope():
+  flow = ma_keras.standard_normal_flow(generic(integrator='heun'))
+
+def half(points):
+  take = lambda context: points[3 * context.replica_id_in_sync_group:][:3]
+  return strategy.experimental_distribute_values_from_function(take)
+
+def step(x, z):
+  parts = strategy.run(lambda x, z: likelihood_step(flow, x, z), args=(x, z))
+  return [strategy.reduce('MEAN', part, axis=None) for part in parts]
+
+assert strategy.num_replicas_in_sync == 2
+assert_same(tf.function(step)(half(x), half(z)), one)
+assert_same(step(half(x), half(z)), one)  # Eager: each replica has a compiled flow of its own.
+"""
+
+
+def test_two_replicas_are_one_device():
+  run(TWO_REPLICAS, ROOT, PYTHONPATH=str(ROOT))

@@ -1,0 +1,97 @@
+"""Objectives against densities whose divergences are known in closed form."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import ma_keras
+from ma_keras import objectives
+
+tfd = tfp.distributions
+N = 3
+
+
+def gaussian_flow(rate=0.3):
+  """exp(T A) z with A = rate I: a normal of standard deviation exp(rate T)."""
+  potential = ma_keras.potentials.Quadratic(rate * np.eye(N), dtype=tf.float64)
+  return ma_keras.standard_normal_flow(ma_keras.MongeAmpereBijector(potential, 40, 0.025))
+
+
+def standard_energy(x):
+  return tf.reduce_sum(tf.square(x), axis=-1) / 2
+
+
+def test_reverse_kl_exceeds_the_free_energy_by_the_divergence():
+  flow, s2 = gaussian_flow(), np.exp(0.6)
+  latents = tf.random.stateless_normal([20000, N], [1, 2], dtype=tf.float64)
+  values = objectives.reverse_kl(flow, standard_energy, latents).numpy()
+  log_partition = N / 2 * np.log(2 * np.pi)
+  divergence = N / 2 * (s2 - 1 - np.log(s2))
+  error = values.std() / np.sqrt(len(values))
+  assert abs(values.mean() - (divergence - log_partition)) < 4 * error
+
+
+def test_reverse_kl_is_constant_where_the_model_is_the_target():
+  flow, s2 = gaussian_flow(), np.exp(0.6)
+  latents = tf.random.stateless_normal([50, N], [1, 2], dtype=tf.float64)
+  values = objectives.reverse_kl(flow, lambda x: standard_energy(x) / s2, latents)
+  np.testing.assert_allclose(values, -N / 2 * np.log(2 * np.pi * s2), rtol=1e-9)
+
+
+def test_reverse_kl_gradient_equals_finite_differences():
+  potential = ma_keras.potentials.OneHiddenLayer(N, 4, dtype=tf.float64, seed=1)
+  flow = ma_keras.standard_normal_flow(ma_keras.MongeAmpereBijector(potential, 5, 0.2))
+  latents = tf.random.stateless_normal([7, N], [1, 2], dtype=tf.float64)
+
+  def loss():
+    return tf.reduce_mean(objectives.reverse_kl(flow, standard_energy, tf.identity(latents)))
+
+  with tf.GradientTape() as tape:
+    value = loss()
+  gradient = tape.gradient(value, potential.amplitude).numpy()
+  start, h = potential.amplitude.numpy(), 1e-5
+  for i, e in enumerate(np.eye(4)):
+    potential.amplitude.assign(start + h * e)
+    above = loss()
+    potential.amplitude.assign(start - h * e)
+    assert gradient[i] == pytest.approx(float(above - loss()) / (2 * h), rel=1e-7)
+
+
+def test_negative_log_likelihood_of_a_gaussian():
+  flow, s2 = gaussian_flow(), np.exp(0.6)
+  x = tf.random.stateless_normal([9, N], [3, 4], dtype=tf.float64)
+  exact = standard_energy(x) / s2 + N / 2 * np.log(2 * np.pi * s2)
+  np.testing.assert_allclose(objectives.negative_log_likelihood(flow, x), exact, rtol=1e-9)
+
+
+def test_force_matching_is_the_squared_difference_of_forces():
+  flow, s2 = gaussian_flow(), np.exp(0.6)
+  x = tf.random.stateless_normal([9, N], [3, 4], dtype=tf.float64)
+  exact = tf.reduce_mean(tf.square(x * (1 - 1 / s2)), axis=-1)
+  np.testing.assert_allclose(objectives.force_matching(flow, standard_energy, x), exact, rtol=1e-8)
+
+
+def test_force_matching_gradient_equals_finite_differences():
+  """The second derivative through the flow that training on forces takes."""
+  potential = ma_keras.potentials.OneHiddenLayer(N, 4, dtype=tf.float64, seed=1)
+  flow = ma_keras.standard_normal_flow(ma_keras.MongeAmpereBijector(potential, 4, 0.2))
+  x = tf.random.stateless_normal([5, N], [3, 4], dtype=tf.float64)
+
+  @tf.function
+  def loss():
+    return tf.reduce_mean(objectives.force_matching(flow, standard_energy, x))
+
+  @tf.function
+  def gradient():
+    with tf.GradientTape() as tape:
+      value = loss()
+    return tape.gradient(value, potential.bias)
+
+  found, start, h = gradient().numpy(), potential.bias.numpy(), 1e-5
+  for i, e in enumerate(np.eye(4)):
+    potential.bias.assign(start + h * e)
+    above = loss()
+    potential.bias.assign(start - h * e)
+    assert found[i] == pytest.approx(float(above - loss()) / (2 * h), rel=1e-6, abs=1e-12)
+    potential.bias.assign(start)

@@ -1,0 +1,83 @@
+"""The measured free energy where it is known, and its two errors where they are known."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import targets, training
+from ma_keras.training import free_energy
+
+N = 4
+
+
+class Harmonic:
+  """E = |x|^2/2, ln Z = N/2 ln(2 pi)."""
+
+  event_size = N
+  dtype = tf.float64
+
+  def energy(self, x):
+    return tf.reduce_sum(tf.square(x), axis=-1) / 2
+
+
+def measured(rate=0.5, num_steps=10, integrator='rk4'):
+  potential = ma_keras.potentials.Quadratic(rate * np.eye(N), dtype=tf.float64)
+  bijector = ma_keras.MongeAmpereBijector(potential, num_steps, 1 / num_steps, integrator)
+  exact = -np.log(2 * np.pi) / 2
+  return training.measure(bijector, Harmonic(), 20000, 100, seed=1, exact_per_site=exact)
+
+
+def test_free_energy_and_divergence_of_gaussians():
+  result = measured()
+  divergence = N / 2 * (np.e - 2)  # Standard deviation exp(1/2): s^2 - 1 - ln s^2 = e - 2.
+  assert abs(result.total_kl - divergence) < 4 * N * result.statistical_error
+  assert result.gap_percent == pytest.approx(100 * result.gap_per_site / (np.log(2 * np.pi) / 2))
+
+
+def test_integration_error_is_that_of_euler():
+  """Euler: x = (1 + rate h)^d z and ln p = ln p_0 - N rate T, whatever the step."""
+  result = measured(num_steps=10, integrator='euler')
+  spread = {d: (1 + 0.5 / d) ** (2 * d) for d in (10, 20)}
+  expected = abs(spread[10] - spread[20]) / 2  # Of E/N = <x^2>/2; ln p is the same for both.
+  assert result.integration_error == pytest.approx(expected, rel=0.02)
+
+
+def test_reweighting_recovers_the_partition_function():
+  result = measured(rate=0.2)
+  exact = -np.log(2 * np.pi) / 2
+  assert abs(result.reweighted_per_site - exact) < 4 * result.reweighted_error
+  assert 0.5 < result.effective_sample_size < 1
+
+
+def test_errors_come_from_batches_not_from_samples():
+  """Samples of one batch that are all alike count once."""
+  rng = np.random.default_rng(0)
+  batches = rng.normal(size=(64, 1)) * np.ones((1, 100))
+  result = free_energy.summarise(batches, batches, N, 10)
+  assert result.statistical_error == pytest.approx(batches[:, 0].std(ddof=1) / 8 / N)
+  assert result.exact_per_site is None and result.total_kl is None
+
+
+def test_the_line_names_both_errors_and_the_exact_value():
+  line = str(measured())
+  for word in ('statistical', 'integration', 'exact', 'gap', '%', 'KL', 'ESS', 'reweighted'):
+    assert word in line
+
+
+def test_a_target_without_exact_value_is_measured_too():
+  potential = ma_keras.potentials.OneHiddenLayer(9, 4, 'log_cosh', use_bias=False, seed=1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
+  result = training.measure(bijector, targets.Phi4(3, 1.0, 0.5), 64, 32, seed=0)
+  assert 'exact' not in str(result)
+  assert np.isfinite(result.free_energy_per_site)
+
+
+def test_a_bound_below_the_exact_value_is_doubted():
+  values = np.random.default_rng(0).normal(size=(20, 10))
+  honest = free_energy.summarise(values, values, N, 10, exact_per_site=-0.1)
+  cheated = free_energy.summarise(values, values, N, 10, exact_per_site=1.0)
+  coarse = free_energy.summarise(values, values + 5.0, N, 10, exact_per_site=-9.0)
+  assert honest.doubts() == ''
+  assert 'cheated' in cheated.doubts()
+  assert 'integration error' in coarse.doubts()

@@ -1,0 +1,104 @@
+"""Training as a Keras model: steps named by (seed, step), gradients of the global batch."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import objectives, symmetry, targets, training
+
+SIDE = 2
+N = SIDE * SIDE
+
+
+def model(seed=0, batch_size=8, force_weight=0.0, potential_seed=1, symmetric=True):
+  potential = ma_keras.potentials.OneHiddenLayer(
+    N, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=potential_seed
+  )
+  if symmetric:
+    potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(SIDE), 0.1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
+  target = targets.Ising(SIDE, dtype=tf.float64)
+  made = training.VariationalFreeEnergy(bijector, target, batch_size, seed, force_weight)
+  made.compile(training.adam(1e-2, 100))
+  return made
+
+
+def weights_after(made, steps, numbers=None):
+  numbers = tf.range(made.batch_size, dtype=tf.int64) if numbers is None else numbers
+  train_step = tf.function(made.train_step)
+  for _ in range(steps):
+    train_step(numbers)
+  return np.concatenate([v.numpy().ravel() for v in made.trainable_variables])
+
+
+def test_all_variables_are_trained():
+  made = model()
+  assert {v.name for v in made.trainable_variables} == {'kernel:0', 'amplitude:0'}
+  before = [v.numpy() for v in made.trainable_variables]
+  weights_after(made, 1)
+  assert all(np.any(v.numpy() != b) for v, b in zip(made.trainable_variables, before))
+
+
+def test_the_same_seed_trains_the_same_and_another_does_not():
+  same, again, other = (weights_after(model(seed), 3) for seed in (0, 0, 1))
+  np.testing.assert_array_equal(same, again)
+  assert np.abs(same - other).max() > 1e-4
+
+
+def test_the_order_of_the_samples_does_not_matter():
+  """Each sample number names its own latent, whichever replica gets it."""
+  numbers = tf.constant([5, 2, 7, 0, 1, 3, 6, 4], tf.int64)
+  np.testing.assert_allclose(
+    weights_after(model(), 2), weights_after(model(), 2, numbers), rtol=1e-9
+  )
+
+
+def test_every_step_draws_anew():
+  made = model()
+  first = made._latents(made._step_seed(), tf.range(8, dtype=tf.int64))
+  weights_after(made, 1)
+  second = made._latents(made._step_seed(), tf.range(8, dtype=tf.int64))
+  assert np.abs(first - second).min() > 0
+
+
+def test_the_free_energy_falls_and_stays_above_the_exact_one():
+  made = model(batch_size=64)
+  exact = made.target.exact_free_energy_per_site()
+  history = made.fit(made.sample_numbers(50), epochs=4, verbose=0).history['free_energy_per_site']
+  assert history[-1] < history[0] - 0.1
+  assert history[-1] > exact
+
+
+def test_force_matching_is_added_with_its_weight():
+  made = model(symmetric=False, force_weight=3.0)
+  latents = tf.random.stateless_normal([5, N], [5, 6], dtype=tf.float64)
+  flow = made.flow(0)
+  free_energies, penalties = made._terms(flow, latents)
+  x = flow.bijector.forward(latents)
+  expected = 3.0 * objectives.force_matching(flow, made.target.energy, x)
+  np.testing.assert_allclose(penalties, expected, rtol=1e-10)
+  plain = objectives.reverse_kl(flow, made.target.energy, latents)
+  np.testing.assert_allclose(free_energies, plain, rtol=1e-12)
+
+
+def test_force_matching_trains():
+  plain, forced = model(), model(force_weight=10.0)
+  assert np.abs(weights_after(plain, 3) - weights_after(forced, 3)).max() > 1e-6
+
+
+def test_sizes_that_do_not_fit_are_rejected():
+  bijector = model().bijector
+  with pytest.raises(ValueError, match=r'event_size=9.*4'):
+    training.VariationalFreeEnergy(bijector, targets.Ising(3, dtype=tf.float64), 8)
+  with pytest.raises(ValueError, match='batch_size'):
+    training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 0)
+
+
+def test_shares_of_the_global_batch_are_its_rows():
+  """Two replicas with half the sample numbers each have the whole batch's latents."""
+  made = model()
+  seed = tf.constant([1, 2])
+  whole = made._latents(seed, tf.range(8, dtype=tf.int64))
+  halves = [made._latents(seed, tf.range(4, dtype=tf.int64) + 4 * r) for r in range(2)]
+  np.testing.assert_array_equal(whole, tf.concat(halves, axis=0))
