@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-Seed: TypeAlias = int | tf.Tensor
+
+@dataclasses.dataclass(frozen=True)
+class PerSample:
+  """A seed for every sample of a batch: draws get a leading axis, one row per sample.
+
+  The draws are made for the whole global batch and gathered by sample number, so that a sample
+  meets the same ones wherever its share of the batch is computed.
+
+  Attributes:
+    seed: Non-negative int or int32 [2]: the seed of the global batch.
+    numbers: Which samples of the global batch these are, integers [b].
+    batch_size: B, the size of the global batch.
+  """
+
+  seed: int | tf.Tensor
+  numbers: tf.Tensor
+  batch_size: int
+
+  def rekeyed(self, rekey: Callable[[int | tf.Tensor], tf.Tensor]) -> PerSample:
+    """The same samples under another seed."""
+    return dataclasses.replace(self, seed=rekey(self.seed))
+
+
+Seed: TypeAlias = int | tf.Tensor | PerSample
 
 # One counter-based generator, and seeds without sign: seeds and integers are then the same in eager
 # mode, in graphs, under XLA and on every device. (Floats are not: XLA makes its own from the bits.)
@@ -17,19 +41,22 @@ ALGORITHM = 'philox'
 LARGEST = 0x7FFFFFFF
 
 
-def stateless(seed: Seed, salt: str) -> tf.Tensor:
+def stateless(seed: Seed, salt: str) -> Seed:
   """Returns an int32 [2] seed that depends on nothing but `seed` and `salt`.
 
   TFP takes a bare int for a stateful seed, so that two equal calls differ; here an int names
   one stateless seed. The salt keeps two draws that are given the same seed independent.
 
   Args:
-    seed: A non-negative int below 2^62, or a stateless seed of shape [2].
+    seed: A non-negative int below 2^62, a stateless seed of shape [2], or one `PerSample`, which
+      stays one.
     salt: Name of the draw.
 
   Raises:
     ValueError: The seed is None or a negative int.
   """
+  if isinstance(seed, PerSample):
+    return seed.rekeyed(lambda key: stateless(key, salt))
   number = isinstance(seed, int | np.integer)
   if seed is None or (number and seed < 0):
     raise ValueError(
@@ -47,22 +74,52 @@ def fresh() -> tf.Tensor:
   return tf.random.get_global_generator().uniform_full_int([2], tf.int32)
 
 
-def split(seed: Seed, number: int, salt: str) -> list[tf.Tensor]:
+def split(seed: Seed, number: int, salt: str) -> list[Seed]:
   """`number` independent int32 [2] seeds out of one."""
+  if isinstance(seed, PerSample):
+    keys = split(seed.seed, number, salt)
+    return [dataclasses.replace(seed, seed=key) for key in keys]
   parts = tf.random.split(stateless(seed, salt), number, alg=ALGORITHM)
   return tf.unstack(_without_sign(parts))
 
 
-def fold_in(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
+def fold_in(seed: Seed, number: int | tf.Tensor) -> Seed:
   """The seed of the draw numbered `number` (int32 []) in a series: int32 [2]."""
+  if isinstance(seed, PerSample):
+    return seed.rekeyed(lambda key: fold_in(key, number))
   return _without_sign(tf.random.fold_in(seed, number, alg=ALGORITHM))
 
 
-def integers(shape: Sequence[int] | tf.Tensor, seed: tf.Tensor, number: int) -> tf.Tensor:
-  """Integers 0..number-1, int32, the same on every device and under XLA."""
-  return tf.random.stateless_uniform(
-    shape, seed, minval=0, maxval=number, dtype=tf.int32, alg=ALGORITHM
-  )
+def integers(shape: Sequence[int] | tf.Tensor, seed: Seed, number: int) -> tf.Tensor:
+  """Integers 0..number-1, int32, the same on every device and under XLA.
+
+  Args:
+    shape: Of one draw; `PerSample` seeds make b of them, [b, *shape].
+    seed: Stateless seed of shape [2], or one per sample.
+    number: How many integers there are to choose from.
+  """
+
+  def draw(shape: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_uniform(
+      shape, key, minval=0, maxval=number, dtype=tf.int32, alg=ALGORITHM
+    )
+
+  return _drawn(draw, shape, seed)
+
+
+def normal(shape: Sequence[int] | tf.Tensor, seed: Seed, dtype: tf.DType) -> tf.Tensor:
+  """Standard normal numbers of that shape, or [b, *shape] for a `PerSample` seed."""
+  return _drawn(lambda shape, key: tf.random.stateless_normal(shape, key, dtype=dtype), shape, seed)
+
+
+def _drawn(
+  draw: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], shape: Sequence[int] | tf.Tensor, seed: Seed
+) -> tf.Tensor:
+  """draw(shape, seed), or its rows for the samples at hand."""
+  if not isinstance(seed, PerSample):
+    return draw(shape, seed)
+  everyone = draw(tf.concat([[seed.batch_size], tf.cast(shape, tf.int32)], axis=0), seed.seed)
+  return tf.gather(everyone, seed.numbers)
 
 
 def _without_sign(seed: tf.Tensor) -> tf.Tensor:

@@ -48,3 +48,19 @@ def test_fresh_seeds_are_fresh():
 def test_bad_seeds_are_named(bad):
   with pytest.raises(ValueError, match=f'`seed`.*{bad}'):
     seeds.stateless(bad, 'a')
+
+
+def test_samples_meet_their_draws_in_whatever_share_of_the_batch():
+  """Split, salted or numbered: rows of the global batch's draws, in the order asked for."""
+
+  def draws(numbers):
+    samples = seeds.PerSample(seeds.stateless(5, 'a'), tf.constant(numbers), batch_size=6)
+    salted = seeds.stateless(seeds.split(samples, 2, 'b')[1], 'c')
+    key = seeds.fold_in(salted, 3)
+    return seeds.normal([4], key, tf.float64).numpy(), seeds.integers([], key, 1000).numpy()
+
+  (normals, integers), (some, few) = draws(range(6)), draws([4, 1])
+  assert normals.shape == (6, 4) and integers.shape == (6,)
+  assert len(np.unique(normals)) == 24 and len(np.unique(integers)) > 1
+  np.testing.assert_array_equal(some, normals[[4, 1]])
+  np.testing.assert_array_equal(few, integers[[4, 1]])

@@ -25,11 +25,12 @@ class Hutchinson:
 
   The probe is a function of the seed and of the batch shape alone, not of time or position: all
   steps of a solve see the same v, so forward, inverse and log_prob agree. Every sample of a
-  batch has a probe of its own, so one point scored in two different batches gets two estimates.
+  batch has a probe of its own, so one point scored in two different batches gets two estimates
+  (with a `seeds.PerSample` seed, one estimate per sample number).
   XLA draws the same Rademacher probes as eager code, but other Gaussian ones.
 
   Attributes:
-    seed: Seed of the probes, a non-negative integer or an int32 [2] tensor.
+    seed: Seed of the probes: a non-negative integer, an int32 [2] tensor, or one per sample.
     probe: 'rademacher' (v_i = +-1, the smallest variance) or 'gaussian'.
     num_probes: How many probes are averaged; the error falls as num_probes^-1/2.
   """
@@ -64,7 +65,8 @@ class Hutchinson:
     """The same estimator with other probes."""
     return dataclasses.replace(self, seed=seed)
 
-  def _draw(self, seed: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  def _draw(self, seed: seeds.Seed, x: tf.Tensor) -> tf.Tensor:
+    shape = tf.shape(x)[1:] if isinstance(seed, seeds.PerSample) else tf.shape(x)
     if self.probe == 'gaussian':
-      return tf.random.stateless_normal(tf.shape(x), seed, dtype=x.dtype)
-    return tf.cast(2 * seeds.integers(tf.shape(x), seed, 2) - 1, x.dtype)
+      return seeds.normal(shape, seed, x.dtype)
+    return tf.cast(2 * seeds.integers(shape, seed, 2) - 1, x.dtype)

@@ -14,8 +14,7 @@ class ImportanceEstimate:
   Attributes:
     negative_log_partition: -ln((1/n) sum w): consistent for -ln Z, biased up by about half
       the squared standard error.
-    standard_error: Of the former, by the delta method over independent groups; honest only
-      where the ESS is not tiny.
+    standard_error: Of the former, by the delta method; honest only where the ESS is not tiny.
     effective_sample_size: (sum w)^2 / sum w^2 as a fraction of n, in (0, 1].
     num_samples: n.
   """
@@ -30,8 +29,7 @@ def estimate(log_weights: np.ndarray) -> ImportanceEstimate:
   """Z = E_p[w]: the mean weight, its error, and the effective sample size.
 
   Args:
-    log_weights: ln w, shape [n]; or [groups, n/groups] where the samples of one row share
-      random draws and only the rows are independent. At least two rows or samples.
+    log_weights: ln w of independent samples, shape [n], at least two.
 
   Returns:
     The estimates, computed in float64.
@@ -41,7 +39,7 @@ def estimate(log_weights: np.ndarray) -> ImportanceEstimate:
   """
   log_weights = np.asarray(log_weights, np.float64)
   n = log_weights.size
-  if len(log_weights) < 2 or not np.all(np.isfinite(log_weights)):
+  if n < 2 or not np.all(np.isfinite(log_weights)):
     raise ValueError(
       f'`log_weights` must hold at least two finite values, got {n}, of which '
       f'{n - np.count_nonzero(np.isfinite(log_weights))} are not finite.'
@@ -49,10 +47,9 @@ def estimate(log_weights: np.ndarray) -> ImportanceEstimate:
   peak = log_weights.max()
   weights = np.exp(log_weights - peak)
   mean = weights.mean()
-  groups = weights.reshape(len(weights), -1).mean(axis=1)
   return ImportanceEstimate(
     negative_log_partition=float(-(peak + np.log(mean))),
-    standard_error=float(groups.std(ddof=1) / mean / np.sqrt(len(groups))),
+    standard_error=float(weights.std(ddof=1) / mean / np.sqrt(n)),
     effective_sample_size=float(mean**2 / np.mean(weights**2)),
     num_samples=n,
   )

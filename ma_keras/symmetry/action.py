@@ -10,13 +10,15 @@ from ma_keras.symmetry.group import Group
 
 
 class Element(NamedTuple):
-  """g and its inverse, as signed permutations; a row of the tables of a `Group`.
+  """g and its inverse, as signed permutations: rows of the tables of a `Group`.
+
+  One element for all points, shape [N], or one for each point of a batch, shape [b, N].
 
   Attributes:
-    index: (g x)_i = sign_i x_index_i; int32 [N].
-    sign: [N].
-    inverse_index: The same for g^-1; int32 [N].
-    inverse_sign: [N].
+    index: (g x)_i = sign_i x_index_i; int32 [N] or [b, N].
+    sign: The same shape.
+    inverse_index: The same for g^-1; int32.
+    inverse_sign: The same shape.
   """
 
   index: tf.Tensor
@@ -30,7 +32,7 @@ class Element(NamedTuple):
 
 
 def pick(group: Group, number: tf.Tensor, dtype: tf.DType) -> Element:
-  """The element of that number, int32 []."""
+  """The element of that number, int32 []; or the elements of those numbers, [b]."""
   inverse = group.inverse()
   tables = (group.index, group.sign, inverse.index, inverse.sign)
   index, sign, inverse_index, inverse_sign = (tf.gather(table, number) for table in tables)
@@ -38,12 +40,20 @@ def pick(group: Group, number: tf.Tensor, dtype: tf.DType) -> Element:
 
 
 def compose(g: Element, h: Element) -> Element:
-  """The product g h, (g h) x = g (h x)."""
-  index, sign = tf.gather(h.index, g.index), g.sign * tf.gather(h.sign, g.index)
+  """The product g h, (g h) x = g (h x), point by point where one of them is per point."""
+  index, sign = _permuted(h.index, g.index), g.sign * _permuted(h.sign, g.index)
   g, h = h.inverse(), g.inverse()
-  return Element(index, sign, tf.gather(h.index, g.index), g.sign * tf.gather(h.sign, g.index))
+  return Element(index, sign, _permuted(h.index, g.index), g.sign * _permuted(h.sign, g.index))
 
 
 def act(element: Element, x: tf.Tensor) -> tf.Tensor:
-  """(g x)_i = sign_i x_index_i, shape [..., N] -> [..., N]."""
-  return tf.gather(x, element.index, axis=-1) * element.sign
+  """(g x)_i = sign_i x_index_i, shape [..., N] -> [..., N]; [b, N] where g is one per point."""
+  return _permuted(x, element.index) * element.sign
+
+
+def _permuted(x: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+  """x_index along the last axis; `index` [N] for all rows of x, or [b, N], one for each."""
+  if index.shape.rank == 1:
+    return tf.gather(x, index, axis=-1)
+  x = tf.broadcast_to(x, tf.shape(index)) if x.shape.rank == 1 else x
+  return tf.gather(x, index, axis=-1, batch_dims=1)

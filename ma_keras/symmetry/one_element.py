@@ -66,14 +66,16 @@ class OneElementPerInterval(Potential):
   equally proper flow.
 
   A fixed seed is one fixed flow, symmetric only on average over seeds: train with a new seed
-  per batch (`with_seed`), as the paper does. Two nested in each other, with different seeds, draw
-  from a product of groups without its table.
+  per batch (`with_seed`), as the paper does. A `seeds.PerSample` seed gives every sample of a batch
+  [b, N] elements of its own, as the authors' code does: the gradient's noise then averages over
+  the batch. Two nested in each other, with different seeds, draw from a product of groups
+  without its table.
 
   Attributes:
     potential: phi~.
     group: G.
     interval: Length of time that one draw lasts.
-    seed: Non-negative integer or int32 [2] tensor.
+    seed: Non-negative integer, int32 [2] tensor, or one per sample.
   """
 
   def __init__(
@@ -90,7 +92,7 @@ class OneElementPerInterval(Potential):
       potential: phi~ on N coordinates.
       group: Group acting on the same N coordinates.
       interval: Positive length of time; the flow's step size, usually.
-      seed: Non-negative integer or int32 [2] tensor.
+      seed: Non-negative integer, int32 [2] tensor, or one per sample.
       name: Module name.
 
     Raises:

@@ -23,8 +23,7 @@ class FreeEnergy:
     num_samples: Independent samples of the model.
     num_steps: d of the flow that was measured.
     free_energy_per_site: F/N at d steps.
-    statistical_error: Its standard error over independent batches: the samples of one batch
-      share the potential's random draws.
+    statistical_error: Its standard error over independent samples.
     integration_error: |F(d) - F(2 d)|/N on the same latents.
     exact_per_site: -ln Z/N, or None where it is unknown.
     gap_per_site: F/N - exact.
@@ -91,14 +90,13 @@ def measure(
 ) -> FreeEnergy:
   """Estimates E[ln p + E] on fresh samples, at d and at 2 d steps on the same latents.
 
-  The potential's random elements are redrawn for every batch, as in training: each batch is
-  drawn from, and weighted against, the proper flow that its draws define. So batches are
-  independent and samples within one are not: errors come from the batch means.
+  The potential's random elements are drawn for every sample, as in training: each sample is
+  drawn from, and weighted against, the proper flow that its draws define.
 
   Args:
     bijector: The flow.
     target: Energy and event size.
-    num_samples: Rounded up to whole batches, of which there are at least two.
+    num_samples: At least two; rounded up to whole batches.
     batch_size: Samples flowed at once.
     seed: Non-negative integer.
     exact_per_site: -ln Z/N where it is known.
@@ -106,10 +104,10 @@ def measure(
   Returns:
     The free energy with its errors.
   """
-  batches = max(2, -(-num_samples // batch_size))
+  batches = -(-num_samples // batch_size)
   evaluate = _evaluator(bijector, target, batch_size)
   pairs = [evaluate(key) for key in seeds.split(seed, batches, salt='measure')]
-  coarse, fine = (np.stack([p[i].numpy() for p in pairs]) for i in (0, 1))
+  coarse, fine = (np.concatenate([p[i].numpy() for p in pairs]) for i in (0, 1))
   return summarise(coarse, fine, target.event_size, bijector.horizon.num_steps, exact_per_site)
 
 
@@ -120,9 +118,9 @@ def _evaluator(
 
   @tf.function(autograph=False)
   def evaluate(seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    latent_seed, flow_seed = seeds.split(seed, 2, salt='evaluate')
-    shape = [batch_size, target.event_size]
-    latents = tf.random.stateless_normal(shape, latent_seed, dtype=bijector.dtype)
+    samples = seeds.PerSample(seed, tf.range(batch_size), batch_size)
+    latent_seed, flow_seed = seeds.split(samples, 2, salt='evaluate')
+    latents = seeds.normal([target.event_size], latent_seed, bijector.dtype)
     coarse = bijector.with_seed(flow_seed)
     return tuple(
       tf.cast(objectives.reverse_kl(standard_normal_flow(b), target.energy, latents), tf.float64)
@@ -142,8 +140,8 @@ def summarise(
   """Turns per-sample values of ln p + E into the estimate with its errors.
 
   Args:
-    coarse: ln p + E at d steps, shape [batches, n].
-    fine: The same latents at 2 d steps, shape [batches, n].
+    coarse: ln p + E at d steps, one for each independent sample, shape [n].
+    fine: The same latents at 2 d steps, shape [n].
     num_sites: N.
     num_steps: d.
     exact_per_site: -ln Z/N where it is known.
@@ -159,7 +157,7 @@ def summarise(
     num_samples=coarse.size,
     num_steps=num_steps,
     free_energy_per_site=mean,
-    statistical_error=_standard_error(coarse.mean(axis=1)) / num_sites,
+    statistical_error=float(np.std(coarse, ddof=1) / np.sqrt(coarse.size)) / num_sites,
     integration_error=abs(float(np.mean(coarse - fine))) / num_sites,
     exact_per_site=exact_per_site,
     gap_per_site=gap,
@@ -169,7 +167,3 @@ def summarise(
     reweighted_error=weighted.standard_error / num_sites,
     effective_sample_size=weighted.effective_sample_size,
   )
-
-
-def _standard_error(independent: np.ndarray) -> float:
-  return float(np.std(independent, ddof=1) / np.sqrt(independent.size))

@@ -17,9 +17,10 @@ class VariationalFreeEnergy(tf_keras.Model):
   """Minimises L = E[ln p(x, T) + E(x)] over the potential, a bound on -ln Z from above. Eq. 7.
 
   The "data set" of `fit` is the list of sample numbers 0..B-1 of one global batch
-  (`sample_numbers`). Step k draws all B latents, and the potential's own random elements, from
-  (seed, k) alone, and each replica takes the rows it was handed. So N replicas train exactly
-  as one with the same global batch, and a resumed run continues the interrupted one.
+  (`sample_numbers`). Step k draws all B latents, and random elements of the potential for every
+  one of them, from (seed, k) alone, and each replica takes the rows it was handed. So N
+  replicas train exactly as one with the same global batch, and a resumed run continues the
+  interrupted one.
 
   Attributes:
     bijector: The flow that is trained.
@@ -87,9 +88,10 @@ class VariationalFreeEnergy(tf_keras.Model):
   def train_step(self, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
     """One Adam step on this replica's share `numbers` (int64 [b]) of the global batch."""
     latent_seed, flow_seed = seeds.split(self._step_seed(), 2, salt='train_step')
-    latents = self._latents(latent_seed, numbers)
+    per_sample = [seeds.PerSample(s, numbers, self.batch_size) for s in (latent_seed, flow_seed)]
+    latents = seeds.normal([self.target.event_size], per_sample[0], self.bijector.dtype)
     with tf.GradientTape() as tape:
-      free_energies, penalties = self._terms(self.flow(flow_seed), latents)
+      free_energies, penalties = self._terms(self.flow(per_sample[1]), latents)
       # Summed over replicas by the optimizer: together the mean over the global batch.
       loss = tf.reduce_sum(free_energies + penalties) / self.batch_size
     variables = self.trainable_variables
@@ -106,14 +108,9 @@ class VariationalFreeEnergy(tf_keras.Model):
     mismatch = objectives.force_matching(flow, self.target.energy, x)
     return free_energies, self.force_weight * mismatch
 
-  def _step_seed(self) -> tf.Tensor:
+  def _step_seed(self) -> seeds.Seed:
     seed = seeds.stateless(self.seed, salt='variational_free_energy')
     return seeds.fold_in(seed, tf.cast(self.optimizer.iterations, tf.int32))
-
-  def _latents(self, seed: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-    shape = [self.batch_size, self.target.event_size]
-    everyone = tf.random.stateless_normal(shape, seed, dtype=self.bijector.dtype)
-    return tf.gather(everyone, numbers)
 
   def _updated_metrics(self, free_energies: tf.Tensor) -> dict[str, tf.Tensor]:
     per_site = tf.cast(free_energies, tf.float64) / self.target.event_size

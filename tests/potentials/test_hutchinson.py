@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ma_keras import seeds
 from ma_keras.potentials import Hutchinson, Potential
 from tests.potentials import cases
 
@@ -96,6 +97,20 @@ def test_reseeding_a_potential_reseeds_its_laplacian():
   expected = potential.with_laplacian(Hutchinson(seed=8, num_probes=2)).laplacian(TIME, x)
   np.testing.assert_array_equal(twin.laplacian(TIME, x), expected)
   assert np.any(expected != potential.laplacian(TIME, x))
+
+
+@PROBES
+def test_a_sample_keeps_its_probe_in_every_share_of_its_batch(probe):
+  potential, x = cases.one_hidden_layer(), cases.points(6)
+
+  def estimate(numbers):
+    seed = seeds.PerSample(4, tf.constant(numbers), batch_size=6)
+    method = Hutchinson(seed, probe, num_probes=2)
+    return potential.with_laplacian(method).laplacian(TIME, tf.gather(x, numbers)).numpy()
+
+  whole = estimate(range(6))
+  np.testing.assert_allclose(estimate([5, 2]), whole[[5, 2]], rtol=1e-13)
+  assert np.all(np.abs(whole - potential.laplacian(TIME, x)) > 1e-9)
 
 
 @PROBES

@@ -46,15 +46,6 @@ def test_shifting_the_energy_shifts_the_estimate_without_overflow():
   assert shifted.standard_error == pytest.approx(plain.standard_error, rel=1e-9)
 
 
-def test_dependent_samples_are_grouped():
-  """Copying every sample ten times must not shrink the error bar."""
-  weights = log_weights(500, 0.8, 3)
-  copied = np.repeat(weights[:, None], 10, axis=1)
-  plain, grouped = samplers.estimate(weights), samplers.estimate(copied)
-  assert grouped.standard_error == pytest.approx(plain.standard_error, rel=1e-12)
-  assert grouped.num_samples == 5000
-
-
 @pytest.mark.parametrize('bad', [[1.0], [0.0, np.nan], [0.0, np.inf]])
 def test_bad_weights_are_rejected(bad):
   with pytest.raises(ValueError, match='log_weights'):

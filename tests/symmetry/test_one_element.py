@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import flow, integrators
+from ma_keras import flow, integrators, seeds
 from ma_keras.flow import Horizon
 from ma_keras.potentials import Hutchinson, autodiff
 from ma_keras.symmetry import (
@@ -219,3 +219,47 @@ def test_a_nested_flow_is_that_of_its_product_element():
   assert frame.potential is not nested and isinstance(frame.potential, type(layer))
   expected = frame.leave(ma_keras.MongeAmpereBijector(layer, 1, H).forward(frame.enter(x)))
   np.testing.assert_allclose(bijector.forward(x), expected, rtol=1e-12)
+
+
+def test_every_sample_may_have_elements_of_its_own():
+  """Row by row the flow of that row's elements, there and back, value and density."""
+  numbers, layer = [3, 0, 2], cases.layer()
+  own = seeds.PerSample(1, tf.constant(numbers), batch_size=5)
+  inner = OneElementPerInterval(layer, translations(cases.SIDE), H, seed=0)
+  potential = OneElementPerInterval(inner, dihedral(cases.SIDE), H).with_seed(own)
+  x, t = cases.points(3), tf.constant(0.5 * H, tf.float64)
+  element = action.compose(potential.potential._draw(t), potential._draw(t))
+  assert element.index.shape == x.shape and len(np.unique(element.index, axis=0)) > 1
+  flowing = bijector(potential, 1, H)
+  y = flowing.forward(x)
+  for b in range(3):
+    mine = action.Element(*(part[b] for part in element))
+    expected = bijector(one_element.Rotated(layer, mine), 1, H)
+    np.testing.assert_allclose(y[b], expected.forward(x[b]), rtol=1e-12)
+    np.testing.assert_allclose(
+      flowing.forward_log_det_jacobian(x, 1)[b], expected.forward_log_det_jacobian(x[b], 1)
+    )
+  longer = bijector(potential)
+  np.testing.assert_allclose(longer.inverse(tf.identity(longer.forward(x))), x, atol=1e-3)
+
+
+@pytest.mark.parametrize('per_point', [False, True])
+def test_the_derivative_of_the_action_is_the_inverse_to_any_order(per_point):
+  """Against a product with dense matrices, first and second derivatives in x."""
+  number = tf.constant([5, 40, 71]) if per_point else tf.constant(5)
+  element, x = action.pick(GROUP, number, tf.float64), cases.points(3)
+  matrix = tf.one_hot(element.index, cases.EVENT_SIZE, dtype=x.dtype)
+  dense = lambda x: tf.linalg.matvec(matrix, x)  # noqa: E731
+
+  def derivatives(image):
+    with tf.GradientTape() as outer:
+      outer.watch(x)
+      with tf.GradientTape() as inner:
+        inner.watch(x)
+        value = tf.reduce_sum(tf.sin(image(x)) * tf.range(9.0, dtype=x.dtype) ** 2)
+      first = inner.gradient(value, x)
+      total = tf.reduce_sum(first**3)
+    return first, outer.gradient(total, x)
+
+  for one, two in zip(derivatives(lambda x: action.act(element, x)), derivatives(dense)):
+    np.testing.assert_allclose(one, two, rtol=1e-12)

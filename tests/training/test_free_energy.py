@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import targets, training
+from ma_keras import seeds, symmetry, targets, training
 from ma_keras.training import free_energy
 
 N = 4
@@ -50,13 +50,25 @@ def test_reweighting_recovers_the_partition_function():
   assert 0.5 < result.effective_sample_size < 1
 
 
-def test_errors_come_from_batches_not_from_samples():
-  """Samples of one batch that are all alike count once."""
-  rng = np.random.default_rng(0)
-  batches = rng.normal(size=(64, 1)) * np.ones((1, 100))
-  result = free_energy.summarise(batches, batches, N, 10)
-  assert result.statistical_error == pytest.approx(batches[:, 0].std(ddof=1) / 8 / N)
+def test_the_statistical_error_is_that_of_the_mean():
+  values = np.random.default_rng(0).normal(size=64)
+  result = free_energy.summarise(values, values, N, 10)
+  assert result.statistical_error == pytest.approx(values.std(ddof=1) / 8 / N)
   assert result.exact_per_site is None and result.total_kl is None
+
+
+def test_samples_of_a_random_potential_are_independent():
+  """Every sample has group elements of its own: batch means scatter as single values would."""
+  potential = ma_keras.potentials.OneHiddenLayer(4, 8, seed=1, dtype=tf.float64)
+  potential.kernel.assign(3.0 * potential.kernel)
+  potential.amplitude.assign(9.0 * potential.amplitude)
+  potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 1.0)
+  bijector = ma_keras.MongeAmpereBijector(potential, 1, 1.0)
+  evaluate = free_energy._evaluator(bijector, Harmonic(), 100)
+  keys = seeds.split(0, 100, salt='test')
+  values = np.stack([evaluate(key)[0].numpy() for key in keys])
+  ratio = 100 * values.mean(axis=1).var(ddof=1) / values.var(ddof=1)
+  assert abs(ratio - 1) < 4 * np.sqrt(2 / 99)
 
 
 def test_the_line_names_both_errors_and_the_exact_value():
@@ -74,7 +86,7 @@ def test_a_target_without_exact_value_is_measured_too():
 
 
 def test_a_bound_below_the_exact_value_is_doubted():
-  values = np.random.default_rng(0).normal(size=(20, 10))
+  values = np.random.default_rng(0).normal(size=200)
   honest = free_energy.summarise(values, values, N, 10, exact_per_site=-0.1)
   cheated = free_energy.summarise(values, values, N, 10, exact_per_site=1.0)
   coarse = free_energy.summarise(values, values + 5.0, N, 10, exact_per_site=-9.0)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import objectives, symmetry, targets, training
+from ma_keras import objectives, seeds, symmetry, targets, training
 
 SIDE = 2
 N = SIDE * SIDE
@@ -47,7 +47,7 @@ def test_the_same_seed_trains_the_same_and_another_does_not():
 
 
 def test_the_order_of_the_samples_does_not_matter():
-  """Each sample number names its own latent, whichever replica gets it."""
+  """Each sample number names its own latent and group elements, whichever replica gets it."""
   numbers = tf.constant([5, 2, 7, 0, 1, 3, 6, 4], tf.int64)
   np.testing.assert_allclose(
     weights_after(model(), 2), weights_after(model(), 2, numbers), rtol=1e-9
@@ -56,9 +56,9 @@ def test_the_order_of_the_samples_does_not_matter():
 
 def test_every_step_draws_anew():
   made = model()
-  first = made._latents(made._step_seed(), tf.range(8, dtype=tf.int64))
+  first = seeds.normal([5], made._step_seed(), tf.float64)
   weights_after(made, 1)
-  second = made._latents(made._step_seed(), tf.range(8, dtype=tf.int64))
+  second = seeds.normal([5], made._step_seed(), tf.float64)
   assert np.abs(first - second).min() > 0
 
 
@@ -93,12 +93,3 @@ def test_sizes_that_do_not_fit_are_rejected():
     training.VariationalFreeEnergy(bijector, targets.Ising(3, dtype=tf.float64), 8)
   with pytest.raises(ValueError, match='batch_size'):
     training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 0)
-
-
-def test_shares_of_the_global_batch_are_its_rows():
-  """Two replicas with half the sample numbers each have the whole batch's latents."""
-  made = model()
-  seed = tf.constant([1, 2])
-  whole = made._latents(seed, tf.range(8, dtype=tf.int64))
-  halves = [made._latents(seed, tf.range(4, dtype=tf.int64) + 4 * r) for r in range(2)]
-  np.testing.assert_array_equal(whole, tf.concat(halves, axis=0))
