@@ -70,7 +70,7 @@ def build_bijector(target: targets.Ising) -> ma_keras.MongeAmpereBijector:
   if FLAGS.start == 'gaussian':
     layer.start_gaussian(target.covariance, FLAGS.num_steps * FLAGS.step_size)
   return ma_keras.MongeAmpereBijector(
-    symmetrised(layer), FLAGS.num_steps, FLAGS.step_size, integrator=FLAGS.integrator
+    symmetrised(layer), FLAGS.num_steps, FLAGS.step_size, FLAGS.integrator, FLAGS.gradient
   )
 
 
@@ -207,6 +207,8 @@ def main(argv: list[str]) -> None:
   """Trains, measures and reports."""
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
+  if FLAGS.deterministic:
+    training.determinism.enable(FLAGS.seed)
   tf.get_logger().setLevel('ERROR')  # Checkpoints announce every shard they write.
   run = training.RunDirectory(pathlib.Path(FLAGS.run_dir or f'runs/ising_l{FLAGS.side}'))
   names = [f.name for f in FLAGS.get_key_flags_for_module(argv[0])]

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
-from ma_keras import certificate, flow, integrators, seeds
+from ma_keras import certificate, flow, gradients, integrators, seeds
 from ma_keras.potentials.base import Potential
 
 
@@ -43,6 +43,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     num_steps: int,
     step_size: float,
     integrator: str | integrators.Tableau = 'rk4',
+    gradient: str | gradients.GradientMode = 'store',
     dtype: tf.DType | None = None,
     validate_args: bool = False,
     name: str = 'monge_ampere',
@@ -54,6 +55,10 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       num_steps: d, the number of integration steps. The paper uses 50 for Ising, 100 for MNIST.
       step_size: epsilon; T = num_steps * step_size. The paper uses 0.1.
       integrator: Name in `integrators.TABLEAUS`, or a `Tableau` of your own.
+      gradient: How the flow is differentiated: 'store' (every stage kept, derivatives of any
+        order), 'recompute' (one state kept per step, or per segment of steps:
+        `gradients.Recompute(segment)`), 'reversible' (none kept; time-symmetric integrators
+        only) or 'adjoint' (none kept; the continuous adjoint, biased by the integrator's error).
       dtype: Floating dtype of events; that of the potential's variables by default, or float32.
       validate_args: Check at run time that every input and output is finite.
       name: Name of the ops.
@@ -80,6 +85,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       self._potential = potential
       self._horizon = flow.Horizon(num_steps, step_size)
       self._tableau = integrators.get(integrator)
+      self._gradient = gradients.get(gradient)
+      self._gradient.check(self._tableau)
       self._compiled = self._no_dependency({})
       super().__init__(
         forward_min_event_ndims=1,
@@ -152,7 +159,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """The flow of points of any leading rank, through a solver of [B, N]."""
     x = self._checked(x)
     rows = tf.reshape(x, [-1, self._potential.event_size])
-    y, change = self._run(flow.solve, rows, reverse)
+    y, change = self._run(flow.solve, rows, reverse, None, self._gradient)
     y = tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
     change = tf.ensure_shape(tf.reshape(change, tf.shape(x)[:-1]), x.shape[:-1])
     return self._with_assertions(y, change)

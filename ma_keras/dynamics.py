@@ -1,10 +1,14 @@
-"""Equations (2) and (3) of the paper as one vector field."""
+"""Equations (2) and (3) of the paper as one vector field, and one step along it."""
 
 from __future__ import annotations
 
+import dataclasses
+from typing import NamedTuple
+
 import tensorflow as tf
 
-from ma_keras.potentials.base import Potential
+from ma_keras import integrators
+from ma_keras.potentials.base import Frame, Potential
 
 
 def rates(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -22,3 +26,77 @@ def rates(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, 
   """
   velocity, laplacian = potential.gradient_and_laplacian(t, x)
   return velocity, -laplacian
+
+
+class Interval(NamedTuple):
+  """Where one step goes: from `start` over h, which is negative on the way back.
+
+  Attributes:
+    start: Time at which the step begins, shape [].
+    h: Signed length of the step, shape [].
+    frame: The potential in force, and the coordinates in which it is best stepped.
+  """
+
+  start: tf.Tensor
+  h: tf.Tensor
+  frame: Frame
+
+
+@dataclasses.dataclass(frozen=True)
+class Motion:
+  """The dynamics in equal steps, one way: step i = 0, 1, ... takes x over its interval.
+
+  Step k of the horizon covers [k h, (k + 1) h] in both directions, so a potential keyed to
+  intervals of time is met again on the way back.
+
+  Attributes:
+    potential: Scalar potential phi.
+    tableau: Runge-Kutta method.
+    step_size: h > 0.
+    first: Number of the earliest step in time.
+    last: Number after that of the latest.
+    reverse: Run from late to early.
+  """
+
+  potential: Potential
+  tableau: integrators.Tableau
+  step_size: float
+  first: int
+  last: int
+  reverse: bool = False
+
+  @property
+  def num_steps(self) -> int:
+    """How many steps there are."""
+    return self.last - self.first
+
+  def prepared(self) -> Motion:
+    """The same motion, with what the potential can compute once computed."""
+    return dataclasses.replace(self, potential=self.potential.prepared())
+
+  def interval(self, i: tf.Tensor, dtype: tf.DType) -> Interval:
+    """Where step i, int32 [], goes."""
+    h = tf.constant(self.step_size, dtype)
+    k = tf.cast(self.last - 1 - i if self.reverse else self.first + i, dtype)
+    early, late = k * h, (k + 1.0) * h
+    frame = self.potential.on_interval(early, late).frame()
+    return Interval(late, -h, frame) if self.reverse else Interval(early, h, frame)
+
+  def step(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """x after step i, [..., N], and the change of ln p on the way, [...]."""
+    return self._along(self.interval(i, x.dtype), x)
+
+  def undo(self, i: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """x before step i, for time-symmetric methods: the same step with -h."""
+    there = self.interval(i, x.dtype)
+    return self._along(there._replace(start=there.start + there.h, h=-there.h), x)[0]
+
+  def _along(self, there: Interval, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    y, change = integrators.step(
+      self.tableau,
+      lambda t, state: rates(there.frame.potential, t, state[0]),
+      there.start,
+      there.h,
+      (there.frame.enter(x), tf.zeros_like(x[..., 0])),
+    )
+    return there.frame.leave(y), change

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import dynamics, integrators
+from ma_keras import dynamics, gradients, integrators
 from ma_keras.potentials.base import Potential
 
 
@@ -75,49 +75,28 @@ def solve(
   x: tf.Tensor,
   reverse: bool = False,
   steps: tuple[int, int] | None = None,
+  gradient: str | gradients.GradientMode = 'store',
 ) -> tuple[tf.Tensor, tf.Tensor]:
   """Integrates dx/dt = grad phi and d ln p/dt = -laplacian phi. Eqs. (2)-(3).
 
-  One `tf.while_loop`, whose graph does not grow with the number of steps. Step k covers
-  [k h, (k + 1) h] in both directions, so a potential keyed to intervals of time is met again
-  on the way back.
+  One `tf.while_loop`, whose graph does not grow with the number of steps.
 
   Args:
     potential: Scalar potential phi.
-    tableau: Explicit Runge-Kutta method.
+    tableau: Runge-Kutta method.
     horizon: [0, T] and its steps.
     x: Fluid parcels at time 0 (at T if `reverse`), shape [..., N].
     reverse: Flow from T back to 0.
     steps: Half-open range of steps to take; all of them by default.
+    gradient: How the result is differentiated: see `gradients`.
 
   Returns:
     The parcels at the other end, [..., N], and the change of their log density on the way,
     [...].
   """
   first, last = steps or (0, horizon.num_steps)
-  h = tf.constant(horizon.step_size, x.dtype)
-  prepared = potential.prepared()
-
-  def advance(i: tf.Tensor, x: tf.Tensor, change: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    k = tf.cast(last - 1 - i if reverse else first + i, x.dtype)
-    start, stop = k * h, (k + 1.0) * h
-    frame = prepared.on_interval(start, stop).frame()
-    y, change = integrators.step(
-      tableau,
-      lambda t, state: dynamics.rates(frame.potential, t, state[0]),
-      stop if reverse else start,
-      -h if reverse else h,
-      (frame.enter(x), change),
-    )
-    return i + 1, frame.leave(y), change
-
-  _, x, change = tf.while_loop(
-    lambda i, *_: i < last - first,
-    advance,
-    (tf.constant(0), x, tf.zeros_like(x[..., 0])),
-    maximum_iterations=last - first,
-  )
-  return x, change
+  motion = dynamics.Motion(potential, tableau, horizon.step_size, first, last, reverse)
+  return gradients.get(gradient).solve(motion, x)
 
 
 def trajectory(

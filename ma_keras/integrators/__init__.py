@@ -3,7 +3,9 @@
 from ma_keras.integrators.runge_kutta import step
 from ma_keras.integrators.tableau import (
   EULER,
+  GAUSS4,
   HEUN,
+  IMPLICIT_MIDPOINT,
   MIDPOINT,
   RK4,
   TABLEAUS,
@@ -14,7 +16,9 @@ from ma_keras.integrators.tableau import (
 
 __all__ = [
   'EULER',
+  'GAUSS4',
   'HEUN',
+  'IMPLICIT_MIDPOINT',
   'MIDPOINT',
   'RK4',
   'TABLEAUS',

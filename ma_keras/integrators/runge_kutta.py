@@ -1,4 +1,4 @@
-"""One explicit Runge-Kutta step."""
+"""One Runge-Kutta step."""
 
 from __future__ import annotations
 
@@ -26,10 +26,37 @@ def step(tableau: Tableau, field: VectorField, t: tf.Tensor, h: tf.Tensor, state
   Returns:
     The state at t + h.
   """
+  stages = _explicit if tableau.explicit else _implicit
+  return _advance(state, h, tableau.b, stages(tableau, field, t, h, state))
+
+
+def _explicit(
+  tableau: Tableau, field: VectorField, t: tf.Tensor, h: tf.Tensor, state: State
+) -> list[State]:
   rates: list[State] = []
   for row, c in zip(tableau.a, tableau.c):
     rates.append(field(t + c * h, _advance(state, h, row, rates)))
-  return _advance(state, h, tableau.b, rates)
+  return rates
+
+
+def _implicit(
+  tableau: Tableau, field: VectorField, t: tf.Tensor, h: tf.Tensor, state: State
+) -> list[State]:
+  """Solves k_i = f(t + c_i h, x + h sum_j a_ij k_j) by iteration from k_i = f(t + c_i h, x)."""
+
+  def iterate(rates: list[State]) -> list[State]:
+    return [
+      field(t + c * h, _advance(state, h, row, rates)) for row, c in zip(tableau.a, tableau.c)
+    ]
+
+  first = [field(t + c * h, state) for c in tableau.c]
+  _, rates = tf.while_loop(
+    lambda m, _: m < tableau.iterations,
+    lambda m, rates: (m + 1, iterate(rates)),
+    (tf.constant(0), first),
+    maximum_iterations=tableau.iterations,
+  )
+  return rates
 
 
 def _advance(state: State, h: tf.Tensor, weights: Sequence[float], rates: Sequence[State]) -> State:

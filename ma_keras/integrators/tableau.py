@@ -1,8 +1,9 @@
-"""Explicit Runge-Kutta methods as data."""
+"""Runge-Kutta methods as data: explicit ones, and time-symmetric ones, which are implicit."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,9 +15,11 @@ class Tableau:
   Attributes:
     name: What users write, for example `'rk4'`.
     order: Order of accuracy: the error over a fixed horizon falls as h^order.
-    a: Row i holds a_ij for j < i.
+    a: Row i holds a_ij: for j < i if the method is explicit, for all j if it is implicit.
     b: Weights of the stages.
     c: Times of the stages, as fractions of the step.
+    iterations: Fixed-point iterations that solve the stage equations of an implicit method: the
+      error that is left falls as (h Lipschitz constant)^iterations.
   """
 
   name: str
@@ -24,20 +27,37 @@ class Tableau:
   a: tuple[tuple[float, ...], ...]
   b: tuple[float, ...]
   c: tuple[float, ...]
+  iterations: int = 0
+
+  @property
+  def explicit(self) -> bool:
+    """Whether each stage needs only earlier ones."""
+    return [len(row) for row in self.a] == list(range(len(self.c)))
+
+  @property
+  def symmetric(self) -> bool:
+    """Whether a step of -h undoes one of h: a_ij + a_s+1-i,s+1-j = b_j (HNW II.8, Theorem 8.8)."""
+    s = len(self.c)
+    if self.explicit:
+      return False
+    mirrored = [(i, j, s - 1 - i, s - 1 - j) for i in range(s) for j in range(s)]
+    return all(abs(self.a[i][j] + self.a[k][m] - self.b[j]) < 1e-12 for i, j, k, m in mirrored)
 
   def __post_init__(self) -> None:
-    """Checks that the method is explicit and consistent.
+    """Checks that the method is explicit or implicit, and consistent.
 
     Raises:
-      ValueError: Row i of `a` has not i entries summing to c_i, or `b` not one weight per
-        stage summing to 1.
+      ValueError: Row i of `a` has not i entries (explicit) or s (implicit, with iterations)
+        summing to c_i, or `b` not one weight per stage summing to 1.
     """
-    explicit = [len(row) for row in self.a] == list(range(len(self.c)))
-    if not explicit or len(self.b) != len(self.c) or abs(sum(self.b) - 1) > 1e-12:
+    s = len(self.c)
+    implicit = [len(row) for row in self.a] == [s] * s and self.iterations > 0
+    if not (self.explicit or implicit) or len(self.b) != s or abs(sum(self.b) - 1) > 1e-12:
       raise ValueError(
         f'Tableau {self.name!r} must have stages 0, 1, ... with as many entries in their rows of '
-        f'`a`, and weights `b` that sum to 1; got rows of {[len(row) for row in self.a]} entries, '
-        f'b={self.b}, c={self.c}.'
+        f'`a` (explicit), or rows of {s} and positive `iterations` (implicit), and weights `b` '
+        f'that sum to 1; got rows of {[len(row) for row in self.a]} entries, b={self.b}, '
+        f'c={self.c}, iterations={self.iterations}.'
       )
     if any(abs(sum(row) - c) > 1e-12 for row, c in zip(self.a, self.c)):
       raise ValueError(f'Tableau {self.name!r}: row i of `a` must sum to c_i, got {self.a}.')
@@ -60,7 +80,23 @@ THREE_EIGHTHS = Tableau(
   b=(1 / 8, 3 / 8, 3 / 8, 1 / 8),
   c=(0.0, 1 / 3, 2 / 3, 1.0),
 )
-TABLEAUS = {tableau.name: tableau for tableau in (EULER, MIDPOINT, HEUN, RK4, THREE_EIGHTHS)}
+# Gauss collocation: symmetric, so the inverse of the flow is exact to the stage equations' error.
+IMPLICIT_MIDPOINT = Tableau(
+  'implicit_midpoint', order=2, a=((0.5,),), b=(1.0,), c=(0.5,), iterations=12
+)
+_R = math.sqrt(3) / 6
+GAUSS4 = Tableau(
+  'gauss4',
+  order=4,
+  a=((0.25, 0.25 - _R), (0.25 + _R, 0.25)),
+  b=(0.5, 0.5),
+  c=(0.5 - _R, 0.5 + _R),
+  iterations=12,
+)
+TABLEAUS = {
+  tableau.name: tableau
+  for tableau in (EULER, MIDPOINT, HEUN, RK4, THREE_EIGHTHS, IMPLICIT_MIDPOINT, GAUSS4)
+}
 
 
 def get(integrator: str | Tableau) -> Tableau:

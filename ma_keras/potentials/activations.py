@@ -17,12 +17,14 @@ class Activation:
     slope: z -> act'(z), elementwise.
     curvature: s -> act''(z). A function of the slope alone, so that the pair costs one
       transcendental: softplus'' = s (1 - s) and (ln cosh)'' = 1 - s^2.
+    curvature_slope: s -> d act''/ds: 1 - 2 s and -2 s.
   """
 
   name: str
   value: Callable[[tf.Tensor], tf.Tensor]
   slope: Callable[[tf.Tensor], tf.Tensor]
   curvature: Callable[[tf.Tensor], tf.Tensor]
+  curvature_slope: Callable[[tf.Tensor], tf.Tensor]
 
 
 def log_cosh(z: tf.Tensor) -> tf.Tensor:
@@ -33,8 +35,10 @@ def log_cosh(z: tf.Tensor) -> tf.Tensor:
   return z + tf.nn.softplus(-2.0 * z) - math.log(2.0)
 
 
-SOFTPLUS = Activation('softplus', tf.nn.softplus, tf.sigmoid, lambda s: s - s * s)
-LOG_COSH = Activation('log_cosh', log_cosh, tf.tanh, lambda s: 1.0 - s * s)
+SOFTPLUS = Activation(
+  'softplus', tf.nn.softplus, tf.sigmoid, lambda s: s - s * s, lambda s: 1.0 - 2.0 * s
+)
+LOG_COSH = Activation('log_cosh', log_cosh, tf.tanh, lambda s: 1.0 - s * s, lambda s: -2.0 * s)
 ACTIVATIONS = {activation.name: activation for activation in (SOFTPLUS, LOG_COSH)}
 
 

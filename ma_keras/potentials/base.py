@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.potentials import autodiff
+from ma_keras.potentials.units import Units
 
 if TYPE_CHECKING:
   from ma_keras.potentials.sum import Sum
@@ -149,6 +150,10 @@ class Potential(tf.Module, abc.ABC):
     phi~(y): g then acts once per step and not once per stage.
     """
     return Frame(self, _identity, _identity)
+
+  def units(self) -> Units | None:
+    """The hidden layer of a potential that is one, for flows that know how to use it."""
+    return None
 
   def __add__(self, other: Potential) -> Sum:
     """phi_1 + phi_2: gradients and Laplacians add, since Eqs. (2)-(3) are linear in phi."""

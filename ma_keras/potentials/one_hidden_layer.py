@@ -9,6 +9,7 @@ from ma_keras import seeds
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import apply_kernel
+from ma_keras.potentials.units import Units
 
 
 class OneHiddenLayer(Potential):
@@ -129,6 +130,15 @@ class OneHiddenLayer(Potential):
   def prepared(self) -> OneHiddenLayer:
     """The same potential with the squared norms |W_j|^2 computed once."""
     return self._twin(_prepared_norms=self._squared_norms())
+
+  def units(self) -> Units | None:
+    """The layer itself, unless its Laplacian is to be had by another method."""
+    if self._laplacian_method is not None:
+      return None
+    bias = tf.zeros_like(self.amplitude) if self.bias is None else self.bias
+    kernel, amplitude = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.amplitude)
+    weights = amplitude * self._squared_norms()
+    return Units(kernel, tf.convert_to_tensor(bias), amplitude, weights, self._activation)
 
   def _hidden(self, x: tf.Tensor) -> tf.Tensor:
     z = apply_kernel(x, self.kernel)

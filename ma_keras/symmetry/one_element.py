@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.potentials.base import Frame, Potential
+from ma_keras.potentials.units import Units
 from ma_keras.symmetry import action
 from ma_keras.symmetry.average import check_sizes
 from ma_keras.symmetry.group import Group
@@ -128,6 +129,13 @@ class OneElementPerInterval(Potential):
     in_force = self.potential.on_interval(start, stop)
     element = self._draw((start + stop) / 2.0)
     return Rotated(in_force, element).with_laplacian(self._laplacian_method)
+
+  def units(self) -> Units | None:
+    """Those of phi~, in the frame of each step's element."""
+    units = self.potential.units()
+    if units is None or self._laplacian_method is not None:
+      return None
+    return units._replace(at_rest=False)
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi~(g_k x) at k = floor(t / interval), shape [...]."""

@@ -3,6 +3,7 @@
 `ma_keras.training.flags` defines absl flags when imported, and so is left to the apps.
 """
 
+from ma_keras.training import determinism
 from ma_keras.training.callbacks import Guard, Snapshots, TrainingStopped
 from ma_keras.training.free_energy import FreeEnergy, measure
 from ma_keras.training.optimizer import adam
@@ -17,5 +18,6 @@ __all__ = [
   'TrainingStopped',
   'VariationalFreeEnergy',
   'adam',
+  'determinism',
   'measure',
 ]

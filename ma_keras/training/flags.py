@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from absl import flags
 
-from ma_keras import integrators
+from ma_keras import gradients, integrators
 from ma_keras.training import strategy
 
 flags.DEFINE_string(
   'run_dir', None, 'Directory of this run: the same command finds its state there and goes on.'
 )
 flags.DEFINE_integer('seed', 0, 'Names every random number of the run.', lower_bound=0)
+flags.DEFINE_bool(
+  'deterministic',
+  False,
+  'Equal commands on one machine end in equal bits, at up to half the speed; without, to rounding.',
+)
 flags.DEFINE_enum(
   'strategy',
   'one_device',
@@ -23,7 +28,10 @@ flags.DEFINE_bool('jit_compile', False, 'Compile the training step with XLA (TPU
 flags.DEFINE_integer('hidden_units', 512, 'Width H of the hidden layer.', lower_bound=1)
 flags.DEFINE_integer('num_steps', 50, 'Integration steps d.', lower_bound=1)
 flags.DEFINE_float('step_size', 0.1, 'Step size epsilon; T = d * epsilon.', lower_bound=1e-12)
-flags.DEFINE_enum('integrator', 'rk4', sorted(integrators.TABLEAUS), 'Explicit Runge-Kutta method.')
+flags.DEFINE_enum('integrator', 'rk4', sorted(integrators.TABLEAUS), 'Runge-Kutta method.')
+flags.DEFINE_enum(
+  'gradient', 'store', sorted(gradients.MODES), 'What the flow keeps for its derivatives.'
+)
 
 flags.DEFINE_integer('batch_size', 64, 'Global batch B, over all replicas.', lower_bound=1)
 flags.DEFINE_integer('epochs', 20, 'Epochs; a checkpoint is written after each.', lower_bound=1)

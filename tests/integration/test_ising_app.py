@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 APP = [sys.executable, str(ROOT / 'apps' / 'ising_main.py')]
 TINY = [
   *('--side=2', '--hidden_units=8', '--num_steps=4', '--batch_size=16', '--epochs=3'),
-  *('--steps_per_epoch=10', '--eval_samples=128'),
+  *('--steps_per_epoch=10', '--eval_samples=128', '--deterministic'),
 ]
 
 

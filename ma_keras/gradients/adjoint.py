@@ -1,0 +1,85 @@
+"""The adjoint differential equation: the derivative of the continuous flow, discretised anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from ma_keras import dynamics, integrators
+from ma_keras.dynamics import Motion
+from ma_keras.gradients.discrete import Pair, run
+from ma_keras.potentials.base import Potential
+
+# x, its cotangent, and those of the variables.
+State = tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]
+
+
+def adjoint(motion: Motion, x: tf.Tensor) -> Pair:
+  """`run`, whose backward pass solves da/dt = -d(a.v + b r)/dx with the flow itself. a = dL/dx.
+
+  v = grad phi, r = -laplacian phi and b = dL/d ln p, constant in time; the variables' cotangents
+  grow by the same expression differentiated by them. Nothing is kept: x flows back beside a. The
+  result is that of the continuous flow up to the integrator's error, not that of the discrete
+  one. Reference: Chen et al., Neural Ordinary Differential Equations (2018).
+  """
+
+  @tf.custom_gradient
+  def solve(x: tf.Tensor) -> tuple[Pair, Callable[..., object]]:
+    y, change = run(motion, x)
+
+    def back(
+      dy: tf.Tensor, dchange: tf.Tensor, variables: Sequence[tf.Variable] | None = None
+    ) -> object:
+      held = list(variables or ())
+
+      def through(i: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+        return i - 1, _step_back(motion, i, state, dchange, held)
+
+      start = (y, dy, [tf.zeros_like(v) for v in held])
+      _, (_, dx, gradients) = tf.while_loop(
+        lambda i, _: i >= 0,
+        through,
+        (tf.constant(motion.num_steps - 1), start),
+        maximum_iterations=motion.num_steps,
+      )
+      return dx if variables is None else (dx, gradients)
+
+    return (y, change), back
+
+  return solve(x)
+
+
+def _step_back(
+  motion: Motion, i: tf.Tensor, state: State, dchange: tf.Tensor, variables: list[tf.Variable]
+) -> State:
+  x, dx, gradients = state
+  there = motion.interval(i, x.dtype)
+
+  def field(t: tf.Tensor, state: State) -> State:
+    return _adjoint_rates(there.frame.potential, t, state, dchange, variables)
+
+  frame = there.frame
+  entered = (frame.enter(x), frame.enter(dx), gradients)  # Orthogonal: cotangents turn alike.
+  x, dx, gradients = integrators.step(
+    motion.tableau, field, there.start + there.h, -there.h, entered
+  )
+  return frame.leave(x), frame.leave(dx), gradients
+
+
+def _adjoint_rates(
+  potential: Potential, t: tf.Tensor, state: State, dchange: tf.Tensor, variables: list[tf.Variable]
+) -> State:
+  """d/dt of (x, a, variables' cotangents)."""
+  x, dx, _ = state
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch([x, *variables])
+    velocity, density_rate = dynamics.rates(potential, t, x)
+  pulled = tape.gradient(
+    [velocity, density_rate],
+    [x, *variables],
+    output_gradients=[dx, dchange],
+    unconnected_gradients=tf.UnconnectedGradients.ZERO,
+  )
+  first, *more = [-tf.convert_to_tensor(p) for p in pulled]
+  return velocity, first, more

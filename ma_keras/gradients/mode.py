@@ -1,0 +1,121 @@
+"""The gradient modes as data."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+
+import tensorflow as tf
+
+from ma_keras.dynamics import Motion
+from ma_keras.gradients import adjoint, discrete, units
+from ma_keras.integrators import Tableau
+
+
+class GradientMode(abc.ABC):
+  """How the derivative of a flow is computed: a rule from motion and points to their ends."""
+
+  @abc.abstractmethod
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """x at the end of the motion, [..., N], and the change of ln p on the way, [...]."""
+
+  def check(self, tableau: Tableau) -> None:
+    """Raises ValueError if the mode does not go with this integrator; most go with all."""
+    del tableau
+
+
+@dataclasses.dataclass(frozen=True)
+class Store(GradientMode):
+  """Every stage is kept: fastest, memory grows with their number; exact.
+
+  A one-hidden-layer potential has a backward pass of its own (`units.solve`), which gathers the
+  products that make weight gradients; for others TensorFlow differentiates the loop.
+  """
+
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """See `GradientMode`."""
+    hidden = motion.potential.units()
+    if hidden is None or not motion.tableau.explicit or x.shape.rank != 2:
+      return Plain().solve(motion, x)
+    return units.solve(motion, hidden, x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plain(GradientMode):
+  """TensorFlow differentiates the loop over steps itself: slowest, derivatives of any order."""
+
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """See `GradientMode`."""
+    return discrete.run(motion.prepared(), x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recompute(GradientMode):
+  """One state per segment of steps is kept, the rest computed again; exact.
+
+  Attributes:
+    segment: Steps per kept state. Memory is least near the square root of the number of steps.
+  """
+
+  segment: int = 1
+
+  def __post_init__(self) -> None:
+    """Checks the segment.
+
+    Raises:
+      ValueError: It is not a positive integer.
+    """
+    if int(self.segment) != self.segment or self.segment < 1:
+      raise ValueError(f'`segment` must be a positive integer, got {self.segment}.')
+
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """See `GradientMode`."""
+    return discrete.recomputed(motion, x, self.segment)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reversible(GradientMode):
+  """Nothing is kept: steps are undone on the way back, to the tolerance of a symmetric method."""
+
+  def check(self, tableau: Tableau) -> None:
+    """Raises ValueError unless the method is symmetric."""
+    if not tableau.symmetric:
+      raise ValueError(
+        f"`gradient='reversible'` needs a time-symmetric integrator, got {tableau.name!r}: its "
+        "steps cannot be undone. Pass integrator='gauss4', or gradient='recompute'."
+      )
+
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """See `GradientMode`."""
+    return discrete.reversed_(motion, x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Adjoint(GradientMode):
+  """Nothing is kept: the continuous adjoint, biased by the integrator's error."""
+
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """See `GradientMode`."""
+    return adjoint.adjoint(motion, x)
+
+
+MODES = {
+  'store': Store(),
+  'plain': Plain(),
+  'recompute': Recompute(),
+  'reversible': Reversible(),
+  'adjoint': Adjoint(),
+}
+
+
+def get(mode: str | GradientMode) -> GradientMode:
+  """Returns the mode of that name; a mode of your own passes through.
+
+  Raises:
+    ValueError: No mode has that name.
+  """
+  if isinstance(mode, GradientMode):
+    return mode
+  if mode not in MODES:
+    raise ValueError(f'`gradient` must be one of {sorted(MODES)} or a GradientMode, got {mode!r}.')
+  return MODES[mode]

@@ -1,0 +1,69 @@
+"""Gauss collocation: the textbook's rational function, undone by its own reverse step."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ma_keras import flow, integrators
+from ma_keras.flow import Horizon
+from ma_keras.potentials import Quadratic
+from tests import flows
+
+GAUSS = pytest.mark.parametrize(
+  'tableau', [integrators.IMPLICIT_MIDPOINT, integrators.GAUSS4], ids=lambda t: t.name
+)
+MATRIX = np.array([[0.5, 0.2], [0.2, -1.0]])
+
+
+def pade(tableau, z):
+  """Diagonal Pade approximation of exp(z): what s-stage Gauss makes of a linear field."""
+  second = z @ z / 12 if tableau.order == 4 else 0.0
+  one = np.eye(len(z))
+  return np.linalg.solve(one - z / 2 + second, one + z / 2 + second)
+
+
+@GAUSS
+def test_a_quadratic_potential_gives_a_power_of_the_pade_approximation(tableau):
+  x, h, steps = np.array([[1.0, -2.0]]), 0.2, 5
+  end, change = flow.solve(Quadratic(MATRIX, tf.float64), tableau, Horizon(steps, h), x)
+  expected = x @ np.linalg.matrix_power(pade(tableau, h * MATRIX), steps)
+  # The iteration contracts by h |A| |a| < 0.11 each time.
+  np.testing.assert_allclose(end, expected, rtol=1e-11)
+  np.testing.assert_allclose(change, [-h * steps * np.trace(MATRIX)], rtol=1e-13)
+
+
+@GAUSS
+def test_symmetric_and_of_the_order_its_times_allow(tableau):
+  """Quadrature at Gauss points is exact up to degree 2 s - 1, and at 2 s no more."""
+  assert tableau.symmetric and not tableau.explicit
+  for degree in range(tableau.order + 1):
+    value = sum(b * c**degree for b, c in zip(tableau.b, tableau.c))
+    assert (abs(value - 1 / (degree + 1)) < 1e-15) == (degree < tableau.order)
+  for row, c in zip(tableau.a, tableau.c):
+    assert sum(row) == pytest.approx(c, abs=1e-15)
+
+
+@GAUSS
+@pytest.mark.parametrize('steps', [8, 16, 32])
+def test_there_and_back_is_the_identity_whatever_the_step(tableau, steps):
+  """Explicit methods come back only at their order."""
+  potential, x, horizon = flows.Breathing(), flows.points(4), Horizon(steps, 1.2 / steps)
+
+  def round_trip(method):
+    end, out = flow.solve(potential, method, horizon, x)
+    back, home = flow.solve(potential, method, horizon, end, reverse=True)
+    return max(flows.max_error(back, x), flows.max_error(out, -home))
+
+  assert round_trip(tableau) < 1e-10
+  assert round_trip(integrators.RK4) > 1e-10
+
+
+def test_more_iterations_come_back_closer():
+  few = integrators.Tableau('few', 2, ((0.5,),), (1.0,), (0.5,), iterations=3)
+  potential, x, horizon = flows.Breathing(), flows.points(4), Horizon(8, 0.15)
+  errors = []
+  for method in (few, integrators.IMPLICIT_MIDPOINT):
+    end, _ = flow.solve(potential, method, horizon, x)
+    back, _ = flow.solve(potential, method, horizon, end, reverse=True)
+    errors.append(flows.max_error(back, x))
+  assert errors[1] < 1e-4 * errors[0]
