@@ -91,7 +91,12 @@ def symmetrised(potential: ma_keras.potentials.Potential) -> ma_keras.potentials
 def build_model(target: targets.Ising) -> training.VariationalFreeEnergy:
   """The compiled Keras model; call within the strategy's scope."""
   model = training.VariationalFreeEnergy(
-    build_bijector(target), target, FLAGS.batch_size, FLAGS.seed, FLAGS.force_weight
+    build_bijector(target),
+    target,
+    FLAGS.batch_size,
+    FLAGS.seed,
+    FLAGS.force_weight,
+    FLAGS.stiffness_weight,
   )
   total_steps = FLAGS.epochs * FLAGS.steps_per_epoch
   optimizer = training.adam(

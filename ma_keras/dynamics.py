@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
 from ma_keras import integrators
 from ma_keras.potentials.base import Frame, Potential
+
+# What adds up over the steps, each of shape [...]: the change of ln p; the stiffness, if asked for.
+Tallies: TypeAlias = tuple[tf.Tensor, ...]
 
 
 def rates(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -56,6 +59,7 @@ class Motion:
     first: Number of the earliest step in time.
     last: Number after that of the latest.
     reverse: Run from late to early.
+    stiffness: Tally the steps' stiffness as well.
   """
 
   potential: Potential
@@ -64,6 +68,18 @@ class Motion:
   first: int
   last: int
   reverse: bool = False
+  stiffness: bool = False
+
+  def __post_init__(self) -> None:
+    """Checks that stiffness can be had.
+
+    Raises:
+      ValueError: It is asked of a method that has no defects.
+    """
+    if self.stiffness and not self.tableau.defects:
+      raise ValueError(
+        f'`integrator` {self.tableau.name!r} has no stages to tell its stiffness by: use rk4.'
+      )
 
   @property
   def num_steps(self) -> int:
@@ -82,8 +98,12 @@ class Motion:
     frame = self.potential.on_interval(early, late).frame()
     return Interval(late, -h, frame) if self.reverse else Interval(early, h, frame)
 
-  def step(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """x after step i, [..., N], and the change of ln p on the way, [...]."""
+  def nothing(self, x: tf.Tensor) -> Tallies:
+    """The tallies before the first step."""
+    return (tf.zeros_like(x[..., 0]),) * (2 if self.stiffness else 1)
+
+  def step(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+    """x after step i, [..., N], and what the step adds to the tallies."""
     return self._along(self.interval(i, x.dtype), x)
 
   def undo(self, i: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -91,12 +111,12 @@ class Motion:
     there = self.interval(i, x.dtype)
     return self._along(there._replace(start=there.start + there.h, h=-there.h), x)[0]
 
-  def _along(self, there: Interval, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    y, change = integrators.step(
-      self.tableau,
-      lambda t, state: rates(there.frame.potential, t, state[0]),
-      there.start,
-      there.h,
-      (there.frame.enter(x), tf.zeros_like(x[..., 0])),
-    )
-    return there.frame.leave(y), change
+  def _along(self, there: Interval, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+    state = (there.frame.enter(x), tf.zeros_like(x[..., 0]))
+    field = lambda t, state: rates(there.frame.potential, t, state[0])  # noqa: E731
+    found = integrators.stages(self.tableau, field, there.start, there.h, state)
+    y, change = integrators.combine(state, there.h, self.tableau.b, found)
+    y = there.frame.leave(y)
+    if not self.stiffness:
+      return y, (change,)
+    return y, (change, integrators.stiffness(self.tableau, there.h, found))

@@ -76,7 +76,8 @@ def solve(
   reverse: bool = False,
   steps: tuple[int, int] | None = None,
   gradient: str | gradients.GradientMode = 'store',
-) -> tuple[tf.Tensor, tf.Tensor]:
+  stiffness: bool = False,
+) -> tuple[tf.Tensor, ...]:
   """Integrates dx/dt = grad phi and d ln p/dt = -laplacian phi. Eqs. (2)-(3).
 
   One `tf.while_loop`, whose graph does not grow with the number of steps.
@@ -89,14 +90,16 @@ def solve(
     reverse: Flow from T back to 0.
     steps: Half-open range of steps to take; all of them by default.
     gradient: How the result is differentiated: see `gradients`.
+    stiffness: Return the steps' stiffness, too: see `integrators.stiffness`.
 
   Returns:
-    The parcels at the other end, [..., N], and the change of their log density on the way,
-    [...].
+    The parcels at the other end, [..., N], the change of their log density on the way, [...],
+    and, if asked for, the stiffness summed over the steps, [...].
   """
   first, last = steps or (0, horizon.num_steps)
-  motion = dynamics.Motion(potential, tableau, horizon.step_size, first, last, reverse)
-  return gradients.get(gradient).solve(motion, x)
+  motion = dynamics.Motion(potential, tableau, horizon.step_size, first, last, reverse, stiffness)
+  y, tallies = gradients.get(gradient).solve(motion, x)
+  return y, *tallies
 
 
 def trajectory(

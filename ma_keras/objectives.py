@@ -42,6 +42,39 @@ def negative_log_likelihood(distribution: Any, x: tf.Tensor) -> tf.Tensor:
   return -distribution.log_prob(x)
 
 
+def reverse_kl_and_stiffness(
+  distribution: Any, energy: Energy, latents: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """`reverse_kl`, and the stiffness of the very solve it comes from: a penalty on cheating.
+
+  Args:
+    distribution: `tfd.TransformedDistribution` over a `MongeAmpereBijector`, the model p.
+    energy: E, [..., N] -> [...], in units of kT.
+    latents: Draws z of the base distribution, shape [..., N].
+
+  Returns:
+    ln p + E [...] in nats, and stiffness [...].
+  """
+  x, log_det, stiffness = distribution.bijector.with_stiffness(latents)
+  return distribution.distribution.log_prob(latents) - log_det + energy(x), stiffness
+
+
+def negative_log_likelihood_and_stiffness(
+  distribution: Any, x: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """`negative_log_likelihood`, and the stiffness of the very solve it comes from.
+
+  Args:
+    distribution: `tfd.TransformedDistribution` over a `MongeAmpereBijector`.
+    x: Data, shape [..., N].
+
+  Returns:
+    -ln p [...] in nats, and stiffness [...].
+  """
+  latents, log_det, stiffness = distribution.bijector.with_stiffness(x, reverse=True)
+  return -distribution.distribution.log_prob(latents) - log_det, stiffness
+
+
 def force_matching(distribution: Any, energy: Energy, x: tf.Tensor) -> tf.Tensor:
   """|grad ln p(x, T) + grad E(x)|^2 / N, zero exactly where the model's force is the target's.
 

@@ -8,25 +8,27 @@ import tensorflow as tf
 
 from ma_keras import dynamics, integrators
 from ma_keras.dynamics import Motion
-from ma_keras.gradients.discrete import Pair, run
+from ma_keras.gradients.discrete import Solution, run
 from ma_keras.potentials.base import Potential
 
 # x, its cotangent, and those of the variables.
 State = tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]
 
 
-def adjoint(motion: Motion, x: tf.Tensor) -> Pair:
+def adjoint(motion: Motion, x: tf.Tensor) -> Solution:
   """`run`, whose backward pass solves da/dt = -d(a.v + b r)/dx with the flow itself. a = dL/dx.
 
   v = grad phi, r = -laplacian phi and b = dL/d ln p, constant in time; the variables' cotangents
   grow by the same expression differentiated by them. Nothing is kept: x flows back beside a. The
   result is that of the continuous flow up to the integrator's error, not that of the discrete
-  one. Reference: Chen et al., Neural Ordinary Differential Equations (2018).
+  one. Symplectic methods (gauss4) have no such error: their adjoint is the discrete one
+  (Sanz-Serna 2016). Stiffness belongs to the discrete flow and has no adjoint equation.
+  Reference: Chen et al., Neural Ordinary Differential Equations (2018).
   """
 
   @tf.custom_gradient
-  def solve(x: tf.Tensor) -> tuple[Pair, Callable[..., object]]:
-    y, change = run(motion, x)
+  def solve(x: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., object]]:
+    y, (change,) = run(motion, x)
 
     def back(
       dy: tf.Tensor, dchange: tf.Tensor, variables: Sequence[tf.Variable] | None = None
@@ -47,7 +49,8 @@ def adjoint(motion: Motion, x: tf.Tensor) -> Pair:
 
     return (y, change), back
 
-  return solve(x)
+  y, change = solve(x)
+  return y, (change,)
 
 
 def _step_back(

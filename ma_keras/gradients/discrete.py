@@ -6,62 +6,67 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from ma_keras.dynamics import Motion
+from ma_keras.dynamics import Motion, Tallies
 
-Pair = tuple[tf.Tensor, tf.Tensor]
+Solution = tuple[tf.Tensor, Tallies]
 # What flows back through a step: the cotangents of x and of every variable.
 Cotangents = tuple[tf.Tensor, list[tf.Tensor]]
 
 
 def run(
   motion: Motion, x: tf.Tensor, begin: int | tf.Tensor = 0, end: int | tf.Tensor | None = None
-) -> Pair:
-  """x after steps begin..end-1, all by default, [..., N], and the change of ln p, [...]."""
+) -> Solution:
+  """x after steps begin..end-1, all by default, [..., N], and the tallies."""
   last = motion.num_steps if end is None else end
 
-  def advance(i: tf.Tensor, x: tf.Tensor, change: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    x, increment = motion.step(i, x)
-    return i + 1, x, change + increment
+  def advance(i: tf.Tensor, x: tf.Tensor, tallies: Tallies) -> tuple[tf.Tensor, ...]:
+    x, increments = motion.step(i, x)
+    return i + 1, x, added(tallies, increments)
 
-  _, x, change = tf.while_loop(
+  _, x, tallies = tf.while_loop(
     lambda i, *_: i < last,
     advance,
-    (tf.convert_to_tensor(begin), x, tf.zeros_like(x[..., 0])),
+    (tf.convert_to_tensor(begin), x, motion.nothing(x)),
     maximum_iterations=motion.num_steps,
   )
-  return x, change
+  return x, tallies
 
 
-def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Pair:
+def added(tallies: Tallies, increments: Tallies) -> Tallies:
+  """The tallies after a step."""
+  return tuple(t + i for t, i in zip(tallies, increments))
+
+
+def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
   """`run`, keeping x before every segment of steps and computing the rest again."""
   d = motion.num_steps
   segments = -(-d // segment)
   bounds = lambda j: (j * segment, tf.minimum((j + 1) * segment, d))  # noqa: E731
 
   @tf.custom_gradient
-  def solve(x: tf.Tensor) -> tuple[Pair, Callable[..., object]]:
+  def solve(x: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., object]]:
     kept = tf.TensorArray(x.dtype, segments, element_shape=x.shape)
 
-    def advance(j: tf.Tensor, x: tf.Tensor, change: tf.Tensor, kept: tf.TensorArray) -> tuple:
+    def advance(j: tf.Tensor, x: tf.Tensor, tallies: Tallies, kept: tf.TensorArray) -> tuple:
       kept = kept.write(j, x)
-      x, increment = run(motion, x, *bounds(j))
-      return j + 1, x, change + increment, kept
+      x, increments = run(motion, x, *bounds(j))
+      return j + 1, x, added(tallies, increments), kept
 
-    _, y, change, kept = tf.while_loop(
+    _, y, tallies, kept = tf.while_loop(
       lambda j, *_: j < segments,
       advance,
-      (tf.constant(0), x, tf.zeros_like(x[..., 0]), kept),
+      (tf.constant(0), x, motion.nothing(x), kept),
       maximum_iterations=segments,
     )
     starts = kept.stack()
 
     def back(
-      dy: tf.Tensor, dchange: tf.Tensor, variables: Sequence[tf.Variable] | None = None
+      dy: tf.Tensor, *dtallies: tf.Tensor, variables: Sequence[tf.Variable] | None = None
     ) -> object:
       def through(j: tf.Tensor, cotangents: Cotangents) -> tuple[tf.Tensor, Cotangents]:
         begin, end = bounds(j)
         states = _states(motion, starts[j], begin, end, segment)
-        pull = lambda i, c: _pulled(motion, i, states[i - begin], c, dchange, held)  # noqa: E731
+        pull = lambda i, c: _pulled(motion, i, states[i - begin], c, dtallies, held)  # noqa: E731
         return j - 1, _backwards(pull, begin, end, segment, cotangents)
 
       held = list(variables or ())
@@ -73,27 +78,28 @@ def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Pair:
       )
       return dx if variables is None else (dx, gradients)
 
-    return (y, change), back
+    return (y, *tallies), back
 
-  return solve(x)
+  y, *tallies = solve(x)
+  return y, tuple(tallies)
 
 
-def reversed_(motion: Motion, x: tf.Tensor) -> Pair:
+def reversed_(motion: Motion, x: tf.Tensor) -> Solution:
   """`run`, keeping nothing: a time-symmetric step undoes itself on the way back."""
 
   @tf.custom_gradient
-  def solve(x: tf.Tensor) -> tuple[Pair, Callable[..., object]]:
-    y, change = run(motion, x)
+  def solve(x: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., object]]:
+    y, tallies = run(motion, x)
 
     def back(
-      dy: tf.Tensor, dchange: tf.Tensor, variables: Sequence[tf.Variable] | None = None
+      dy: tf.Tensor, *dtallies: tf.Tensor, variables: Sequence[tf.Variable] | None = None
     ) -> object:
       held = list(variables or ())
       prepared = motion.prepared()
 
       def through(i: tf.Tensor, after: tf.Tensor, cotangents: Cotangents) -> tuple:
         before = prepared.undo(i, after)
-        return i - 1, before, _pulled(motion, i, before, cotangents, dchange, held)
+        return i - 1, before, _pulled(motion, i, before, cotangents, dtallies, held)
 
       _, _, (dx, gradients) = tf.while_loop(
         lambda i, *_: i >= 0,
@@ -103,9 +109,10 @@ def reversed_(motion: Motion, x: tf.Tensor) -> Pair:
       )
       return dx if variables is None else (dx, gradients)
 
-    return (y, change), back
+    return (y, *tallies), back
 
-  return solve(x)
+  y, *tallies = solve(x)
+  return y, tuple(tallies)
 
 
 def _states(motion: Motion, x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, size: int) -> tf.Tensor:
@@ -144,7 +151,7 @@ def _pulled(
   i: tf.Tensor,
   before: tf.Tensor,
   cotangents: Cotangents,
-  dchange: tf.Tensor,
+  dtallies: Tallies,
   variables: list[tf.Variable],
 ) -> Cotangents:
   """The vector-Jacobian product of step i at the state before it."""
@@ -152,11 +159,11 @@ def _pulled(
   with tf.GradientTape(watch_accessed_variables=False) as tape:
     tape.watch([before, *variables])
     # Prepared within the tape: what depends on the variables alone has a derivative, too.
-    after, change = motion.prepared().step(i, before)
+    after, increments = motion.prepared().step(i, before)
   dx, *more = tape.gradient(
-    [after, change],
+    [after, *increments],
     [before, *variables],
-    output_gradients=[dx, dchange],
+    output_gradients=[dx, *dtallies],
     unconnected_gradients=tf.UnconnectedGradients.ZERO,
   )
   return dx, [g + tf.convert_to_tensor(m) for g, m in zip(gradients, more)]

@@ -7,7 +7,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from ma_keras.dynamics import Motion
+from ma_keras.dynamics import Motion, Tallies
 from ma_keras.gradients import adjoint, discrete, units
 from ma_keras.integrators import Tableau
 
@@ -16,8 +16,8 @@ class GradientMode(abc.ABC):
   """How the derivative of a flow is computed: a rule from motion and points to their ends."""
 
   @abc.abstractmethod
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """x at the end of the motion, [..., N], and the change of ln p on the way, [...]."""
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+    """x at the end of the motion, [..., N], and the tallies on the way, [...] each."""
 
   def check(self, tableau: Tableau) -> None:
     """Raises ValueError if the mode does not go with this integrator; most go with all."""
@@ -32,7 +32,7 @@ class Store(GradientMode):
   products that make weight gradients; for others TensorFlow differentiates the loop.
   """
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
     hidden = motion.potential.units()
     if hidden is None or not motion.tableau.explicit or x.shape.rank != 2:
@@ -44,7 +44,7 @@ class Store(GradientMode):
 class Plain(GradientMode):
   """TensorFlow differentiates the loop over steps itself: slowest, derivatives of any order."""
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
     return discrete.run(motion.prepared(), x)
 
@@ -68,7 +68,7 @@ class Recompute(GradientMode):
     if int(self.segment) != self.segment or self.segment < 1:
       raise ValueError(f'`segment` must be a positive integer, got {self.segment}.')
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
     return discrete.recomputed(motion, x, self.segment)
 
@@ -85,7 +85,7 @@ class Reversible(GradientMode):
         "steps cannot be undone. Pass integrator='gauss4', or gradient='recompute'."
       )
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
     return discrete.reversed_(motion, x)
 
@@ -94,8 +94,10 @@ class Reversible(GradientMode):
 class Adjoint(GradientMode):
   """Nothing is kept: the continuous adjoint, biased by the integrator's error."""
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """See `GradientMode`."""
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+    """See `GradientMode`; raises ValueError if stiffness is asked for."""
+    if motion.stiffness:
+      raise ValueError("`gradient='adjoint'` has no stiffness: use 'store' or 'recompute'.")
     return adjoint.adjoint(motion, x)
 
 

@@ -1,6 +1,6 @@
 """Integrators: tableaus as data, and one step."""
 
-from ma_keras.integrators.runge_kutta import step
+from ma_keras.integrators.runge_kutta import combine, stages, step, stiffness
 from ma_keras.integrators.tableau import (
   EULER,
   GAUSS4,
@@ -24,6 +24,9 @@ __all__ = [
   'TABLEAUS',
   'THREE_EIGHTHS',
   'Tableau',
+  'combine',
   'get',
+  'stages',
   'step',
+  'stiffness',
 ]

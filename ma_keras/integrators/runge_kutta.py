@@ -26,8 +26,32 @@ def step(tableau: Tableau, field: VectorField, t: tf.Tensor, h: tf.Tensor, state
   Returns:
     The state at t + h.
   """
-  stages = _explicit if tableau.explicit else _implicit
-  return _advance(state, h, tableau.b, stages(tableau, field, t, h, state))
+  return combine(state, h, tableau.b, stages(tableau, field, t, h, state))
+
+
+def stages(
+  tableau: Tableau, field: VectorField, t: tf.Tensor, h: tf.Tensor, state: State
+) -> list[State]:
+  """k_1, ..., k_s of a step: see `step`."""
+  return (_explicit if tableau.explicit else _implicit)(tableau, field, t, h, state)
+
+
+def stiffness(tableau: Tableau, h: tf.Tensor, rates: Sequence[State]) -> tf.Tensor:
+  """sum over defects e of |h sum_i e_i k_i|^2: how far from smooth one step found the field.
+
+  Args:
+    tableau: The method; `tableau.defects` are its rows e.
+    h: Step size, shape [].
+    rates: The stages k_i, nests of velocities [..., N] and density rates [...].
+
+  Returns:
+    Shape [...].
+  """
+  total = tf.zeros_like(rates[0][1])
+  for e in tableau.defects:
+    velocity, density = combine(tf.nest.map_structure(tf.zeros_like, rates[0]), h, e, rates)
+    total += tf.reduce_sum(tf.square(velocity), axis=-1) + tf.square(density)
+  return total
 
 
 def _explicit(
@@ -35,7 +59,7 @@ def _explicit(
 ) -> list[State]:
   rates: list[State] = []
   for row, c in zip(tableau.a, tableau.c):
-    rates.append(field(t + c * h, _advance(state, h, row, rates)))
+    rates.append(field(t + c * h, combine(state, h, row, rates)))
   return rates
 
 
@@ -45,9 +69,7 @@ def _implicit(
   """Solves k_i = f(t + c_i h, x + h sum_j a_ij k_j) by iteration from k_i = f(t + c_i h, x)."""
 
   def iterate(rates: list[State]) -> list[State]:
-    return [
-      field(t + c * h, _advance(state, h, row, rates)) for row, c in zip(tableau.a, tableau.c)
-    ]
+    return [field(t + c * h, combine(state, h, row, rates)) for row, c in zip(tableau.a, tableau.c)]
 
   first = [field(t + c * h, state) for c in tableau.c]
   _, rates = tf.while_loop(
@@ -59,12 +81,12 @@ def _implicit(
   return rates
 
 
-def _advance(state: State, h: tf.Tensor, weights: Sequence[float], rates: Sequence[State]) -> State:
+def combine(state: State, h: tf.Tensor, weights: Sequence[float], rates: Sequence[State]) -> State:
   """x + h sum_j w_j k_j, terms of zero weight left out."""
   used = [(w, rate) for w, rate in zip(weights, rates) if w != 0.0]
   if not used:
     return state
   ws, ks = zip(*used)
   return tf.nest.map_structure(
-    lambda x, *ks: x + tf.add_n([(h * w) * k for w, k in zip(ws, ks)]), state, *ks
+    lambda x, *ks: sum(((h * w) * k for w, k in zip(ws, ks)), start=x), state, *ks
   )

@@ -18,6 +18,8 @@ class Tableau:
     a: Row i holds a_ij: for j < i if the method is explicit, for all j if it is implicit.
     b: Weights of the stages.
     c: Times of the stages, as fractions of the step.
+    defects: Rows of weights e_i with sum 0: sum_i e_i k_i is small where the field is smooth on the
+      scale of a step, of order h^2 for methods of four stages, and large where it is not.
     iterations: Fixed-point iterations that solve the stage equations of an implicit method: the
       error that is left falls as (h Lipschitz constant)^iterations.
   """
@@ -27,6 +29,7 @@ class Tableau:
   a: tuple[tuple[float, ...], ...]
   b: tuple[float, ...]
   c: tuple[float, ...]
+  defects: tuple[tuple[float, ...], ...] = ()
   iterations: int = 0
 
   @property
@@ -59,19 +62,28 @@ class Tableau:
         f'that sum to 1; got rows of {[len(row) for row in self.a]} entries, b={self.b}, '
         f'c={self.c}, iterations={self.iterations}.'
       )
+    if any(len(e) != s or abs(sum(e)) > 1e-12 for e in self.defects):
+      raise ValueError(
+        f'Tableau {self.name!r}: rows of `defects` must hold {s} weights that sum to 0, got '
+        f'{self.defects}.'
+      )
     if any(abs(sum(row) - c) > 1e-12 for row, c in zip(self.a, self.c)):
       raise ValueError(f'Tableau {self.name!r}: row i of `a` must sum to c_i, got {self.a}.')
 
 
 EULER = Tableau('euler', order=1, a=((),), b=(1.0,), c=(0.0,))
-MIDPOINT = Tableau('midpoint', order=2, a=((), (0.5,)), b=(0.0, 1.0), c=(0.0, 0.5))
-HEUN = Tableau('heun', order=2, a=((), (1.0,)), b=(0.5, 0.5), c=(0.0, 1.0))
+MIDPOINT = Tableau(
+  'midpoint', order=2, a=((), (0.5,)), b=(0.0, 1.0), c=(0.0, 0.5), defects=((1.0, -1.0),)
+)
+HEUN = Tableau('heun', order=2, a=((), (1.0,)), b=(0.5, 0.5), c=(0.0, 1.0), defects=((1.0, -1.0),))
 RK4 = Tableau(
   'rk4',
   order=4,
   a=((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)),
   b=(1 / 6, 1 / 3, 1 / 3, 1 / 6),
   c=(0.0, 0.5, 0.5, 1.0),
+  # Two stages at one time that should agree, and the curvature in time.
+  defects=((0.0, 1.0, -1.0, 0.0), (1.0, -1.0, -1.0, 1.0)),
 )
 THREE_EIGHTHS = Tableau(
   'three_eighths',
@@ -79,6 +91,7 @@ THREE_EIGHTHS = Tableau(
   a=((), (1 / 3,), (-1 / 3, 1.0), (1.0, -1.0, 1.0)),
   b=(1 / 8, 3 / 8, 3 / 8, 1 / 8),
   c=(0.0, 1 / 3, 2 / 3, 1.0),
+  defects=((1.0, -1.0, -1.0, 1.0),),
 )
 # Gauss collocation: symmetric, so the inverse of the flow is exact to the stage equations' error.
 IMPLICIT_MIDPOINT = Tableau(

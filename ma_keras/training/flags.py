@@ -32,6 +32,9 @@ flags.DEFINE_enum('integrator', 'rk4', sorted(integrators.TABLEAUS), 'Runge-Kutt
 flags.DEFINE_enum(
   'gradient', 'store', sorted(gradients.MODES), 'What the flow keeps for its derivatives.'
 )
+flags.DEFINE_float(
+  'stiffness_weight', 0.0, "Weight of the solver's own stiffness in the loss.", lower_bound=0.0
+)
 
 flags.DEFINE_integer('batch_size', 64, 'Global batch B, over all replicas.', lower_bound=1)
 flags.DEFINE_integer('epochs', 20, 'Epochs; a checkpoint is written after each.', lower_bound=1)

@@ -28,6 +28,7 @@ class VariationalFreeEnergy(tf_keras.Model):
     batch_size: B, over all replicas.
     seed: Non-negative integer; with the step it names every random number of training.
     force_weight: Weight of the force-matching term of section 4.2.
+    stiffness_weight: Weight of the solver's stiffness.
   """
 
   def __init__(
@@ -37,6 +38,7 @@ class VariationalFreeEnergy(tf_keras.Model):
     batch_size: int,
     seed: int = 0,
     force_weight: float = 0.0,
+    stiffness_weight: float = 0.0,
     name: str = 'variational_free_energy',
   ) -> None:
     """Checks the arguments.
@@ -47,6 +49,7 @@ class VariationalFreeEnergy(tf_keras.Model):
       batch_size: B, over all replicas. The paper uses 64.
       seed: Non-negative integer.
       force_weight: Weight of |grad ln p + grad E|^2 / N, zero or positive.
+      stiffness_weight: Weight of `MongeAmpereBijector.with_stiffness`, zero or positive.
       name: Model name.
 
     Raises:
@@ -58,16 +61,17 @@ class VariationalFreeEnergy(tf_keras.Model):
         f'`target` has event_size={target.event_size}, but the potential has '
         f'{bijector.potential.event_size}: give both the same N.'
       )
-    if batch_size < 1 or force_weight < 0:
+    if batch_size < 1 or force_weight < 0 or stiffness_weight < 0:
       raise ValueError(
-        f'`batch_size` must be positive and `force_weight` not negative, got {batch_size} '
-        f'and {force_weight}.'
+        '`batch_size` must be positive, `force_weight` and `stiffness_weight` not negative, got '
+        f'{batch_size}, {force_weight} and {stiffness_weight}.'
       )
     self.bijector = bijector
     self.target = target
     self.batch_size = batch_size
     self.seed = seed
     self.force_weight = force_weight
+    self.stiffness_weight = stiffness_weight
     self._free_energy = tf_keras.metrics.Mean('free_energy_per_site', dtype=tf.float64)
     self._square = tf_keras.metrics.Mean('square', dtype=tf.float64)
     self.built = True  # All variables exist; there is no call() to build from.
@@ -101,12 +105,17 @@ class VariationalFreeEnergy(tf_keras.Model):
 
   def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
-    free_energies = objectives.reverse_kl(flow, self.target.energy, latents)
-    if self.force_weight == 0:
-      return free_energies, tf.zeros_like(free_energies)
-    x = flow.bijector.forward(latents)
-    mismatch = objectives.force_matching(flow, self.target.energy, x)
-    return free_energies, self.force_weight * mismatch
+    energy = self.target.energy
+    if self.stiffness_weight > 0:
+      free_energies, stiffness = objectives.reverse_kl_and_stiffness(flow, energy, latents)
+      penalties = self.stiffness_weight * stiffness
+    else:
+      free_energies = objectives.reverse_kl(flow, energy, latents)
+      penalties = tf.zeros_like(free_energies)
+    if self.force_weight > 0:
+      x = flow.bijector.forward(latents)
+      penalties += self.force_weight * objectives.force_matching(flow, energy, x)
+    return free_energies, penalties
 
   def _step_seed(self) -> seeds.Seed:
     seed = seeds.stateless(self.seed, salt='variational_free_energy')
