@@ -16,7 +16,7 @@ HORIZON = Horizon(5, 0.08)
 
 
 def by_hand(potential, x, horizon):
-  """RK4 written out: |h (k2 - k3)|^2 + |h (k1 - k2 - k3 + k4)|^2 over steps, Laplacians included."""
+  """RK4 written out: |h (k2 - k3)|^2 + |h (k1 - k2 - k3 + k4)|^2 over steps, Laplacians, too."""
   h, total = horizon.step_size, 0.0
   for _ in range(horizon.num_steps):
     stages, points = [], [x]
