@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
-from ma_keras import certificate, flow, gradients, integrators, seeds
+from ma_keras import adaptive, certificate, flow, gradients, integrators, seeds
 from ma_keras.potentials.base import Potential
 
 
@@ -180,6 +180,22 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """
     return self._run(certificate.certify, self._checked(x), reverse)
 
+  def adaptive(
+    self, x: tf.Tensor, reverse: bool = False, rtol: float = 1e-6, atol: float = 1e-8
+  ) -> adaptive.AdaptiveSolution:
+    """The same flow by adaptive steps, to a tolerance: see `adaptive.solve`.
+
+    Args:
+      x: Points at time 0 (at T if `reverse`), shape [..., N].
+      reverse: Flow from T to 0, the direction of `log_prob`.
+      rtol: Relative tolerance per step.
+      atol: Absolute tolerance per step.
+
+    Returns:
+      Points [..., N], change of their log density [...], number of evaluations [].
+    """
+    return self._run(_adaptive, self._checked(x), reverse, rtol, atol)
+
   def _solve(self, x: tf.Tensor, reverse: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """The flow of points of any leading rank, through a solver of [B, N]."""
     x = self._checked(x)
@@ -275,3 +291,9 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       return y, change
     message = 'The flow produced NaN or infinity: check the input, or take smaller steps.'
     return tf.debugging.check_numerics(y, message), tf.debugging.check_numerics(change, message)
+
+
+def _adaptive(
+  potential: Potential, _: integrators.Tableau, horizon: flow.Horizon, x: tf.Tensor, *rest: Any
+) -> adaptive.AdaptiveSolution:
+  return adaptive.solve(potential, horizon.time, x, *rest)
