@@ -52,7 +52,7 @@ flags.DEFINE_float(
 # A run cannot change these on the way: its checkpoints are of this model.
 MODEL_FLAGS = (
   *('side', 'coupling', 'boundary', 'activation', 'symmetry'),
-  *('hidden_units', 'num_steps', 'step_size', 'integrator'),
+  *('hidden_units', 'num_steps', 'step_size', 'integrator', 'refine_tolerance'),
 )
 SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
 SNAPSHOT_TILE = 25
@@ -158,10 +158,22 @@ def train(
     verbose=1 if sys.stdout.isatty() else 2,
     callbacks=[
       training.Guard(exact, FLAGS.batch_size * FLAGS.steps_per_epoch),
+      *refinement(model),
       *logs,
       tf_keras.callbacks.BackupAndRestore(str(run.backup), delete_checkpoint=False),
     ],
   )
+
+
+def refinement(model: training.VariationalFreeEnergy) -> list[training.Refinement]:
+  """What doubles the number of steps as --refine_tolerance says."""
+
+  def error(bijector: ma_keras.MongeAmpereBijector) -> float:
+    samples = 4 * FLAGS.eval_batch_size
+    found = training.measure(bijector, model.target, samples, FLAGS.eval_batch_size, FLAGS.seed)
+    return found.integration_error
+
+  return [training.Refinement(error, FLAGS.refine_tolerance)] if FLAGS.refine_tolerance else []
 
 
 def draw_spins(model: training.VariationalFreeEnergy, target: targets.Ising) -> np.ndarray:

@@ -7,12 +7,14 @@ from ma_keras.training import determinism
 from ma_keras.training.callbacks import Guard, Snapshots, TrainingStopped
 from ma_keras.training.free_energy import FreeEnergy, measure
 from ma_keras.training.optimizer import adam
+from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
 from ma_keras.training.variational import VariationalFreeEnergy
 
 __all__ = [
   'FreeEnergy',
   'Guard',
+  'Refinement',
   'RunDirectory',
   'Snapshots',
   'TrainingStopped',

@@ -35,6 +35,12 @@ flags.DEFINE_enum(
 flags.DEFINE_float(
   'stiffness_weight', 0.0, "Weight of the solver's own stiffness in the loss.", lower_bound=0.0
 )
+flags.DEFINE_float(
+  'refine_tolerance',
+  0.0,
+  'Double the steps, at the same T, after an epoch whose integration error is above; 0: never.',
+  lower_bound=0.0,
+)
 
 flags.DEFINE_integer('batch_size', 64, 'Global batch B, over all replicas.', lower_bound=1)
 flags.DEFINE_integer('epochs', 20, 'Epochs; a checkpoint is written after each.', lower_bound=1)

@@ -29,6 +29,7 @@ class VariationalFreeEnergy(tf_keras.Model):
     seed: Non-negative integer; with the step it names every random number of training.
     force_weight: Weight of the force-matching term of section 4.2.
     stiffness_weight: Weight of the solver's stiffness.
+    refinements: How often the steps were halved so far (`training.Refinement`), int64 variable.
   """
 
   def __init__(
@@ -72,6 +73,7 @@ class VariationalFreeEnergy(tf_keras.Model):
     self.seed = seed
     self.force_weight = force_weight
     self.stiffness_weight = stiffness_weight
+    self.refinements = tf.Variable(0, dtype=tf.int64, trainable=False, name='refinements')
     self._free_energy = tf_keras.metrics.Mean('free_energy_per_site', dtype=tf.float64)
     self._square = tf_keras.metrics.Mean('square', dtype=tf.float64)
     self.built = True  # All variables exist; there is no call() to build from.
