@@ -13,7 +13,9 @@ from ma_keras.integrators import combine
 from ma_keras.potentials.units import Units
 
 
-def solve(motion: Motion, units: Units, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+def solve(
+  motion: Motion, units: Units, x: tf.Tensor, products: tf.DType | None = None
+) -> tuple[tf.Tensor, Tallies]:
   """dx/dt = W (a act'(z)), d ln p/dt = -sum_j a_j |W_j|^2 act''(z_j), z = W'x + b.
 
   In hidden coordinates, where that is cheaper: x = x_0 + W u, so that du/dt = a act'(z) and
@@ -23,19 +25,21 @@ def solve(motion: Motion, units: Units, x: tf.Tensor) -> tuple[tf.Tensor, Tallie
     motion: The steps; explicit methods only.
     units: Its potential's hidden layer.
     x: Points, shape [B, N].
+    products: Dtype of the factors of the matrix products of the stages, bfloat16 perhaps; that of
+      x by default. Everything else stays in the dtype of x.
 
   Returns:
     x at the end [B, N] and the tallies [B].
   """
   a, w = units.amplitude, units.curvature_weights
   if not hidden_is_cheaper(units, motion, x.shape[0]):
-    loop = _Loop(motion, units, tied=True)
+    loop = _Loop(motion, units, True, products)
     return loop(x, units.kernel, units.bias[tf.newaxis], a, w)
   # Each tensor has two uses at most: a sum of three cotangents would have no fixed order.
   at_ends, within = tf.identity(units.kernel), tf.identity(units.kernel)
   z = tf.matmul(x, at_ends) + units.bias
   gram = tf.matmul(within, within, transpose_a=True)
-  u, tallies = _Loop(motion, units, tied=False)(tf.zeros_like(z), gram, z, a, w)
+  u, tallies = _Loop(motion, units, False, products)(tf.zeros_like(z), gram, z, a, w)
   return x + tf.matmul(u, at_ends, transpose_b=True), tallies
 
 
@@ -76,11 +80,13 @@ class _Loop:
     motion: The steps.
     units: For the activation, and whether frames change.
     tied: The velocity is q M', and Y lives where x does; otherwise it is q.
+    products: Dtype of the factors of matrix products; None for that of the state.
   """
 
   motion: Motion
   units: Units
   tied: bool
+  products: tf.DType | None = None
 
   def __call__(
     self, y: tf.Tensor, m: tf.Tensor, c: tf.Tensor, a: tf.Tensor, w: tf.Tensor
@@ -103,17 +109,17 @@ class _Loop:
   def _forward(
     self, y: tf.Tensor, m: tf.Tensor, c: tf.Tensor, a: tf.Tensor, w: tf.Tensor
   ) -> tuple[tf.Tensor, Tallies, _Kept]:
-    d, transposed = self.motion.num_steps, tf.transpose(m)
+    d, m_low, transposed = self.motion.num_steps, self._low(m), self._low(tf.transpose(m))
 
     def advance(i: tf.Tensor, y: tf.Tensor, tallies: Tallies, kept: _Kept) -> tuple:
       y, points, slopes = self._turned(i, y), [], []
       rates: list[tuple[tf.Tensor, tf.Tensor]] = []
       for row in self.motion.tableau.a:
         points.append(self._combined((y, tallies[0]), row, rates)[0])
-        slopes.append(self._act.slope(tf.matmul(points[-1], m) + c))
+        slopes.append(self._act.slope(self._product(points[-1], m_low) + c))
         q = a * slopes[-1]
         laplacian = tf.linalg.matvec(self._act.curvature(slopes[-1]), w)
-        rates.append((tf.matmul(q, transposed) if self.tied else q, -laplacian))
+        rates.append((self._product(q, transposed) if self.tied else q, -laplacian))
       y, change = self._combined((y, tallies[0]), self.motion.tableau.b, rates)
       defects, stiffness = self._defects(rates)
       found = _Kept(tf.stack(points), tf.stack(slopes), *defects)
@@ -140,7 +146,8 @@ class _Loop:
     The discrete adjoint of the method, stage by stage, last first; the products that make dM are
     gathered over the stages of a step.
     """
-    tableau, transposed, h = self.motion.tableau, tf.transpose(m), self._h(dy.dtype)
+    tableau, h = self.motion.tableau, self._h(dy.dtype)
+    m_low, transposed = self._low(m), self._low(tf.transpose(m))
 
     def pull(
       i: tf.Tensor, dy: tf.Tensor, dm: tf.Tensor, dc: tf.Tensor, da: tf.Tensor, dw: tf.Tensor
@@ -158,11 +165,11 @@ class _Loop:
           dv += weight[:, tf.newaxis] * now.velocity_defects[r]
           dl += weight * now.laplacian_defects[r]
         slope = now.slopes[s]
-        dq = tf.matmul(dv, m) if self.tied else dv
+        dq = self._product(dv, m_low) if self.tied else dv
         curvature = self._act.curvature(slope)
         dslope = a * dq + dl[:, tf.newaxis] * (w * self._act.curvature_slope(slope))
         dz = dslope * curvature
-        dpoints[s] = tf.matmul(dz, transposed)
+        dpoints[s] = self._product(dz, transposed)
         da += tf.reduce_sum(slope * dq, axis=0)
         dw += tf.linalg.matvec(curvature, dl, transpose_a=True)
         dvs.insert(0, dv)
@@ -191,7 +198,15 @@ class _Loop:
     left, right = tf.unstack(now.points), dzs
     if self.tied:
       left, right = [*left, *dvs], [*right, *tf.unstack(a * now.slopes)]
-    return tf.matmul(tf.concat(left, axis=0), tf.concat(right, axis=0), transpose_a=True)
+    return self._product(tf.concat(left, axis=0), tf.concat(right, axis=0), transpose_a=True)
+
+  def _low(self, m: tf.Tensor) -> tf.Tensor:
+    """A factor in the dtype of the products."""
+    return m if self.products is None else tf.cast(m, self.products)
+
+  def _product(self, x: tf.Tensor, m: tf.Tensor, transpose_a: bool = False) -> tf.Tensor:
+    """x m, or x' m: factors in the dtype of the products, result in that of x."""
+    return tf.cast(tf.matmul(self._low(x), self._low(m), transpose_a=transpose_a), x.dtype)
 
   def _defects(self, rates: list[tuple[tf.Tensor, tf.Tensor]]) -> tuple[list[tf.Tensor], Any]:
     """sum_i e_i v_i and sum_i e_i l_i for every row e, and the step's stiffness."""
