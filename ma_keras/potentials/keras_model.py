@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from typing import Any
 
 import tensorflow as tf
 
+from ma_keras.potentials import activations, deep
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import append_time
 
@@ -15,8 +18,11 @@ class KerasModel(Potential):
 
   Works for tf_keras models and for Keras 3 models on the TensorFlow backend. The model must be
   smooth (softplus, tanh, gelu; not relu) and act on each sample alone (no batch normalisation
-  in training mode; it is called with `training=False`). Gradient and Laplacian come from nested
-  tapes.
+  in training mode; it is called with `training=False`).
+
+  A `Sequential` of Dense layers with activations of `activations.JETS` has its gradient and exact
+  Laplacian in closed form (see `potentials.deep`); those of any other model come from nested
+  tapes, at N reverse passes per point, and a warning names the layer that is in the way.
 
   Attributes:
     model: The Keras model.
@@ -56,10 +62,30 @@ class KerasModel(Potential):
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    if self.time_dependent:
-      x = append_time(t, x)
-    rows = tf.reshape(x, [-1, x.shape[-1]])  # Keras layers want rank 2.
+    inputs = self._inputs(t, x)
+    rows = tf.reshape(inputs, [-1, inputs.shape[-1]])  # Keras layers want rank 2.
     return tf.reshape(self.model(rows, training=False), tf.shape(x)[:-1])
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    if _obstacle(self.model) is not None:
+      return super()._gradient(t, x)
+    return tf.cast(deep.gradient(*self._closed_form(t, x)), x.dtype)
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    obstacle = _obstacle(self.model)
+    if obstacle is not None:
+      _warn_once(f'{obstacle}: its Laplacian takes {self.event_size} reverse passes per point.')
+      return super()._gradient_and_laplacian(t, x)
+    velocity, laplacian = deep.gradient_and_laplacian(*self._closed_form(t, x))
+    return tf.cast(velocity, x.dtype), tf.cast(laplacian, x.dtype)
+
+  def _closed_form(self, t: tf.Tensor, x: tf.Tensor) -> tuple[deep.Network, tf.Tensor]:
+    network = _network(self.model, self.event_size)
+    # Keras casts its inputs too: points of float64 may go into a model of float32.
+    return network, tf.cast(self._inputs(t, x), network.amplitude.dtype)
+
+  def _inputs(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return append_time(t, x) if self.time_dependent else x
 
   def _check_output(self) -> None:
     width = self.event_size + int(self.time_dependent)
@@ -74,3 +100,62 @@ class KerasModel(Potential):
 def _backing_variable(variable: Any) -> tf.Variable:
   """The tf.Variable itself: tf_keras holds it, Keras 3 wraps it."""
   return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+def _obstacle(model: Any) -> str | None:
+  """Why `model` has no closed forms, or None where it has them."""
+  if not _is_keras(type(model), 'Sequential'):
+    return (
+      f'Model {getattr(model, "name", model)!r} ({type(model).__name__}) is no plain Sequential'
+    )
+  for layer in model.layers:
+    if not _is_understood(layer):
+      activation = getattr(layer, 'activation', None)
+      kind = f'{type(layer).__name__}, activation {getattr(activation, "__name__", activation)}'
+      return f'Layer {layer.name!r} ({kind}) is no Dense of known derivatives'
+  return None
+
+
+def _is_understood(layer: Any) -> bool:
+  return (
+    _is_keras(type(layer), 'Dense')
+    and _jet(layer.activation) is not None
+    and layer.compute_dtype == layer.variable_dtype  # No mixed precision,
+    and getattr(layer, 'quantization_mode', None) is None  # nor integer kernels.
+  )
+
+
+def _is_keras(kind: type, name: str) -> bool:
+  """Whether a class is Keras's own, and not a subclass, which may compute anything."""
+  return kind.__name__ == name and kind.__module__.split('.')[0] in ('keras', 'tf_keras')
+
+
+def _jet(activation: Any) -> activations.Jet | None:
+  """The derivatives of an activation of Keras's own."""
+  if activation is tf.nn.silu:  # What tf_keras makes of 'silu'.
+    return activations.silu
+  package, *modules = (getattr(activation, '__module__', None) or '').split('.')
+  # Not from `keras.ops`: its gelu is the approximate one.
+  if package not in ('keras', 'tf_keras') or 'activations' not in modules:
+    return None
+  return activations.JETS.get(getattr(activation, '__name__', ''))
+
+
+def _network(model: Any, event_size: int) -> deep.Network:
+  """The layers as they are now: kernels are read at every call, so that they train."""
+  *hidden, last = [
+    deep.Layer(
+      tf.convert_to_tensor(layer.kernel),
+      None if layer.bias is None else tf.convert_to_tensor(layer.bias),
+      _jet(layer.activation) or activations.linear,
+    )
+    for layer in model.layers
+  ]
+  if hidden and last.jet is activations.linear:
+    return deep.Network(hidden, last.kernel[:, 0], event_size)
+  return deep.Network([*hidden, last], tf.ones([1], last.kernel.dtype), event_size)
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+  warnings.warn(message, stacklevel=2)

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from ma_keras import seeds
-from ma_keras.potentials import activations
+from ma_keras.potentials import activations, deep
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.linear import append_time, apply_kernel
+from ma_keras.potentials.linear import append_time
 
 
 class MLP(Potential):
   """phi(t, x) = a . h_n, h_k = act(W_k' h_(k-1) + b_k), h_0 = x or (x, t).
 
-  Gradient and Laplacian come from nested tapes: exact, at N reverse passes per point and stage.
+  Gradient and exact Laplacian are in closed form, layer by layer: see `potentials.deep`.
 
   Attributes:
     kernels: Variables W_k, shapes [N (+ 1), H_1], [H_1, H_2], ...
@@ -39,7 +39,7 @@ class MLP(Potential):
     Args:
       event_size: N.
       hidden_units: Widths H_1, ..., H_n of the hidden layers.
-      activation: 'softplus' or 'log_cosh'.
+      activation: One of `activations.JETS`: 'softplus', 'log_cosh', 'tanh', 'gelu', ...
       time_dependent: Give the network the time as well.
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
@@ -54,7 +54,7 @@ class MLP(Potential):
         f'`hidden_units` must hold at least one positive width, got {tuple(hidden_units)}. '
         'For example (64, 64).'
       )
-    self._activation = activations.get(activation)
+    self._jet = activations.get_jet(activation)
     self.time_dependent = time_dependent
     widths = (event_size + int(time_dependent), *hidden_units)
     seed = seeds.fresh() if seed is None else seed
@@ -73,12 +73,23 @@ class MLP(Potential):
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    h = x
-    if self.time_dependent:
-      h = append_time(t, x)
-    for kernel, bias in zip(self.kernels, self.biases):
-      h = self._activation.value(apply_kernel(h, kernel) + bias)
-    return tf.reduce_sum(self.amplitude * h, axis=-1)
+    return deep.value(self._network(), self._inputs(t, x))
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return deep.gradient(self._network(), self._inputs(t, x))
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return deep.gradient_and_laplacian(self._network(), self._inputs(t, x))
+
+  def _inputs(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return append_time(t, x) if self.time_dependent else x
+
+  def _network(self) -> deep.Network:
+    layers = [
+      deep.Layer(tf.convert_to_tensor(kernel), tf.convert_to_tensor(bias), self._jet)
+      for kernel, bias in zip(self.kernels, self.biases)
+    ]
+    return deep.Network(layers, tf.convert_to_tensor(self.amplitude), self.event_size)
 
 
 def _scaled_normal(

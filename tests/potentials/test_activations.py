@@ -1,5 +1,7 @@
 """Activations equal their definitions, with the right derivatives everywhere."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +13,16 @@ Z = np.array([-3.0, -1.1, -1e-3, 0.0, 0.4, 2.0])
 DEFINITIONS = {
   'softplus': lambda z: np.log1p(np.exp(z)),
   'log_cosh': lambda z: np.log(np.cosh(z)),
+}
+JETS = {
+  **DEFINITIONS,
+  'exponential': np.exp,
+  'gelu': lambda z: z * (1 + np.vectorize(math.erf)(z / np.sqrt(2))) / 2,
+  'linear': lambda z: z,
+  'sigmoid': lambda z: 1 / (1 + np.exp(-z)),
+  'silu': lambda z: z / (1 + np.exp(-z)),
+  'swish': lambda z: z / (1 + np.exp(-z)),
+  'tanh': np.tanh,
 }
 
 
@@ -66,6 +78,45 @@ def test_derivatives_at_zero_are_those_of_the_series(name, series):
     function = derivative(function)
 
 
-def test_unknown_activation_names_the_known_ones():
+@pytest.mark.parametrize('name', activations.JETS)
+def test_jets_equal_differences_of_their_definitions(name):
+  jet, define = activations.get_jet(name), JETS[name]
+  value, slope, curvature = jet(tf.constant(Z))
+  np.testing.assert_allclose(value, define(Z), atol=1e-14)
+  for z, first, second in zip(Z, slope, curvature):
+    row = np.array([z])
+    expected = reference.gradient_by_differences(lambda x: define(x[:, 0]), row)
+    np.testing.assert_allclose(first, expected[0], atol=1e-10, rtol=1e-10)
+    expected = reference.laplacian_by_differences(lambda x: define(x[:, 0]), row)
+    np.testing.assert_allclose(second, expected, atol=1e-9, rtol=1e-9)
+
+
+FAR = {  # (act, act', act'') at -size and at size.
+  'gelu': ([0.0, 1.0], [0.0, 1.0], [0.0, 0.0]),
+  'sigmoid': ([0.0, 1.0], [0.0, 0.0], [0.0, 0.0]),
+  'silu': ([0.0, 1.0], [0.0, 1.0], [0.0, 0.0]),
+  'tanh': ([-1.0, 1.0], [0.0, 0.0], [0.0, 0.0]),
+}
+
+
+@pytest.mark.parametrize('name', FAR)
+@pytest.mark.parametrize('dtype', [tf.float32, tf.float64])
+@pytest.mark.parametrize('size', [200.0, 1e30])
+def test_far_out_jets_are_finite_and_those_of_the_limits(name, dtype, size):
+  value, slope, curvature = FAR[name]
+  scale = size if name in ('gelu', 'silu') else 1.0
+  jet = activations.get_jet(name)(tf.constant([-size, size], dtype))
+  for one, two in zip(jet, (np.multiply(scale, value), slope, curvature)):
+    np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize('name', ['tanh', 'sigmoid', 'silu', 'gelu', 'exponential', 'linear'])
+def test_one_hidden_layer_takes_only_curvatures_that_are_functions_of_the_slope(name):
+  with pytest.raises(ValueError, match=f"`activation` must be .*'softplus'.* got '{name}'"):
+    activations.get(name)
+
+
+@pytest.mark.parametrize('get', [activations.get, activations.get_jet])
+def test_unknown_activation_names_the_known_ones(get):
   with pytest.raises(ValueError, match=r"`activation` must be .*'softplus'.* got 'relu'"):
-    activations.get('relu')
+    get('relu')

@@ -7,10 +7,14 @@ import tensorflow as tf
 from ma_keras.potentials import MLP
 from tests.potentials import cases
 
-SLOPES = {'softplus': lambda z: np.log1p(np.exp(z)), 'log_cosh': lambda z: np.log(np.cosh(z))}
+VALUES = {
+  'softplus': lambda z: np.log1p(np.exp(z)),
+  'log_cosh': lambda z: np.log(np.cosh(z)),
+  'tanh': np.tanh,
+}
 
 
-@pytest.mark.parametrize('activation', SLOPES)
+@pytest.mark.parametrize('activation', VALUES)
 @pytest.mark.parametrize('time_dependent', [False, True])
 def test_value_equals_the_layers_written_out(activation, time_dependent):
   potential = cases.mlp(time_dependent, activation)
@@ -18,7 +22,7 @@ def test_value_equals_the_layers_written_out(activation, time_dependent):
     h = np.append(row, cases.TIME) if time_dependent else row.numpy()
     for kernel, bias in zip(potential.kernels, potential.biases):
       z = [np.dot(kernel[:, j], h) + bias[j] for j in range(kernel.shape[1])]
-      h = SLOPES[activation](np.array(z))
+      h = VALUES[activation](np.array(z))
     expected = np.dot(potential.amplitude, h)
     np.testing.assert_allclose(potential(cases.TIME, row), expected, rtol=1e-13, atol=1e-15)
 
