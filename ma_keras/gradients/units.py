@@ -112,19 +112,20 @@ class _Loop:
     d, m_low, transposed = self.motion.num_steps, self._low(m), self._low(tf.transpose(m))
 
     def advance(i: tf.Tensor, y: tf.Tensor, tallies: Tallies, kept: _Kept) -> tuple:
-      y, points, slopes = self._turned(i, y), [], []
-      rates: list[tuple[tf.Tensor, tf.Tensor]] = []
+      y, points = self._turned(i, y), []
+      slopes: list[tf.Tensor] = []
+      velocities: list[tf.Tensor] = []
       for row in self.motion.tableau.a:
-        points.append(self._combined((y, tallies[0]), row, rates)[0])
+        points.append(combine(y, self._h(y.dtype), row, velocities))
         slopes.append(self._act.slope(self._product(points[-1], m_low) + c))
         q = a * slopes[-1]
-        laplacian = tf.linalg.matvec(self._act.curvature(slopes[-1]), w)
-        rates.append((self._product(q, transposed) if self.tied else q, -laplacian))
-      y, change = self._combined((y, tallies[0]), self.motion.tableau.b, rates)
-      defects, stiffness = self._defects(rates)
-      found = _Kept(tf.stack(points), tf.stack(slopes), *defects)
+        velocities.append(self._product(q, transposed) if self.tied else q)
+      y = combine(y, self._h(y.dtype), self.motion.tableau.b, velocities)
+      found = _Kept(tf.stack(points), tf.stack(slopes))
+      increments, defects = self._tallied(velocities, found.slopes, w)
+      found = _Kept(found.points, found.slopes, *defects)
       kept = tf.nest.map_structure(lambda array, part: array.write(i, part), kept, found)
-      tallies = (change, *(total + stiffness for total in tallies[1:]))
+      tallies = tuple(total + increment for total, increment in zip(tallies, increments))
       return i + 1, self._turned(i, y, back=True), tallies, kept
 
     arrays = self._arrays(y, m)
@@ -146,43 +147,29 @@ class _Loop:
     The discrete adjoint of the method, stage by stage, last first; the products that make dM are
     gathered over the stages of a step.
     """
-    tableau, h = self.motion.tableau, self._h(dy.dtype)
     m_low, transposed = self._low(m), self._low(tf.transpose(m))
 
     def pull(
       i: tf.Tensor, dy: tf.Tensor, dm: tf.Tensor, dc: tf.Tensor, da: tf.Tensor, dw: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
       dy, now = self._turned(i, dy), tf.nest.map_structure(lambda part: part[i], kept)
+      dl, curvatures = self._laplacian_cotangents(now, dtallies), self._act.curvature(now.slopes)
+      dslopes = dl[..., tf.newaxis] * (w * self._act.curvature_slope(now.slopes))
       dpoints: dict[int, tf.Tensor] = {}
-      dvs: list[tf.Tensor] = []
-      dzs: list[tf.Tensor] = []
-      for s in reversed(range(len(tableau.b))):
-        weights = [tableau.a[j][s] for j in dpoints]
-        dv = combine((h * tableau.b[s]) * dy, h, weights, list(dpoints.values()))
-        dl = (-h * tableau.b[s]) * dtallies[0]
-        for r, e in enumerate(tableau.defects if self.motion.stiffness else ()):
-          weight = (2.0 * h * h * e[s]) * dtallies[1]
-          dv += weight[:, tf.newaxis] * now.velocity_defects[r]
-          dl += weight * now.laplacian_defects[r]
-        slope = now.slopes[s]
-        dq = self._product(dv, m_low) if self.tied else dv
-        curvature = self._act.curvature(slope)
-        dslope = a * dq + dl[:, tf.newaxis] * (w * self._act.curvature_slope(slope))
-        dz = dslope * curvature
-        dpoints[s] = self._product(dz, transposed)
-        da += tf.reduce_sum(slope * dq, axis=0)
-        dw += tf.linalg.matvec(curvature, dl, transpose_a=True)
-        dvs.insert(0, dv)
-        dzs.insert(0, dz)
-      dm += self._kernel_cotangent(now, a, dzs, dvs)
-      return (
-        i - 1,
-        self._turned(i, dy + sum(dpoints.values()), back=True),
-        dm,
-        dc + sum(dzs),
-        da,
-        dw,
-      )
+      dvs: dict[int, tf.Tensor] = {}
+      dqs: dict[int, tf.Tensor] = {}
+      dzs: dict[int, tf.Tensor] = {}
+      for s in reversed(range(len(self.motion.tableau.b))):
+        dvs[s] = self._velocity_cotangent(s, dy, dpoints, now, dtallies)
+        dqs[s] = self._product(dvs[s], m_low) if self.tied else dvs[s]
+        dzs[s] = (a * dqs[s] + dslopes[s]) * curvatures[s]
+        dpoints[s] = self._product(dzs[s], transposed)
+      dq, dv, dz = (tf.stack([part[s] for s in sorted(part)]) for part in (dqs, dvs, dzs))
+      dm += self._kernel_cotangent(now, a, dz, dv)
+      da += tf.reduce_sum(now.slopes * dq, axis=[0, 1])
+      dw += tf.linalg.matvec(_rows(curvatures), tf.reshape(dl, [-1]), transpose_a=True)
+      dy = self._turned(i, dy + sum(dpoints.values()), back=True)
+      return i - 1, dy, dm, dc + tf.reduce_sum(dz, axis=0), da, dw
 
     d = self.motion.num_steps
     zeros = [tf.zeros_like(part) for part in (m, kept.slopes[0, 0], a, w)]
@@ -191,14 +178,38 @@ class _Loop:
     )
     return tuple(cotangents)
 
-  def _kernel_cotangent(
-    self, now: _Kept, a: tf.Tensor, dzs: list[tf.Tensor], dvs: list[tf.Tensor]
+  def _velocity_cotangent(
+    self,
+    s: int,
+    dy: tf.Tensor,
+    dpoints: dict[int, tf.Tensor],
+    now: _Kept,
+    dtallies: Sequence[tf.Tensor],
   ) -> tf.Tensor:
+    """Of stage s: from the step's end, from the points of later stages, and from the stiffness."""
+    tableau, h = self.motion.tableau, self._h(dy.dtype)
+    weights = [tableau.a[j][s] for j in dpoints]
+    dv = combine((h * tableau.b[s]) * dy, h, weights, list(dpoints.values()))
+    for r, e in enumerate(tableau.defects if self.motion.stiffness else ()):
+      dv += (2.0 * h * h * e[s]) * dtallies[1][:, tf.newaxis] * now.velocity_defects[r]
+    return dv
+
+  def _laplacian_cotangents(self, now: _Kept, dtallies: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Of all stages, [s, B]: the change of ln p is -h sum_s b_s l_s."""
+    dchange = dtallies[0]
+    h, b = self._h(dchange.dtype), tf.constant(self.motion.tableau.b, dchange.dtype)
+    dl = -h * b[:, tf.newaxis] * dchange
+    if self.motion.stiffness:
+      e = tf.constant(self.motion.tableau.defects, dchange.dtype)
+      dl += 2.0 * h * h * tf.matmul(e, now.laplacian_defects * dtallies[1], transpose_a=True)
+    return dl
+
+  def _kernel_cotangent(self, now: _Kept, a: tf.Tensor, dz: tf.Tensor, dv: tf.Tensor) -> tf.Tensor:
     """sum_s Y_s' dz_s, from z = Y M, and sum_s dv_s' q_s, from v = q M': one product."""
-    left, right = tf.unstack(now.points), dzs
+    left, right = now.points, dz
     if self.tied:
-      left, right = [*left, *dvs], [*right, *tf.unstack(a * now.slopes)]
-    return self._product(tf.concat(left, axis=0), tf.concat(right, axis=0), transpose_a=True)
+      left, right = tf.concat([left, dv], axis=0), tf.concat([right, a * now.slopes], axis=0)
+    return self._product(_rows(left), _rows(right), transpose_a=True)
 
   def _low(self, m: tf.Tensor) -> tf.Tensor:
     """A factor in the dtype of the products."""
@@ -208,19 +219,22 @@ class _Loop:
     """x m, or x' m: factors in the dtype of the products, result in that of x."""
     return tf.cast(tf.matmul(self._low(x), self._low(m), transpose_a=transpose_a), x.dtype)
 
-  def _defects(self, rates: list[tuple[tf.Tensor, tf.Tensor]]) -> tuple[list[tf.Tensor], Any]:
-    """sum_i e_i v_i and sum_i e_i l_i for every row e, and the step's stiffness."""
+  def _tallied(
+    self, velocities: list[tf.Tensor], slopes: tf.Tensor, w: tf.Tensor
+  ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """What the step adds to the tallies; defects sum_i e_i v_i and sum_i e_i l_i, if asked for."""
+    laplacians = tf.linalg.matvec(_rows(self._act.curvature(slopes)), w)
+    laplacians = tf.reshape(laplacians, tf.shape(slopes)[:2])
+    h, b = self._h(w.dtype), tf.constant(self.motion.tableau.b, w.dtype)
+    change = -h * tf.linalg.matvec(laplacians, b, transpose_a=True)
     if not self.motion.stiffness:
-      return [], 0.0
-    velocities, laplacians = [], []
-    for e in self.motion.tableau.defects:
-      velocities.append(sum(w * v for w, (v, _) in zip(e, rates) if w != 0.0))
-      laplacians.append(sum(-w * r for w, (_, r) in zip(e, rates) if w != 0.0))
-    squares = sum(
-      tf.reduce_sum(tf.square(v), axis=-1) + tf.square(l) for v, l in zip(velocities, laplacians)
-    )
-    h = self._h(squares.dtype)
-    return [tf.stack(velocities), tf.stack(laplacians)], h * h * squares
+      return [change], []
+    rows = self.motion.tableau.defects
+    nothing = tf.zeros_like(velocities[0])
+    of_velocity = tf.stack([combine(nothing, tf.ones([], w.dtype), e, velocities) for e in rows])
+    of_laplacian = tf.matmul(tf.constant(rows, w.dtype), laplacians)
+    squares = tf.reduce_sum(tf.square(of_velocity), axis=-1) + tf.square(of_laplacian)
+    return [change, h * h * tf.reduce_sum(squares, axis=0)], [of_velocity, of_laplacian]
 
   def _arrays(self, y: tf.Tensor, m: tf.Tensor) -> _Kept:
     """Empty arrays for what is kept."""
@@ -240,12 +254,14 @@ class _Loop:
     size = self.motion.step_size
     return tf.constant(-size if self.motion.reverse else size, dtype)
 
-  def _combined(self, state: Any, weights: Sequence[float], rates: Sequence[Any]) -> Any:
-    return combine(state, self._h(state[0].dtype), weights, rates)
-
   def _turned(self, i: tf.Tensor, x: tf.Tensor, back: bool = False) -> tf.Tensor:
     """x in the frame of step i, or back from it. Orthogonal, so cotangents turn alike."""
     if self.units.at_rest:
       return x
     frame = self.motion.interval(i, x.dtype).frame
     return frame.leave(x) if back else frame.enter(x)
+
+
+def _rows(x: tf.Tensor) -> tf.Tensor:
+  """[s, B, K] -> [s B, K]."""
+  return tf.reshape(x, [-1, x.shape[-1]])
