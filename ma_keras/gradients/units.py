@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -11,6 +11,8 @@ import tensorflow as tf
 from ma_keras.dynamics import Motion, Tallies
 from ma_keras.integrators import combine
 from ma_keras.potentials.units import Units
+
+Turn = Callable[[tf.Tensor], tf.Tensor]
 
 
 def solve(
@@ -112,7 +114,8 @@ class _Loop:
     d, m_low, transposed = self.motion.num_steps, self._low(m), self._low(tf.transpose(m))
 
     def advance(i: tf.Tensor, y: tf.Tensor, tallies: Tallies, kept: _Kept) -> tuple:
-      y, points = self._turned(i, y), []
+      enter, leave = self._frame(i, y.dtype)
+      y, points = enter(y), []
       slopes: list[tf.Tensor] = []
       velocities: list[tf.Tensor] = []
       for row in self.motion.tableau.a:
@@ -126,7 +129,7 @@ class _Loop:
       found = _Kept(found.points, found.slopes, *defects)
       kept = tf.nest.map_structure(lambda array, part: array.write(i, part), kept, found)
       tallies = tuple(total + increment for total, increment in zip(tallies, increments))
-      return i + 1, self._turned(i, y, back=True), tallies, kept
+      return i + 1, leave(y), tallies, kept
 
     arrays = self._arrays(y, m)
     start = (tf.constant(0), y, self.motion.nothing(y), arrays)
@@ -152,7 +155,8 @@ class _Loop:
     def pull(
       i: tf.Tensor, dy: tf.Tensor, dm: tf.Tensor, dc: tf.Tensor, da: tf.Tensor, dw: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-      dy, now = self._turned(i, dy), tf.nest.map_structure(lambda part: part[i], kept)
+      enter, leave = self._frame(i, dy.dtype)  # Orthogonal: cotangents turn alike.
+      dy, now = enter(dy), tf.nest.map_structure(lambda part: part[i], kept)
       dl, curvatures = self._laplacian_cotangents(now, dtallies), self._act.curvature(now.slopes)
       dslopes = dl[..., tf.newaxis] * (w * self._act.curvature_slope(now.slopes))
       dpoints: dict[int, tf.Tensor] = {}
@@ -168,7 +172,7 @@ class _Loop:
       dm += self._kernel_cotangent(now, a, dz, dv)
       da += tf.reduce_sum(now.slopes * dq, axis=[0, 1])
       dw += tf.linalg.matvec(_rows(curvatures), tf.reshape(dl, [-1]), transpose_a=True)
-      dy = self._turned(i, dy + sum(dpoints.values()), back=True)
+      dy = leave(dy + sum(dpoints.values()))
       return i - 1, dy, dm, dc + tf.reduce_sum(dz, axis=0), da, dw
 
     d = self.motion.num_steps
@@ -254,12 +258,12 @@ class _Loop:
     size = self.motion.step_size
     return tf.constant(-size if self.motion.reverse else size, dtype)
 
-  def _turned(self, i: tf.Tensor, x: tf.Tensor, back: bool = False) -> tf.Tensor:
-    """x in the frame of step i, or back from it. Orthogonal, so cotangents turn alike."""
+  def _frame(self, i: tf.Tensor, dtype: tf.DType) -> tuple[Turn, Turn]:
+    """Into the frame of step i, and back."""
     if self.units.at_rest:
-      return x
-    frame = self.motion.interval(i, x.dtype).frame
-    return frame.leave(x) if back else frame.enter(x)
+      return tf.identity, tf.identity
+    frame = self.motion.interval(i, dtype).frame
+    return frame.enter, frame.leave
 
 
 def _rows(x: tf.Tensor) -> tf.Tensor:
