@@ -99,7 +99,7 @@ def main(argv: list[str]) -> None:
       print(f'{task:9s} {name:22s} {value * 1e3:9.2f} ms  {ratios[name]:7.1f} x')
   if FLAGS.output:
     result = {**results, 'machine': platform.processor()}
-    result['flags'] = FLAGS.flags_into_string().splitlines()
+    result['flags'] = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
     pathlib.Path(FLAGS.output).write_text(json.dumps(result, indent=2) + '\n')
 
 

@@ -96,7 +96,7 @@ def main(argv: list[str]) -> None:
     print(f'{name:28s} {value:.3f} s  {value / floor:.2f} x floor')
   if FLAGS.output:
     result = {'rate': rate, 'floor': floor, 'seconds': seconds, 'machine': platform.processor()}
-    result['flags'] = FLAGS.flags_into_string().splitlines()
+    result['flags'] = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
     pathlib.Path(FLAGS.output).write_text(json.dumps(result, indent=2) + '\n')
 
 
