@@ -117,7 +117,12 @@ def test_a_compiled_run_ends_in_the_same_place(finished, tmp_path):
 
 
 @pytest.mark.parametrize(
-  'flags', [['--symmetry=average'], ['--symmetry=none', '--activation=softplus', '--start=random']]
+  'flags',
+  [
+    ['--symmetry=average'],
+    ['--symmetry=none', '--activation=softplus', '--start=random'],
+    ['--gradient=recompute', '--stiffness_weight=0.1'],
+  ],
 )
 def test_other_models_run_too(flags, tmp_path):
   done = run(*TINY, *flags, f'--run_dir={tmp_path}')
@@ -167,3 +172,12 @@ def test_help_lists_the_flags():
   done = run('--help')
   for flag in ('--side', '--num_steps', '--strategy', '--run_dir', '--learning_rate'):
     assert flag in done.stdout.replace('--[no]', '--')
+
+
+def test_refined_steps_are_measured_and_resumed(tmp_path):
+  """Nothing is below 1e-12 in single precision: each of the epochs doubles the steps."""
+  flags = [*TINY, '--refine_tolerance=1e-12', f'--run_dir={tmp_path}']
+  assert run(*flags, '--epochs=1').returncode == 0
+  assert json.loads((tmp_path / 'summary.json').read_text())['num_steps'] == 8
+  assert run(*flags, '--epochs=2').returncode == 0
+  assert json.loads((tmp_path / 'summary.json').read_text())['num_steps'] == 16
