@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
 from ma_keras import adaptive, certificate, flow, gradients, integrators, seeds
+from ma_keras.events import Events
 from ma_keras.potentials.base import Potential
 
 
@@ -83,6 +84,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       )
     with tf.name_scope(name) as name:
       self._potential = potential
+      self._events = Events(potential.event_size, dtype)
       self._horizon = flow.Horizon(num_steps, step_size)
       self._tableau = integrators.get(integrator)
       self._gradient = gradients.get(gradient)
@@ -147,7 +149,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Raises:
       ValueError: The integrator or the gradient mode has no stiffness.
     """
-    x = self._checked(x)
+    x = self._events.checked(x)
     rows = tf.reshape(x, [-1, self._potential.event_size])
     y, change, stiffness = self._run(flow.solve, rows, reverse, None, self._gradient, True)
     shape = tf.shape(x)
@@ -166,7 +168,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Returns:
       Times [S], states [S, ..., N], log-density changes [S, ...].
     """
-    return self._run(flow.trajectory, self._checked(x), tuple(times), reverse)
+    return self._run(flow.trajectory, self._events.checked(x), tuple(times), reverse)
 
   def certificate(self, x: tf.Tensor, reverse: bool = False) -> certificate.Certificate:
     """Step-halving and round-trip errors at the given points: see `certificate.certify`.
@@ -178,7 +180,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Returns:
       Errors of position, log density and round trip, each of shape [...].
     """
-    return self._run(certificate.certify, self._checked(x), reverse)
+    return self._run(certificate.certify, self._events.checked(x), reverse)
 
   def adaptive(
     self, x: tf.Tensor, reverse: bool = False, rtol: float = 1e-6, atol: float = 1e-8
@@ -194,11 +196,11 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Returns:
       Points [..., N], change of their log density [...], number of evaluations [].
     """
-    return self._run(_adaptive, self._checked(x), reverse, rtol, atol)
+    return self._run(_adaptive, self._events.checked(x), reverse, rtol, atol)
 
   def _solve(self, x: tf.Tensor, reverse: bool) -> tuple[tf.Tensor, tf.Tensor]:
     """The flow of points of any leading rank, through a solver of [B, N]."""
-    x = self._checked(x)
+    x = self._events.checked(x)
     rows = tf.reshape(x, [-1, self._potential.event_size])
     y, change = self._run(flow.solve, rows, reverse, None, self._gradient)
     y = tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
@@ -247,44 +249,14 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     return self._cache.inverse_attributes(y)['ildj']
 
   def _batch_shape(self, x_event_ndims: int) -> tf.TensorShape:
-    self._checked_event_ndims(x_event_ndims)
+    self._events.check_ndims(x_event_ndims)
     return tf.TensorShape([])
 
   def _forward_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
-    return self._checked_event_shape(shape)
+    return self._events.checked_shape(shape)
 
   def _inverse_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
-    return self._checked_event_shape(shape)
-
-  def _checked_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
-    n = self._potential.event_size
-    if shape.rank is not None and (shape.rank == 0 or shape[-1] not in (None, n)):
-      raise ValueError(f'The base distribution has events of shape {shape}. {self._remedy()}')
-    return shape
-
-  def _checked_event_ndims(self, x_event_ndims: int) -> None:
-    """Meets a scalar base before it samples nonsense: TFP would not promote batch to event."""
-    if x_event_ndims == 0:
-      raise ValueError(f'The base distribution has scalar events. {self._remedy()}')
-
-  def _remedy(self) -> str:
-    n = self._potential.event_size
-    return (
-      f'This bijector needs events of shape [{n}]: for a standard normal base write '
-      f'tfd.Sample(tfd.Normal(0., 1.), {n}); for one with parameters of shape [{n}] write '
-      'tfd.Independent(tfd.Normal(loc, scale), reinterpreted_batch_ndims=1); '
-      'ma_keras.standard_normal_flow(bijector) builds the whole distribution.'
-    )
-
-  def _checked(self, x: tf.Tensor) -> tf.Tensor:
-    x = tf.convert_to_tensor(x, dtype=self.dtype)
-    n = self._potential.event_size
-    if x.shape.rank is None or x.shape.rank == 0 or x.shape[-1] not in (None, n):
-      raise ValueError(
-        f'Events must have shape [..., {n}], got {x.shape}. {self._remedy()} '
-        'Flatten images with tfb.Reshape.'
-      )
-    return tf.ensure_shape(x, [*x.shape[:-1], n])
+    return self._events.checked_shape(shape)
 
   def _with_assertions(self, y: tf.Tensor, change: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     if not self.validate_args:
