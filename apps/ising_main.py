@@ -70,7 +70,12 @@ def build_bijector(target: targets.Ising) -> ma_keras.MongeAmpereBijector:
   if FLAGS.start == 'gaussian':
     layer.start_gaussian(target.covariance, FLAGS.num_steps * FLAGS.step_size)
   return ma_keras.MongeAmpereBijector(
-    symmetrised(layer), FLAGS.num_steps, FLAGS.step_size, FLAGS.integrator, FLAGS.gradient
+    symmetrised(layer),
+    FLAGS.num_steps,
+    FLAGS.step_size,
+    FLAGS.integrator,
+    FLAGS.gradient,
+    FLAGS.step_jitter,
   )
 
 
@@ -170,7 +175,8 @@ def refinement(model: training.VariationalFreeEnergy) -> list[training.Refinemen
 
   def error(bijector: ma_keras.MongeAmpereBijector) -> float:
     samples = 4 * FLAGS.eval_batch_size
-    found = training.measure(bijector, model.target, samples, FLAGS.eval_batch_size, FLAGS.seed)
+    equal = bijector.copy(jitter=0.0)
+    found = training.measure(equal, model.target, samples, FLAGS.eval_batch_size, FLAGS.seed)
     return found.integration_error
 
   return [training.Refinement(error, FLAGS.refine_tolerance)] if FLAGS.refine_tolerance else []
@@ -201,6 +207,7 @@ def report(
   model: training.VariationalFreeEnergy, run: training.RunDirectory, exact: float | None
 ) -> None:
   """Measures the trained flow, writes what is to be kept, and prints the result."""
+  model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
   result = training.measure(
     model.bijector,
     model.target,

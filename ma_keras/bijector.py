@@ -45,6 +45,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     step_size: float,
     integrator: str | integrators.Tableau = 'rk4',
     gradient: str | gradients.GradientMode = 'store',
+    jitter: float = 0.0,
+    seed: int | tf.Tensor = 0,
     dtype: tf.DType | None = None,
     validate_args: bool = False,
     name: str = 'monge_ampere',
@@ -60,6 +62,9 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
         order), 'recompute' (one state kept per step, or per segment of steps:
         `gradients.Recompute(segment)`), 'reversible' (none kept; time-symmetric integrators
         only) or 'adjoint' (none kept; the continuous adjoint, biased by the integrator's error).
+      jitter: In [0, 1): steps of random size, boundaries moved by up to half of this part of a
+        step (`Horizon`). One more way to keep an optimiser from cheating the integrator.
+      seed: Which steps: non-negative int or int32 [2]. `with_seed` draws others.
       dtype: Floating dtype of events; that of the potential's variables by default, or float32.
       validate_args: Check at run time that every input and output is finite.
       name: Name of the ops.
@@ -85,7 +90,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     with tf.name_scope(name) as name:
       self._potential = potential
       self._events = Events(potential.event_size, dtype)
-      self._horizon = flow.Horizon(num_steps, step_size)
+      self._horizon = flow.Horizon(num_steps, step_size, jitter, seed)
       self._tableau = integrators.get(integrator)
       self._gradient = gradients.get(gradient)
       self._gradient.check(self._tableau)
@@ -127,8 +132,14 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     return self.copy(num_steps=finer.num_steps, step_size=finer.step_size)
 
   def with_seed(self, seed: seeds.Seed) -> MongeAmpereBijector:
-    """The same flow with other random draws in its potential: see `Potential.with_seed`."""
-    return self.copy(potential=self._potential.with_seed(seed))
+    """The same flow with other random draws: in its potential (`Potential.with_seed`), and steps.
+
+    Steps are the batch's: of a `seeds.PerSample` seed they see that of the whole batch.
+    """
+    potential = self._potential.with_seed(seed)
+    if not self._horizon.jitter:
+      return self.copy(potential=potential)
+    return self.copy(potential=potential, seed=seeds.of_batch(seed))
 
   def with_stiffness(
     self, x: tf.Tensor, reverse: bool = False

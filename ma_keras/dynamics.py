@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 import tensorflow as tf
 
 from ma_keras import integrators
+from ma_keras.horizon import Grid
 from ma_keras.potentials.base import Frame, Potential
 
 # What adds up over the steps, each of shape [...]: the change of ln p; the stiffness, if asked for.
@@ -47,15 +48,15 @@ class Interval(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Motion:
-  """The dynamics in equal steps, one way: step i = 0, 1, ... takes x over its interval.
+  """The dynamics in steps, one way: step i = 0, 1, ... takes x over its interval.
 
-  Step k of the horizon covers [k h, (k + 1) h] in both directions, so a potential keyed to
+  Step k of the grid covers the same interval in both directions, so a potential keyed to
   intervals of time is met again on the way back.
 
   Attributes:
     potential: Scalar potential phi.
     tableau: Runge-Kutta method.
-    step_size: h > 0.
+    grid: Where the steps of the horizon begin and end.
     first: Number of the earliest step in time.
     last: Number after that of the latest.
     reverse: Run from late to early.
@@ -64,7 +65,7 @@ class Motion:
 
   potential: Potential
   tableau: integrators.Tableau
-  step_size: float
+  grid: Grid
   first: int
   last: int
   reverse: bool = False
@@ -90,13 +91,22 @@ class Motion:
     """The same motion, with what the potential can compute once computed."""
     return dataclasses.replace(self, potential=self.potential.prepared())
 
-  def interval(self, i: tf.Tensor, dtype: tf.DType) -> Interval:
+  def interval(self, i: tf.Tensor) -> Interval:
     """Where step i, int32 [], goes."""
-    h = tf.constant(self.step_size, dtype)
-    k = tf.cast(self.last - 1 - i if self.reverse else self.first + i, dtype)
-    early, late = k * h, (k + 1.0) * h
-    frame = self.potential.on_interval(early, late).frame()
-    return Interval(late, -h, frame) if self.reverse else Interval(early, h, frame)
+    start, stop, h = (part[self._number(i)] for part in self.grid)
+    frame = self.potential.on_interval(start, stop).frame()
+    return Interval(stop, -h, frame) if self.reverse else Interval(start, h, frame)
+
+  def stage_times(self) -> tf.Tensor:
+    """The time of every stage, in the order of the motion: [num_steps, s]."""
+    numbers = self._number(tf.range(self.num_steps))
+    start, stop, h = (tf.gather(part, numbers)[:, tf.newaxis] for part in self.grid)
+    c = tf.constant(self.tableau.c, h.dtype)
+    return stop - h * c if self.reverse else start + h * c
+
+  def _number(self, i: tf.Tensor) -> tf.Tensor:
+    """Of step i in the grid."""
+    return self.last - 1 - i if self.reverse else self.first + i
 
   def nothing(self, x: tf.Tensor) -> Tallies:
     """The tallies before the first step."""
@@ -104,11 +114,11 @@ class Motion:
 
   def step(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """x after step i, [..., N], and what the step adds to the tallies."""
-    return self._along(self.interval(i, x.dtype), x)
+    return self._along(self.interval(i), x)
 
   def undo(self, i: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """x before step i, for time-symmetric methods: the same step with -h."""
-    there = self.interval(i, x.dtype)
+    there = self.interval(i)
     return self._along(there._replace(start=there.start + there.h, h=-there.h), x)[0]
 
   def _along(self, there: Interval, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:

@@ -2,56 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from ma_keras import dynamics, gradients, integrators
+from ma_keras.horizon import Horizon
 from ma_keras.potentials.base import Potential
-
-
-@dataclasses.dataclass(frozen=True)
-class Horizon:
-  """The time interval [0, T] in d equal steps: T = num_steps * step_size (Appendix C).
-
-  Attributes:
-    num_steps: d, at least 1. The paper uses 100 for MNIST and 50 for Ising.
-    step_size: epsilon, positive. The paper uses 0.1.
-  """
-
-  num_steps: int
-  step_size: float
-
-  def __post_init__(self) -> None:
-    """Checks the arguments.
-
-    Raises:
-      ValueError: `num_steps` is not a positive integer or `step_size` not positive and finite.
-    """
-    if not float(self.num_steps).is_integer() or self.num_steps < 1:
-      raise ValueError(
-        f'`num_steps` must be a positive integer, got {self.num_steps}. '
-        'The paper uses 50 for Ising and 100 for MNIST.'
-      )
-    if not (0 < self.step_size < np.inf):
-      raise ValueError(
-        f'`step_size` must be positive and finite, got {self.step_size}. The paper uses 0.1; '
-        'to flow backwards use the inverse, not a negative step.'
-      )
-
-    object.__setattr__(self, 'num_steps', int(self.num_steps))  # 20.0 is 20.
-
-  @property
-  def time(self) -> float:
-    """T."""
-    return self.num_steps * self.step_size
-
-  def refined(self, factor: int = 2) -> Horizon:
-    """The same T in `factor` times as many steps."""
-    return Horizon(self.num_steps * factor, self.step_size / factor)
 
 
 class Trajectory(NamedTuple):
@@ -97,7 +55,9 @@ def solve(
     and, if asked for, the stiffness summed over the steps, [...].
   """
   first, last = steps or (0, horizon.num_steps)
-  motion = dynamics.Motion(potential, tableau, horizon.step_size, first, last, reverse, stiffness)
+  motion = dynamics.Motion(
+    potential, tableau, horizon.grid(x.dtype), first, last, reverse, stiffness
+  )
   y, tallies = gradients.get(gradient).solve(motion, x)
   return y, *tallies
 
@@ -141,7 +101,8 @@ def trajectory(
     states.append(x)
     changes.append(change)
     position = mark
-  stamps = tf.constant([mark * horizon.step_size for mark in marks], x.dtype)
+  grid = horizon.grid(x.dtype)
+  stamps = tf.gather(tf.concat([grid.start, grid.stop[-1:]], axis=0), marks)
   return Trajectory(stamps, tf.stack(states), tf.stack(changes))
 
 

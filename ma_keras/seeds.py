@@ -69,6 +69,11 @@ def stateless(seed: Seed, salt: str) -> Seed:
   return fold_in(_without_sign(tf.convert_to_tensor(seed, tf.int32)), salted)
 
 
+def of_batch(seed: Seed) -> int | tf.Tensor:
+  """One seed for all samples: that of the global batch where there is one per sample."""
+  return seed.seed if isinstance(seed, PerSample) else seed
+
+
 def fresh() -> tf.Tensor:
   """A seed nobody has seen before, for `seed=None`: int32 [2], not reproducible."""
   return tf.random.get_global_generator().uniform_full_int([2], tf.int32)

@@ -57,7 +57,7 @@ def _step_back(
   motion: Motion, i: tf.Tensor, state: State, dchange: tf.Tensor, variables: list[tf.Variable]
 ) -> State:
   x, dx, gradients = state
-  there = motion.interval(i, x.dtype)
+  there = motion.interval(i)
 
   def field(t: tf.Tensor, state: State) -> State:
     return _adjoint_rates(there.frame.potential, t, state, dchange, variables)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from ma_keras.dynamics import Motion, Tallies
 from ma_keras.gradients import adjoint, discrete, units
 from ma_keras.integrators import Tableau
+from ma_keras.potentials.units import Units
 
 
 class GradientMode(abc.ABC):
@@ -28,8 +29,9 @@ class GradientMode(abc.ABC):
 class Store(GradientMode):
   """Every stage is kept: fastest, memory grows with their number; exact.
 
-  A one-hidden-layer potential has a backward pass of its own (`units.solve`), which gathers the
-  products that make weight gradients; for others TensorFlow differentiates the loop.
+  A one-hidden-layer potential, alone or in a sum, has a backward pass of its own (`units.solve`),
+  which gathers the products that make weight gradients; for others TensorFlow differentiates the
+  loop.
 
   Attributes:
     products: Dtype of the factors of that pass's matrix products: tf.bfloat16 is faster where the
@@ -40,8 +42,8 @@ class Store(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
-    hidden = motion.potential.units()
-    if hidden is None or not motion.tableau.explicit or x.shape.rank != 2:
+    hidden = _units(motion, x)
+    if hidden is None:
       return self._fallback(motion, x)
     return units.solve(motion, hidden, x, self.products)
 
@@ -84,7 +86,10 @@ class Recompute(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
-    return discrete.recomputed(motion, x, self.segment)
+    hidden = _units(motion, x)
+    if hidden is None:
+      return discrete.recomputed(motion, x, self.segment)
+    return units.solve(motion, hidden, x, segment=self.segment)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,6 +118,11 @@ class Adjoint(GradientMode):
     if motion.stiffness:
       raise ValueError("`gradient='adjoint'` has no stiffness: use 'store' or 'recompute'.")
     return adjoint.adjoint(motion, x)
+
+
+def _units(motion: Motion, x: tf.Tensor) -> Units | None:
+  """The hidden layer, where the hand-written pass can have it."""
+  return motion.potential.units() if motion.tableau.explicit and x.shape.rank == 2 else None
 
 
 MODES = {

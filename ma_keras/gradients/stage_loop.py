@@ -1,4 +1,4 @@
-"""All stages of a one-hidden-layer flow, forwards, and backwards by hand."""
+"""The stages of a one-hidden-layer flow, forwards, and backwards by hand."""
 
 from __future__ import annotations
 
@@ -9,20 +9,38 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
+from ma_keras.gradients.discrete import added
 from ma_keras.integrators import combine
+from ma_keras.potentials.base import Potential
 from ma_keras.potentials.units import Units
 
 Turn = Callable[[tf.Tensor], tf.Tensor]
 
 
-class Kept(NamedTuple):
-  """What the backward pass needs of the forward one, all steps or one.
+class Coefficients(NamedTuple):
+  """z = Y M + c, q = a act'(z); velocity q M', or q; Laplacian sum_j a_j n_j act''(z_j).
 
   Attributes:
-    points: Y of every stage, [d, s, B, K].
-    slopes: act'(z) of every stage, [d, s, B, H].
-    velocity_defects: sum_i e_i v_i for every row e of the tableau, [d, rows, B, K].
-    laplacian_defects: The same of the Laplacians, [d, rows, B]. Both empty without stiffness.
+    m: M, [K, H].
+    c: [1, H], or point by point [B, H].
+    a: Of every stage of the motion, [d, s, H].
+    n: Squared norms of the columns of W, [H].
+  """
+
+  m: tf.Tensor
+  c: tf.Tensor
+  a: tf.Tensor
+  n: tf.Tensor
+
+
+class Kept(NamedTuple):
+  """What the backward pass needs of the forward one, some steps or one.
+
+  Attributes:
+    points: Y of every stage, [steps, s, B, K].
+    slopes: act'(z) of every stage, [steps, s, B, H].
+    velocity_defects: sum_i e_i v_i for every row e of the tableau, [steps, rows, B, K].
+    laplacian_defects: The same of the Laplacians, [steps, rows, B]. Both empty without stiffness.
   """
 
   points: Any
@@ -31,14 +49,32 @@ class Kept(NamedTuple):
   laplacian_defects: Any = ()
 
 
+class Cotangents(NamedTuple):
+  """What flows back through the steps.
+
+  Attributes:
+    y, m, n: Of the state and of the coefficients of that name.
+    c: Point by point, [B, H].
+    a: Step by step, a TensorArray of [s, H].
+    variables: Of the variables of the rest.
+  """
+
+  y: tf.Tensor
+  m: tf.Tensor
+  c: tf.Tensor
+  a: tf.TensorArray
+  n: tf.Tensor
+  variables: list[tf.Tensor]
+
+
 @dataclasses.dataclass(frozen=True)
 class StageLoop:
-  """All steps of a state Y [B, K] with z = Y M + c, q = a act'(z) and velocity q M', or q.
+  """Steps of a state Y [B, K].
 
   Attributes:
     motion: The steps.
-    units: For the activation, and whether frames change.
-    tied: The velocity is q M', and Y lives where x does; otherwise it is q.
+    units: For the activation, the rest, and whether frames change.
+    tied: The velocity is q M' and that of the rest, and Y lives where x does; otherwise it is q.
     products: Dtype of the factors of matrix products; None for that of the state.
   """
 
@@ -47,121 +83,130 @@ class StageLoop:
   tied: bool
   products: tf.DType | None = None
 
-  def __call__(
-    self, y: tf.Tensor, m: tf.Tensor, c: tf.Tensor, a: tf.Tensor, w: tf.Tensor
-  ) -> tuple[tf.Tensor, Tallies]:
-    """The state at the end and the tallies, differentiable by all five arguments."""
-
-    @tf.custom_gradient
-    def run(y: tf.Tensor, m: tf.Tensor, c: tf.Tensor, a: tf.Tensor, w: tf.Tensor) -> Any:
-      end, tallies, kept = self._forward(y, m, c, a, w)
-
-      def back(dy: tf.Tensor, *dtallies: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        dstart, dm, dc, da, dw = self._backward(kept, m, a, w, dy, dtallies)
-        return dstart, dm, tf.reduce_sum(dc, 0, keepdims=True) if self.tied else dc, da, dw
-
-      return (end, *tallies), back
-
-    end, *tallies = run(y, m, c, a, w)
-    return end, tuple(tallies)
-
-  def _forward(
-    self, y: tf.Tensor, m: tf.Tensor, c: tf.Tensor, a: tf.Tensor, w: tf.Tensor
+  def forward(
+    self, y: tf.Tensor, k: Coefficients, begin: int | tf.Tensor, end: int | tf.Tensor, room: int
   ) -> tuple[tf.Tensor, Tallies, Kept]:
-    d, m_low, transposed = self.motion.num_steps, self._low(m), self._low(tf.transpose(m))
+    """Y after steps begin..end-1, the tallies, and what is kept of `room` steps, if any."""
+    m, transposed = self._low(k.m), self._low(tf.transpose(k.m))
+    times = self.motion.stage_times()
+    rest = None if self.units.rest is None else self.units.rest.prepared()
 
-    def advance(i: tf.Tensor, y: tf.Tensor, tallies: Tallies, kept: Kept) -> tuple:
-      enter, leave = self._frame(i, y.dtype)
-      y, points = enter(y), []
+    def advance(i: tf.Tensor, y: tf.Tensor, tallies: Tallies, arrays: Kept) -> tuple:
+      h, enter, leave = self._step(i)
+      y = enter(y)
+      points: list[tf.Tensor] = []
       slopes: list[tf.Tensor] = []
       velocities: list[tf.Tensor] = []
-      for row in self.motion.tableau.a:
-        points.append(combine(y, self._h(y.dtype), row, velocities))
-        slopes.append(self._act.slope(self._product(points[-1], m_low) + c))
-        q = a * slopes[-1]
+      laplacians: list[tf.Tensor] = []  # Of the rest.
+      for s, row in enumerate(self.motion.tableau.a):
+        points.append(combine(y, h, row, velocities))
+        slopes.append(self._act.slope(self._product(points[-1], m) + k.c))
+        q = k.a[i, s] * slopes[-1]
         velocities.append(self._product(q, transposed) if self.tied else q)
-      y = combine(y, self._h(y.dtype), self.motion.tableau.b, velocities)
-      found = Kept(tf.stack(points), tf.stack(slopes))
-      increments, defects = self._tallied(velocities, found.slopes, w)
-      found = Kept(found.points, found.slopes, *defects)
-      kept = tf.nest.map_structure(lambda array, part: array.write(i, part), kept, found)
-      tallies = tuple(total + increment for total, increment in zip(tallies, increments))
-      return i + 1, leave(y), tallies, kept
+        if rest is not None:
+          velocity, laplacian = rest.gradient_and_laplacian(times[i, s], points[-1])
+          velocities[-1] += velocity
+          laplacians.append(laplacian)
+      y = combine(y, h, self.motion.tableau.b, velocities)
+      curvatures = self._act.curvature(tf.stack(slopes))
+      total = tf.linalg.matvec(curvatures, k.a[i] * k.n)
+      total = total + tf.stack(laplacians) if laplacians else total
+      increments, defects = self._tallied(h, velocities, total)
+      if room:
+        found = Kept(tf.stack(points), tf.stack(slopes), *defects)
+        arrays = tf.nest.map_structure(lambda to, part: to.write(i - begin, part), arrays, found)
+      return i + 1, leave(y), added(tallies, tuple(increments)), arrays
 
-    arrays = self._arrays(y, m)
-    start = (tf.constant(0), y, self.motion.nothing(y), arrays)
-    _, y, tallies, arrays = tf.while_loop(lambda i, *_: i < d, advance, start, maximum_iterations=d)
+    arrays = self._arrays(y, k.m, room)
+    start = (tf.convert_to_tensor(begin), y, self.motion.nothing(y), arrays)
+    _, y, tallies, arrays = tf.while_loop(
+      lambda i, *_: i < end, advance, start, maximum_iterations=self.motion.num_steps
+    )
     return y, tallies, tf.nest.map_structure(lambda array: array.stack(), arrays)
 
-  def _backward(
+  def backward(
     self,
     kept: Kept,
-    m: tf.Tensor,
-    a: tf.Tensor,
-    w: tf.Tensor,
-    dy: tf.Tensor,
+    k: Coefficients,
+    begin: int | tf.Tensor,
+    end: int | tf.Tensor,
+    cotangents: Cotangents,
     dtallies: Sequence[tf.Tensor],
-  ) -> tuple[tf.Tensor, ...]:
-    """Cotangents of Y at the start, of M, of c point by point, of a and of w.
+    variables: Sequence[tf.Variable],
+  ) -> Cotangents:
+    """The cotangents before step `begin`, of those after step end-1.
 
     The discrete adjoint of the method, stage by stage, last first; the products that make dM are
     gathered over the stages of a step.
     """
-    m_low, transposed = self._low(m), self._low(tf.transpose(m))
+    m, transposed = self._low(k.m), self._low(tf.transpose(k.m))
+    times, rest = self.motion.stage_times(), self.units.rest
 
-    def pull(
-      i: tf.Tensor, dy: tf.Tensor, dm: tf.Tensor, dc: tf.Tensor, da: tf.Tensor, dw: tf.Tensor
-    ) -> tuple[tf.Tensor, ...]:
-      enter, leave = self._frame(i, dy.dtype)  # Orthogonal: cotangents turn alike.
-      dy, now = enter(dy), tf.nest.map_structure(lambda part: part[i], kept)
-      dl, curvatures = self._laplacian_cotangents(now, dtallies), self._act.curvature(now.slopes)
-      dslopes = dl[..., tf.newaxis] * (w * self._act.curvature_slope(now.slopes))
+    def pull(i: tf.Tensor, after: Cotangents) -> tuple[tf.Tensor, Cotangents]:
+      h, enter, leave = self._step(i)  # Orthogonal: cotangents turn alike.
+      now = tf.nest.map_structure(lambda part: part[i - begin], kept)
+      dy, dl = enter(after.y), self._laplacian_cotangents(h, now, dtallies)
+      a, curvatures = k.a[i], self._act.curvature(now.slopes)
+      weights = (a * k.n)[:, tf.newaxis]
+      dslopes = dl[..., tf.newaxis] * (weights * self._act.curvature_slope(now.slopes))
       dpoints: dict[int, tf.Tensor] = {}
       dvs: dict[int, tf.Tensor] = {}
       dqs: dict[int, tf.Tensor] = {}
       dzs: dict[int, tf.Tensor] = {}
+      dvariables = after.variables
       for s in reversed(range(len(self.motion.tableau.b))):
-        dvs[s] = self._velocity_cotangent(s, dy, dpoints, now, dtallies)
-        dqs[s] = self._product(dvs[s], m_low) if self.tied else dvs[s]
-        dzs[s] = (a * dqs[s] + dslopes[s]) * curvatures[s]
+        dvs[s] = self._velocity_cotangent(s, h, dy, dpoints, now, dtallies)
+        dqs[s] = self._product(dvs[s], m) if self.tied else dvs[s]
+        dzs[s] = (a[s] * dqs[s] + dslopes[s]) * curvatures[s]
         dpoints[s] = self._product(dzs[s], transposed)
+        if rest is not None:
+          at = (times[i, s], now.points[s], dvs[s], dl[s])
+          dpoint, dvariables = _rest_cotangents(rest, *at, variables, dvariables)
+          dpoints[s] += dpoint
       dq, dv, dz = (tf.stack([part[s] for s in sorted(part)]) for part in (dqs, dvs, dzs))
-      dm += self._kernel_cotangent(now, a, dz, dv)
-      da += tf.reduce_sum(now.slopes * dq, axis=[0, 1])
-      dw += tf.linalg.matvec(_rows(curvatures), tf.reshape(dl, [-1]), transpose_a=True)
-      dy = leave(dy + sum(dpoints.values()))
-      return i - 1, dy, dm, dc + tf.reduce_sum(dz, axis=0), da, dw
+      dweights = tf.linalg.matvec(curvatures, dl, transpose_a=True)  # Weights: a n, [s, H].
+      return i - 1, Cotangents(
+        leave(dy + sum(dpoints.values())),
+        after.m + self._kernel_cotangent(now, a, dz, dv),
+        after.c + tf.reduce_sum(dz, axis=0),
+        after.a.write(i, tf.reduce_sum(now.slopes * dq, axis=1) + k.n * dweights),
+        after.n + tf.reduce_sum(a * dweights, axis=0),
+        dvariables,
+      )
 
-    d = self.motion.num_steps
-    zeros = [tf.zeros_like(part) for part in (m, kept.slopes[0, 0], a, w)]
-    _, *cotangents = tf.while_loop(
-      lambda i, *_: i >= 0, pull, (tf.constant(d - 1), dy, *zeros), maximum_iterations=d
+    _, cotangents = tf.while_loop(
+      lambda i, _: i >= begin,
+      pull,
+      (tf.convert_to_tensor(end) - 1, cotangents),
+      maximum_iterations=self.motion.num_steps,
     )
-    return tuple(cotangents)
+    return cotangents
 
   def _velocity_cotangent(
     self,
     s: int,
+    h: tf.Tensor,
     dy: tf.Tensor,
     dpoints: dict[int, tf.Tensor],
     now: Kept,
     dtallies: Sequence[tf.Tensor],
   ) -> tf.Tensor:
     """Of stage s: from the step's end, from the points of later stages, and from the stiffness."""
-    tableau, h = self.motion.tableau, self._h(dy.dtype)
+    tableau = self.motion.tableau
     weights = [tableau.a[j][s] for j in dpoints]
     dv = combine((h * tableau.b[s]) * dy, h, weights, list(dpoints.values()))
     for r, e in enumerate(tableau.defects if self.motion.stiffness else ()):
       dv += (2.0 * h * h * e[s]) * dtallies[1][:, tf.newaxis] * now.velocity_defects[r]
     return dv
 
-  def _laplacian_cotangents(self, now: Kept, dtallies: Sequence[tf.Tensor]) -> tf.Tensor:
+  def _laplacian_cotangents(
+    self, h: tf.Tensor, now: Kept, dtallies: Sequence[tf.Tensor]
+  ) -> tf.Tensor:
     """Of all stages, [s, B]: the change of ln p is -h sum_s b_s l_s."""
-    dchange = dtallies[0]
-    h, b = self._h(dchange.dtype), tf.constant(self.motion.tableau.b, dchange.dtype)
+    dchange, b = dtallies[0], tf.constant(self.motion.tableau.b, h.dtype)
     dl = -h * b[:, tf.newaxis] * dchange
     if self.motion.stiffness:
-      e = tf.constant(self.motion.tableau.defects, dchange.dtype)
+      e = tf.constant(self.motion.tableau.defects, h.dtype)
       dl += 2.0 * h * h * tf.matmul(e, now.laplacian_defects * dtallies[1], transpose_a=True)
     return dl
 
@@ -169,7 +214,8 @@ class StageLoop:
     """sum_s Y_s' dz_s, from z = Y M, and sum_s dv_s' q_s, from v = q M': one product."""
     left, right = now.points, dz
     if self.tied:
-      left, right = tf.concat([left, dv], axis=0), tf.concat([right, a * now.slopes], axis=0)
+      q = a[:, tf.newaxis] * now.slopes
+      left, right = tf.concat([left, dv], axis=0), tf.concat([right, q], axis=0)
     return self._product(_rows(left), _rows(right), transpose_a=True)
 
   def _low(self, m: tf.Tensor) -> tf.Tensor:
@@ -181,46 +227,60 @@ class StageLoop:
     return tf.cast(tf.matmul(self._low(x), self._low(m), transpose_a=transpose_a), x.dtype)
 
   def _tallied(
-    self, velocities: list[tf.Tensor], slopes: tf.Tensor, w: tf.Tensor
+    self, h: tf.Tensor, velocities: list[tf.Tensor], laplacians: tf.Tensor
   ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """What the step adds to the tallies; defects sum_i e_i v_i and sum_i e_i l_i, if asked for."""
-    laplacians = tf.linalg.matvec(_rows(self._act.curvature(slopes)), w)
-    laplacians = tf.reshape(laplacians, tf.shape(slopes)[:2])
-    h, b = self._h(w.dtype), tf.constant(self.motion.tableau.b, w.dtype)
+    b = tf.constant(self.motion.tableau.b, h.dtype)
     change = -h * tf.linalg.matvec(laplacians, b, transpose_a=True)
     if not self.motion.stiffness:
       return [change], []
     rows = self.motion.tableau.defects
-    nothing = tf.zeros_like(velocities[0])
-    of_velocity = tf.stack([combine(nothing, tf.ones([], w.dtype), e, velocities) for e in rows])
-    of_laplacian = tf.matmul(tf.constant(rows, w.dtype), laplacians)
+    nothing, one = tf.zeros_like(velocities[0]), tf.ones([], h.dtype)
+    of_velocity = tf.stack([combine(nothing, one, e, velocities) for e in rows])
+    of_laplacian = tf.matmul(tf.constant(rows, h.dtype), laplacians)
     squares = tf.reduce_sum(tf.square(of_velocity), axis=-1) + tf.square(of_laplacian)
     return [change, h * h * tf.reduce_sum(squares, axis=0)], [of_velocity, of_laplacian]
 
-  def _arrays(self, y: tf.Tensor, m: tf.Tensor) -> Kept:
-    """Empty arrays for what is kept."""
-    s, rows = len(self.motion.tableau.b), len(self.motion.tableau.defects)
-    batch = y.shape[0]
+  def _arrays(self, y: tf.Tensor, m: tf.Tensor, room: int) -> Kept:
+    """Empty arrays for what is kept of `room` steps."""
+    s, rows, batch = len(self.motion.tableau.b), len(self.motion.tableau.defects), y.shape[0]
     shapes = [[s, *y.shape], [s, batch, m.shape[1]], [rows, *y.shape], [rows, batch]]
-    if not self.motion.stiffness:
-      shapes = shapes[:2]
-    d = self.motion.num_steps
-    return Kept(*(tf.TensorArray(y.dtype, d, element_shape=shape) for shape in shapes))
+    kept = shapes if self.motion.stiffness else shapes[:2]
+    return Kept(*(tf.TensorArray(y.dtype, room, element_shape=shape) for shape in kept))
+
+  def _step(self, i: tf.Tensor) -> tuple[tf.Tensor, Turn, Turn]:
+    """h of step i, negative on the way back; into the step's frame, and back."""
+    there = self.motion.interval(i)
+    if self.units.at_rest:
+      return there.h, tf.identity, tf.identity
+    return there.h, there.frame.enter, there.frame.leave
 
   @property
   def _act(self) -> Any:
     return self.units.activation
 
-  def _h(self, dtype: tf.DType) -> tf.Tensor:
-    size = self.motion.step_size
-    return tf.constant(-size if self.motion.reverse else size, dtype)
 
-  def _frame(self, i: tf.Tensor, dtype: tf.DType) -> tuple[Turn, Turn]:
-    """Into the frame of step i, and back."""
-    if self.units.at_rest:
-      return tf.identity, tf.identity
-    frame = self.motion.interval(i, dtype).frame
-    return frame.enter, frame.leave
+def _rest_cotangents(
+  rest: Potential,
+  t: tf.Tensor,
+  point: tf.Tensor,
+  dv: tf.Tensor,
+  dl: tf.Tensor,
+  variables: Sequence[tf.Variable],
+  totals: list[tf.Tensor],
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+  """Of the point, and of the variables added to `totals`: the rest is evaluated again."""
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch([point, *variables])
+    # Prepared within the tape: what depends on the variables alone has a derivative, too.
+    found = rest.prepared().gradient_and_laplacian(t, point)
+  dpoint, *more = tape.gradient(
+    found,
+    [point, *variables],
+    output_gradients=[dv, dl],
+    unconnected_gradients=tf.UnconnectedGradients.ZERO,
+  )
+  return dpoint, [total + tf.convert_to_tensor(one) for total, one in zip(totals, more)]
 
 
 def _rows(x: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,9 @@ from ma_keras.potentials.keras_model import KerasModel
 from ma_keras.potentials.mlp import MLP
 from ma_keras.potentials.one_hidden_layer import OneHiddenLayer
 from ma_keras.potentials.quadratic import Quadratic
+from ma_keras.potentials.separable import Separable
 from ma_keras.potentials.sum import Sum
+from ma_keras.potentials.time_basis import TimeBasis
 
 __all__ = [
   'MLP',
@@ -18,5 +20,7 @@ __all__ = [
   'OneHiddenLayer',
   'Potential',
   'Quadratic',
+  'Separable',
   'Sum',
+  'TimeBasis',
 ]

@@ -54,7 +54,11 @@ class Potential(tf.Module, abc.ABC):
 
   Attributes:
     event_size: N, the number of coordinates of one event.
+    self_contained: Whether phi depends on t, x and the variables alone: on no random draws, no
+      tensors from outside. A hand-written pass may then take it in (see `Sum.units`).
   """
+
+  self_contained = False
 
   def __init__(self, event_size: int, name: str | None = None) -> None:
     """Checks and keeps the event size N.
@@ -152,7 +156,7 @@ class Potential(tf.Module, abc.ABC):
     return Frame(self, _identity, _identity)
 
   def units(self) -> Units | None:
-    """The hidden layer of a potential that is one, for flows that know how to use it."""
+    """The hidden layer of a potential that has one, for flows that know how to use it."""
     return None
 
   def __add__(self, other: Potential) -> Sum:

@@ -24,6 +24,8 @@ class MLP(Potential):
     time_dependent: Whether t is one more input.
   """
 
+  self_contained = True
+
   def __init__(
     self,
     event_size: int,

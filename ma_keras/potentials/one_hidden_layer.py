@@ -9,11 +9,12 @@ from ma_keras import seeds
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import apply_kernel
+from ma_keras.potentials.time_basis import TimeBasis, amplitudes, starting
 from ma_keras.potentials.units import Units
 
 
 class OneHiddenLayer(Potential):
-  """phi(x) = sum_j a_j act(z_j), z = W'x + b (section 3).
+  """phi(t, x) = sum_j a_j act(z_j), z = W'x + b (section 3); a_j(t) with a time basis.
 
   grad phi = W (a act'(z)) and laplacian phi = sum_j a_j |W_j|^2 act''(z_j), with W_j the j-th
   column: two products of N x H per point, and no tapes.
@@ -24,9 +25,12 @@ class OneHiddenLayer(Potential):
   Attributes:
     kernel: W, variable [N, H].
     bias: b, variable [H]; None without bias.
-    amplitude: a, variable [H].
+    amplitude: a, variable [H]; with a time basis its coefficients, [K, H].
     hidden_units: H.
+    time_basis: How the amplitudes vary in time, or None.
   """
+
+  self_contained = True
 
   def __init__(
     self,
@@ -36,6 +40,7 @@ class OneHiddenLayer(Potential):
     use_bias: bool = True,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
+    time_basis: TimeBasis | None = None,
     name: str | None = None,
   ) -> None:
     """Draws W ~ Normal(0, 1/N), b = 0, a ~ Normal(0, 1/H) x 0.1: a gentle, generic flow.
@@ -47,6 +52,7 @@ class OneHiddenLayer(Potential):
       use_bias: Whether z has a bias.
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
+      time_basis: Makes the amplitudes functions of time; they start constant.
       name: Module name.
 
     Raises:
@@ -60,6 +66,7 @@ class OneHiddenLayer(Potential):
       )
     self.hidden_units = int(hidden_units)
     self._activation = activations.get(activation)
+    self.time_basis = time_basis
     seed = seeds.fresh() if seed is None else seed
     kernel_seed, amplitude_seed = seeds.split(seed, 2, salt='one_hidden_layer')
     self.kernel = tf.Variable(
@@ -68,11 +75,9 @@ class OneHiddenLayer(Potential):
       name='kernel',
     )
     self.bias = tf.Variable(tf.zeros([hidden_units], dtype), name='bias') if use_bias else None
+    drawn = tf.random.stateless_normal([hidden_units], amplitude_seed, dtype=dtype)
     self.amplitude = tf.Variable(
-      0.1
-      * hidden_units**-0.5
-      * tf.random.stateless_normal([hidden_units], amplitude_seed, dtype=dtype),
-      name='amplitude',
+      starting(time_basis, 0.1 * hidden_units**-0.5 * drawn), name='amplitude'
     )
     self._prepared_norms: tf.Tensor | None = None
 
@@ -113,7 +118,8 @@ class OneHiddenLayer(Potential):
     unused = self.hidden_units - 2 * n
     kernel = np.concatenate([*roots, self.kernel.numpy()[:, 2 * n :]], axis=1)
     self.kernel.assign(kernel)
-    self.amplitude.assign(np.repeat((1.0, -1.0, 0.0), (n, n, unused)))
+    amplitude = tf.constant(np.repeat((1.0, -1.0, 0.0), (n, n, unused)), self.amplitude.dtype)
+    self.amplitude.assign(starting(self.time_basis, amplitude))
     if self.bias is not None:
       self.bias.assign(tf.zeros_like(self.bias))
 
@@ -123,9 +129,8 @@ class OneHiddenLayer(Potential):
     return self._activation.name
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """phi(x) = sum_j a_j act(z_j), shape [...]."""
-    del t
-    return tf.reduce_sum(self.amplitude * self._activation.value(self._hidden(x)), axis=-1)
+    """phi(t, x) = sum_j a_j act(z_j), shape [...]."""
+    return tf.reduce_sum(self._amplitude(t) * self._activation.value(self._hidden(x)), axis=-1)
 
   def prepared(self) -> OneHiddenLayer:
     """The same potential with the squared norms |W_j|^2 computed once."""
@@ -135,10 +140,12 @@ class OneHiddenLayer(Potential):
     """The layer itself, unless its Laplacian is to be had by another method."""
     if self._laplacian_method is not None:
       return None
-    bias = tf.zeros_like(self.amplitude) if self.bias is None else self.bias
-    kernel, amplitude = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.amplitude)
-    weights = amplitude * self._squared_norms()
-    return Units(kernel, tf.convert_to_tensor(bias), amplitude, weights, self._activation)
+    bias = tf.zeros_like(self.kernel[0]) if self.bias is None else tf.convert_to_tensor(self.bias)
+    kernel = tf.convert_to_tensor(self.kernel)
+    return Units(kernel, bias, self._amplitude, self._squared_norms(), self._activation)
+
+  def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
+    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)
 
   def _hidden(self, x: tf.Tensor) -> tf.Tensor:
     z = apply_kernel(x, self.kernel)
@@ -150,14 +157,12 @@ class OneHiddenLayer(Potential):
     return tf.reduce_sum(tf.square(self.kernel), axis=0)
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    del t
     slope = self._activation.slope(self._hidden(x))
-    return apply_kernel(self.amplitude * slope, self.kernel, transpose=True)
+    return apply_kernel(self._amplitude(t) * slope, self.kernel, transpose=True)
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    del t
-    slope = self._activation.slope(self._hidden(x))
-    gradient = apply_kernel(self.amplitude * slope, self.kernel, transpose=True)
-    weights = self.amplitude * self._squared_norms()
+    slope, amplitude = self._activation.slope(self._hidden(x)), self._amplitude(t)
+    gradient = apply_kernel(amplitude * slope, self.kernel, transpose=True)
+    weights = amplitude * self._squared_norms()
     curvature = self._activation.curvature(slope)
     return gradient, apply_kernel(curvature, weights[:, tf.newaxis])[..., 0]

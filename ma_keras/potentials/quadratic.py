@@ -19,6 +19,8 @@ class Quadratic(Potential):
     matrix: Variable [N, N]; its symmetric part A = (matrix + matrix')/2 is what acts.
   """
 
+  self_contained = True
+
   def __init__(
     self,
     matrix: np.ndarray | tf.Tensor,

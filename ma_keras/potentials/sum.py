@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.potentials.base import Potential
+from ma_keras.potentials.units import Units
 
 
 class Sum(Potential):
@@ -56,6 +57,22 @@ class Sum(Potential):
     """The sum of the terms in force on [start, stop]."""
     return self._twin(terms=tuple(term.on_interval(start, stop) for term in self.terms))
 
+  def units(self) -> Units | None:
+    """Those of the widest hidden layer among the terms, the other terms being the rest.
+
+    None where there is no layer at rest, or where another term is not self-contained.
+    """
+    if self._laplacian_method is not None:
+      return None
+    found = {k: term.units() for k, term in enumerate(self.terms)}
+    widths = {k: u.kernel.shape[1] for k, u in found.items() if u is not None and u.at_rest}
+    widest = max(widths, key=widths.__getitem__, default=None)
+    others = [term for k, term in enumerate(self.terms) if k != widest]
+    if widest is None or not all(_is_self_contained(term) for term in others):
+      return None
+    units = found[widest]
+    return units and (units._replace(rest=Sum(others)) if others else units)
+
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return tf.add_n([term.gradient(t, x) for term in self.terms])
 
@@ -63,6 +80,10 @@ class Sum(Potential):
     pairs = [term.gradient_and_laplacian(t, x) for term in self.terms]
     velocities, laplacians = zip(*pairs)
     return tf.add_n(velocities), tf.add_n(laplacians)
+
+
+def _is_self_contained(term: Potential) -> bool:
+  return term.self_contained and term._laplacian_method is None
 
 
 def _leaves(term: Potential) -> tuple[Potential, ...]:

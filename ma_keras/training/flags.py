@@ -33,6 +33,13 @@ flags.DEFINE_enum(
   'gradient', 'store', sorted(gradients.MODES), 'What the flow keeps for its derivatives.'
 )
 flags.DEFINE_float(
+  'step_jitter',
+  0.0,
+  'Train with steps of random size, each boundary moved by up to half of this part of a step.',
+  lower_bound=0.0,
+  upper_bound=0.999,
+)
+flags.DEFINE_float(
   'stiffness_weight', 0.0, "Weight of the solver's own stiffness in the loss.", lower_bound=0.0
 )
 flags.DEFINE_float(

@@ -5,7 +5,15 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from ma_keras.potentials import MLP, KerasModel, OneHiddenLayer, Potential, Quadratic
+from ma_keras.potentials import (
+  MLP,
+  KerasModel,
+  OneHiddenLayer,
+  Potential,
+  Quadratic,
+  Separable,
+  TimeBasis,
+)
 from tests import reference
 
 EVENT_SIZE = 4
@@ -69,6 +77,15 @@ def one_hidden_layer(activation='softplus', use_bias=True, seed=0):
   return generic(OneHiddenLayer(EVENT_SIZE, 5, activation, use_bias, tf.float64), seed)
 
 
+def in_time(size=3):
+  basis = TimeBasis(1.5, size)
+  return generic(OneHiddenLayer(EVENT_SIZE, 5, dtype=tf.float64, time_basis=basis))
+
+
+def separable(activation='softplus', basis=None):
+  return generic(Separable(EVENT_SIZE, 3, activation, basis, tf.float64))
+
+
 def mlp(time_dependent=False, activation='softplus'):
   return generic(MLP(EVENT_SIZE, (5, 3), activation, time_dependent, tf.float64))
 
@@ -83,6 +100,9 @@ CASES = {
   'softplus without bias': lambda: one_hidden_layer(use_bias=False),
   'log_cosh': lambda: one_hidden_layer('log_cosh'),
   'log_cosh without bias': lambda: one_hidden_layer('log_cosh', use_bias=False),
+  'amplitudes in time': in_time,
+  'separable': separable,
+  'separable log_cosh in time': lambda: separable('log_cosh', TimeBasis(1.5, 2)),
   'mlp': mlp,
   'mlp in time': lambda: mlp(time_dependent=True, activation='log_cosh'),
   'quadratic': quadratic,

@@ -1,0 +1,54 @@
+"""Amplitudes in time: Chebyshev series, constant where they should be."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ma_keras.potentials import OneHiddenLayer, TimeBasis
+from ma_keras.potentials.time_basis import amplitudes
+from tests.potentials import cases
+
+
+def test_polynomials_are_chebyshev_over_the_horizon():
+  times = np.linspace(0, 3.0, 7)
+  found = TimeBasis(3.0, 5).values(tf.constant(times))
+  expected = np.polynomial.chebyshev.chebvander(2 * times / 3.0 - 1, 4)
+  np.testing.assert_allclose(found, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize('size', [1, 2, 4])
+def test_amplitudes_are_the_series_of_their_coefficients(size):
+  coefficients = np.random.default_rng(0).normal(size=(size, 5))
+  times = np.linspace(0, 2.0, 6).reshape(2, 3)
+  found = amplitudes(TimeBasis(2.0, size), tf.constant(coefficients), tf.constant(times))
+  expected = np.polynomial.chebyshev.chebval(times - 1, coefficients)
+  np.testing.assert_allclose(found, np.moveaxis(expected, 0, -1), atol=1e-13)
+
+
+def test_a_series_starts_as_the_constant_of_the_same_seed():
+  plain, series = (
+    OneHiddenLayer(4, 6, dtype=tf.float64, seed=1, time_basis=basis)
+    for basis in (None, TimeBasis(2.0, 3))
+  )
+  x = cases.points(3)
+  for t in (0.0, 0.7, 2.0):
+    np.testing.assert_allclose(series.gradient(t, x), plain.gradient(t, x), rtol=1e-14)
+
+
+def test_a_gaussian_start_is_constant_in_time():
+  layer = OneHiddenLayer(2, 4, 'log_cosh', dtype=tf.float64, time_basis=TimeBasis(1.0, 3))
+  layer.start_gaussian(np.array([[2.0, 0.3], [0.3, 0.5]]), 1.0)
+  np.testing.assert_array_equal(layer.amplitude, [[1, 1, -1, -1], [0] * 4, [0] * 4])
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    ((0.0, 2), '`time` must be positive, got 0.0'),
+    ((1.0, 0), '`size` must be a positive integer, got 0'),
+    ((1.0, 1.5), '`size` must be a positive integer, got 1.5'),
+  ],
+)
+def test_bad_arguments(arguments, message):
+  with pytest.raises(ValueError, match=message):
+    TimeBasis(*arguments)
