@@ -1,6 +1,7 @@
 """Time, memory and compile time of one training step, for every way to differentiate the flow.
 
   python benchmarks/engine.py --setting=mnist --output=engine_mnist.json
+  python benchmarks/engine.py --setting=mnist --sweep=num_steps --paths='store, XLA;adjoint, XLA'
 
 Every path runs in a process of its own, so that its peak memory is its own, all in turn and with
 the measured rate of matrix products beside them. The floor is the cheapest path's multiplications
@@ -15,6 +16,8 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -22,8 +25,11 @@ from absl import app, flags
 
 import ma_keras
 from ma_keras import gradients, objectives
+from ma_keras.potentials import OneHiddenLayer, Potential, Separable, TimeBasis
 
 FLAGS = flags.FLAGS
+TIME = 10.0
+SIZES = ('event_size', 'hidden_units', 'num_steps', 'batch_size')
 # N, H, d, B: the paper's Table 2, and something for a quick look.
 SETTINGS = {
   'ising': (256, 512, 50, 64),
@@ -39,22 +45,35 @@ PATHS = {
   'recompute, XLA': ('rk4', 'recompute', True),
   'recompute by 10, XLA': ('rk4', gradients.Recompute(10), True),
   'adjoint, XLA': ('rk4', 'adjoint', True),
-  'reversible (implicit midpoint), XLA': ('implicit_midpoint', 'reversible', True),
+  'reversible, XLA': ('implicit_midpoint', 'reversible', True),
 }
 flags.DEFINE_enum('setting', 'small', sorted(SETTINGS), 'N, H, d and B.')
-flags.DEFINE_integer('num_steps', 0, "d, if not the setting's.", lower_bound=0)
+for size in SIZES:
+  flags.DEFINE_integer(size, 0, "In place of the setting's.", lower_bound=0)
+flags.DEFINE_enum(
+  'potential', 'layer', ('layer', 'image'), 'One hidden layer; or with units per coordinate, too.'
+)
+flags.DEFINE_string('paths', '', 'Which ones, by name and separated by ";"; default all.')
+flags.DEFINE_enum('sweep', None, SIZES, 'Repeat for 1/2, 1, 2 and 4 times this size.')
 flags.DEFINE_integer('rounds', 3, 'Timed steps of each.', lower_bound=1)
 flags.DEFINE_string('output', None, 'JSON file for the results.')
 flags.DEFINE_string('path', None, 'Internal: run this one and print JSON.')
 
 
-def setting() -> tuple[int, int, int, int]:
+def sizes() -> tuple[int, ...]:
   """N, H, d, B."""
-  n, h, d, b = SETTINGS[FLAGS.setting]
-  return n, h, FLAGS.num_steps or d, b
+  return tuple(FLAGS[name].value or given for name, given in zip(SIZES, SETTINGS[FLAGS.setting]))
 
 
-def timed(function: object) -> float:
+def build(n: int, h: int) -> Potential:
+  """The paper's potential; or that with four units per coordinate, amplitudes linear in time."""
+  if FLAGS.potential == 'layer':
+    return OneHiddenLayer(n, h, seed=0)
+  basis = TimeBasis(TIME, 2)
+  return OneHiddenLayer(n, h, seed=0, time_basis=basis) + Separable(n, 4, time_basis=basis, seed=1)
+
+
+def timed(function: Callable[[], Any]) -> float:
   """Seconds of one call."""
   start = time.perf_counter()
   function()
@@ -63,10 +82,9 @@ def timed(function: object) -> float:
 
 def run_path(name: str) -> dict[str, float]:
   """One negative log likelihood and its gradient by all variables, timed."""
-  n, h, d, b = setting()
+  n, h, d, b = sizes()
   integrator, gradient, jit_compile = PATHS[name]
-  potential = ma_keras.potentials.OneHiddenLayer(n, h, seed=0)
-  bijector = ma_keras.MongeAmpereBijector(potential, d, 10.0 / d, integrator, gradient)
+  bijector = ma_keras.MongeAmpereBijector(build(n, h), d, TIME / d, integrator, gradient)
   flow = ma_keras.standard_normal_flow(bijector)
   x = tf.random.stateless_normal([b, n], [1, 2])
 
@@ -92,16 +110,17 @@ def run_path(name: str) -> dict[str, float]:
   }
 
 
-def product_rate() -> float:
+def product_rate(products: tf.DType = tf.float32) -> float:
   """Multiplications and additions per second of the step's own products, [B, H] x [H, H]."""
-  _, h, _, b = setting()
-  x, m = tf.random.normal([b, h]), tf.random.normal([h, h])
+  _, h, _, b = sizes()
+  x = tf.cast(tf.random.normal([b, h]), products)
+  m = tf.cast(0.1 * h**-0.5 * tf.random.normal([h, h]), products)
 
   @tf.function
   def run() -> tf.Tensor:
     y = x
     for _ in range(50):
-      y = tf.matmul(y, m) * 1e-2
+      y = tf.matmul(y, m)
     return y
 
   run()
@@ -110,45 +129,62 @@ def product_rate() -> float:
 
 def floor_flops() -> float:
   """Of the cheaper coordinates: 3 products per stage, each 2 B H^2 or 4 B N H."""
-  n, h, d, b = setting()
-  return 3 * 4 * d * b * min(2 * h * h, 4 * n * h)
+  n, h, d, b = sizes()
+  in_x = 4 * n * h
+  return 3 * 4 * d * b * (in_x if FLAGS.potential == 'image' else min(2 * h * h, in_x))
 
 
 def in_a_process(name: str) -> dict[str, float]:
   """Runs one path in a process of its own."""
-  own = [f'--setting={FLAGS.setting}', f'--num_steps={FLAGS.num_steps}', f'--rounds={FLAGS.rounds}']
-  command = [sys.executable, __file__, f'--path={name}', *own]
+  own = [f'--{size}={value}' for size, value in zip(SIZES, sizes())]
+  own += [f'--potential={FLAGS.potential}', f'--rounds={FLAGS.rounds}', f'--path={name}']
+  command = [sys.executable, __file__, *own]
   done = subprocess.run(command, capture_output=True, text=True, check=False)
   if done.returncode != 0:
     sys.exit(f'engine: path {name!r} failed:\n{done.stderr[-2000:]}')
   return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def compare(names: list[str]) -> dict[str, Any]:
+  """Prints the table of these paths; returns it with the floor."""
+  rates, results = [product_rate()], {}
+  print(f'N, H, d, B = {sizes()}')
+  head = ('step s', 'x floor', 'first s', 'peak MB', 'grown MB')
+  print(f'{"path":24s}' + ''.join(f'{title:>9s}' for title in head))
+  for name in names:
+    r = results[name] = in_a_process(name)
+    rates.append(product_rate())
+    floors = r['seconds'] * float(np.median(rates)) / floor_flops()
+    print(
+      f'{name:24s}{r["seconds"]:9.3f}{floors:9.2f}{r["first"]:9.1f}{r["peak_mb"]:9.0f}'
+      f'{r["grown_mb"]:9.0f}',
+      flush=True,
+    )
+  rate, low = float(np.median(rates)), product_rate(tf.bfloat16)
+  floor = floor_flops() / rate
+  print(f'products: {rate / 1e9:.0f} GFLOP/s, {low / rate:.2f} x that in bfloat16; {floor:.3f} s')
+  return {'sizes': sizes(), 'rate': rate, 'bfloat16': low / rate, 'floor': floor, 'paths': results}
+
+
 def main(argv: list[str]) -> None:
-  """Prints the table and writes the JSON."""
+  """Prints the tables and writes the JSON."""
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
   if FLAGS.path:
     print(json.dumps(run_path(FLAGS.path)))
     return
-  rates, results = [product_rate()], {}
-  print(
-    f'{"path":38s} {"step s":>8s} {"x floor":>8s} {"first s":>8s} {"peak MB":>8s} {"grown MB":>8s}'
-  )
-  for name in PATHS:
-    results[name] = in_a_process(name)
-    rates.append(product_rate())
-    r, floor = results[name], floor_flops() / float(np.median(rates))
-    print(
-      f'{name:38s} {r["seconds"]:8.3f} {r["seconds"] / floor:8.2f} {r["first"]:8.1f} '
-      f'{r["peak_mb"]:8.0f} {r["grown_mb"]:8.0f}',
-      flush=True,
-    )
-  rate = float(np.median(rates))
-  print(f'products: {rate / 1e9:.0f} GFLOP/s; floor: {floor_flops() / rate:.3f} s')
+  names = [name.strip() for name in FLAGS.paths.split(';') if name] or list(PATHS)
+  unknown = sorted(set(names) - set(PATHS))
+  if unknown:
+    raise app.UsageError(f'`--paths` must be among {list(PATHS)}, got {unknown}.')
+  tables = []
+  given = dict(zip(SIZES, sizes())).get(FLAGS.sweep, 0)
+  for value in [given // 2, given, 2 * given, 4 * given] if FLAGS.sweep else [None]:
+    if FLAGS.sweep:
+      FLAGS[FLAGS.sweep].value = value
+    tables.append(compare(names))
   if FLAGS.output:
-    result = {'setting': setting(), 'rate': rate, 'floor': floor_flops() / rate, 'paths': results}
-    pathlib.Path(FLAGS.output).write_text(json.dumps(result, indent=2) + '\n')
+    pathlib.Path(FLAGS.output).write_text(json.dumps(tables, indent=2) + '\n')
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
 
@@ -114,19 +114,28 @@ class Motion:
 
   def step(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """x after step i, [..., N], and what the step adds to the tallies."""
-    return self._along(self.interval(i), x)
-
-  def undo(self, i: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """x before step i, for time-symmetric methods: the same step with -h."""
     there = self.interval(i)
-    return self._along(there._replace(start=there.start + there.h, h=-there.h), x)[0]
-
-  def _along(self, there: Interval, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
-    state = (there.frame.enter(x), tf.zeros_like(x[..., 0]))
-    field = lambda t, state: rates(there.frame.potential, t, state[0])  # noqa: E731
-    found = integrators.stages(self.tableau, field, there.start, there.h, state)
+    state, found = self._stages(there, x)
     y, change = integrators.combine(state, there.h, self.tableau.b, found)
     y = there.frame.leave(y)
     if not self.stiffness:
       return y, (change,)
     return y, (change, integrators.stiffness(self.tableau, there.h, found))
+
+  def undo(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """x before step i, for time-symmetric methods: the same step with -h.
+
+    And the points X of the step's stages, in its frame: those of the step back, last first.
+    """
+    there = self.interval(i)
+    back = there._replace(start=there.start + there.h, h=-there.h)
+    state, found = self._stages(back, x)
+    before = there.frame.leave(integrators.combine(state, back.h, self.tableau.b, found)[0])
+    points = [integrators.combine(state, back.h, row, found)[0] for row in self.tableau.a]
+    return before, points[::-1]
+
+  def _stages(self, there: Interval, x: tf.Tensor) -> tuple[Any, list[Any]]:
+    """The state (x, 0) in the frame of a step, and its rates at the stages."""
+    state = (there.frame.enter(x), tf.zeros_like(x[..., 0]))
+    field = lambda t, state: rates(there.frame.potential, t, state[0])  # noqa: E731
+    return state, integrators.stages(self.tableau, field, there.start, there.h, state)

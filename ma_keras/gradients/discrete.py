@@ -84,37 +84,6 @@ def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
   return y, tuple(tallies)
 
 
-def reversed_(motion: Motion, x: tf.Tensor) -> Solution:
-  """`run`, keeping nothing: a time-symmetric step undoes itself on the way back."""
-
-  @tf.custom_gradient
-  def solve(x: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., object]]:
-    y, tallies = run(motion, x)
-
-    def back(
-      dy: tf.Tensor, *dtallies: tf.Tensor, variables: Sequence[tf.Variable] | None = None
-    ) -> object:
-      held = list(variables or ())
-      prepared = motion.prepared()
-
-      def through(i: tf.Tensor, after: tf.Tensor, cotangents: Cotangents) -> tuple:
-        before = prepared.undo(i, after)
-        return i - 1, before, _pulled(motion, i, before, cotangents, dtallies, held)
-
-      _, _, (dx, gradients) = tf.while_loop(
-        lambda i, *_: i >= 0,
-        through,
-        (tf.constant(motion.num_steps - 1), y, (dy, [tf.zeros_like(v) for v in held])),
-        maximum_iterations=motion.num_steps,
-      )
-      return dx if variables is None else (dx, gradients)
-
-    return (y, *tallies), back
-
-  y, *tallies = solve(x)
-  return y, tuple(tallies)
-
-
 def _states(motion: Motion, x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, size: int) -> tf.Tensor:
   """x before each of the steps begin..end-1, [size, ..., N]; what is missing stays zero."""
   kept = tf.TensorArray(x.dtype, size, element_shape=x.shape, clear_after_read=False)

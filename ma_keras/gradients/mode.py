@@ -8,7 +8,7 @@ import dataclasses
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
-from ma_keras.gradients import adjoint, discrete, units
+from ma_keras.gradients import adjoint, discrete, reversible, units
 from ma_keras.integrators import Tableau
 from ma_keras.potentials.units import Units
 
@@ -106,7 +106,7 @@ class Reversible(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
-    return discrete.reversed_(motion, x)
+    return reversible.reversible(motion, x)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
 from ma_keras.gradients.discrete import added
-from ma_keras.gradients.stage_loop import Coefficients, Cotangents, StageLoop
+from ma_keras.gradients.stage_data import Coefficients, Cotangents
+from ma_keras.gradients.stage_loop import StageLoop
 from ma_keras.potentials.units import Units
 
 # One product of H x H runs nearer the processor's peak than two of half its size.

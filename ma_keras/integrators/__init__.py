@@ -1,5 +1,6 @@
 """Integrators: tableaus as data, and one step."""
 
+from ma_keras.integrators.fixed_point import fixed_point, largest
 from ma_keras.integrators.runge_kutta import combine, stages, step, stiffness
 from ma_keras.integrators.tableau import (
   EULER,
@@ -25,7 +26,9 @@ __all__ = [
   'THREE_EIGHTHS',
   'Tableau',
   'combine',
+  'fixed_point',
   'get',
+  'largest',
   'stages',
   'step',
   'stiffness',

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ma_keras.integrators.fixed_point import fixed_point, largest
 from ma_keras.integrators.tableau import Tableau
 
 State = Any  # A nest of tensors.
@@ -68,17 +69,18 @@ def _implicit(
 ) -> list[State]:
   """Solves k_i = f(t + c_i h, x + h sum_j a_ij k_j) by iteration from k_i = f(t + c_i h, x)."""
 
-  def iterate(rates: list[State]) -> list[State]:
+  def once(rates: list[State]) -> list[State]:
     return [field(t + c * h, combine(state, h, row, rates)) for row, c in zip(tableau.a, tableau.c)]
 
+  def movement(before: list[State], after: list[State]) -> tf.Tensor:
+    """The largest |h (k - k')|, as a fraction of the state, or of 1 where that is less."""
+    stages = [zip(*map(tf.nest.flatten, (state, *pair))) for pair in zip(before, after)]
+    return tf.reduce_max(
+      [largest(h * (k - l)) / tf.maximum(largest(x), 1.0) for s in stages for x, k, l in s]
+    )
+
   first = [field(t + c * h, state) for c in tableau.c]
-  _, rates = tf.while_loop(
-    lambda m, _: m < tableau.iterations,
-    lambda m, rates: (m + 1, iterate(rates)),
-    (tf.constant(0), first),
-    maximum_iterations=tableau.iterations,
-  )
-  return rates
+  return fixed_point(once, first, movement, tableau.iterations)
 
 
 def combine(state: State, h: tf.Tensor, weights: Sequence[float], rates: Sequence[State]) -> State:

@@ -1,0 +1,93 @@
+"""The exact derivative of a time-symmetric flow that keeps nothing but its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from ma_keras import dynamics
+from ma_keras.dynamics import Motion
+from ma_keras.gradients.discrete import Cotangents, Solution, run
+from ma_keras.integrators import combine, fixed_point, largest
+
+
+def reversible(motion: Motion, x: tf.Tensor) -> Solution:
+  """`run`, whose backward pass undoes step by step: a step of -h takes a symmetric method back.
+
+  The derivative of a step is that of its stage equations at their solution, by the implicit
+  function theorem: as exact as the solution, whatever iteration found it.
+  """
+
+  @tf.custom_gradient
+  def solve(x: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., object]]:
+    prepared = motion.prepared()
+    y, (change,) = run(prepared, x)
+
+    def back(
+      dy: tf.Tensor, dchange: tf.Tensor, variables: Sequence[tf.Variable] | None = None
+    ) -> object:
+      held = list(variables or ())
+
+      def through(i: tf.Tensor, after: tf.Tensor, cotangents: Cotangents) -> tuple:
+        before, points = prepared.undo(i, after)
+        return i - 1, before, _pulled(motion, i, points, cotangents, dchange, held)
+
+      _, _, (dx, gradients) = tf.while_loop(
+        lambda i, *_: i >= 0,
+        through,
+        (tf.constant(motion.num_steps - 1), y, (dy, [tf.zeros_like(v) for v in held])),
+        maximum_iterations=motion.num_steps,
+      )
+      return dx if variables is None else (dx, gradients)
+
+    return (y, change), back
+
+  y, change = solve(x)
+  return y, (change,)
+
+
+def _pulled(
+  motion: Motion,
+  i: tf.Tensor,
+  points: list[tf.Tensor],
+  cotangents: Cotangents,
+  dchange: tf.Tensor,
+  variables: list[tf.Variable],
+) -> Cotangents:
+  """The vector-Jacobian product of step i, whose stages are at X_i = x + h sum_j a_ij v_j.
+
+  With p_i the cotangent of X_i and q_i that of v_i: q_i = h b_i dy + h sum_j a_ji p_j, and p_i the
+  product of (q_i, h b_i dchange) with the Jacobian of velocity and density rate at X_i: solved by
+  fixed-point iteration. Then dx = dy + sum_i p_i.
+  """
+  dy, gradients = cotangents
+  tableau = motion.tableau
+  with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+    tape.watch([*points, *variables])
+    # Prepared within the tape: what depends on the variables alone has a derivative, too.
+    there = motion.prepared().interval(i)
+    times = [there.start + c * there.h for c in tableau.c]
+    rates = [dynamics.rates(there.frame.potential, t, x) for t, x in zip(times, points)]
+  dy, drates = there.frame.enter(dy), [(there.h * b) * dchange for b in tableau.b]
+  columns = list(zip(*tableau.a))
+
+  def product(velocities: Sequence[tf.Tensor], by: Sequence[object]) -> list[tf.Tensor]:
+    outputs = list(zip(velocities, drates))
+    return tape.gradient(rates, by, outputs, tf.UnconnectedGradients.ZERO)
+
+  def from_points(p: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    weighted = zip(tableau.b, columns)
+    return [combine((there.h * b) * dy, there.h, column, p) for b, column in weighted]
+
+  def once(p: list[tf.Tensor]) -> list[tf.Tensor]:
+    return product(from_points(p), points)
+
+  def movement(before: list[tf.Tensor], after: list[tf.Tensor]) -> tf.Tensor:
+    return largest(tf.stack(after) - tf.stack(before)) / largest(tf.stack(after))
+
+  p = fixed_point(once, [tf.zeros_like(x) for x in points], movement, tableau.iterations)
+  found = product(from_points(p), [*points, *variables])
+  p, more = found[: len(points)], found[len(points) :]
+  dx = there.frame.leave(dy + sum(p))
+  return dx, [total + tf.convert_to_tensor(one) for total, one in zip(gradients, more)]
