@@ -1,0 +1,57 @@
+"""Every benchmark in turn: tables on the screen, JSON in a folder.
+
+  python benchmarks/all.py --output_dir=docs/results/benchmarks
+
+About half an hour on two cores. `--only=engine_mnist,ffjord` runs some.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+from absl import app, flags
+
+FLAGS = flags.FLAGS
+HERE = pathlib.Path(__file__).resolve().parent
+LIGHT = '--paths=store, XLA;recompute by 10, XLA;reversible, XLA;adjoint, XLA'
+MNIST = ['engine.py', '--setting=mnist']
+BENCHMARKS = {
+  'engine_mnist': MNIST,
+  'engine_image': [*MNIST, '--potential=image', '--paths=plain;plain, XLA;store;store, XLA'],
+  'engine_ising': ['engine.py', '--setting=ising'],
+  'training_step': ['training_step.py'],
+  'sweep_num_steps': [*MNIST, '--sweep=num_steps', LIGHT, '--rounds=1'],
+  'sweep_event_size': [*MNIST, '--sweep=event_size', '--paths=store, XLA', '--rounds=1'],
+  'sweep_hidden_units': [*MNIST, '--sweep=hidden_units', '--paths=store, XLA', '--rounds=1'],
+  'sweep_batch_size': [*MNIST, '--sweep=batch_size', '--paths=store, XLA', '--rounds=1'],
+  'deep_laplacian': ['deep_laplacian.py'],
+  'ffjord': ['ffjord.py'],
+  'accuracy': ['accuracy.py'],
+}
+flags.DEFINE_list('only', None, f'Which, of {", ".join(BENCHMARKS)}; default all.')
+flags.DEFINE_string('output_dir', 'runs/benchmarks', 'Folder for the JSON files.')
+
+
+def main(argv: list[str]) -> None:
+  """Runs them one after another, so that each has the machine for itself."""
+  if len(argv) > 1:
+    raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
+  names = FLAGS.only or list(BENCHMARKS)
+  unknown = sorted(set(names) - set(BENCHMARKS))
+  if unknown:
+    raise app.UsageError(f'`--only` must be among {list(BENCHMARKS)}, got {unknown}.')
+  folder = pathlib.Path(FLAGS.output_dir)
+  folder.mkdir(parents=True, exist_ok=True)
+  for name in names:
+    script, *arguments = BENCHMARKS[name]
+    output = folder / f'{name}.json'
+    print(f'\n== {name}: {script} {" ".join(arguments)}', flush=True)
+    command = [sys.executable, str(HERE / script), *arguments, f'--output={output}']
+    if subprocess.run(command, check=False).returncode != 0:
+      sys.exit(f'all: {name} failed.')
+
+
+if __name__ == '__main__':
+  app.run(main)
