@@ -121,21 +121,21 @@ def test_random_frames(hidden_units, per_sample, reverse):
   assert_agree(potential, reverse=reverse)
 
 
-@pytest.mark.parametrize('reverse', [False, True])
-@pytest.mark.parametrize('name', SUMS)
+@pytest.mark.parametrize(
+  'name, reverse', [*((name, False) for name in SUMS), ('layer and separable', True)]
+)
 def test_sums_and_amplitudes_in_time(name, reverse):
   assert_agree(SUMS[name](), reverse=reverse)
 
 
-@pytest.mark.parametrize('segment', [1, 2, 5, 9])
-@pytest.mark.parametrize('build', [lambda: layer(4), image_potential, lambda: rotated(40, True)])
+@pytest.mark.parametrize('segment', [1, 2, 9])
+@pytest.mark.parametrize('build', [lambda: layer(4), lambda: rotated(40, True)])
 def test_recomputed_segments(build, segment):
-  """One, uneven, all and more steps than there are."""
+  """One, uneven, and more steps than there are."""
   assert_agree(build(), gradient=gradients.Recompute(segment), jit_compile=segment == 2)
 
 
-@pytest.mark.parametrize('reverse', [False, True])
-@pytest.mark.parametrize('gradient', ['store', gradients.Recompute(2)])
+@pytest.mark.parametrize('gradient, reverse', [('store', False), (gradients.Recompute(2), True)])
 @pytest.mark.parametrize('build', [lambda: in_time(4), image_potential, lambda: rotated(40, True)])
 def test_steps_of_random_size(build, gradient, reverse):
   uneven = Horizon(5, 0.08, jitter=0.7, seed=3)
@@ -174,9 +174,7 @@ def test_a_compiled_flow_is_differentiated_from_outside(hidden_units):
     np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-  'build', [lambda: layer(4), lambda: layer(40), lambda: rotated(40), image_potential]
-)
+@pytest.mark.parametrize('build', [lambda: layer(4), lambda: rotated(40), image_potential])
 def test_second_derivatives(build):
   """Force matching differentiates a gradient: of every variable, through both passes."""
   potential, x = build(), points(2)
