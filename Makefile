@@ -15,7 +15,7 @@ lint:
 types:
 	$(PYTHON) -m mypy ma_keras apps
 
-check: lint types test
+check: test  # Linters and types are tests, too: tests/test_style.py.
 
 wheel:
 	$(PYTHON) -m build --wheel

@@ -49,10 +49,11 @@ flags.DEFINE_float(
   'force_weight', 0.0, 'Weight of the force-matching term of section 4.2.', lower_bound=0.0
 )
 
-# A run cannot change these on the way: its checkpoints are of this model.
+# A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
-  *('side', 'coupling', 'boundary', 'activation', 'symmetry'),
-  *('hidden_units', 'num_steps', 'step_size', 'integrator', 'refine_tolerance'),
+  *('side', 'coupling', 'boundary', 'activation', 'symmetry', 'start', 'seed', 'batch_size'),
+  *('hidden_units', 'num_steps', 'step_size', 'integrator', 'refine_tolerance', 'step_jitter'),
+  *('stiffness_weight', 'force_weight'),
 )
 SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
 SNAPSHOT_TILE = 25
@@ -117,6 +118,11 @@ def set_up(
 ) -> tuple[tf.distribute.Strategy, targets.Ising, training.VariationalFreeEnergy]:
   """Everything that can fail for a flag's sake, before any work is done."""
   strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
+  if FLAGS.jit_compile and FLAGS.strategy != 'tpu' and strategy.num_replicas_in_sync > 1:
+    raise ValueError(
+      f'--jit_compile compiles one replica, got {strategy.num_replicas_in_sync}: pass '
+      '--nojit_compile, or --strategy=one_device.'
+    )
   target = targets.Ising(FLAGS.side, FLAGS.coupling, FLAGS.boundary)
   with strategy.scope():
     model = build_model(target)
@@ -197,7 +203,7 @@ def draw_figures(run: training.RunDirectory, exact: float | None) -> None:
       metrics['epoch'], metrics['free_energy_per_site'], exact, run.read_snapshots()
     )
   except ImportError:
-    logging.warning('No figure: matplotlib is missing. pip install "ma_keras[plot]"')
+    logging.warning("No figure: matplotlib is missing. pip install -e '.[plot]'")
     return
   figure.savefig(run.figure('figure4'), dpi=150)
   print(f'Figure: {run.figure("figure4")}')
@@ -233,7 +239,8 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
   if FLAGS.deterministic:
     training.determinism.enable(FLAGS.seed)
-  tf.get_logger().setLevel('ERROR')  # Checkpoints announce every shard they write.
+  tf.get_logger().setLevel('ERROR')  # Checkpoints announce every shard they write,
+  logging.set_verbosity(logging.WARNING)  # some of them through absl.
   run = training.RunDirectory(pathlib.Path(FLAGS.run_dir or f'runs/ising_l{FLAGS.side}'))
   names = [f.name for f in FLAGS.get_key_flags_for_module(argv[0])]
   lines = {name: FLAGS[name].serialize() for name in names if FLAGS[name].value is not None}

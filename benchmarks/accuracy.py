@@ -9,10 +9,8 @@ bfloat16 products make in ln p, beside that of float32.
 
 from __future__ import annotations
 
-import json
-import pathlib
-
 import numpy as np
+import report
 import tensorflow as tf
 from absl import app, flags
 
@@ -72,12 +70,11 @@ def main(argv: list[str]) -> None:
   }
   for name, errors in precision.items():
     print(f'{name:18s} |error of ln p| {np.abs(errors).mean():.1e}, mean {errors.mean():.1e} nats')
-  if FLAGS.output:
-    errors = {
-      name: [float(np.abs(value).mean()), float(value.mean())] for name, value in precision.items()
-    }
-    result = {'ln p': float(exact.mean()), 'steps': rows, 'precision': errors}
-    pathlib.Path(FLAGS.output).write_text(json.dumps(result, indent=2) + '\n')
+  errors = {
+    name: [float(np.abs(value).mean()), float(value.mean())] for name, value in precision.items()
+  }
+  result = {'ln p': float(exact.mean()), 'steps': rows, 'precision': errors}
+  report.write(FLAGS.output, result)
 
 
 if __name__ == '__main__':

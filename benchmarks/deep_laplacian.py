@@ -10,13 +10,11 @@ timed in turn, round after round, and medians are reported.
 
 from __future__ import annotations
 
-import json
-import pathlib
-import platform
 import time
 from collections.abc import Callable
 
 import numpy as np
+import report
 import tensorflow as tf
 from absl import app, flags
 
@@ -97,10 +95,8 @@ def main(argv: list[str]) -> None:
     results[task] = {'seconds': seconds, 'ratios': ratios}
     for name, value in seconds.items():
       print(f'{task:9s} {name:22s} {value * 1e3:9.2f} ms  {ratios[name]:7.1f} x')
-  if FLAGS.output:
-    result = {**results, 'machine': platform.processor()}
-    result['flags'] = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
-    pathlib.Path(FLAGS.output).write_text(json.dumps(result, indent=2) + '\n')
+  values = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
+  report.write(FLAGS.output, results, **values)
 
 
 if __name__ == '__main__':

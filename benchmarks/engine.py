@@ -11,7 +11,6 @@ at that rate: forward, backward and weight gradient are one product each.
 from __future__ import annotations
 
 import json
-import pathlib
 import resource
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import report
 import tensorflow as tf
 from absl import app, flags
 
@@ -183,8 +183,7 @@ def main(argv: list[str]) -> None:
     if FLAGS.sweep:
       FLAGS[FLAGS.sweep].value = value
     tables.append(compare(names))
-  if FLAGS.output:
-    pathlib.Path(FLAGS.output).write_text(json.dumps(tables, indent=2) + '\n')
+  report.write(FLAGS.output, tables, setting=FLAGS.setting, potential=FLAGS.potential)
 
 
 if __name__ == '__main__':

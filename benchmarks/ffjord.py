@@ -10,12 +10,11 @@ are no further from those of many steps than FFJORD's are.
 
 from __future__ import annotations
 
-import json
-import pathlib
 import time
 from collections.abc import Callable
 
 import numpy as np
+import report
 import tensorflow as tf
 import tensorflow_probability as tfp
 from absl import app, flags
@@ -122,9 +121,8 @@ def main(argv: list[str]) -> None:
   print(f'{"":22s} {"step s":>9s} {"x ours":>8s} {"error, nats":>12s}   (ours: d = {d})')
   for name, value in seconds.items():
     print(f'{name:22s} {value:9.4f} {value / seconds["ours"]:8.1f} {errors[name]:12.2g}')
-  if FLAGS.output:
-    result = {'num_steps': d, 'seconds': seconds, 'errors': errors}
-    pathlib.Path(FLAGS.output).write_text(json.dumps(result, indent=2) + '\n')
+  values = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
+  report.write(FLAGS.output, {'num_steps': d, 'seconds': seconds, 'errors': errors}, **values)
 
 
 if __name__ == '__main__':

@@ -9,13 +9,11 @@ round after round, and medians are reported: a machine that slows down slows all
 
 from __future__ import annotations
 
-import json
-import pathlib
-import platform
 import time
 from collections.abc import Callable
 
 import numpy as np
+import report
 import tensorflow as tf
 from absl import app, flags
 
@@ -94,10 +92,8 @@ def main(argv: list[str]) -> None:
   print(f'matrix products: {rate / 1e9:.0f} GFLOP/s; floor of a step: {floor:.3f} s')
   for name, value in seconds.items():
     print(f'{name:28s} {value:.3f} s  {value / floor:.2f} x floor')
-  if FLAGS.output:
-    result = {'rate': rate, 'floor': floor, 'seconds': seconds, 'machine': platform.processor()}
-    result['flags'] = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
-    pathlib.Path(FLAGS.output).write_text(json.dumps(result, indent=2) + '\n')
+  values = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
+  report.write(FLAGS.output, {'rate': rate, 'floor': floor, 'seconds': seconds}, **values)
 
 
 if __name__ == '__main__':

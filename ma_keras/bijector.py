@@ -70,7 +70,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       name: Name of the ops.
 
     Raises:
-      TypeError: `potential` is not a Potential.
+      TypeError: `potential` is not a Potential, or holds Keras 3 layers whose variables are hidden.
       ValueError: An argument is out of range; or the dtype is not the potential's.
     """
     parameters = dict(locals())
@@ -79,6 +79,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
         f'`potential` must be a ma_keras.potentials.Potential, got {type(potential).__name__}. '
         'Wrap a Keras model as potentials.KerasModel(model, event_size).'
       )
+    potential.check_variables()
     dtype = tf.as_dtype(dtype or potential.dtype or tf.float32)
     if not dtype.is_floating:
       raise ValueError(f'`dtype` must be floating, got {dtype.name}: events live in R^N.')
@@ -141,6 +142,11 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       return self.copy(potential=potential)
     return self.copy(potential=potential, seed=seeds.of_batch(seed))
 
+  def check_stiffness(self) -> None:
+    """Raises ValueError if the integrator or the gradient mode has no stiffness."""
+    self._tableau.check_stiffness()
+    self._gradient.check_stiffness()
+
   def with_stiffness(
     self, x: tf.Tensor, reverse: bool = False
   ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -160,6 +166,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Raises:
       ValueError: The integrator or the gradient mode has no stiffness.
     """
+    self.check_stiffness()
     x = self._events.checked(x)
     rows = tf.reshape(x, [-1, self._potential.event_size])
     y, change, stiffness = self._run(flow.solve, rows, reverse, None, self._gradient, True)
@@ -179,7 +186,9 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Returns:
       Times [S], states [S, ..., N], log-density changes [S, ...].
     """
-    return self._run(flow.trajectory, self._events.checked(x), tuple(times), reverse)
+    return self._run(
+      flow.trajectory, self._events.checked(x), tuple(float(t) for t in times), reverse
+    )
 
   def certificate(self, x: tf.Tensor, reverse: bool = False) -> certificate.Certificate:
     """Step-halving and round-trip errors at the given points: see `certificate.certify`.

@@ -71,17 +71,6 @@ class Motion:
   reverse: bool = False
   stiffness: bool = False
 
-  def __post_init__(self) -> None:
-    """Checks that stiffness can be had.
-
-    Raises:
-      ValueError: It is asked of a method that has no defects.
-    """
-    if self.stiffness and not self.tableau.defects:
-      raise ValueError(
-        f'`integrator` {self.tableau.name!r} has no stages to tell its stiffness by: use rk4.'
-      )
-
   @property
   def num_steps(self) -> int:
     """How many steps there are."""

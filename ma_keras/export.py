@@ -20,12 +20,11 @@ class ExportedFlow(tf.Module):
     """Keeps the variables; the distribution itself stays outside, for it would not load bare.
 
     Args:
-      flow: `tfd.TransformedDistribution` over [N] around a `MongeAmpereBijector`.
+      flow: `tfd.TransformedDistribution` around a `MongeAmpereBijector`, alone or in a chain.
     """
     super().__init__(name='exported_flow')
     self.flow_variables = flow.variables
     base, dtype = flow.distribution, flow.dtype
-    event_size = flow.event_shape[-1]
 
     @tf.function(
       input_signature=[
@@ -35,12 +34,12 @@ class ExportedFlow(tf.Module):
       autograph=False,
     )
     def sample(seed: tf.Tensor, n: tf.Tensor) -> dict[str, tf.Tensor]:
-      latents = tf.ensure_shape(base.sample(n, seed=seed), [None, event_size])
+      latents = tf.ensure_shape(base.sample(n, seed=seed), [None, *base.event_shape])
       x, log_prob = distributions.push_forward(flow, latents)
       return {'x': x, 'log_prob': log_prob}
 
     @tf.function(
-      input_signature=[tf.TensorSpec([None, event_size], dtype, name='x')], autograph=False
+      input_signature=[tf.TensorSpec([None, *flow.event_shape], dtype, name='x')], autograph=False
     )
     def log_prob(x: tf.Tensor) -> dict[str, tf.Tensor]:
       return {'log_prob': flow.log_prob(x)}
@@ -53,7 +52,7 @@ def save(flow: Any, path: str | pathlib.Path) -> None:
   """Writes the flow as a SavedModel with signatures `sample` and `log_prob`.
 
   Args:
-    flow: `tfd.TransformedDistribution` over [N] around a `MongeAmpereBijector`.
+    flow: `tfd.TransformedDistribution` around a `MongeAmpereBijector`, alone or in a chain.
     path: Directory of the SavedModel.
   """
   module = ExportedFlow(flow)

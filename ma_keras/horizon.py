@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +53,9 @@ class Horizon:
       ValueError: `num_steps` is not a positive integer, `step_size` not positive and finite, or
         `jitter` not in [0, 1).
     """
+    for name in ('num_steps', 'step_size'):
+      if not isinstance(getattr(self, name), numbers.Real):
+        raise ValueError(f'`{name}` must be a number, got {getattr(self, name)!r}.')
     if not float(self.num_steps).is_integer() or self.num_steps < 1:
       raise ValueError(
         f'`num_steps` must be a positive integer, got {self.num_steps}. '
@@ -75,18 +79,24 @@ class Horizon:
     return self.num_steps * self.step_size
 
   def refined(self, factor: int = 2) -> Horizon:
-    """The same T in `factor` times as many steps."""
+    """The same T in `factor` times as many steps.
+
+    Raises:
+      ValueError: `factor` is not a positive integer.
+    """
+    if int(factor) != factor or factor < 1:
+      raise ValueError(f'`factor` must be a positive integer, got {factor}. 2 halves the steps.')
     finer = (self.num_steps * factor, self.step_size / factor)
     return dataclasses.replace(self, num_steps=finer[0], step_size=finer[1])
 
   def grid(self, dtype: tf.DType) -> Grid:
     """The steps, as tensors of that dtype."""
     d, h = self.num_steps, tf.constant(self.step_size, dtype)
-    numbers = tf.range(d + 1, dtype=dtype)
+    boundaries = tf.range(d + 1, dtype=dtype)
     if not self.jitter:
-      times = numbers * h
+      times = boundaries * h
       return Grid(times[:-1], times[1:], tf.fill([d], h))
-    times = (numbers + self._shifts(dtype)) * h
+    times = (boundaries + self._shifts(dtype)) * h
     return Grid(times[:-1], times[1:], times[1:] - times[:-1])
 
   def _shifts(self, dtype: tf.DType) -> tf.Tensor:

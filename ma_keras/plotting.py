@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+MOST_SNAPSHOTS = 4  # As in the paper.
+
 
 def fluid(
   times: np.ndarray, paths: np.ndarray, densities: list[tuple[np.ndarray, np.ndarray]]
@@ -50,6 +52,9 @@ def free_energy(
   Returns:
     A matplotlib figure: the curve above, one tile of configurations per snapshot below.
   """
+  if len(snapshots) > MOST_SNAPSHOTS:  # A run that was extended has more.
+    chosen = np.linspace(0, len(snapshots) - 1, MOST_SNAPSHOTS).round().astype(int)
+    snapshots = {epoch: snapshots[epoch] for epoch in np.array(list(snapshots))[chosen]}
   columns = max(len(snapshots), 1)
   figure, axes = _subplots(
     2, columns, figsize=(8, 6), gridspec_kw={'height_ratios': [2, 1.2]}, squeeze=False

@@ -1,5 +1,6 @@
 """What a bijector takes and what it refuses: dtypes, arguments, values."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -47,6 +48,41 @@ def test_validate_args_refuses_what_is_not_finite(method, bad):
   assert np.all(np.isfinite(getattr(generic(), method)(x)[0]))  # Unasked, it lets others pass.
 
 
+class HoldsKeras3(Potential):
+  """A potential whose author took a layer of the wrong Keras."""
+
+  def __init__(self):
+    super().__init__(3)
+    self.layer = keras.layers.Dense(1)
+
+  def __call__(self, t, x):
+    return self.layer(x)[..., 0]
+
+
+def test_keras_3_layers_whose_variables_nobody_would_train_are_refused():
+  for potential in (HoldsKeras3(), HoldsKeras3() + OneHiddenLayer(3, 2)):
+    with pytest.raises(TypeError, match=r'HoldsKeras3.layer is a Keras 3 Dense.*KerasModel'):
+      ma_keras.MongeAmpereBijector(potential, 3, 0.1)
+
+
+class NotScalar(LogCosh):
+  """The sum forgotten, or taken over the batch as well."""
+
+  def __init__(self, axis):
+    super().__init__(3)
+    self.axis = axis
+
+  def __call__(self, t, x):
+    return x**2 if self.axis is None else tf.reduce_sum(x**2, axis=self.axis)
+
+
+@pytest.mark.parametrize('axis', [None, [0, 1]])
+def test_a_potential_is_one_number_per_point(axis):
+  bijector = ma_keras.MongeAmpereBijector(NotScalar(axis), 3, 0.1)
+  with pytest.raises(ValueError, match='one number per point'):
+    bijector.forward(np.zeros([2, 3], np.float32))
+
+
 PHI = OneHiddenLayer(3, 2)
 
 
@@ -56,6 +92,7 @@ PHI = OneHiddenLayer(3, 2)
     (lambda make: make(PHI, -3, 0.1), ValueError, '`num_steps` must be .* got -3.* 50 for Ising'),
     (lambda make: make(PHI, 0, 0.1), ValueError, '`num_steps` must be a positive integer, got 0'),
     (lambda make: make(PHI, 2.5, 0.1), ValueError, '`num_steps` must be .* integer, got 2.5'),
+    (lambda make: make(PHI, '3', 0.1), ValueError, "`num_steps` must be a number, got '3'"),
     (lambda make: make(PHI, 4, -0.1), ValueError, '`step_size` must be positive .* got -0.1'),
     (lambda make: make(PHI, 4, np.nan), ValueError, '`step_size` must be .* finite, got nan'),
     (lambda make: make(PHI, 4, 0.1, 'rk5'), ValueError, "`integrator` .*'rk4'.* got 'rk5'"),

@@ -93,6 +93,12 @@ def test_the_bijector_gives_the_same_trajectory():
     np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize('factor', [0, -1, 1.5])
+def test_refining_takes_a_positive_integer(factor):
+  with pytest.raises(ValueError, match=f'`factor` must be a positive integer, got {factor}'):
+    Horizon(3, 0.3).refined(factor)
+
+
 def test_horizon_is_steps_times_their_size():
   assert Horizon(50, 0.1).time == pytest.approx(5.0)
   assert Horizon(50, 0.1).refined() == Horizon(100, 0.05)

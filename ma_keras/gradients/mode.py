@@ -24,6 +24,10 @@ class GradientMode(abc.ABC):
     """Raises ValueError if the mode does not go with this integrator; most go with all."""
     del tableau
 
+  def check_stiffness(self) -> None:
+    """Raises ValueError if the mode has no stiffness; most have."""
+    return
+
 
 @dataclasses.dataclass(frozen=True)
 class Store(GradientMode):
@@ -113,10 +117,12 @@ class Reversible(GradientMode):
 class Adjoint(GradientMode):
   """Nothing is kept: the continuous adjoint, biased by the integrator's error."""
 
+  def check_stiffness(self) -> None:
+    """Raises ValueError: stiffness belongs to the discrete flow."""
+    raise ValueError("`gradient='adjoint'` has no stiffness: use 'store' or 'recompute'.")
+
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
-    """See `GradientMode`; raises ValueError if stiffness is asked for."""
-    if motion.stiffness:
-      raise ValueError("`gradient='adjoint'` has no stiffness: use 'store' or 'recompute'.")
+    """See `GradientMode`."""
     return adjoint.adjoint(motion, x)
 
 

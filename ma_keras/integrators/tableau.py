@@ -46,6 +46,13 @@ class Tableau:
     mirrored = [(i, j, s - 1 - i, s - 1 - j) for i in range(s) for j in range(s)]
     return all(abs(self.a[i][j] + self.a[k][m] - self.b[j]) < 1e-12 for i, j, k, m in mirrored)
 
+  def check_stiffness(self) -> None:
+    """Raises ValueError if the method has no stages to tell its stiffness by."""
+    if not self.defects:
+      raise ValueError(
+        f'`integrator` {self.name!r} has no stages to tell its stiffness by: use rk4.'
+      )
+
   def __post_init__(self) -> None:
     """Checks that the method is explicit or implicit, and consistent.
 

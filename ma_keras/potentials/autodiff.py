@@ -17,10 +17,18 @@ def gradient(potential: ScalarField, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
   Returns:
     grad phi, shape [..., N].
+
+  Raises:
+    ValueError: phi is not one number per point.
   """
   with tf.GradientTape(watch_accessed_variables=False) as tape:
     tape.watch(x)
     value = potential(t, x)
+  if not value.shape.is_compatible_with(x.shape[:-1]):
+    raise ValueError(
+      f'A potential must map x {x.shape} to one number per point, {x.shape[:-1]}, got '
+      f'{value.shape}: sum over the last axis, and over no other.'
+    )
   return tape.gradient(value, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 

@@ -95,6 +95,20 @@ class Potential(tf.Module, abc.ABC):
       raise ValueError(f'Variables of one potential must share one dtype, got {dtypes}.')
     return tf.as_dtype(dtypes[0]) if dtypes else None
 
+  def check_variables(self) -> None:
+    """Meets Keras 3 layers among the attributes, whose variables would silently not be trained.
+
+    Raises:
+      TypeError: There are some: they are no tf.Modules, and their variables no tf.Variables.
+    """
+    for module in (self, *self.submodules):
+      for name, value in vars(module).items():
+        if not getattr(module, 'adapts_keras', False) and _is_hidden_from_modules(value):
+          raise TypeError(
+            f'{type(module).__name__}.{name} is a Keras 3 {type(value).__name__}, whose variables '
+            'tf.Module does not see: use a tf_keras layer, or potentials.KerasModel.'
+          )
+
   def gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Velocity grad phi(t, x), shape [..., N]. Eq. (2)."""
     return self._gradient(*self._checked(t, x))
@@ -167,6 +181,10 @@ class Potential(tf.Module, abc.ABC):
       return NotImplemented
     return Sum((self, other))
 
+  def __radd__(self, other: object) -> Potential:
+    """0 + phi, so that `sum(potentials)` works."""
+    return self if other == 0 else NotImplemented
+
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Override with a closed form of grad phi."""
     return autodiff.gradient(self, t, x)
@@ -192,6 +210,12 @@ class Potential(tf.Module, abc.ABC):
       # there the children of the original stay, and with them the checkpoint of both.
       object.__setattr__(twin, name, value)
     return twin
+
+
+def _is_hidden_from_modules(value: object) -> bool:
+  """Whether it is a layer or a model of Keras 3, of any subclass."""
+  packages = {kind.__module__.split('.')[0] for kind in type(value).__mro__}
+  return 'keras' in packages and hasattr(value, 'trainable_variables')
 
 
 def _identity(x: tf.Tensor) -> tf.Tensor:

@@ -43,10 +43,11 @@ class Hutchinson:
     """Checks the arguments.
 
     Raises:
-      ValueError: Unknown probe, or fewer than one of them.
+      ValueError: Unknown probe, fewer than one of them, or no seed.
     """
     if self.probe not in PROBES:
       raise ValueError(f'`probe` must be one of {list(PROBES)}, got {self.probe!r}.')
+    seeds.stateless(self.seed, salt='hutchinson')  # Raises where it is no seed.
     if self.num_probes < 1:
       raise ValueError(f'`num_probes` must be positive, got {self.num_probes}. One is usual.')
 

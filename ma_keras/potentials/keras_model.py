@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import warnings
 from typing import Any
@@ -25,9 +26,12 @@ class KerasModel(Potential):
   tapes, at N reverse passes per point, and a warning names the layer that is in the way.
 
   Attributes:
+    adapts_keras: Its Keras 3 variables are seen to.
     model: The Keras model.
     time_dependent: Whether the model's last input feature is the time.
   """
+
+  adapts_keras = True
 
   def __init__(
     self,
@@ -59,6 +63,14 @@ class KerasModel(Potential):
     # bijector's trainable_variables would silently be empty.
     self._backing_variables = [_backing_variable(v) for v in model.variables]
     self._check_output()
+
+  def __deepcopy__(self, memo: dict[int, Any]) -> KerasModel:
+    """A twin with a model of its own: Keras copies by serialising, which loses the variables."""
+    model = copy.deepcopy(self.model, memo)
+    twin = type(self)(model, self.event_size, self.time_dependent, self.name)
+    twin._laplacian_method = copy.deepcopy(self._laplacian_method, memo)
+    memo[id(self)] = twin
+    return twin
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""

@@ -59,10 +59,10 @@ class OneHiddenLayer(Potential):
       ValueError: A size is not positive or the activation is unknown.
     """
     super().__init__(event_size, name=name)
-    if hidden_units < 1:
+    if int(hidden_units) != hidden_units or hidden_units < 1:
       raise ValueError(
-        f'`hidden_units` must be positive, got {hidden_units}. The paper uses 1024 for MNIST '
-        'and 512 for Ising.'
+        f'`hidden_units` must be a positive integer, got {hidden_units}. The paper uses 1024 for '
+        'MNIST and 512 for Ising.'
       )
     self.hidden_units = int(hidden_units)
     self._activation = activations.get(activation)

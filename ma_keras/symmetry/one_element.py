@@ -63,8 +63,9 @@ class OneElementPerInterval(Potential):
   average." The draws are a function of the seed and of k = floor(t / interval) alone, so
   forward, inverse and log_prob see the same ones and the flow stays a bijection. Steps of
   h = interval are the paper's choice; halving the steps keeps the draws, and so changes the
-  integrator alone and not the potential. Steps longer than the interval skip draws: another,
-  equally proper flow.
+  integrator alone and not the potential, as does every h that divides the interval. Steps that
+  straddle its ends take the draw of their middle: another, equally proper flow, whose certificate
+  compares two potentials.
 
   A fixed seed is one fixed flow, symmetric only on average over seeds: train with a new seed
   per batch (`with_seed`), as the paper does. A `seeds.PerSample` seed gives every sample of a batch

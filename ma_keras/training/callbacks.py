@@ -54,9 +54,9 @@ class Guard(tf_keras.callbacks.Callback):
     if not math.isfinite(value):
       raise TrainingStopped(
         f'The free energy became {value} at {where}. Lower --learning_rate or --gradient_clip: '
-        'the same command with the new value goes on from the last good checkpoint, which is '
-        'kept. If it happens again, start anew in another --run_dir with more, smaller steps '
-        '(--num_steps up, --step_size down).'
+        'the same command with the new value goes on from the last good checkpoint, if an epoch '
+        'was finished: it is kept. If it happens again, start anew in another --run_dir with more, '
+        'smaller steps (--num_steps up, --step_size down).'
       )
 
   def _check_bound(self, mean: float, spread: float, epoch: int) -> None:
@@ -66,7 +66,7 @@ class Guard(tf_keras.callbacks.Callback):
         f'F/N = {mean:.6f} +- {error:.1g} at epoch {epoch + 1} lies below the exact '
         f'{self.exact_per_site:.6f}, which no flow can: the integrator is being cheated. Start '
         'anew in another --run_dir with more, smaller steps (--num_steps up, --step_size down '
-        'by the same factor). The checkpoint of the epoch before is kept.'
+        'by the same factor), or with --stiffness_weight=1. Nothing of this epoch was saved.'
       )
 
 

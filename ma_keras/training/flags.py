@@ -8,7 +8,9 @@ from ma_keras import gradients, integrators
 from ma_keras.training import strategy
 
 flags.DEFINE_string(
-  'run_dir', None, 'Directory of this run: the same command finds its state there and goes on.'
+  'run_dir',
+  None,
+  'Directory of this run: the same command finds its state there and goes on. Default: in runs/.',
 )
 flags.DEFINE_integer('seed', 0, 'Names every random number of the run.', lower_bound=0)
 flags.DEFINE_bool(

@@ -57,9 +57,16 @@ class FreeEnergy:
     """
     error = sigmas * (self.statistical_error + self.integration_error)
     if self.gap_per_site is not None and self.gap_per_site < -error:
-      return 'F lies below the exact value, which no flow can: the integrator was cheated.'
+      return (
+        'F lies below the exact value, which no flow can: the integrator was cheated. Train anew '
+        'in another --run_dir with more, smaller steps (--num_steps up, --step_size down by the '
+        'same factor), or with --stiffness_weight=1.'
+      )
     if self.integration_error > max(1e-4, self.statistical_error):
-      return 'The integration error dominates: measure and train with more, smaller steps.'
+      return (
+        'The integration error dominates: train anew in another --run_dir with more, smaller steps '
+        '(--num_steps up, --step_size down by the same factor).'
+      )
     return ''
 
   def __str__(self) -> str:

@@ -70,7 +70,7 @@ class Refinement(tf_keras.callbacks.Callback):
     error, num_steps = self.error(bijector), bijector.horizon.num_steps
     if error <= self.tolerance or 2 * num_steps > self.max_steps:
       return
-    logging.info(
+    logging.warning(
       'Epoch %d: integration error %.2g > %.2g, %d steps from here on.',
       *(epoch + 1, error, self.tolerance, 2 * num_steps),
     )

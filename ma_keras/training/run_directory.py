@@ -74,9 +74,14 @@ class RunDirectory:
       fixed: The flags that define the model: a run cannot change them on the way.
 
     Raises:
-      ValueError: The directory holds a run with another value of a fixed flag.
+      ValueError: The directory cannot be made, or holds a run with another value of a fixed flag.
     """
-    self.root.mkdir(parents=True, exist_ok=True)
+    try:
+      self.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+      raise ValueError(
+        f'`--run_dir` {self.root} cannot be made ({error.strerror}): choose another.'
+      ) from error
     if self.flagfile.exists():
       before = set(self.flagfile.read_text().splitlines())
       changed = [flags[name] for name in fixed if flags[name] not in before]

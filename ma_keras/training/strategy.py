@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import Any
 
 import tensorflow as tf
@@ -29,7 +31,7 @@ def make(name: str, tpu: str = '') -> Any:
     devices = tf.config.list_logical_devices('GPU') or tf.config.list_logical_devices('CPU')
     return tf.distribute.MirroredStrategy([device.name for device in devices])
   if name == 'multi_worker':
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    return _multi_worker_strategy()
   if name == 'tpu':
     return _tpu_strategy(tpu)
   raise ValueError(f'`strategy` must be one of {list(STRATEGIES)}, got {name!r}.')
@@ -45,6 +47,16 @@ def is_chief(strategy: Any) -> bool:
     and resolver.task_id == 0
     and 'chief' not in resolver.cluster_spec().jobs
   )
+
+
+def _multi_worker_strategy() -> Any:
+  try:
+    json.loads(os.environ.get('TF_CONFIG', '{}'))
+  except json.JSONDecodeError as error:
+    raise ValueError(
+      f"`strategy='multi_worker'` reads TF_CONFIG from the environment, which is no JSON: {error}"
+    ) from error
+  return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _tpu_strategy(tpu: str) -> Any:

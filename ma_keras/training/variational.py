@@ -54,7 +54,8 @@ class VariationalFreeEnergy(tf_keras.Model):
       name: Model name.
 
     Raises:
-      ValueError: The event sizes differ, or a number is out of range.
+      ValueError: The event sizes differ, a number is out of range, or the bijector has no
+        stiffness to weigh.
     """
     super().__init__(name=name)
     if target.event_size != bijector.potential.event_size:
@@ -67,6 +68,8 @@ class VariationalFreeEnergy(tf_keras.Model):
         '`batch_size` must be positive, `force_weight` and `stiffness_weight` not negative, got '
         f'{batch_size}, {force_weight} and {stiffness_weight}.'
       )
+    if stiffness_weight > 0:
+      bijector.check_stiffness()
     self.bijector = bijector
     self.target = target
     self.batch_size = batch_size
@@ -76,6 +79,8 @@ class VariationalFreeEnergy(tf_keras.Model):
     self.refinements = tf.Variable(0, dtype=tf.int64, trainable=False, name='refinements')
     self._free_energy = tf_keras.metrics.Mean('free_energy_per_site', dtype=tf.float64)
     self._square = tf_keras.metrics.Mean('square', dtype=tf.float64)
+    # Metrics hold the global batch already; Keras would add up what the replicas return.
+    self.distribute_reduction_method = 'first'
     self.built = True  # All variables exist; there is no call() to build from.
 
   @property

@@ -130,11 +130,26 @@ def test_other_models_run_too(flags, tmp_path):
   assert 'F/N = ' in done.stdout
 
 
-def test_another_model_in_the_same_directory_is_refused(finished):
+@pytest.mark.parametrize('flag', ['--hidden_units=16', '--seed=1'])
+def test_another_model_in_the_same_directory_is_refused(flag, finished):
   path, _ = finished
-  done = run(*TINY, '--hidden_units=16', f'--run_dir={path}')
+  before = (path / 'flags.txt').read_text()
+  done = run(*TINY, flag, f'--run_dir={path}')
   assert done.returncode != 0
-  assert '--hidden_units=16' in done.stderr and 'Traceback' not in done.stderr
+  assert flag in done.stderr and 'Traceback' not in done.stderr
+  assert (path / 'flags.txt').read_text() == before
+
+
+def test_a_run_that_cheats_its_integrator_stops_with_advice(tmp_path):
+  flags = [
+    *('--side=2', '--hidden_units=32', '--num_steps=1', '--step_size=5', '--integrator=euler'),
+    *('--start=random', '--batch_size=64', '--epochs=8', '--warmup_steps=0'),
+    *('--learning_rate=0.02', f'--run_dir={tmp_path}'),
+  ]
+  done = run(*flags)
+  assert done.returncode != 0
+  assert 'integrator is being cheated' in done.stderr and '--num_steps' in done.stderr
+  assert 'Traceback' not in done.stderr
 
 
 def test_divergence_stops_with_advice_and_keeps_the_checkpoint(tmp_path):
@@ -151,11 +166,15 @@ def test_divergence_stops_with_advice_and_keeps_the_checkpoint(tmp_path):
 
 @pytest.mark.parametrize(
   'flag',
-  ['--num_steps=-3', '--boundary=twisted', '--strategy=gpu', '--side=1', '--nonsense=1', 'stray'],
+  [
+    *('--num_steps=-3', '--boundary=twisted', '--strategy=gpu', '--side=1', '--nonsense=1'),
+    *('stray', '--gradient=adjoint', '--integrator=gauss4'),  # The last two have no stiffness.
+  ],
 )
 def test_bad_flags_are_named(flag, tmp_path):
-  done = run(*TINY, flag, f'--run_dir={tmp_path}')
+  done = run(*TINY, '--stiffness_weight=0.1', flag, f'--run_dir={tmp_path}')
   assert done.returncode != 0
+  assert not (tmp_path / 'flags.txt').exists()
   name = flag.split('=')[0].lstrip('-')
   assert name in done.stderr + done.stdout
   assert 'Traceback' not in done.stderr

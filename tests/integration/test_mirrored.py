@@ -1,5 +1,8 @@
-"""Two replicas train as one with the same global batch."""
+"""Two replicas, of one process or of two, train as one with the same global batch."""
 
+import json
+import os
+import socket
 import subprocess
 import sys
 
@@ -10,9 +13,10 @@ TRAIN = """
 import sys
 import numpy as np
 import tensorflow as tf
-tf.config.set_logical_device_configuration(
-  tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
+if sys.argv[1] != 'multi_worker':
+  tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2
+  )
 import ma_keras
 from ma_keras import symmetry, targets, training
 from ma_keras.training import strategy
@@ -31,20 +35,51 @@ with chosen.scope():
   model.compile(optimizer)
 history = model.fit(model.sample_numbers(10), epochs=2, steps_per_epoch=10, verbose=0).history
 weights = {v.name: v.numpy() for v in model.trainable_variables}
-np.savez(sys.argv[3], loss=history['free_energy_per_site'], **weights)
+logs = {name: history[name] for name in ('free_energy_per_site', 'spread_per_site')}
+np.savez(sys.argv[3], **logs, **weights)
 """
 
 
-def trained(strategy, replicas, path):
-  command = [sys.executable, '-c', TRAIN, strategy, str(replicas), str(path)]
-  subprocess.run(command, check=True, timeout=300)
+def command(strategy, replicas, path):
+  return [sys.executable, '-c', TRAIN, strategy, str(replicas), str(path)]
+
+
+@pytest.fixture(scope='module')
+def one(tmp_path_factory):
+  path = tmp_path_factory.mktemp('one') / 'one.npz'
+  subprocess.run(command('one_device', 1, path), check=True, timeout=300)
   return np.load(path)
 
 
-def test_two_replicas_equal_one(tmp_path):
+def assert_equal(two, one):
   """Same latents, same group elements, same mean gradient: equal but for rounding."""
-  one = trained('one_device', 1, tmp_path / 'one.npz')
-  two = trained('mirrored', 2, tmp_path / 'two.npz')
-  assert set(one) == set(two) and len(list(one)) == 3
+  assert set(one) == set(two) and len(list(one)) == 4
   for name in one:
     assert two[name] == pytest.approx(one[name], rel=1e-9, abs=1e-12)
+
+
+def test_two_replicas_equal_one(one, tmp_path):
+  subprocess.run(command('mirrored', 2, tmp_path / 'two.npz'), check=True, timeout=300)
+  assert_equal(np.load(tmp_path / 'two.npz'), one)
+
+
+def test_two_workers_equal_one(one, tmp_path):
+  sockets = [socket.socket() for _ in range(2)]
+  for opened in sockets:
+    opened.bind(('localhost', 0))
+  addresses = [f'localhost:{opened.getsockname()[1]}' for opened in sockets]
+  for opened in sockets:
+    opened.close()
+  workers = []
+  for index in range(2):
+    task = {'cluster': {'worker': addresses}, 'task': {'type': 'worker', 'index': index}}
+    environment = {**os.environ, 'TF_CONFIG': json.dumps(task)}
+    call = command('multi_worker', 2, tmp_path / f'{index}.npz')
+    workers.append(subprocess.Popen(call, env=environment))
+  try:
+    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
+  finally:
+    for worker in workers:
+      worker.kill()
+  for index in range(2):
+    assert_equal(np.load(tmp_path / f'{index}.npz'), one)

@@ -1,5 +1,6 @@
 """Any Keras model, old or new, is a potential whose variables TFP sees."""
 
+import copy
 import functools
 import re
 import warnings
@@ -247,3 +248,19 @@ def test_functional_models_fall_back_and_say_so(package):
     warnings.simplefilter('error')
     potential.gradient(0.0, cases.points(2))
     potential.with_laplacian(autodiff.gradient_and_laplacian).laplacian(0.0, cases.points(2))
+
+
+@pytest.mark.parametrize('package', [tf_keras, keras])
+def test_a_deep_copy_has_a_model_and_variables_of_its_own(package):
+  potential = cases.generic(KerasModel(cases.keras_sequential(package), cases.EVENT_SIZE))
+  bijector, x = ma_keras.MongeAmpereBijector(potential, 3, 0.1), cases.points(2)
+  twin, before = copy.deepcopy(bijector), bijector.forward(x).numpy()
+  np.testing.assert_array_equal(twin.forward(tf.identity(x)), before)
+  assert len(twin.trainable_variables) == len(bijector.trainable_variables) == 3
+  with tf.GradientTape() as tape:
+    total = tf.reduce_sum(twin.forward(tf.identity(x)))
+  assert all(g is not None for g in tape.gradient(total, twin.trainable_variables))
+  for variable in twin.trainable_variables:
+    variable.assign(2.0 * variable)
+  assert np.all(twin.forward(tf.identity(x)) != before)
+  np.testing.assert_array_equal(bijector.forward(tf.identity(x)), before)

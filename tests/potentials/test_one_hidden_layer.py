@@ -86,7 +86,8 @@ def test_prepared_norms_are_computed_once_outside_a_loop():
 @pytest.mark.parametrize(
   'arguments, message',
   [
-    ({'hidden_units': 0}, '`hidden_units` must be positive, got 0'),
+    ({'hidden_units': 0}, '`hidden_units` must be a positive integer, got 0'),
+    ({'hidden_units': 2.5}, '`hidden_units` must be a positive integer, got 2.5'),
     ({'hidden_units': 3, 'activation': 'relu'}, "`activation` must be one of .* got 'relu'"),
     ({'hidden_units': 3, 'seed': -1}, '`seed` must be a non-negative int .* got -1'),
     ({'hidden_units': 3, 'event_size': 0}, '`event_size` must be a positive integer, got 0'),

@@ -23,6 +23,11 @@ def test_everything_adds():
     np.testing.assert_allclose(getattr(total, method)(TIME, x), expected, rtol=1e-13)
 
 
+def test_the_sum_of_a_list_is_a_potential():
+  terms, x = three(), cases.points(3)
+  np.testing.assert_array_equal(sum(terms).gradient(TIME, x), Sum(terms).gradient(TIME, x))
+
+
 def test_nested_sums_are_flattened_in_order():
   a, b, c = three()
   for total in ((a + b) + c, a + (b + c), Sum((a, Sum((b, c)))), Sum([Sum([a, b, c])])):
