@@ -114,13 +114,13 @@ class StageLoop:
           at = (times[i, s], now.points[s], dvs[s], dl[s])
           dpoint, dvariables = _rest_cotangents(rest, *at, variables, dvariables)
           dpoints[s] += dpoint
-      dq, dv, dz = (tf.stack([part[s] for s in sorted(part)]) for part in (dqs, dvs, dzs))
+      da = tf.stack([tf.reduce_sum(now.slopes[s] * dqs[s], axis=0) for s in sorted(dqs)])
       dweights = tf.linalg.matvec(curvatures, dl, transpose_a=True)  # Weights: a n, [s, H].
       return i - 1, Cotangents(
         leave(dy + sum(dpoints.values())),
-        after.m + self._kernel_cotangent(now, a, dz, dv),
-        after.c + tf.reduce_sum(dz, axis=0),
-        after.a.write(i, tf.reduce_sum(now.slopes * dq, axis=1) + k.n * dweights),
+        after.m + self._kernel_cotangent(now, a, dzs, dvs),
+        after.c + sum(dzs.values()),
+        after.a.write(i, da + k.n * dweights),
         after.n + tf.reduce_sum(a * dweights, axis=0),
         dvariables,
       )
@@ -161,13 +161,16 @@ class StageLoop:
       dl += 2.0 * h * h * tf.matmul(e, now.laplacian_defects * dtallies[1], transpose_a=True)
     return dl
 
-  def _kernel_cotangent(self, now: Kept, a: tf.Tensor, dz: tf.Tensor, dv: tf.Tensor) -> tf.Tensor:
+  def _kernel_cotangent(
+    self, now: Kept, a: tf.Tensor, dzs: dict[int, tf.Tensor], dvs: dict[int, tf.Tensor]
+  ) -> tf.Tensor:
     """sum_s Y_s' dz_s, from z = Y M, and sum_s dv_s' q_s, from v = q M': one product."""
-    left, right = now.points, dz
+    stages = sorted(dzs)
+    left, right = [_rows(now.points)], [dzs[s] for s in stages]
     if self.tied:
-      q = a[:, tf.newaxis] * now.slopes
-      left, right = tf.concat([left, dv], axis=0), tf.concat([right, q], axis=0)
-    return self._product(_rows(left), _rows(right), transpose_a=True)
+      left += [dvs[s] for s in stages]
+      right += [_rows(a[:, tf.newaxis] * now.slopes)]
+    return self._product(tf.concat(left, 0), tf.concat(right, 0), transpose_a=True)
 
   def _low(self, m: tf.Tensor) -> tf.Tensor:
     """A factor in the dtype of the products."""

@@ -125,7 +125,8 @@ class Ising:
       ln Z (not its negative), computed in float64.
 
     Raises:
-      ValueError: If open and L > 20, or periodic with odd L and a negative coupling.
+      ValueError: If open and L > 20, or periodic with odd L and a coupling so negative that
+        Kaufman's products cancel.
     """
     solve = kaufman.log_partition if self.boundary == 'periodic' else kaufman.open_log_partition
     log_det = float(np.sum(np.log(self._coupling_eigenvalues() + self.shift)))

@@ -23,29 +23,37 @@ def log_partition(rows: int, columns: int, coupling: float) -> float:
     Z = 1/2 (2 sinh 2K)^(mn/2) [prod 2 cosh(n g_odd / 2) + prod 2 sinh(n g_odd / 2)
                               + prod 2 cosh(n g_even / 2) + prod 2 sinh(n g_even / 2)],
   g_l the `_rapidities`, l = 0..2m-1. Only g_0 = 2K + ln tanh K is signed: it is negative above the
-  critical temperature, and with it the fourth product.
+  critical temperature, and with it the fourth product. Turning over every other spin makes a
+  negative K positive, but for the bonds that close a ring of odd length: those are antiperiodic,
+  which changes the signs of the products (`_signs`).
 
   Args:
     rows: Number of rows m, at least 2.
     columns: Number of columns n, at least 2. A side of 2 has two bonds between its two sites.
-    coupling: K in units of kT; any finite value, negative only if both sides are even.
+    coupling: K in units of kT; any finite value of either sign.
 
   Returns:
     ln Z, a float; relative error about 1e-14, finite for any size.
 
   Raises:
-    ValueError: If a side is below 2, the coupling is not finite, or negative on an odd side.
+    ValueError: If a side is below 2, the coupling is not finite, or so negative on an odd side that
+      the products cancel.
   """
   lattice.check_lattice(rows, columns)
-  coupling = _ferromagnetic(rows, columns, check_coupling(coupling))
+  coupling = check_coupling(coupling)
   if coupling == 0.0:
     return rows * columns * math.log(2.0)  # Free spins; g_0 = -inf below.
+  if coupling < 0 and rows % 2 and not columns % 2:
+    rows, columns = columns, rows  # The odd side last, as `_signs` has it.
+  signs = _signs(rows, columns, coupling)
+  coupling = abs(coupling)
   gap = 2 * coupling + math.log(math.tanh(coupling))
   half_angles = columns * _rapidities(rows, gap) / 2
   odd, even = half_angles[1::2], half_angles[::2]
   log_terms = [_log_2cosh(odd), _log_2sinh(odd), _log_2cosh(even), _log_2sinh(even)]
   prefactor = rows * columns / 2 * (2 * coupling + math.log(-math.expm1(-4 * coupling)))
-  return prefactor - math.log(2.0) + _log_signed_sum(log_terms, [1, 1, 1, np.sign(gap)])
+  signs[3] *= np.sign(gap)
+  return prefactor - math.log(2.0) + _log_signed_sum(log_terms, signs)
 
 
 def open_log_partition(rows: int, columns: int, coupling: float) -> float:
@@ -99,14 +107,16 @@ def check_coupling(coupling: float) -> float:
   return float(coupling)
 
 
-def _ferromagnetic(rows: int, columns: int, coupling: float) -> float:
-  """|K|: turning every other spin over maps K to -K, if the sublattices close around the torus."""
-  if coupling < 0 and (rows % 2 or columns % 2):
-    raise ValueError(
-      f'`coupling` must not be negative on a torus with an odd side, got {coupling} on {rows} x '
-      f'{columns}: odd rings are frustrated. Use even sides, or open edges.'
-    )
-  return abs(coupling)
+def _signs(rows: int, columns: int, coupling: float) -> list[float]:
+  """Of the four products: those of an even number of fermions, or odd, in odd or even modes.
+
+  A seam of antiperiodic bonds across the columns weighs odd numbers of fermions by -1 in the trace;
+  one along them exchanges the modes of the two sectors. An odd number of rows alone is not asked
+  for: the torus may be turned.
+  """
+  if coupling > 0 or (rows % 2, columns % 2) == (0, 0):
+    return [1.0, 1.0, 1.0, 1.0]
+  return [-1.0, 1.0, 1.0, -1.0] if rows % 2 else [1.0, 1.0, -1.0, -1.0]
 
 
 def _rapidities(rows: int, gap: float) -> np.ndarray:
@@ -135,9 +145,19 @@ def _log_2sinh(x: np.ndarray) -> float:
 
 
 def _log_signed_sum(log_terms: list[float], signs: list[float]) -> float:
-  """Stable ln sum_i sign_i exp(log_i)."""
+  """Stable ln sum_i sign_i exp(log_i).
+
+  Raises:
+    ValueError: Fewer than eight digits are left of the sum.
+  """
   peak = max(log_terms)
-  return peak + math.log(sum(s * math.exp(t - peak) for s, t in zip(signs, log_terms)))
+  total = sum(s * math.exp(t - peak) for s, t in zip(signs, log_terms))
+  if total < 1e-8:
+    raise ValueError(
+      '`coupling` is too negative for a torus with an odd side, whose rings are frustrated: the '
+      'terms of the closed form cancel. Use even sides, or open edges.'
+    )
+  return peak + math.log(total)
 
 
 def _row_weights(width: int, bond: np.ndarray) -> np.ndarray:

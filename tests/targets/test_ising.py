@@ -229,4 +229,4 @@ def test_unsolvable_lattices_name_the_remedy():
   with pytest.raises(ValueError, match="Use boundary='periodic'"):
     Ising(21, boundary='open').exact_log_partition()
   with pytest.raises(ValueError, match='Use even sides, or open edges'):
-    Ising(3, -0.3).exact_log_partition()
+    Ising(9, -3.0).exact_log_partition()

@@ -34,11 +34,22 @@ def test_open_edges_equal_enumeration(rows, columns, coupling):
   assert kaufman.open_log_partition(rows, columns, coupling) == pytest.approx(exact, rel=1e-12)
 
 
-@pytest.mark.parametrize('rows, columns', [(2, 2), (2, 4), (4, 4)])
-@pytest.mark.parametrize('coupling', [-0.2, -CRITICAL_COUPLING, -1.0])
-def test_antiferromagnet_on_even_sides_equals_enumeration(rows, columns, coupling):
+@pytest.mark.parametrize(
+  'rows, columns', [(2, 2), (2, 4), (4, 4), (2, 3), (3, 2), (3, 3), (3, 4), (4, 3), (5, 3)]
+)
+@pytest.mark.parametrize('coupling', [-0.05, -0.2, -CRITICAL_COUPLING, -0.6, -1.0])
+def test_antiferromagnets_frustrated_or_not_equal_enumeration(rows, columns, coupling):
   exact = reference.enumerate_log_partition(rows, columns, coupling)
-  assert kaufman.log_partition(rows, columns, coupling) == pytest.approx(exact, rel=1e-12)
+  assert kaufman.log_partition(rows, columns, coupling) == pytest.approx(exact, rel=1e-11)
+
+
+def test_frustration_costs_a_domain_wall():
+  """Z(-K)/Z(K) on an odd torus: near criticality of order one, and less below."""
+  ratios = [
+    kaufman.log_partition(33, 33, -k) - kaufman.log_partition(33, 33, k)
+    for k in (0.2, CRITICAL_COUPLING, 0.5)
+  ]
+  assert abs(ratios[0]) < 1e-3 and -3 < ratios[1] < -0.1 and ratios[2] < ratios[1]
 
 
 @pytest.mark.parametrize('coupling', [0.2, CRITICAL_COUPLING, 0.6])
@@ -113,7 +124,7 @@ def test_open_edges_at_side_sixteen_lie_below_the_torus_by_its_boundary():
   [
     (kaufman.log_partition, (1, 4, 0.3), '`rows` must be at least 2, got 1'),
     (kaufman.log_partition, (4, 4, math.inf), '`coupling` must be finite, got inf'),
-    (kaufman.log_partition, (3, 4, -0.3), 'odd rings are frustrated'),
+    (kaufman.log_partition, (33, 33, -3.0), '`coupling` is too negative .* even sides'),
     (kaufman.open_log_partition, (21, 30, 0.3), "got 21 and 30. Use boundary='periodic'"),
   ],
 )
