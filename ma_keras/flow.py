@@ -54,6 +54,7 @@ def solve(
     The parcels at the other end, [..., N], the change of their log density on the way, [...],
     and, if asked for, the stiffness summed over the steps, [...].
   """
+  x = tf.convert_to_tensor(x, dtype_hint=potential.dtype)
   first, last = steps or (0, horizon.num_steps)
   motion = dynamics.Motion(
     potential, tableau, horizon.grid(x.dtype), first, last, reverse, stiffness

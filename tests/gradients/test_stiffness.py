@@ -115,7 +115,7 @@ def trained_in_one_step(weight):
   potential = ma_keras.potentials.OneHiddenLayer(2, 32, dtype=tf.float64, seed=0)
   bijector = ma_keras.MongeAmpereBijector(potential, 1, 1.0)
   distribution = ma_keras.standard_normal_flow(bijector)
-  optimizer, x = tf_keras.optimizers.Adam(3e-2), corners(256, seed=0)[0]
+  optimizer, x = tf_keras.optimizers.Adam(1e-2, global_clipnorm=1.0), corners(256, seed=0)[0]
   optimizer.build(potential.trainable_variables)
 
   @tf.function
@@ -126,7 +126,7 @@ def trained_in_one_step(weight):
     variables = potential.trainable_variables
     optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
 
-  for _ in range(400):
+  for _ in range(600):
     step()
   test = corners(2000, seed=1)[0]
   finer = [ma_keras.standard_normal_flow(bijector.refined(factor)) for factor in (1, 4, 16)]
