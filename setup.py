@@ -30,7 +30,10 @@ INSTALL_REQUIRES = [
 PLOT_REQUIRES = ['matplotlib>=3.8']
 
 # ruff and mypy are held to a range: a newer one may reject code that passes today.
-DEV_REQUIRES = [*PLOT_REQUIRES, 'build>=1.0', 'mypy>=2.4,<3', 'pytest>=8.0', 'ruff>=0.17,<0.18']
+DEV_REQUIRES = [
+  *PLOT_REQUIRES,
+  *('build>=1.0', 'mypy>=2.4,<3', 'pytest>=8.0', 'pytest-xdist>=3.5', 'ruff>=0.17,<0.18'),
+]
 
 
 def read_text(name: str) -> str:
