@@ -95,8 +95,7 @@ def main(argv: list[str]) -> None:
     results[task] = {'seconds': seconds, 'ratios': ratios}
     for name, value in seconds.items():
       print(f'{task:9s} {name:22s} {value * 1e3:9.2f} ms  {ratios[name]:7.1f} x')
-  values = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
-  report.write(FLAGS.output, results, **values)
+  report.write(FLAGS.output, results)
 
 
 if __name__ == '__main__':

@@ -183,7 +183,7 @@ def main(argv: list[str]) -> None:
     if FLAGS.sweep:
       FLAGS[FLAGS.sweep].value = value
     tables.append(compare(names))
-  report.write(FLAGS.output, tables, setting=FLAGS.setting, potential=FLAGS.potential)
+  report.write(FLAGS.output, tables)
 
 
 if __name__ == '__main__':

@@ -121,8 +121,7 @@ def main(argv: list[str]) -> None:
   print(f'{"":22s} {"step s":>9s} {"x ours":>8s} {"error, nats":>12s}   (ours: d = {d})')
   for name, value in seconds.items():
     print(f'{name:22s} {value:9.4f} {value / seconds["ours"]:8.1f} {errors[name]:12.2g}')
-  values = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
-  report.write(FLAGS.output, {'num_steps': d, 'seconds': seconds, 'errors': errors}, **values)
+  report.write(FLAGS.output, {'num_steps': d, 'seconds': seconds, 'errors': errors})
 
 
 if __name__ == '__main__':

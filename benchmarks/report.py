@@ -6,23 +6,27 @@ import json
 import pathlib
 import platform
 import subprocess
+import sys
 from typing import Any
 
 import tensorflow as tf
+from absl import flags
+
+FLAGS = flags.FLAGS
 
 
-def write(path: str | None, results: Any, **flags: Any) -> None:
-  """Writes the JSON file, if there is a path for it.
+def write(path: str | None, results: Any) -> None:
+  """Writes the JSON file, if there is a path for it, with the benchmark's own flags.
 
   Args:
     path: File, or None.
     results: What was measured.
-    **flags: What it was measured for.
   """
   if path is None:
     return
   about = {'machine': machine(), 'tensorflow': tf.__version__, 'commit': commit()}
-  text = json.dumps({**about, 'flags': flags, 'results': results}, indent=2)
+  own = {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(sys.argv[0])}
+  text = json.dumps({**about, 'flags': own, 'results': results}, indent=2)
   pathlib.Path(path).write_text(text + '\n')
 
 

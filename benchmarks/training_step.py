@@ -92,8 +92,7 @@ def main(argv: list[str]) -> None:
   print(f'matrix products: {rate / 1e9:.0f} GFLOP/s; floor of a step: {floor:.3f} s')
   for name, value in seconds.items():
     print(f'{name:28s} {value:.3f} s  {value / floor:.2f} x floor')
-  values = {f.name: f.value for f in FLAGS.get_key_flags_for_module(argv[0])}
-  report.write(FLAGS.output, {'rate': rate, 'floor': floor, 'seconds': seconds}, **values)
+  report.write(FLAGS.output, {'rate': rate, 'floor': floor, 'seconds': seconds})
 
 
 if __name__ == '__main__':

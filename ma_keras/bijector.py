@@ -166,7 +166,6 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Raises:
       ValueError: The integrator or the gradient mode has no stiffness.
     """
-    self.check_stiffness()
     x = self._events.checked(x)
     rows = tf.reshape(x, [-1, self._potential.event_size])
     y, change, stiffness = self._run(flow.solve, rows, reverse, None, self._gradient, True)

@@ -54,12 +54,15 @@ def solve(
     The parcels at the other end, [..., N], the change of their log density on the way, [...],
     and, if asked for, the stiffness summed over the steps, [...].
   """
-  x = tf.convert_to_tensor(x, dtype_hint=potential.dtype)
+  x, mode = tf.convert_to_tensor(x, dtype_hint=potential.dtype), gradients.get(gradient)
+  if stiffness:
+    tableau.check_stiffness()
+    mode.check_stiffness()
   first, last = steps or (0, horizon.num_steps)
   motion = dynamics.Motion(
     potential, tableau, horizon.grid(x.dtype), first, last, reverse, stiffness
   )
-  y, tallies = gradients.get(gradient).solve(motion, x)
+  y, tallies = mode.solve(motion, x)
   return y, *tallies
 
 

@@ -108,6 +108,10 @@ class Reversible(GradientMode):
         "steps cannot be undone. Pass integrator='gauss4', or gradient='recompute'."
       )
 
+  def check_stiffness(self) -> None:
+    """Raises ValueError: the stage equations are differentiated at their solution alone."""
+    raise ValueError("`gradient='reversible'` has no stiffness: use 'store' or 'recompute'.")
+
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
     return reversible.reversible(motion, x)

@@ -65,13 +65,14 @@ class Sum(Potential):
     if self._laplacian_method is not None:
       return None
     found = {k: term.units() for k, term in enumerate(self.terms)}
-    widths = {k: u.kernel.shape[1] for k, u in found.items() if u is not None and u.at_rest}
-    widest = max(widths, key=widths.__getitem__, default=None)
-    others = [term for k, term in enumerate(self.terms) if k != widest]
-    if widest is None or not all(_is_self_contained(term) for term in others):
+    layers = {k: units for k, units in found.items() if units is not None and units.at_rest}
+    if not layers:
       return None
-    units = found[widest]
-    return units and (units._replace(rest=Sum(others)) if others else units)
+    widest = max(layers, key=lambda k: layers[k].kernel.shape[1])
+    others = [term for k, term in enumerate(self.terms) if k != widest]
+    if not all(_is_self_contained(term) for term in others):
+      return None
+    return layers[widest]._replace(rest=Sum(others)) if others else layers[widest]
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return tf.add_n([term.gradient(t, x) for term in self.terms])

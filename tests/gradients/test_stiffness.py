@@ -1,5 +1,7 @@
 """The stiffness that a solve meets: what it is, how it differentiates, and what it is good for."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +15,8 @@ from tests.gradients import test_units
 from tests.potentials import cases
 
 HORIZON = Horizon(5, 0.08)
+# A symmetric method that has defects, as none of ours has.
+SYMMETRIC = dataclasses.replace(integrators.GAUSS4, defects=((1.0, -1.0),))
 
 
 def by_hand(potential, x, horizon):
@@ -147,9 +151,15 @@ def test_methods_and_modes_without_stiffness_say_so():
   for arguments, message in (
     ({'integrator': 'euler'}, r"`integrator` 'euler' has no stages"),
     ({'gradient': 'adjoint'}, r"`gradient='adjoint'` has no stiffness"),
+    (
+      {'gradient': 'reversible', 'integrator': SYMMETRIC},
+      r"`gradient='reversible'` has no stiffness",
+    ),
   ):
     bijector = ma_keras.MongeAmpereBijector(potential, 5, 0.1, **arguments)
     with pytest.raises(ValueError, match=message):
       bijector.with_stiffness(x)
+  with pytest.raises(ValueError, match=r"`integrator` 'euler' has no stages"):
+    flow.solve(potential, integrators.EULER, Horizon(5, 0.1), x, stiffness=True)
   with pytest.raises(ValueError, match='rows of `defects`'):
     integrators.Tableau('mine', 1, ((),), (1.0,), (0.0,), defects=((1.0,),))
