@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import tensorflow as tf
 
 from ma_keras import dynamics, integrators
 from ma_keras.dynamics import Motion
+from ma_keras.gradients import pullback
 from ma_keras.gradients.discrete import Solution, run
+from ma_keras.gradients.pullback import Tensors
 from ma_keras.potentials.base import Potential
 
 # x, its cotangent, and those of the variables.
@@ -26,30 +26,20 @@ def adjoint(motion: Motion, x: tf.Tensor) -> Solution:
   Reference: Chen et al., Neural Ordinary Differential Equations (2018).
   """
 
-  @tf.custom_gradient
-  def solve(x: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., object]]:
+  def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     y, (change,) = run(motion, x)
 
-    def back(
-      dy: tf.Tensor, dchange: tf.Tensor, variables: Sequence[tf.Variable] | None = None
-    ) -> object:
-      held = list(variables or ())
+    def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
+      dy, dchange = doutputs
+      through = lambda i, state: _step_back(motion, i, state, dchange, held)  # noqa: E731
+      d = motion.num_steps
+      start = (y, dy, pullback.zeros(held))
+      _, dx, gradients = pullback.backwards(through, 0, d, start, d)
+      return (dx,), gradients
 
-      def through(i: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
-        return i - 1, _step_back(motion, i, state, dchange, held)
+    return (y, change), pull
 
-      start = (y, dy, [tf.zeros_like(v) for v in held])
-      _, (_, dx, gradients) = tf.while_loop(
-        lambda i, _: i >= 0,
-        through,
-        (tf.constant(motion.num_steps - 1), start),
-        maximum_iterations=motion.num_steps,
-      )
-      return dx if variables is None else (dx, gradients)
-
-    return (y, change), back
-
-  y, change = solve(x)
+  y, change = pullback.differentiable(solve, x)
   return y, (change,)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from ma_keras import dynamics
 from ma_keras.dynamics import Motion
+from ma_keras.gradients import pullback
 from ma_keras.gradients.discrete import Cotangents, Solution, run
+from ma_keras.gradients.pullback import Tensors
 from ma_keras.integrators import combine, fixed_point, largest
 
 
@@ -19,31 +21,26 @@ def reversible(motion: Motion, x: tf.Tensor) -> Solution:
   function theorem: as exact as the solution, whatever iteration found it.
   """
 
-  @tf.custom_gradient
-  def solve(x: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., object]]:
+  def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     prepared = motion.prepared()
     y, (change,) = run(prepared, x)
 
-    def back(
-      dy: tf.Tensor, dchange: tf.Tensor, variables: Sequence[tf.Variable] | None = None
-    ) -> object:
-      held = list(variables or ())
+    def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
+      dy, dchange = doutputs
 
-      def through(i: tf.Tensor, after: tf.Tensor, cotangents: Cotangents) -> tuple:
+      def through(i: tf.Tensor, state: tuple[tf.Tensor, Cotangents]) -> tuple:
+        after, cotangents = state
         before, points = prepared.undo(i, after)
-        return i - 1, before, _pulled(motion, i, points, cotangents, dchange, held)
+        return before, _pulled(motion, i, points, cotangents, dchange, held)
 
-      _, _, (dx, gradients) = tf.while_loop(
-        lambda i, *_: i >= 0,
-        through,
-        (tf.constant(motion.num_steps - 1), y, (dy, [tf.zeros_like(v) for v in held])),
-        maximum_iterations=motion.num_steps,
-      )
-      return dx if variables is None else (dx, gradients)
+      d = motion.num_steps
+      start = (y, (dy, pullback.zeros(held)))
+      _, (dx, gradients) = pullback.backwards(through, 0, d, start, d)
+      return (dx,), gradients
 
-    return (y, change), back
+    return (y, change), pull
 
-  y, change = solve(x)
+  y, change = pullback.differentiable(solve, x)
   return y, (change,)
 
 
@@ -90,4 +87,4 @@ def _pulled(
   found = product(from_points(p), [*points, *variables])
   p, more = found[: len(points)], found[len(points) :]
   dx = there.frame.leave(dy + sum(p))
-  return dx, [total + tf.convert_to_tensor(one) for total, one in zip(gradients, more)]
+  return dx, pullback.summed(gradients, more)

@@ -9,10 +9,10 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
-from ma_keras.gradients.discrete import added
+from ma_keras.gradients import pullback
+from ma_keras.gradients.pullback import added
 from ma_keras.gradients.stage_data import Coefficients, Cotangents, Kept
 from ma_keras.integrators import combine
-from ma_keras.potentials.base import Potential
 from ma_keras.potentials.units import Units
 
 Turn = Callable[[tf.Tensor], tf.Tensor]
@@ -93,7 +93,7 @@ class StageLoop:
     m, transposed = self._low(k.m), self._low(tf.transpose(k.m))
     times, rest = self.motion.stage_times(), self.units.rest
 
-    def pull(i: tf.Tensor, after: Cotangents) -> tuple[tf.Tensor, Cotangents]:
+    def pull(i: tf.Tensor, after: Cotangents) -> Cotangents:
       h, enter, leave = self._step(i)  # Orthogonal: cotangents turn alike.
       now = tf.nest.map_structure(lambda part: part[i - begin], kept)
       dy, dl = enter(after.y), self._laplacian_cotangents(h, now, dtallies)
@@ -111,12 +111,16 @@ class StageLoop:
         dzs[s] = (a[s] * dqs[s] + dslopes[s]) * curvatures[s]
         dpoints[s] = self._product(dzs[s], transposed)
         if rest is not None:
-          at = (times[i, s], now.points[s], dvs[s], dl[s])
-          dpoint, dvariables = _rest_cotangents(rest, *at, variables, dvariables)
+          # Prepared within the tape: what depends on the variables alone has a derivative, too.
+          at = lambda x, t=times[i, s]: rest.prepared().gradient_and_laplacian(t, x)  # noqa: E731
+          cotangent = (dvs[s], dl[s])
+          dpoint, dvariables = pullback.pulled_back(
+            at, now.points[s], cotangent, variables, dvariables
+          )
           dpoints[s] += dpoint
       da = tf.stack([tf.reduce_sum(now.slopes[s] * dqs[s], axis=0) for s in sorted(dqs)])
       dweights = tf.linalg.matvec(curvatures, dl, transpose_a=True)  # Weights: a n, [s, H].
-      return i - 1, Cotangents(
+      return Cotangents(
         leave(dy + sum(dpoints.values())),
         after.m + self._kernel_cotangent(now, a, dzs, dvs),
         after.c + sum(dzs.values()),
@@ -125,13 +129,7 @@ class StageLoop:
         dvariables,
       )
 
-    _, cotangents = tf.while_loop(
-      lambda i, _: i >= begin,
-      pull,
-      (tf.convert_to_tensor(end) - 1, cotangents),
-      maximum_iterations=self.motion.num_steps,
-    )
-    return cotangents
+    return pullback.backwards(pull, begin, end, cotangents, self.motion.num_steps)
 
   def _velocity_cotangent(
     self,
@@ -212,29 +210,6 @@ class StageLoop:
   @property
   def _act(self) -> Any:
     return self.units.activation
-
-
-def _rest_cotangents(
-  rest: Potential,
-  t: tf.Tensor,
-  point: tf.Tensor,
-  dv: tf.Tensor,
-  dl: tf.Tensor,
-  variables: Sequence[tf.Variable],
-  totals: list[tf.Tensor],
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-  """Of the point, and of the variables added to `totals`: the rest is evaluated again."""
-  with tf.GradientTape(watch_accessed_variables=False) as tape:
-    tape.watch([point, *variables])
-    # Prepared within the tape: what depends on the variables alone has a derivative, too.
-    found = rest.prepared().gradient_and_laplacian(t, point)
-  dpoint, *more = tape.gradient(
-    found,
-    [point, *variables],
-    output_gradients=[dv, dl],
-    unconnected_gradients=tf.UnconnectedGradients.ZERO,
-  )
-  return dpoint, [total + tf.convert_to_tensor(one) for total, one in zip(totals, more)]
 
 
 def _rows(x: tf.Tensor) -> tf.Tensor:

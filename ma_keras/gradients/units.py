@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
-from ma_keras.gradients.discrete import added
+from ma_keras.gradients import pullback
+from ma_keras.gradients.pullback import Tensors
 from ma_keras.gradients.stage_data import Coefficients, Cotangents
 from ma_keras.gradients.stage_loop import StageLoop
 from ma_keras.potentials.units import Units
@@ -76,33 +76,28 @@ def _run(
   """Y at the end and the tallies, differentiable by Y, the coefficients and rest's variables."""
   drive = _stored if segment is None else functools.partial(_recomputed, segment=segment)
 
-  @tf.custom_gradient
-  def run(y: tf.Tensor, *parts: tf.Tensor) -> Any:
+  def solve(y: tf.Tensor, *parts: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     k = Coefficients(*parts)
-    end, tallies, pull = drive(loop, y, k)
+    end, tallies, through = drive(loop, y, k)
 
-    def back(
-      dy: tf.Tensor, *dtallies: tf.Tensor, variables: Sequence[tf.Variable] | None = None
-    ) -> Any:
-      held = list(variables or ())
+    def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
+      dy, *dtallies = doutputs
       a = tf.TensorArray(y.dtype, loop.motion.num_steps, element_shape=k.a.shape[1:])
       m, c, n = (tf.zeros_like(part) for part in (k.m, y[:, :1] * k.n, k.n))
-      before = Cotangents(dy, m, c, a, n, [tf.zeros_like(v) for v in held])
-      found = pull(before, dtallies, held)
+      found = through(Cotangents(dy, m, c, a, n, pullback.zeros(held)), dtallies, held)
       dc = tf.reduce_sum(found.c, 0, keepdims=True) if loop.tied else found.c
-      arguments = (found.y, found.m, dc, found.a.stack(), found.n)
-      return arguments if variables is None else (arguments, found.variables)
+      return (found.y, found.m, dc, found.a.stack(), found.n), found.variables
 
-    return (end, *tallies), back
+    return (end, *tallies), pull
 
-  end, *tallies = run(y, *coefficients)
+  end, *tallies = pullback.differentiable(solve, y, *coefficients)
   return end, tuple(tallies)
 
 
-Pull = Callable[[Cotangents, Sequence[tf.Tensor], list[tf.Variable]], Cotangents]
+Through = Callable[[Cotangents, Tensors, list[tf.Variable]], Cotangents]
 
 
-def _stored(loop: StageLoop, y: tf.Tensor, k: Coefficients) -> tuple[tf.Tensor, Tallies, Pull]:
+def _stored(loop: StageLoop, y: tf.Tensor, k: Coefficients) -> tuple[tf.Tensor, Tallies, Through]:
   """All steps at once, every stage kept."""
   d = loop.motion.num_steps
   end, tallies, kept = loop.forward(y, k, 0, d, room=d)
@@ -111,37 +106,18 @@ def _stored(loop: StageLoop, y: tf.Tensor, k: Coefficients) -> tuple[tf.Tensor, 
 
 def _recomputed(
   loop: StageLoop, y: tf.Tensor, k: Coefficients, segment: int
-) -> tuple[tf.Tensor, Tallies, Pull]:
+) -> tuple[tf.Tensor, Tallies, Through]:
   """Segment by segment: only the states before each are kept."""
   d = loop.motion.num_steps
-  segment = min(segment, d)
-  segments = -(-d // segment)
+  size = min(segment, d)
+  forward = lambda y, begin, end: loop.forward(y, k, begin, end, room=0)[:2]  # noqa: E731
+  end, tallies, pull = pullback.segmented(forward, y, loop.motion.nothing(y), d, size)
 
-  def bounds(j: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return j * segment, tf.minimum((j + 1) * segment, d)
+  def through(after: Cotangents, dtallies: Tensors, held: list[tf.Variable]) -> Cotangents:
+    def back(y: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Cotangents) -> Cotangents:
+      _, _, kept = loop.forward(y, k, begin, end, room=size)
+      return loop.backward(kept, k, begin, end, after, dtallies, held)
 
-  def advance(j: tf.Tensor, y: tf.Tensor, tallies: Tallies, starts: tf.TensorArray) -> tuple:
-    starts = starts.write(j, y)
-    y, increments, _ = loop.forward(y, k, *bounds(j), room=0)
-    return j + 1, y, added(tallies, increments), starts
+    return pull(after, back)
 
-  starts = tf.TensorArray(y.dtype, segments, element_shape=y.shape)
-  begin = (tf.constant(0), y, loop.motion.nothing(y), starts)
-  _, end, tallies, starts = tf.while_loop(
-    lambda j, *_: j < segments, advance, begin, maximum_iterations=segments
-  )
-  states = starts.stack()
-
-  def pull(after: Cotangents, dtallies: Sequence[tf.Tensor], held: list[tf.Variable]) -> Cotangents:
-    def through(j: tf.Tensor, after: Cotangents) -> tuple[tf.Tensor, Cotangents]:
-      _, _, kept = loop.forward(states[j], k, *bounds(j), room=segment)
-      return j - 1, loop.backward(kept, k, *bounds(j), after, dtallies, held)
-
-    return tf.while_loop(
-      lambda j, _: j >= 0,
-      through,
-      (tf.constant(segments - 1), after),
-      maximum_iterations=segments,
-    )[1]
-
-  return end, tallies, pull
+  return end, tallies, through
