@@ -29,6 +29,7 @@ BENCHMARKS = {
   'deep_laplacian': ['deep_laplacian.py'],
   'ffjord': ['ffjord.py'],
   'accuracy': ['accuracy.py'],
+  'checks': ['checks.py'],
 }
 flags.DEFINE_list('only', None, f'Which, of {", ".join(BENCHMARKS)}; default all.')
 flags.DEFINE_string('output_dir', 'runs/benchmarks', 'Folder for the JSON files.')
