@@ -29,9 +29,13 @@ INSTALL_REQUIRES = [
 
 PLOT_REQUIRES = ['matplotlib>=3.8']
 
+# The data set that needs no download.
+DIGITS_REQUIRES = ['scikit-learn>=1.3']
+
 # ruff and mypy are held to a range: a newer one may reject code that passes today.
 DEV_REQUIRES = [
   *PLOT_REQUIRES,
+  *DIGITS_REQUIRES,
   *('build>=1.0', 'mypy>=2.4,<3', 'pytest>=8.0', 'pytest-xdist>=3.5', 'ruff>=0.17,<0.18'),
 ]
 
@@ -65,7 +69,7 @@ setup(
   zip_safe=False,
   python_requires='>=3.10,<3.14',
   install_requires=INSTALL_REQUIRES,
-  extras_require={'plot': PLOT_REQUIRES, 'dev': DEV_REQUIRES},
+  extras_require={'plot': PLOT_REQUIRES, 'digits': DIGITS_REQUIRES, 'dev': DEV_REQUIRES},
   classifiers=[
     'Development Status :: 4 - Beta',
     'Intended Audience :: Education',

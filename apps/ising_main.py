@@ -27,6 +27,7 @@ from ma_keras.training import strategy as strategies
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(training_flags)
 flags.DEFINE_integer('side', 8, 'Lattice side L; N = L * L.', lower_bound=2)
+flags.DEFINE_integer('hidden_units', 512, 'Width H of the hidden layer.', lower_bound=1)
 flags.DEFINE_float('coupling', targets.CRITICAL_COUPLING, 'Bond energy over kT; default critical.')
 flags.DEFINE_enum('boundary', 'periodic', ('periodic', 'open'), 'Boundary of the lattice.')
 flags.DEFINE_enum(
@@ -48,6 +49,9 @@ flags.DEFINE_enum(
 flags.DEFINE_float(
   'force_weight', 0.0, 'Weight of the force-matching term of section 4.2.', lower_bound=0.0
 )
+
+flags.DEFINE_integer('steps_per_epoch', 100, 'Training steps per epoch.', lower_bound=1)
+flags.DEFINE_integer('eval_samples', 4096, 'Samples of the final measurement.', lower_bound=2)
 
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
@@ -118,11 +122,7 @@ def set_up(
 ) -> tuple[tf.distribute.Strategy, targets.Ising, training.VariationalFreeEnergy]:
   """Everything that can fail for a flag's sake, before any work is done."""
   strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
-  if FLAGS.jit_compile and FLAGS.strategy != 'tpu' and strategy.num_replicas_in_sync > 1:
-    raise ValueError(
-      f'--jit_compile compiles one replica, got {strategy.num_replicas_in_sync}: pass '
-      '--nojit_compile, or --strategy=one_device.'
-    )
+  strategies.check_compiled(strategy, FLAGS.strategy, FLAGS.jit_compile)
   target = targets.Ising(FLAGS.side, FLAGS.coupling, FLAGS.boundary)
   with strategy.scope():
     model = build_model(target)
@@ -168,7 +168,7 @@ def train(
     steps_per_epoch=FLAGS.steps_per_epoch,
     verbose=1 if sys.stdout.isatty() else 2,
     callbacks=[
-      training.Guard(exact, FLAGS.batch_size * FLAGS.steps_per_epoch),
+      training.BoundGuard(exact, FLAGS.batch_size * FLAGS.steps_per_epoch),
       *refinement(model),
       *logs,
       tf_keras.callbacks.BackupAndRestore(str(run.backup), delete_checkpoint=False),

@@ -1,9 +1,9 @@
 """Monge-Ampere flows: exact-likelihood generative models from a learnable scalar potential."""
 
-from ma_keras import export, integrators, objectives, potentials, samplers, symmetry, targets
+from ma_keras import data, export, integrators, objectives, potentials, samplers, symmetry, targets
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.certificate import Certificate
-from ma_keras.distributions import standard_normal_flow
+from ma_keras.distributions import data_space_flow, standard_normal_flow
 from ma_keras.flow import Horizon, Trajectory
 from ma_keras.version import __version__
 
@@ -13,6 +13,8 @@ __all__ = [
   'MongeAmpereBijector',
   'Trajectory',
   '__version__',
+  'data',
+  'data_space_flow',
   'export',
   'integrators',
   'objectives',

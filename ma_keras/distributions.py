@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -27,6 +28,34 @@ def standard_normal_flow(
   zero = tf.zeros([], bijector.dtype)
   base = tfd.Sample(tfd.Normal(zero, tf.ones_like(zero)), bijector.potential.event_size)
   return tfd.TransformedDistribution(base, bijector, name=name)
+
+
+def data_space_flow(
+  bijector: MongeAmpereBijector,
+  preprocessing: Any,
+  event_shape: Sequence[int] | None = None,
+  name: str = 'data_space_flow',
+) -> tfp.distributions.TransformedDistribution:
+  """The density of the data themselves: x = preprocessing(y), y = x(T) of the flow.
+
+  Samples come back as data, images if `event_shape` is theirs, and log_prob takes such and
+  includes the preprocessing's log-det.
+
+  Args:
+    bijector: The flow.
+    preprocessing: TFP bijector y -> x of R^N, one of `data.for_dataset`.
+    event_shape: Of one point, (28, 28, 1) say; [N] by default.
+    name: Name of the distribution.
+
+  Returns:
+    `tfd.TransformedDistribution` of the standard normal on R^N.
+  """
+  parts = [preprocessing, bijector]
+  if event_shape is not None:
+    size = bijector.potential.event_size
+    parts.insert(0, tfp.bijectors.Reshape(event_shape, event_shape_in=[size]))
+  base = standard_normal_flow(bijector).distribution
+  return tfd.TransformedDistribution(base, tfp.bijectors.Chain(parts), name=name)
 
 
 def push_forward(distribution: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

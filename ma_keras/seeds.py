@@ -112,6 +112,13 @@ def integers(shape: Sequence[int] | tf.Tensor, seed: Seed, number: int) -> tf.Te
   return _drawn(draw, shape, seed)
 
 
+def uniform(shape: Sequence[int] | tf.Tensor, seed: Seed, dtype: tf.DType) -> tf.Tensor:
+  """Numbers in [0, 1) of that shape, or [b, *shape] for a `PerSample` seed."""
+  return _drawn(
+    lambda shape, key: tf.random.stateless_uniform(shape, key, dtype=dtype), shape, seed
+  )
+
+
 def normal(shape: Sequence[int] | tf.Tensor, seed: Seed, dtype: tf.DType) -> tf.Tensor:
   """Standard normal numbers of that shape, or [b, *shape] for a `PerSample` seed."""
   return _drawn(lambda shape, key: tf.random.stateless_normal(shape, key, dtype=dtype), shape, seed)

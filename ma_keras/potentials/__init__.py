@@ -4,6 +4,7 @@ from ma_keras.potentials.activations import Activation
 from ma_keras.potentials.base import LaplacianMethod, Potential
 from ma_keras.potentials.hutchinson import Hutchinson
 from ma_keras.potentials.keras_model import KerasModel
+from ma_keras.potentials.local import LocallyConnected
 from ma_keras.potentials.mlp import MLP
 from ma_keras.potentials.one_hidden_layer import OneHiddenLayer
 from ma_keras.potentials.quadratic import Quadratic
@@ -17,6 +18,7 @@ __all__ = [
   'Hutchinson',
   'KerasModel',
   'LaplacianMethod',
+  'LocallyConnected',
   'OneHiddenLayer',
   'Potential',
   'Quadratic',

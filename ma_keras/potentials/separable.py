@@ -36,8 +36,9 @@ class Separable(Potential):
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
     name: str | None = None,
+    spread: float = 2.0,
   ) -> None:
-    """Spreads the units' centres over [-2, 2], w = 1, and draws a ~ Normal(0, 0.01/M).
+    """Spreads the units' centres over [-spread, spread], w = 1, and draws a ~ Normal(0, 0.01/M).
 
     Args:
       event_size: N.
@@ -47,6 +48,7 @@ class Separable(Potential):
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
       name: Module name.
+      spread: Largest distance of a centre from 0, where most of the data should lie.
 
     Raises:
       ValueError: A size is not positive or the activation is unknown.
@@ -58,7 +60,7 @@ class Separable(Potential):
     self.time_basis = time_basis
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='separable')
     shape = [units, event_size]
-    centres = tf.linspace(tf.constant(-2.0, dtype), 2.0, units) if units > 1 else [0.0]
+    centres = tf.linspace(tf.constant(-spread, dtype), spread, units) if units > 1 else [0.0]
     drawn = 0.1 * units**-0.5 * tf.random.stateless_normal(shape, key, dtype=dtype)
     self.kernel = tf.Variable(tf.ones(shape, dtype), name='kernel')
     self.bias = tf.Variable(

@@ -4,16 +4,30 @@
 """
 
 from ma_keras.training import determinism
-from ma_keras.training.callbacks import Guard, Snapshots, TrainingStopped
+from ma_keras.training.callbacks import (
+  BoundGuard,
+  DivergenceGuard,
+  Guard,
+  Snapshots,
+  TrainingStopped,
+)
+from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.free_energy import FreeEnergy, measure
+from ma_keras.training.likelihood import Likelihood, measure_likelihood
+from ma_keras.training.maximum_likelihood import MaximumLikelihood
 from ma_keras.training.optimizer import adam
 from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
 from ma_keras.training.variational import VariationalFreeEnergy
 
 __all__ = [
+  'BoundGuard',
+  'DivergenceGuard',
+  'FlowModel',
   'FreeEnergy',
   'Guard',
+  'Likelihood',
+  'MaximumLikelihood',
   'Refinement',
   'RunDirectory',
   'Snapshots',
@@ -22,4 +36,5 @@ __all__ = [
   'adam',
   'determinism',
   'measure',
+  'measure_likelihood',
 ]

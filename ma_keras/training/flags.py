@@ -27,7 +27,6 @@ flags.DEFINE_enum(
 flags.DEFINE_string('tpu', '', 'TPU address, for --strategy=tpu.')
 flags.DEFINE_bool('jit_compile', False, 'Compile the training step with XLA (TPUs always do).')
 
-flags.DEFINE_integer('hidden_units', 512, 'Width H of the hidden layer.', lower_bound=1)
 flags.DEFINE_integer('num_steps', 50, 'Integration steps d.', lower_bound=1)
 flags.DEFINE_float('step_size', 0.1, 'Step size epsilon; T = d * epsilon.', lower_bound=1e-12)
 flags.DEFINE_enum('integrator', 'rk4', sorted(integrators.TABLEAUS), 'Runge-Kutta method.')
@@ -53,7 +52,6 @@ flags.DEFINE_float(
 
 flags.DEFINE_integer('batch_size', 64, 'Global batch B, over all replicas.', lower_bound=1)
 flags.DEFINE_integer('epochs', 20, 'Epochs; a checkpoint is written after each.', lower_bound=1)
-flags.DEFINE_integer('steps_per_epoch', 100, 'Training steps per epoch.', lower_bound=1)
 flags.DEFINE_float(
   'learning_rate', 3e-3, "Adam's peak rate: linear warm-up, then cosine decay.", lower_bound=0.0
 )
@@ -61,5 +59,4 @@ flags.DEFINE_integer('warmup_steps', 100, 'Steps of the linear warm-up.', lower_
 flags.DEFINE_float(
   'gradient_clip', 10.0, 'Largest global norm of the gradient; 0 leaves it alone.', lower_bound=0.0
 )
-flags.DEFINE_integer('eval_samples', 4096, 'Samples of the final measurement.', lower_bound=2)
 flags.DEFINE_integer('eval_batch_size', 64, 'Samples measured at once.', lower_bound=1)

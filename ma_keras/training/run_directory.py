@@ -53,6 +53,11 @@ class RunDirectory:
     return self.root / 'weights' / 'final'
 
   @property
+  def best(self) -> pathlib.Path:
+    """The weights of the best epoch on validation data, a tf.train.Checkpoint prefix."""
+    return self.root / 'best' / 'weights'
+
+  @property
   def saved_model(self) -> pathlib.Path:
     """The exported flow."""
     return self.root / 'saved_model'

@@ -37,6 +37,19 @@ def make(name: str, tpu: str = '') -> Any:
   raise ValueError(f'`strategy` must be one of {list(STRATEGIES)}, got {name!r}.')
 
 
+def check_compiled(strategy: Any, name: str, jit_compile: bool) -> None:
+  """Refuses to compile training steps that several replicas take together.
+
+  Raises:
+    ValueError: `jit_compile`, several replicas, and no TPU.
+  """
+  if jit_compile and name != 'tpu' and strategy.num_replicas_in_sync > 1:
+    raise ValueError(
+      f'--jit_compile compiles one replica, got {strategy.num_replicas_in_sync}: pass '
+      '--nojit_compile, or --strategy=one_device.'
+    )
+
+
 def is_chief(strategy: Any) -> bool:
   """Whether this process writes the logs and figures."""
   resolver = strategy.cluster_resolver

@@ -9,27 +9,20 @@ import tf_keras
 
 from ma_keras import objectives, seeds
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import standard_normal_flow
 from ma_keras.targets.target import Target
+from ma_keras.training.flow_model import FlowModel
 
 
-class VariationalFreeEnergy(tf_keras.Model):
+class VariationalFreeEnergy(FlowModel):
   """Minimises L = E[ln p(x, T) + E(x)] over the potential, a bound on -ln Z from above. Eq. 7.
 
   The "data set" of `fit` is the list of sample numbers 0..B-1 of one global batch
   (`sample_numbers`). Step k draws all B latents, and random elements of the potential for every
-  one of them, from (seed, k) alone, and each replica takes the rows it was handed. So N
-  replicas train exactly as one with the same global batch, and a resumed run continues the
-  interrupted one.
+  one of them; each replica takes the rows it was handed.
 
   Attributes:
-    bijector: The flow that is trained.
     target: Energy and event size.
-    batch_size: B, over all replicas.
-    seed: Non-negative integer; with the step it names every random number of training.
     force_weight: Weight of the force-matching term of section 4.2.
-    stiffness_weight: Weight of the solver's stiffness.
-    refinements: How often the steps were halved so far (`training.Refinement`), int64 variable.
   """
 
   def __init__(
@@ -57,31 +50,18 @@ class VariationalFreeEnergy(tf_keras.Model):
       ValueError: The event sizes differ, a number is out of range, or the bijector has no
         stiffness to weigh.
     """
-    super().__init__(name=name)
+    super().__init__(bijector, batch_size, seed, stiffness_weight, name)
     if target.event_size != bijector.potential.event_size:
       raise ValueError(
         f'`target` has event_size={target.event_size}, but the potential has '
         f'{bijector.potential.event_size}: give both the same N.'
       )
-    if batch_size < 1 or force_weight < 0 or stiffness_weight < 0:
-      raise ValueError(
-        '`batch_size` must be positive, `force_weight` and `stiffness_weight` not negative, got '
-        f'{batch_size}, {force_weight} and {stiffness_weight}.'
-      )
-    if stiffness_weight > 0:
-      bijector.check_stiffness()
-    self.bijector = bijector
+    if force_weight < 0:
+      raise ValueError(f'`force_weight` must not be negative, got {force_weight}.')
     self.target = target
-    self.batch_size = batch_size
-    self.seed = seed
     self.force_weight = force_weight
-    self.stiffness_weight = stiffness_weight
-    self.refinements = tf.Variable(0, dtype=tf.int64, trainable=False, name='refinements')
     self._free_energy = tf_keras.metrics.Mean('free_energy_per_site', dtype=tf.float64)
     self._square = tf_keras.metrics.Mean('square', dtype=tf.float64)
-    # Metrics hold the global batch already; Keras would add up what the replicas return.
-    self.distribute_reduction_method = 'first'
-    self.built = True  # All variables exist; there is no call() to build from.
 
   @property
   def metrics(self) -> list[Any]:
@@ -92,22 +72,15 @@ class VariationalFreeEnergy(tf_keras.Model):
     """`steps` global batches, each the sample numbers 0..B-1."""
     return tf.data.Dataset.range(self.batch_size).batch(self.batch_size).repeat(steps)
 
-  def flow(self, seed: seeds.Seed) -> Any:
-    """The model p(x, T), with the draws of `seed` in its potential."""
-    return standard_normal_flow(self.bijector.with_seed(seed))
-
   def train_step(self, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
     """One Adam step on this replica's share `numbers` (int64 [b]) of the global batch."""
-    latent_seed, flow_seed = seeds.split(self._step_seed(), 2, salt='train_step')
-    per_sample = [seeds.PerSample(s, numbers, self.batch_size) for s in (latent_seed, flow_seed)]
-    latents = seeds.normal([self.target.event_size], per_sample[0], self.bijector.dtype)
+    latent_seed, flow_seed = self.per_sample_seeds(numbers, 'variational_free_energy')
+    latents = seeds.normal([self.target.event_size], latent_seed, self.bijector.dtype)
     with tf.GradientTape() as tape:
-      free_energies, penalties = self._terms(self.flow(per_sample[1]), latents)
+      free_energies, penalties = self._terms(self.flow(flow_seed), latents)
       # Summed over replicas by the optimizer: together the mean over the global batch.
       loss = tf.reduce_sum(free_energies + penalties) / self.batch_size
-    variables = self.trainable_variables
-    gradients = tape.gradient(loss, variables)
-    self.optimizer.apply_gradients(zip(gradients, variables))
+    self.descend(tape, loss)
     return self._updated_metrics(free_energies)
 
   def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -123,10 +96,6 @@ class VariationalFreeEnergy(tf_keras.Model):
       x = flow.bijector.forward(latents)
       penalties += self.force_weight * objectives.force_matching(flow, energy, x)
     return free_energies, penalties
-
-  def _step_seed(self) -> seeds.Seed:
-    seed = seeds.stateless(self.seed, salt='variational_free_energy')
-    return seeds.fold_in(seed, tf.cast(self.optimizer.iterations, tf.int32))
 
   def _updated_metrics(self, free_energies: tf.Tensor) -> dict[str, tf.Tensor]:
     per_site = tf.cast(free_energies, tf.float64) / self.target.event_size

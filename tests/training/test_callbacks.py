@@ -11,7 +11,7 @@ from ma_keras import training
 
 
 def guard(exact=-2.0, samples=100):
-  callback = training.Guard(exact, samples)
+  callback = training.BoundGuard(exact, samples)
   model = tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(1,))])
   callback.set_model(model)
   return callback

@@ -1,0 +1,25 @@
+"""Data: where they come from, their splits, and the way from them to R^N and back."""
+
+from ma_keras.data.batches import batches
+from ma_keras.data.dataset import Dataset, split
+from ma_keras.data.preprocessing import (
+  bits_per_dimension,
+  dequantised,
+  for_dataset,
+  pixels,
+  standardised,
+)
+from ma_keras.data.sources import load, load_file
+
+__all__ = [
+  'Dataset',
+  'batches',
+  'bits_per_dimension',
+  'dequantised',
+  'for_dataset',
+  'load',
+  'load_file',
+  'pixels',
+  'split',
+  'standardised',
+]

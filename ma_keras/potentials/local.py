@@ -1,0 +1,168 @@
+"""Hidden units that see a patch of an image each: local, and many times cheaper than dense ones."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from ma_keras import seeds
+from ma_keras.potentials import activations
+from ma_keras.potentials.base import Potential
+from ma_keras.potentials.time_basis import TimeBasis, amplitudes, starting
+
+
+class LocallyConnected(Potential):
+  """phi(t, x) = sum_pj a_pj(t) act(w_pj . x_p + b_pj), x_p the p-th k x k patch of the image x.
+
+  A hidden layer whose kernel vanishes outside patches: with H units in all it costs k^2/N of a
+  dense one. grad phi adds up over the patches, laplacian phi = sum_pj a_pj |w_pj|^2 act''(z_pj).
+  `shared=True` is a convolution: one kernel for all patches, amplitudes and biases of their own.
+
+  Patches are cut out of s x s blocks, s the stride, by slicing: no convolution and no gather,
+  which on CPUs are slow, just batches of matrix products.
+
+  Attributes:
+    kernel: w, variable [P, k^2 c, C]; [1, k^2 c, C] where shared.
+    bias: b, variable [P, 1, C].
+    amplitude: a, variable [P, C]; with a time basis its coefficients, [K, P, C].
+    image_shape: (height, width, channels); events are such images, flattened.
+    patch: k.
+    stride: s.
+    time_basis: How the amplitudes vary in time, or None.
+  """
+
+  self_contained = True
+
+  def __init__(
+    self,
+    image_shape: tuple[int, int, int],
+    patch: int,
+    stride: int,
+    units: int,
+    shared: bool = False,
+    activation: str = 'softplus',
+    time_basis: TimeBasis | None = None,
+    dtype: tf.DType = tf.float32,
+    seed: int | None = None,
+    name: str | None = None,
+  ) -> None:
+    """Draws w ~ Normal(0, 1/(k^2 c)), b = 0, a ~ Normal(0, 0.01/(units per pixel)): gentle.
+
+    Args:
+      image_shape: (height, width, channels).
+      patch: k, a multiple of the stride, at most height and width.
+      stride: s, a divisor of height and width.
+      units: C, units per patch.
+      shared: Whether all patches have one kernel.
+      activation: 'softplus' or 'log_cosh'.
+      time_basis: Makes the amplitudes functions of time; they start constant.
+      dtype: Floating dtype of the variables.
+      seed: Integer that makes the initial values reproducible; None draws fresh ones.
+      name: Module name.
+
+    Raises:
+      ValueError: A size is not positive, or patches do not tile the image.
+    """
+    height, width, channels = image_shape
+    super().__init__(height * width * channels, name=name)
+    _check(image_shape, patch, stride, units)
+    self.image_shape, self.patch, self.stride = tuple(image_shape), patch, stride
+    self.time_basis = time_basis
+    self._activation = activations.get(activation)
+    self._grid = tuple((side - patch) // stride + 1 for side in (height, width))
+    number, size = math.prod(self._grid), patch * patch * channels
+    seed = seeds.fresh() if seed is None else seed
+    kernel_seed, amplitude_seed = seeds.split(seed, 2, salt='locally_connected')
+    kernel_shape = [1 if shared else number, size, units]
+    drawn = tf.random.stateless_normal(kernel_shape, kernel_seed, dtype=dtype)
+    self.kernel = tf.Variable(size**-0.5 * drawn, name='kernel')
+    self.bias = tf.Variable(tf.zeros([number, 1, units], dtype), name='bias')
+    drawn = tf.random.stateless_normal([number, units], amplitude_seed, dtype=dtype)
+    gentle = 0.1 * (self.event_size / (number * units)) ** 0.5 / patch
+    self.amplitude = tf.Variable(starting(time_basis, gentle * drawn), name='amplitude')
+
+  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """phi(t, x), shape [...]."""
+    values = self._activation.value(self._hidden(x))
+    return self._per_point(tf.matmul(values, self._column(self._amplitude(t))), x)
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return self._gradient_and_laplacian(t, x)[0]
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    slopes, amplitude = self._activation.slope(self._hidden(x)), self._amplitude(t)
+    of_patches = self._matmul(amplitude[:, tf.newaxis] * slopes, transpose=True)
+    weights = amplitude * tf.reduce_sum(tf.square(self.kernel), axis=1)
+    laplacian = tf.matmul(self._activation.curvature(slopes), self._column(weights))
+    return self._assembled(of_patches, tf.shape(x)), self._per_point(laplacian, x)
+
+  def _hidden(self, x: tf.Tensor) -> tf.Tensor:
+    """z, [P, B, C], B all leading dimensions of x in one."""
+    return self._matmul(self._patches(x)) + self.bias
+
+  def _matmul(self, of_patches: tf.Tensor, transpose: bool = False) -> tf.Tensor:
+    """Patch by patch, or all of them in one product where the kernel is shared."""
+    if self.kernel.shape[0] > 1:
+      return tf.matmul(of_patches, self.kernel, transpose_b=transpose)
+    shape = tf.shape(of_patches)
+    rows = tf.reshape(of_patches, [-1, of_patches.shape[-1]])
+    product = tf.matmul(rows, self.kernel[0], transpose_b=transpose)
+    return tf.reshape(product, [shape[0], shape[1], product.shape[-1]])
+
+  def _patches(self, x: tf.Tensor) -> tf.Tensor:
+    """[..., N] -> [P, B, k^2 c]: (k/s)^2 shifted grids of blocks, side by side."""
+    (height, width, channels), s = self.image_shape, self.stride
+    blocks = tf.reshape(x, [-1, height // s, s, width // s, s, channels])
+    blocks = tf.transpose(blocks, [1, 3, 0, 2, 4, 5])
+    blocks = tf.reshape(blocks, [height // s, width // s, -1, s * s * channels])
+    rows, columns = self._grid
+    cut = tf.concat([blocks[i : i + rows, j : j + columns] for i, j in self._shifts()], axis=-1)
+    return tf.reshape(cut, [rows * columns, -1, cut.shape[-1]])
+
+  def _assembled(self, of_patches: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """The transpose of `_patches`: patches added where they were cut, [P, B, k^2 c] -> [..., N]."""
+    (height, width, channels), s = self.image_shape, self.stride
+    rows, columns = self._grid
+    size = of_patches.shape[-1]
+    shifts = self._shifts()
+    grids = tf.split(tf.reshape(of_patches, [rows, columns, -1, size]), len(shifts), axis=-1)
+    down, across = height // s - rows, width // s - columns
+    blocks = tf.add_n(
+      [
+        tf.pad(grid, [[i, down - i], [j, across - j], [0, 0], [0, 0]])
+        for grid, (i, j) in zip(grids, shifts)
+      ]
+    )
+    blocks = tf.reshape(blocks, [height // s, width // s, -1, s, s, channels])
+    return tf.reshape(tf.transpose(blocks, [2, 0, 3, 1, 4, 5]), shape)
+
+  def _shifts(self) -> list[tuple[int, int]]:
+    each = range(self.patch // self.stride)
+    return [(i, j) for i in each for j in each]
+
+  def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
+    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)
+
+  def _column(self, weights: tf.Tensor) -> tf.Tensor:
+    """[P, C] -> [P, C, 1]."""
+    return weights[..., tf.newaxis]
+
+  def _per_point(self, sums: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """[P, B, 1] -> [...], summed over patches."""
+    return tf.reshape(tf.reduce_sum(sums, axis=[0, 2]), tf.shape(x)[:-1])
+
+
+def _check(image_shape: tuple[int, int, int], patch: int, stride: int, units: int) -> None:
+  height, width, _ = image_shape
+  if min(*image_shape, patch, stride, units) < 1:
+    raise ValueError(
+      f'`image_shape`, `patch`, `stride` and `units` must be positive, got {image_shape}, {patch}, '
+      f'{stride} and {units}. For 28 x 28: patch=8, stride=4.'
+    )
+  if height % stride or width % stride or patch % stride or patch > min(height, width):
+    raise ValueError(
+      f'`stride` must divide height, width and `patch`, and `patch` fit into the image, got '
+      f'stride {stride}, patch {patch} and an image of {height} x {width}. For 28 x 28: patch=8, '
+      'stride=4.'
+    )

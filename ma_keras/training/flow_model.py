@@ -1,0 +1,84 @@
+"""What every objective's tf_keras model has in common: a flow, a batch size, a seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from ma_keras import seeds
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions import standard_normal_flow
+
+
+class FlowModel(tf_keras.Model):
+  """A flow to be trained by `fit`, in steps that are functions of (seed, number of the step).
+
+  Every random number of step k comes from (seed, k) and the number of its sample in the global
+  batch. So N replicas train exactly as one with the same global batch, and a resumed run
+  continues the interrupted one. Subclasses define `train_step`.
+
+  Attributes:
+    bijector: The flow that is trained.
+    batch_size: B, over all replicas.
+    seed: Non-negative integer; with the step it names every random number of training.
+    stiffness_weight: Weight of the solver's stiffness.
+    refinements: How often the steps were halved so far (`training.Refinement`), int64 variable.
+  """
+
+  def __init__(
+    self,
+    bijector: MongeAmpereBijector,
+    batch_size: int,
+    seed: int = 0,
+    stiffness_weight: float = 0.0,
+    name: str | None = None,
+  ) -> None:
+    """Checks the arguments.
+
+    Args:
+      bijector: The flow to train.
+      batch_size: B, over all replicas.
+      seed: Non-negative integer.
+      stiffness_weight: Weight of `MongeAmpereBijector.with_stiffness`, zero or positive.
+      name: Model name.
+
+    Raises:
+      ValueError: A number is out of range, or the bijector has no stiffness to weigh.
+    """
+    super().__init__(name=name)
+    if batch_size < 1 or stiffness_weight < 0:
+      raise ValueError(
+        '`batch_size` must be positive and `stiffness_weight` not negative, got '
+        f'{batch_size} and {stiffness_weight}.'
+      )
+    if stiffness_weight > 0:
+      bijector.check_stiffness()
+    self.bijector = bijector
+    self.batch_size = batch_size
+    self.seed = seed
+    self.stiffness_weight = stiffness_weight
+    self.refinements = tf.Variable(0, dtype=tf.int64, trainable=False, name='refinements')
+    # Metrics hold the global batch already; Keras would add up what the replicas return.
+    self.distribute_reduction_method = 'first'
+    self.built = True  # All variables exist; there is no call() to build from.
+
+  def flow(self, seed: seeds.Seed) -> Any:
+    """The model p(x, T), with the draws of `seed` in its potential."""
+    return standard_normal_flow(self.bijector.with_seed(seed))
+
+  def per_sample_seeds(self, numbers: tf.Tensor, salt: str) -> tuple[seeds.Seed, seeds.Seed]:
+    """Two seeds of the present step for these samples of the global batch, int64 [b]."""
+    step = seeds.stateless(self.seed, salt=salt)
+    step = seeds.fold_in(step, tf.cast(self.optimizer.iterations, tf.int32))
+    first, second = seeds.split(step, 2, salt='train_step')
+    return (
+      seeds.PerSample(first, numbers, self.batch_size),
+      seeds.PerSample(second, numbers, self.batch_size),
+    )
+
+  def descend(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
+    """One step of the optimiser, which sums the gradients of all replicas."""
+    variables = self.trainable_variables
+    self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))

@@ -1,0 +1,61 @@
+"""Splits: disjoint, complete, the same every time."""
+
+import numpy as np
+import pytest
+
+from ma_keras import data
+
+
+def numbered(count, size=2):
+  return np.arange(count * size, dtype=np.float32).reshape(count, size)
+
+
+def as_set(points):
+  return {tuple(row) for row in points}
+
+
+def test_the_splits_share_no_point_and_lose_none():
+  points = numbered(60)
+  found = data.split('numbers', points)
+  parts = [as_set(part) for part in (found.train, found.validation, found.test)]
+  assert [len(part) for part in parts] == [40, 10, 10]
+  assert set.union(*parts) == as_set(points)
+
+
+def test_given_test_points_stay_what_they_are():
+  test = -numbered(5) - 1
+  found = data.split('numbers', numbered(60), test)
+  assert (len(found.train), len(found.validation)) == (50, 10)
+  np.testing.assert_array_equal(found.test, test)
+  assert as_set(found.train) | as_set(found.validation) == as_set(numbered(60))
+
+
+def test_the_split_depends_on_its_seed_alone():
+  one, same, other = (data.split('numbers', numbered(60), seed=seed) for seed in (0, 0, 1))
+  np.testing.assert_array_equal(one.train, same.train)
+  assert as_set(one.validation) != as_set(other.validation)
+
+
+def test_images_are_flattened_and_their_shape_kept():
+  images = np.zeros([60, 4, 3, 1], np.uint8)
+  found = data.split('images', images, levels=256)
+  assert found.train.shape == (40, 12) and found.train.dtype == np.uint8
+  assert (found.event_shape, found.event_size, found.is_image) == ((4, 3, 1), 12, True)
+
+
+def test_rows_with_nan_are_named():
+  points = numbered(60)
+  points[[7, 9], 1] = np.nan
+  with pytest.raises(ValueError, match=r'2 rows, the first of them \[7, 9\]: remove'):
+    data.split('numbers', points)
+
+
+def test_values_beyond_the_levels_are_refused():
+  with pytest.raises(ValueError, match=r'0\.\.16, got 0\.\.20'):
+    data.split('digits', np.full([60, 2], 20) * np.eye(60, 2, dtype=int), levels=17)
+
+
+@pytest.mark.parametrize('shape', [(60,), (3, 2), (60, 0)])
+def test_too_little_is_refused(shape):
+  with pytest.raises(ValueError, match='at least 18 points'):
+    data.split('nothing', np.zeros(shape))

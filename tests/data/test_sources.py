@@ -1,0 +1,57 @@
+"""Where data come from, and what is said when they do not."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from ma_keras import data
+
+
+def test_the_digits_of_scikit_learn():
+  found = data.load('digits')
+  assert found.event_shape == (8, 8, 1) and found.levels == 17
+  assert (len(found.train), len(found.validation), len(found.test)) == (1199, 299, 299)
+  assert found.train.max() == 16
+
+
+def test_without_scikit_learn_one_line_says_what_to_install(monkeypatch):
+  monkeypatch.setitem(sys.modules, 'sklearn', None)
+  with pytest.raises(ValueError, match='pip install'):
+    data.load('digits')
+
+
+def test_an_unknown_data_set_ends_in_one_line():
+  with pytest.raises(ValueError, match='--dataset=digits') as caught:
+    data.load('no_such_data_set')
+  assert '\n' not in str(caught.value)
+
+
+def test_vectors_from_a_file(tmp_path):
+  points = np.random.default_rng(0).normal(size=(60, 3))
+  np.save(tmp_path / 'points.npy', points)
+  found = data.load_file(tmp_path / 'points.npy')
+  assert found.levels is None and found.event_shape == (3,) and found.name == 'points'
+  assert found.train.dtype == np.float32 and len(found.test) == 10
+
+
+def test_pixels_with_a_test_split_from_a_file(tmp_path):
+  train = np.random.default_rng(0).integers(0, 256, (60, 4, 4, 1), np.uint8)
+  np.savez(tmp_path / 'images.npz', train=train, test=train[:7])
+  found = data.load_file(tmp_path / 'images.npz')
+  assert found.levels == 256 and len(found.train) == 50
+  np.testing.assert_array_equal(found.test, train[:7].reshape(7, -1))
+
+
+def test_files_that_are_none(tmp_path):
+  (tmp_path / 'text.npy').write_text('no array')
+  with pytest.raises(ValueError, match=r'text\.npy cannot be read'):
+    data.load_file(tmp_path / 'text.npy')
+  with pytest.raises(ValueError, match=r'missing\.npy cannot be read'):
+    data.load_file(tmp_path / 'missing.npy')
+  np.savez(tmp_path / 'other.npz', points=np.zeros([60, 2]))
+  with pytest.raises(ValueError, match=r"no array 'train', only \['points'\]"):
+    data.load_file(tmp_path / 'other.npz')
+  np.save(tmp_path / 'words.npy', np.array(['a'] * 60))
+  with pytest.raises(ValueError, match='must hold numbers'):
+    data.load_file(tmp_path / 'words.npy')
