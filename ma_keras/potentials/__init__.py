@@ -3,6 +3,7 @@
 from ma_keras.potentials.activations import Activation
 from ma_keras.potentials.base import LaplacianMethod, Potential
 from ma_keras.potentials.hutchinson import Hutchinson
+from ma_keras.potentials.hyper_network import HyperNetwork
 from ma_keras.potentials.keras_model import KerasModel
 from ma_keras.potentials.local import LocallyConnected
 from ma_keras.potentials.mlp import MLP
@@ -16,6 +17,7 @@ __all__ = [
   'MLP',
   'Activation',
   'Hutchinson',
+  'HyperNetwork',
   'KerasModel',
   'LaplacianMethod',
   'LocallyConnected',

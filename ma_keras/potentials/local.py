@@ -9,7 +9,7 @@ import tensorflow as tf
 from ma_keras import seeds
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import TimeBasis, amplitudes, starting
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting
 
 
 class LocallyConnected(Potential):
@@ -42,7 +42,7 @@ class LocallyConnected(Potential):
     units: int,
     shared: bool = False,
     activation: str = 'softplus',
-    time_basis: TimeBasis | None = None,
+    time_basis: Basis | None = None,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
     name: str | None = None,

@@ -9,7 +9,7 @@ from ma_keras import seeds
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import apply_kernel
-from ma_keras.potentials.time_basis import TimeBasis, amplitudes, starting
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting
 from ma_keras.potentials.units import Units
 
 
@@ -40,7 +40,7 @@ class OneHiddenLayer(Potential):
     use_bias: bool = True,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
-    time_basis: TimeBasis | None = None,
+    time_basis: Basis | None = None,
     name: str | None = None,
   ) -> None:
     """Draws W ~ Normal(0, 1/N), b = 0, a ~ Normal(0, 1/H) x 0.1: a gentle, generic flow.

@@ -7,7 +7,7 @@ import tensorflow as tf
 from ma_keras import seeds
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import TimeBasis, amplitudes, starting
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting
 
 
 class Separable(Potential):
@@ -32,7 +32,7 @@ class Separable(Potential):
     event_size: int,
     units: int = 4,
     activation: str = 'softplus',
-    time_basis: TimeBasis | None = None,
+    time_basis: Basis | None = None,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
     name: str | None = None,

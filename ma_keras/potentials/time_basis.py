@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol
 
 import tensorflow as tf
 
@@ -42,7 +43,18 @@ class TimeBasis:
     return tf.stack(found[: self.size], axis=-1)
 
 
-def amplitudes(basis: TimeBasis | None, coefficients: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+class Basis(Protocol):
+  """Functions of time: a `TimeBasis`, a `HyperNetwork`, or your own."""
+
+  @property
+  def size(self) -> int:
+    """K; the first of them is 1."""
+
+  def values(self, t: tf.Tensor) -> tf.Tensor:
+    """[..., K] for times of shape [...]."""
+
+
+def amplitudes(basis: Basis | None, coefficients: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
   """a(t): the coefficients themselves where there is no basis, [...]; sum_k T_k(t) c_k otherwise.
 
   Args:
@@ -60,7 +72,7 @@ def amplitudes(basis: TimeBasis | None, coefficients: tf.Tensor, t: tf.Tensor) -
   return tf.tensordot(basis.values(tf.cast(t, coefficients.dtype)), coefficients, axes=1)
 
 
-def starting(basis: TimeBasis | None, amplitude: tf.Tensor) -> tf.Tensor:
+def starting(basis: Basis | None, amplitude: tf.Tensor) -> tf.Tensor:
   """The coefficients that make `amplitude` [...] constant in time: [...], or [K, ...]."""
   if basis is None:
     return amplitude

@@ -54,6 +54,7 @@ SUMS = {
   'amplitudes in time, hidden coordinates': lambda: in_time(4),
   'amplitudes in time, x': lambda: in_time(40),
   'layer and separable': image_potential,
+  'layer and patches': lambda: layer(6) + cases.local(2, image_shape=(3, 3, 1)),
   'many terms': many_terms,
   'random frames of a sum': lambda: OneElementPerInterval(
     image_potential(), square_lattice(3), HORIZON.step_size, 1

@@ -7,7 +7,9 @@ import tf_keras
 
 from ma_keras.potentials import (
   MLP,
+  HyperNetwork,
   KerasModel,
+  LocallyConnected,
   OneHiddenLayer,
   Potential,
   Quadratic,
@@ -86,6 +88,12 @@ def separable(activation='softplus', basis=None):
   return generic(Separable(EVENT_SIZE, 3, activation, basis, tf.float64))
 
 
+def local(patch=1, shared=False, basis=None, image_shape=(2, 2, 1), activation='softplus'):
+  stride = 1
+  made = LocallyConnected(image_shape, patch, stride, 3, shared, activation, basis, tf.float64)
+  return generic(made)
+
+
 def mlp(time_dependent=False, activation='softplus'):
   return generic(MLP(EVENT_SIZE, (5, 3), activation, time_dependent, tf.float64))
 
@@ -103,6 +111,10 @@ CASES = {
   'amplitudes in time': in_time,
   'separable': separable,
   'separable log_cosh in time': lambda: separable('log_cosh', TimeBasis(1.5, 2)),
+  'locally connected': local,
+  'locally connected in time': lambda: local(2, basis=TimeBasis(1.5, 2)),
+  'convolution log_cosh': lambda: local(shared=True, activation='log_cosh'),
+  'hyper-network': lambda: separable(basis=HyperNetwork(1.5, 3, 4, tf.float64)),
   'mlp': mlp,
   'mlp in time': lambda: mlp(time_dependent=True, activation='log_cosh'),
   'quadratic': quadratic,
