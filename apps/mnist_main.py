@@ -13,6 +13,7 @@ import math
 import pathlib
 import sys
 
+import mnist_figures
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -254,9 +255,20 @@ def report(
       **dataclasses.asdict(result),
     }
   )
+  draw_figures(points, model, run)
   print(result)
   if result.doubts():
     raise training.TrainingStopped(result.doubts())
+
+
+def draw_figures(
+  points: data.Dataset, model: training.MaximumLikelihood, run: training.RunDirectory
+) -> None:
+  """All figures, where matplotlib is to be had."""
+  try:
+    mnist_figures.draw(points, model, run)
+  except ImportError:
+    logging.warning("No figures: matplotlib is missing. pip install -e '.[plot]'")
 
 
 def main(argv: list[str]) -> None:

@@ -1,0 +1,132 @@
+"""The figures of apps/mnist_main.py: Figure 3 of the paper and its companions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import data, plotting, potentials, seeds, training
+
+COLUMNS = 10  # Images side by side.
+MOMENTS = 6  # Rows of a path.
+SCORED = 1000  # Test points behind the histogram of latents.
+
+
+def draw(
+  points: data.Dataset, model: training.MaximumLikelihood, run: training.RunDirectory
+) -> None:
+  """Writes every figure that the data and the potential allow, as PNG, into the run directory.
+
+  Raises:
+    ImportError: matplotlib is missing.
+  """
+  figures = {
+    'figure3a': likelihood(points, run),
+    'latents': plotting.latents(latents(points, model)),
+  }
+  if points.is_image:
+    figures['figure3b'] = path_to_noise(points, model)
+    figures['path_to_images'] = path_to_images(points, model)
+    figures['samples'] = samples(points, model)
+    figures['depths'] = depths(points, model)
+  separable = [
+    phi
+    for phi in (model.bijector.potential, *model.bijector.potential.submodules)
+    if isinstance(phi, potentials.Separable)
+  ]
+  if separable:
+    figures['pixel_maps'] = pixel_maps(points, model, separable[0])
+  for name, figure in figures.items():
+    figure.savefig(run.figure(name), dpi=150)
+    print(f'Figure: {run.figure(name)}')
+
+
+def likelihood(points: data.Dataset, run: training.RunDirectory) -> Any:
+  """Figure 3(a): what the run logged, beside the baselines where the data are theirs."""
+  metrics = run.read_metrics()
+  curves = {'training': metrics['nll'], 'validation': metrics['val_nll']}
+  baselines = plotting.MNIST_BASELINES if points.name == 'mnist' else None
+  return plotting.likelihood(metrics['epoch'], curves, baselines)
+
+
+def in_logits(points: data.Dataset, model: training.MaximumLikelihood, count: int) -> tf.Tensor:
+  """The first test points, dequantised, in the space of the flow."""
+  x = points.test[:count]
+  x = data.dequantised(x, model.seed) if points.levels else x
+  return model.preprocessing.inverse(tf.constant(x))
+
+
+def latents(points: data.Dataset, model: training.MaximumLikelihood) -> np.ndarray:
+  """Where test points flow to."""
+  y = in_logits(points, model, SCORED)
+  return np.concatenate([model.bijector.inverse(part).numpy() for part in batched(y)])
+
+
+def batched(y: tf.Tensor, size: int = 100) -> list[tf.Tensor]:
+  """Parts of at most `size` rows."""
+  return [y[i : i + size] for i in range(0, len(y), size)]
+
+
+def moments(model: training.MaximumLikelihood) -> list[float]:
+  """Times between whole steps, 0 and T among them."""
+  horizon = model.bijector.horizon
+  steps = np.linspace(0, horizon.num_steps, min(MOMENTS, horizon.num_steps + 1)).round()
+  return (steps * horizon.step_size).tolist()
+
+
+def path_to_noise(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
+  """Figure 3(b): test images flowing to the base distribution."""
+  times = moments(model)[::-1]
+  path = model.bijector.trajectory(in_logits(points, model, COLUMNS), times, reverse=True)
+  return plotting.flowing(as_images(points, path.states), path.times.numpy())
+
+
+def path_to_images(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
+  """Noise flowing to images."""
+  times = moments(model)
+  path = model.bijector.trajectory(noise(points, model, COLUMNS), times)
+  return plotting.flowing(as_images(points, path.states), path.times.numpy())
+
+
+def depths(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
+  """The same latents at d/2, d, 2 d and 4 d steps, as pixels."""
+  horizon, z = model.bijector.horizon, noise(points, model, COLUMNS)
+  numbers = [max(horizon.num_steps // 2, 1), *(horizon.num_steps * k for k in (1, 2, 4))]
+  flows = [model.bijector.copy(num_steps=d, step_size=horizon.time / d) for d in numbers]
+  pictures = [model.preprocessing.forward(flow.forward(z)) for flow in flows]
+  return plotting.flowing(as_images(points, tf.stack(pictures)), numbers, label='d')
+
+
+def samples(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
+  """A square of samples, as pixels."""
+  z = noise(points, model, COLUMNS * COLUMNS)
+  pictures = as_images(points, model.preprocessing.forward(model.bijector.forward(z)))
+  return plotting.gallery(pictures)
+
+
+def noise(points: data.Dataset, model: training.MaximumLikelihood, count: int) -> tf.Tensor:
+  """The same latents every time."""
+  return seeds.normal(
+    [count, points.event_size], seeds.stateless(model.seed, 'figures'), tf.float32
+  )
+
+
+def as_images(points: data.Dataset, states: tf.Tensor) -> np.ndarray:
+  """[..., N] -> [..., height, width, channels]."""
+  return states.numpy().reshape(*states.shape[:-1], *points.event_shape)
+
+
+def pixel_maps(
+  points: data.Dataset, model: training.MaximumLikelihood, separable: potentials.Separable
+) -> Any:
+  """What the one-dimensional units alone do to some pixels, over the range of the data."""
+  y = in_logits(points, model, SCORED).numpy()
+  values = np.linspace(y.min(), y.max(), 200, dtype=np.float32)
+  horizon = model.bijector.horizon
+  own = ma_keras.MongeAmpereBijector(separable, horizon.num_steps, horizon.step_size)
+  mapped = own.inverse(np.tile(values[:, np.newaxis], [1, points.event_size])).numpy()
+  chosen = np.linspace(0, points.event_size // 2 + points.event_shape[-1], 5).astype(int)
+  return plotting.pixel_maps(values, {f'pixel {i}': mapped[:, i] for i in chosen})

@@ -1,0 +1,25 @@
+"""Figures of the paper: arrays in, matplotlib figures out. Needs the `plot` extra."""
+
+from ma_keras.plotting.canvas import tile
+from ma_keras.plotting.density import (
+  MNIST_BASELINES,
+  flowing,
+  gallery,
+  latents,
+  likelihood,
+  pixel_maps,
+)
+from ma_keras.plotting.fluid import fluid
+from ma_keras.plotting.free_energy import free_energy
+
+__all__ = [
+  'MNIST_BASELINES',
+  'flowing',
+  'fluid',
+  'free_energy',
+  'gallery',
+  'latents',
+  'likelihood',
+  'pixel_maps',
+  'tile',
+]
