@@ -30,3 +30,35 @@ def test_figure_1_draws_one_density_per_time(tmp_path):
   figure = plotting.fluid(times, np.outer(1 + times, x), densities)
   assert len(figure.axes[0].collections) == 3
   figure.savefig(tmp_path / 'figure1.png')
+
+
+def test_figure_3a_shows_every_curve_and_baseline():
+  curves = {'training': np.array([1400.0, 1300.0]), 'validation': np.array([1390.0, 1310.0])}
+  figure = plotting.likelihood(np.arange(2), curves, {'MAF': 1300.5})
+  lines = figure.axes[0].lines
+  np.testing.assert_array_equal(lines[1].get_ydata(), curves['validation'])
+  assert set(lines[2].get_ydata()) == {1300.5}
+  low, high = figure.axes[0].get_ylim()
+  assert low < 1300 and high > 1390
+
+
+def test_figure_3b_has_a_row_per_moment_and_a_column_per_image():
+  images = np.random.default_rng(0).normal(size=(3, 4, 5, 5, 1))
+  figure = plotting.flowing(images, [0.0, 0.5, 1.0])
+  assert len(figure.axes) == 12
+  assert figure.axes[4].get_ylabel() == 't = 0.5'
+
+
+def test_normal_latents_lie_on_the_diagonal():
+  figure = plotting.latents(np.random.default_rng(0).normal(size=100_000))
+  points = figure.axes[1].lines[0]
+  np.testing.assert_allclose(points.get_ydata(), points.get_xdata(), atol=0.05)
+
+
+def test_pixel_maps_and_galleries_hold_what_they_were_given():
+  values = np.linspace(-1, 1, 5)
+  figure = plotting.pixel_maps(values, {'pixel 3': 2 * values})
+  np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), 2 * values)
+  images = np.random.default_rng(0).uniform(size=(9, 4, 4, 3))
+  shown = plotting.gallery(images).axes[0].images[0].get_array()
+  np.testing.assert_allclose(shown[5:9, 5:9], images[4].mean(axis=-1))

@@ -30,7 +30,7 @@ def dequantised(points: np.ndarray, seed: int, draw: int = 0) -> np.ndarray:
     float32 [n, N].
   """
   noise = np.random.default_rng([seed, draw]).random(points.shape, dtype=np.float32)
-  return points + noise
+  return points.astype(np.float32) + noise
 
 
 def pixels(

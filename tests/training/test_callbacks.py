@@ -58,3 +58,24 @@ def test_snapshots_are_taken_at_the_chosen_epochs(tmp_path):
   for epoch in range(4):
     snapshots.on_epoch_begin(epoch)
   assert {k: v.tolist() for k, v in run.read_snapshots().items()} == {0: [0, 0], 2: [1, 1]}
+
+
+def divergence_guard(best=math.inf):
+  callback = training.DivergenceGuard('nll', best)
+  callback.set_model(tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(1,))]))
+  return callback
+
+
+def test_a_validation_loss_that_blows_up_stops():
+  callback = divergence_guard()
+  for value in (1400.0, 1250.0, 1260.0):
+    callback.on_epoch_end(0, {'nll': 0.0, 'val_nll': value})
+  with pytest.raises(training.TrainingStopped, match=r'rose to 8741\.00 at epoch 4, from 1250\.00'):
+    callback.on_epoch_end(3, {'nll': 0.0, 'val_nll': 8741.0})
+
+
+def test_a_resumed_run_remembers_its_best_and_nan_stops():
+  with pytest.raises(training.TrainingStopped, match='from 1000'):
+    divergence_guard(1000.0).on_epoch_end(0, {'val_nll': 1100.0})
+  with pytest.raises(training.TrainingStopped):
+    divergence_guard(1000.0).on_epoch_end(0, {'val_nll': math.nan})

@@ -1,0 +1,133 @@
+"""The density app as a user runs it: in a process of its own, on data that need no download."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+APP = [sys.executable, str(ROOT / 'apps' / 'mnist_main.py')]
+TINY = ['--flagfile=apps/flagfiles/digits_tiny.flags']
+# Vectors in two dimensions: nothing but one dense layer.
+SMALL = [
+  *('--hidden_units=8', '--num_steps=4', '--step_size=0.25', '--batch_size=20', '--epochs=3'),
+  *('--warmup_steps=5', '--learning_rate=0.01', '--deterministic'),
+]
+
+
+def run(*flags, timeout=300):
+  return subprocess.run([*APP, *flags], capture_output=True, text=True, timeout=timeout, cwd=ROOT)
+
+
+def weights(path):
+  reader = tf.train.load_checkpoint(str(path / 'weights' / 'final'))
+  names = [n for n in reader.get_variable_to_shape_map() if 'potential' in n]
+  assert names
+  return {name: reader.get_tensor(name) for name in sorted(names)}
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+  path = tmp_path_factory.mktemp('digits')
+  return path, run(*TINY, f'--run_dir={path}')
+
+
+@pytest.fixture(scope='module')
+def vectors(tmp_path_factory):
+  rng = np.random.default_rng(0)
+  path = tmp_path_factory.mktemp('vectors') / 'vectors.npy'
+  np.save(path, rng.normal(size=(300, 2)) @ rng.normal(size=(2, 2)))
+  return f'--dataset_file={path}'
+
+
+def test_a_run_leaves_everything_behind(finished):
+  path, done = finished
+  assert done.returncode == 0, done.stderr
+  assert 'bits per dimension' in done.stdout.splitlines()[-1]
+  summary = json.loads((path / 'summary.json').read_text())
+  assert summary['num_points'] == 200 and summary['draws'] == 2
+  assert 0 < summary['integration_error'] < 0.1
+  assert summary['noise_error'] > 0 and summary['point_error'] > 0
+  for name in ('flags.txt', 'metrics.csv', 'backup', 'tensorboard', 'saved_model'):
+    assert (path / name).exists(), name
+  figures = {file.stem for file in path.glob('*.png')}
+  expected = {'figure3a', 'figure3b', 'path_to_images', 'samples', 'depths', 'latents'}
+  assert figures == {*expected, 'pixel_maps'}
+
+
+def test_the_exported_model_scores_and_draws_images(finished):
+  path, _ = finished
+  module = tf.saved_model.load(str(path / 'saved_model'))
+  drawn = module.sample(seed=tf.constant([1, 2]), n=tf.constant(5))
+  assert drawn['x'].shape == (5, 8, 8, 1)
+  scored = module.log_prob(drawn['x'])['log_prob']
+  np.testing.assert_allclose(scored, drawn['log_prob'], rtol=1e-2)
+
+
+def test_the_reported_weights_are_the_best_on_validation_data(finished):
+  path, _ = finished
+  assert (path / 'best' / 'weights.index').exists()
+  reader = tf.train.load_checkpoint(str(path / 'best' / 'weights'))
+  best = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+  for value in weights(path).values():
+    assert any(v.shape == value.shape and np.array_equal(v, value) for v in best.values())
+
+
+@pytest.mark.parametrize('moment', ['Epoch 2/3', '/epoch'])
+def test_a_killed_run_ends_where_an_uninterrupted_one_does(tmp_path, vectors, moment):
+  """SIGKILL in an epoch or between two, then the same command: equal weights, bit for bit."""
+  whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+  assert run(*SMALL, vectors, f'--run_dir={whole}').returncode == 0
+  command = [*APP, *SMALL, vectors, f'--run_dir={parts}']
+  process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+  for line in process.stdout:
+    if moment in line:
+      time.sleep(0.05)
+      process.send_signal(signal.SIGKILL)
+      break
+  process.wait()
+  resumed = run(*SMALL, vectors, f'--run_dir={parts}')
+  assert resumed.returncode == 0, resumed.stderr
+  one, two = weights(whole), weights(parts)
+  assert one.keys() == two.keys()
+  for name in one:
+    np.testing.assert_array_equal(one[name], two[name])
+
+
+def test_real_vectors_have_nats_and_no_bits(tmp_path, vectors):
+  done = run(*SMALL, vectors, f'--run_dir={tmp_path}')
+  assert done.returncode == 0, done.stderr
+  assert 'NLL' in done.stdout and 'bits' not in done.stdout
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    (['--dataset=no_such_data_set'], '--dataset=digits'),
+    (['--dataset_file=missing.npy'], 'cannot be read'),
+    (['--dataset=digits', '--local=8,4'], 'patch,stride,units'),
+    (['--dataset=digits', '--local=8,3,1'], '`stride` must divide'),
+    (['--dataset=digits', '--hidden_units=0'], 'potential is empty'),
+    (['--dataset=digits', '--batch_size=5000'], '`batch_size` must be at most'),
+    (['--dataset=digits', '--run_dir=/proc/nowhere'], '`--run_dir`'),
+  ],
+)
+def test_bad_flags_end_in_one_line(tmp_path, flags, message):
+  done = run(f'--run_dir={tmp_path / "run"}', *flags)
+  assert done.returncode == 1
+  last = done.stderr.strip().splitlines()[-1]
+  assert last.startswith('mnist_main:') and message in last
+  assert 'Traceback' not in done.stderr
+
+
+def test_another_model_in_the_same_directory_is_refused(finished):
+  path, _ = finished
+  done = run(*TINY, f'--run_dir={path}', '--local=4,2,5')
+  assert done.returncode == 1
+  assert '--local=4,2,5' in done.stderr.strip().splitlines()[-1]

@@ -1,0 +1,91 @@
+"""Held-out likelihood and its errors, against a Gaussian whose likelihood is known."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import ma_keras
+from ma_keras import data, training
+
+tfb = tfp.bijectors
+MATRIX = np.array([[0.5, 0.2], [0.2, -0.3]])
+X = np.random.default_rng(0).normal(size=(500, 2))
+
+
+def gaussian(num_steps):
+  """The flow of x.A x/2 over T=1: Normal(0, exp(2 A))."""
+  phi = ma_keras.potentials.Quadratic(MATRIX, tf.float64)
+  return ma_keras.MongeAmpereBijector(phi, num_steps, 1.0 / num_steps)
+
+
+def exact():
+  """-ln p of Normal(0, exp(2 A)) at X."""
+  values, vectors = np.linalg.eigh(MATRIX)
+  z = (X @ vectors) * np.exp(-values)
+  return np.sum(z**2, axis=1) / 2 + np.log(2 * np.pi) + np.trace(MATRIX)
+
+
+def measured(num_steps, tolerance=0.1, **kwargs):
+  return training.measure_likelihood(
+    gaussian(num_steps), tfb.Identity(), X, batch_size=64, tolerance=tolerance, **kwargs
+  )
+
+
+def test_it_is_the_likelihood_of_the_gaussian_with_the_error_of_the_mean():
+  found = measured(20)
+  assert found.nll == pytest.approx(np.mean(exact()), abs=1e-6)
+  assert found.point_error == pytest.approx(np.std(exact(), ddof=1) / np.sqrt(500), rel=1e-4)
+  assert (found.noise_error, found.bits_per_dimension) == (0.0, None)
+  assert (found.num_points, found.trained_steps, found.num_steps) == (500, 20, 40)
+
+
+def test_steps_are_halved_until_the_likelihood_stands_still():
+  found = measured(1, tolerance=1e-7)
+  assert found.num_steps >= 8
+  assert found.integration_error <= 1e-7
+  assert abs(found.nll - np.mean(exact())) < 1e-7
+  assert abs(found.nll_at_trained_steps - np.mean(exact())) > 1e-5
+  assert not found.doubts()
+
+
+def test_the_integration_error_is_the_change_on_halving():
+  coarse, fine = measured(1, tolerance=np.inf), measured(2, tolerance=np.inf)
+  change = abs(coarse.nll - coarse.nll_at_trained_steps)
+  assert coarse.integration_error == pytest.approx(change, rel=1e-9)
+  assert coarse.nll == pytest.approx(fine.nll_at_trained_steps, rel=1e-12)
+  assert coarse.integration_error > 10 * fine.integration_error
+
+
+def test_an_error_above_the_tolerance_is_doubted():
+  found = measured(1, tolerance=np.inf)
+  assert 'stiffness_weight' in found.doubts(tolerance=found.integration_error / 2)
+
+
+def test_noise_has_an_error_of_its_own():
+  """Over many draws of noise, the mean of two scatters as its error says."""
+  images = np.random.default_rng(0).integers(0, 256, (40, 2))
+  phi = ma_keras.potentials.Quadratic(MATRIX)
+  flow = ma_keras.MongeAmpereBijector(phi, 4, 0.25)
+
+  def run(seed):
+    return training.measure_likelihood(
+      flow, data.pixels(), images, 256, batch_size=40, seed=seed, draws=2
+    )
+
+  results = [run(seed) for seed in range(20)]
+  scatter = np.std([r.nll for r in results], ddof=1)
+  error = np.sqrt(np.mean([r.noise_error**2 for r in results]))
+  assert 0.6 < scatter / error < 1.6
+  assert 'bits per dimension' in str(results[0])
+
+
+def test_the_bits_are_those_of_the_density_of_pixels():
+  images = np.random.default_rng(0).integers(0, 256, (40, 2))
+  phi = ma_keras.potentials.Quadratic(MATRIX)
+  flow = ma_keras.MongeAmpereBijector(phi, 4, 0.25)
+  found = training.measure_likelihood(flow, data.pixels(), images, 256, batch_size=7)
+  density = ma_keras.data_space_flow(flow.refined(), data.pixels())
+  x = data.dequantised(images, 0)
+  expected = -np.mean(density.log_prob(x)) / (2 * np.log(2))
+  assert found.bits_per_dimension == pytest.approx(expected, rel=1e-5)
