@@ -35,6 +35,7 @@ flags.DEFINE_integer('split_seed', 0, 'Chooses the validation points.', lower_bo
 flags.DEFINE_integer('hidden_units', 1024, 'Dense hidden units H; 0: none.', lower_bound=0)
 flags.DEFINE_integer('separable_units', 0, 'Units per pixel; 0: none.', lower_bound=0)
 flags.DEFINE_float('separable_spread', 2.0, 'They are centred within +- this.', lower_bound=0.0)
+flags.DEFINE_float('separable_steepness', 1.0, 'Their first steepness.', lower_bound=1e-6)
 flags.DEFINE_string(
   'local', '', 'Locally connected layers, patch,stride,units each: 8,4,64 or 8,4,64+14,7,32.'
 )
@@ -47,8 +48,18 @@ flags.DEFINE_integer(
 
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
-  *('dataset', 'split_seed', 'hidden_units', 'separable_units', 'separable_spread', 'local'),
-  *('basis_size', 'seed', 'batch_size', 'num_steps', 'step_size', 'integrator', 'step_jitter'),
+  *('dataset', 'split_seed', 'hidden_units', 'separable_units', 'separable_spread'),
+  *(
+    'separable_steepness',
+    'local',
+    'basis_size',
+    'seed',
+    'batch_size',
+    'num_steps',
+    'step_size',
+    'integrator',
+    'step_jitter',
+  ),
   *('refine_tolerance', 'stiffness_weight'),
 )
 
@@ -78,6 +89,7 @@ def build_potential(points: data.Dataset) -> potentials.Potential:
         points.event_size,
         FLAGS.separable_units,
         spread=FLAGS.separable_spread,
+        steepness=FLAGS.separable_steepness,
         time_basis=basis,
         seed=FLAGS.seed,
       )

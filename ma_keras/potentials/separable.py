@@ -37,8 +37,9 @@ class Separable(Potential):
     seed: int | None = None,
     name: str | None = None,
     spread: float = 2.0,
+    steepness: float = 1.0,
   ) -> None:
-    """Spreads the units' centres over [-spread, spread], w = 1, and draws a ~ Normal(0, 0.01/M).
+    """Spreads centres over [-spread, spread], w = steepness, and draws a ~ Normal(0, 0.01/M).
 
     Args:
       event_size: N.
@@ -49,23 +50,27 @@ class Separable(Potential):
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
       name: Module name.
       spread: Largest distance of a centre from 0, where most of the data should lie.
+      steepness: Initial w: sharp edges in the marginals, such as those of dequantised zeros in
+        logit space, ask for two or three.
 
     Raises:
-      ValueError: A size is not positive or the activation is unknown.
+      ValueError: A number is not positive or the activation is unknown.
     """
     super().__init__(event_size, name=name)
-    if units < 1:
-      raise ValueError(f'`units` must be positive, got {units}. Four per coordinate is usual.')
+    if units < 1 or spread < 0 or steepness <= 0:
+      raise ValueError(
+        '`units` and `steepness` must be positive and `spread` not negative, got '
+        f'{units}, {steepness} and {spread}. Four units per coordinate are usual.'
+      )
     self._activation = activations.get(activation)
     self.time_basis = time_basis
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='separable')
     shape = [units, event_size]
     centres = tf.linspace(tf.constant(-spread, dtype), spread, units) if units > 1 else [0.0]
     drawn = 0.1 * units**-0.5 * tf.random.stateless_normal(shape, key, dtype=dtype)
-    self.kernel = tf.Variable(tf.ones(shape, dtype), name='kernel')
-    self.bias = tf.Variable(
-      -tf.cast(centres, dtype)[:, tf.newaxis] * tf.ones(shape, dtype), name='bias'
-    )
+    kernel = tf.fill(shape, tf.constant(steepness, dtype))
+    self.kernel = tf.Variable(kernel, name='kernel')
+    self.bias = tf.Variable(-tf.cast(centres, dtype)[:, tf.newaxis] * kernel, name='bias')
     self.amplitude = tf.Variable(starting(time_basis, drawn), name='amplitude')
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

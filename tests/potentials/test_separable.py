@@ -48,8 +48,15 @@ def test_one_seed_gives_one_start_and_amplitudes_begin_constant():
   assert np.any(Separable(3, 4, seed=6).amplitude != one.amplitude)
 
 
+def test_units_are_centred_where_they_should_be_and_as_steep():
+  potential = Separable(2, 5, spread=6.0, steepness=3.0)
+  centres = -potential.bias.numpy() / potential.kernel.numpy()
+  np.testing.assert_allclose(centres[:, 0], [-6, -3, 0, 3, 6], atol=1e-6)
+  np.testing.assert_array_equal(potential.kernel, np.full([5, 2], 3.0))
+
+
 def test_bad_arguments():
-  with pytest.raises(ValueError, match='`units` must be positive, got 0'):
+  with pytest.raises(ValueError, match=r'`units` and `steepness` must be positive .* got 0'):
     Separable(3, 0)
   with pytest.raises(ValueError, match=r"`activation` must be one of .*got 'relu'"):
     Separable(3, 2, 'relu')
