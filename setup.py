@@ -65,7 +65,7 @@ setup(
   license_files=['LICENSE'],
   keywords='normalizing-flow monge-ampere generative-model tensorflow-probability ising',
   packages=find_packages(include=['ma_keras', 'ma_keras.*']),
-  package_data={'ma_keras': ['py.typed']},
+  package_data={'ma_keras': ['py.typed'], 'ma_keras.pretrained': ['*.npz', '*.md']},
   zip_safe=False,
   python_requires='>=3.10,<3.14',
   install_requires=INSTALL_REQUIRES,

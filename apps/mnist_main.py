@@ -12,6 +12,7 @@ import dataclasses
 import math
 import pathlib
 import sys
+from typing import Any
 
 import mnist_figures
 import numpy as np
@@ -256,21 +257,30 @@ def report(
   x = points.test[: FLAGS.eval_points or None]
   result = measure(model.bijector, model, x, points.levels, FLAGS.eval_draws)
   tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
+  kept = summary(points, model, result)
   shape = points.event_shape if points.is_image else None
-  export.save(ma_keras.data_space_flow(model.bijector, model.preprocessing, shape), run.saved_model)
-  parameters = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-  run.write_summary(
-    {
-      'seed': FLAGS.seed,
-      'version': ma_keras.__version__,
-      'parameters': parameters,
-      **dataclasses.asdict(result),
-    }
-  )
+  trained = ma_keras.model_file.Model(model.bijector, model.preprocessing, shape, kept)
+  ma_keras.model_file.save(run.model, trained)
+  export.save(trained.flow(), run.saved_model)
+  run.write_summary(kept)
   draw_figures(points, model, run)
   print(result)
   if result.doubts():
     raise training.TrainingStopped(result.doubts())
+
+
+def summary(
+  points: data.Dataset, model: training.MaximumLikelihood, result: training.Likelihood
+) -> dict[str, Any]:
+  """What is to be known of the trained model, as plain values."""
+  return {
+    'dataset': points.name,
+    'split_seed': FLAGS.split_seed,
+    'seed': FLAGS.seed,
+    'version': ma_keras.__version__,
+    'parameters': sum(int(np.prod(v.shape)) for v in model.trainable_variables),
+    **dataclasses.asdict(result),
+  }
 
 
 def draw_figures(

@@ -3,23 +3,23 @@
 from ma_keras.data.batches import batches
 from ma_keras.data.dataset import Dataset, split
 from ma_keras.data.preprocessing import (
+  Pixels,
+  Standardised,
   bits_per_dimension,
   dequantised,
   for_dataset,
-  pixels,
-  standardised,
 )
 from ma_keras.data.sources import load, load_file
 
 __all__ = [
   'Dataset',
+  'Pixels',
+  'Standardised',
   'batches',
   'bits_per_dimension',
   'dequantised',
   'for_dataset',
   'load',
   'load_file',
-  'pixels',
   'split',
-  'standardised',
 ]

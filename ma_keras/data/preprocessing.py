@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -33,62 +34,82 @@ def dequantised(points: np.ndarray, seed: int, draw: int = 0) -> np.ndarray:
   return points.astype(np.float32) + noise
 
 
-def pixels(
-  levels: int = 256, margin: float = MARGIN, dtype: tf.DType = tf.float32
-) -> tfp.bijectors.Bijector:
+class Pixels(tfp.bijectors.Chain):
   """y -> x: logit space R^N to pixel space, y = logit(lambda + (1 - 2 lambda) x / levels).
 
-  `tfd.TransformedDistribution(flow, pixels())` is the density of dequantised pixels x in
+  `tfd.TransformedDistribution(flow, Pixels())` is the density of dequantised pixels x in
   [0, levels); its log-det is the Jacobian of the MAF paper's preprocessing.
-
-  Args:
-    levels: How many values a pixel takes.
-    margin: lambda, in [0, 1/2): keeps y finite at both ends.
-    dtype: Of x and y.
-
-  Returns:
-    A TFP bijector.
-
-  Raises:
-    ValueError: An argument is out of range.
   """
-  if levels < 2 or not 0 <= margin < 0.5:
-    raise ValueError(
-      f'`levels` must be at least 2 and `margin` in [0, 0.5), got {levels} and {margin}. '
-      'MNIST: 256 and 1e-6.'
-    )
-  scale = tfb.Scale(tf.constant(levels / (1 - 2 * margin), dtype))
-  return tfb.Chain([scale, tfb.Shift(tf.constant(-margin, dtype)), tfb.Sigmoid()], name='pixels')
+
+  def __init__(
+    self,
+    levels: int = 256,
+    margin: float = MARGIN,
+    dtype: tf.DType = tf.float32,
+    name: str = 'pixels',
+  ) -> None:
+    """Checks the arguments.
+
+    Args:
+      levels: How many values a pixel takes.
+      margin: lambda, in [0, 1/2): keeps y finite at both ends.
+      dtype: Of x and y.
+      name: Name of the ops.
+
+    Raises:
+      ValueError: An argument is out of range.
+    """
+    parameters = dict(locals())
+    if levels < 2 or not 0 <= margin < 0.5:
+      raise ValueError(
+        f'`levels` must be at least 2 and `margin` in [0, 0.5), got {levels} and {margin}. '
+        'MNIST: 256 and 1e-6.'
+      )
+    scale = tfb.Scale(tf.constant(levels / (1 - 2 * margin), dtype))
+    shift = tfb.Shift(tf.constant(-margin, dtype))
+    super().__init__([scale, shift, tfb.Sigmoid()], parameters=parameters, name=name)
 
 
-def standardised(train: np.ndarray) -> tfp.bijectors.Bijector:
-  """y -> x = mean + deviation y, coordinate by coordinate, of the training points.
+class Standardised(tfp.bijectors.Chain):
+  """y -> x = mean + deviation y, coordinate by coordinate."""
 
-  Args:
-    train: Shape [n, N].
+  def __init__(self, mean: Any, deviation: Any, name: str = 'standardised') -> None:
+    """Checks the arguments.
 
-  Returns:
-    A TFP bijector.
+    Args:
+      mean: Shape [N].
+      deviation: Shape [N], positive.
+      name: Name of the ops.
 
-  Raises:
-    ValueError: A coordinate is constant.
-  """
-  mean, deviation = train.mean(axis=0, dtype=np.float64), train.std(axis=0, dtype=np.float64)
-  constant = np.flatnonzero(deviation == 0)
-  if constant.size:
-    raise ValueError(
-      f'The data must vary in every coordinate, but columns {constant[:5].tolist()} are constant: '
-      'remove them.'
-    )
-  return tfb.Chain(
-    [tfb.Shift(mean.astype(np.float32)), tfb.Scale(deviation.astype(np.float32))],
-    name='standardised',
-  )
+    Raises:
+      ValueError: A deviation is not positive.
+    """
+    parameters = dict(locals())
+    constant = np.flatnonzero(~(np.asarray(deviation) > 0))
+    if constant.size:
+      raise ValueError(
+        'The data must vary in every coordinate, but these columns do not: '
+        f'{constant[:5].tolist()}. Remove them.'
+      )
+    super().__init__([tfb.Shift(mean), tfb.Scale(deviation)], parameters=parameters, name=name)
 
 
 def for_dataset(data: Dataset) -> tfp.bijectors.Bijector:
-  """y -> x of the data: `pixels` where they are quantised, `standardised` where they are not."""
-  return pixels(data.levels) if data.levels else standardised(data.train)
+  """y -> x of the data: `Pixels` where they are quantised, else `Standardised` by training points.
+
+  Args:
+    data: The data set.
+
+  Returns:
+    A TFP bijector.
+
+  Raises:
+    ValueError: A coordinate of the training points is constant.
+  """
+  if data.levels:
+    return Pixels(data.levels)
+  train = data.train.astype(np.float64)
+  return Standardised(np.float32(train.mean(axis=0)), np.float32(train.std(axis=0)))
 
 
 def bits_per_dimension(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import tensorflow as tf
 
@@ -78,6 +78,19 @@ class Potential(tf.Module, abc.ABC):
       )
     self.event_size = int(event_size)
     self._laplacian_method: LaplacianMethod | None = None
+
+  def config(self) -> dict[str, Any]:
+    """The constructor's arguments, as plain numbers, strings, lists and bases of time.
+
+    What `model_file.save` writes; a potential of your own needs none unless it is to be saved so.
+
+    Raises:
+      NotImplementedError: The class has no such description.
+    """
+    raise NotImplementedError(
+      f'{type(self).__name__} has no config(): define one that returns its constructor arguments, '
+      'or save its variables by tf.train.Checkpoint.'
+    )
 
   @abc.abstractmethod
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

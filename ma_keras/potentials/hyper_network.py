@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import tensorflow as tf
 
@@ -60,6 +61,10 @@ class HyperNetwork(tf.Module):
     self.slope = tf.Variable(steepness, name='slope')
     self.shift = tf.Variable(-steepness * tf.cast(centres, dtype), name='shift')
     self.mixing = tf.Variable(drawn / math.sqrt(width), name='mixing')
+
+  def config(self) -> dict[str, Any]:
+    """The constructor's arguments."""
+    return {'time': self.time, 'size': self.size, 'width': self.slope.shape[0]}
 
   def values(self, t: tf.Tensor) -> tf.Tensor:
     """(1, g(t)), [..., K] for times of shape [...]."""

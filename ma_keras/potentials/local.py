@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import tensorflow as tf
 
@@ -29,6 +30,7 @@ class LocallyConnected(Potential):
     image_shape: (height, width, channels); events are such images, flattened.
     patch: k.
     stride: s.
+    shared: Whether all patches have one kernel.
     time_basis: How the amplitudes vary in time, or None.
   """
 
@@ -68,6 +70,7 @@ class LocallyConnected(Potential):
     super().__init__(height * width * channels, name=name)
     _check(image_shape, patch, stride, units)
     self.image_shape, self.patch, self.stride = tuple(image_shape), patch, stride
+    self.shared = shared
     self.time_basis = time_basis
     self._activation = activations.get(activation)
     self._grid = tuple((side - patch) // stride + 1 for side in (height, width))
@@ -81,6 +84,18 @@ class LocallyConnected(Potential):
     drawn = tf.random.stateless_normal([number, units], amplitude_seed, dtype=dtype)
     gentle = 0.1 * (self.event_size / (number * units)) ** 0.5 / patch
     self.amplitude = tf.Variable(starting(time_basis, gentle * drawn), name='amplitude')
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    return {
+      'image_shape': list(self.image_shape),
+      'patch': self.patch,
+      'stride': self.stride,
+      'units': self.kernel.shape[-1],
+      'shared': self.shared,
+      'activation': self._activation.name,
+      'time_basis': self.time_basis,
+    }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""

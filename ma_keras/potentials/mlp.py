@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -56,7 +57,7 @@ class MLP(Potential):
         f'`hidden_units` must hold at least one positive width, got {tuple(hidden_units)}. '
         'For example (64, 64).'
       )
-    self._jet = activations.get_jet(activation)
+    self.activation, self._jet = activation, activations.get_jet(activation)
     self.time_dependent = time_dependent
     widths = (event_size + int(time_dependent), *hidden_units)
     seed = seeds.fresh() if seed is None else seed
@@ -72,6 +73,15 @@ class MLP(Potential):
     self.amplitude = tf.Variable(
       _scaled_normal((widths[-1],), 0.1 * widths[-1] ** -0.5, keys[-1], dtype), name='amplitude'
     )
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    return {
+      'event_size': self.event_size,
+      'hidden_units': [bias.shape[0] for bias in self.biases],
+      'activation': self.activation,
+      'time_dependent': self.time_dependent,
+    }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -80,6 +82,16 @@ class OneHiddenLayer(Potential):
       starting(time_basis, 0.1 * hidden_units**-0.5 * drawn), name='amplitude'
     )
     self._prepared_norms: tf.Tensor | None = None
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    return {
+      'event_size': self.event_size,
+      'hidden_units': self.hidden_units,
+      'activation': self.activation,
+      'use_bias': self.bias is not None,
+      'time_basis': self.time_basis,
+    }
 
   def start_gaussian(self, covariance: np.ndarray, time: float) -> None:
     """Sets phi(x) = x.A x/2 + O(x^4) with A = ln(C)/(2 T): near 0, the flow to Normal(0, C).

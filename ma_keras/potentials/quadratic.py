@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -45,6 +47,10 @@ class Quadratic(Potential):
       )
     super().__init__(shape[0], name=name)
     self.matrix = tf.Variable(tf.cast(matrix, dtype), name='matrix')
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    return {'matrix': self.matrix.numpy().tolist()}
 
   @property
   def symmetric_matrix(self) -> tf.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from ma_keras import seeds
@@ -72,6 +74,15 @@ class Separable(Potential):
     self.kernel = tf.Variable(kernel, name='kernel')
     self.bias = tf.Variable(-tf.cast(centres, dtype)[:, tf.newaxis] * kernel, name='bias')
     self.amplitude = tf.Variable(starting(time_basis, drawn), name='amplitude')
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    return {
+      'event_size': self.event_size,
+      'units': self.kernel.shape[0],
+      'activation': self._activation.name,
+      'time_basis': self.time_basis,
+    }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -38,6 +39,10 @@ class Sum(Potential):
       raise ValueError(f'`terms` must share one dtype, got {dtypes}: build them with the same.')
     super().__init__(sizes[0], name=name)
     self.terms = tuple(leaf for term in terms for leaf in _leaves(term))
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    return {'terms': list(self.terms)}
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""

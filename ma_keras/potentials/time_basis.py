@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from typing import Any, Protocol
 
 import tensorflow as tf
 
@@ -33,6 +33,10 @@ class TimeBasis:
       raise ValueError(f'`time` must be positive, got {self.time}: it is num_steps * step_size.')
     if int(self.size) != self.size or self.size < 1:
       raise ValueError(f'`size` must be a positive integer, got {self.size}. Three is usual.')
+
+  def config(self) -> dict[str, Any]:
+    """The constructor's arguments."""
+    return {'time': self.time, 'size': self.size}
 
   def values(self, t: tf.Tensor) -> tf.Tensor:
     """T_k(2 t/T - 1), [..., K] for times of shape [...]."""

@@ -58,6 +58,11 @@ class RunDirectory:
     return self.root / 'best' / 'weights'
 
   @property
+  def model(self) -> pathlib.Path:
+    """The trained model in one file: `ma_keras.load`."""
+    return self.root / 'model.npz'
+
+  @property
   def saved_model(self) -> pathlib.Path:
     """The exported flow."""
     return self.root / 'saved_model'

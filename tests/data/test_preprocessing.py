@@ -20,18 +20,18 @@ def some_pixels(count=20, levels=256):
 def test_logits_are_those_of_the_maf_paper():
   x = some_pixels()
   v = 1e-6 + (1 - 2e-6) * x / 256
-  y = data.pixels(dtype=tf.float64).inverse(x)
+  y = data.Pixels(dtype=tf.float64).inverse(x)
   np.testing.assert_allclose(y, np.log(v / (1 - v)), rtol=1e-10)
-  np.testing.assert_allclose(data.pixels(dtype=tf.float64).forward(tf.identity(y)), x, rtol=1e-9)
+  np.testing.assert_allclose(data.Pixels(dtype=tf.float64).forward(tf.identity(y)), x, rtol=1e-9)
 
 
 def test_the_log_det_is_the_derivative():
   x = some_pixels()
   with tf.GradientTape() as tape:
     tape.watch(x)
-    y = data.pixels(dtype=tf.float64).inverse(tf.identity(x))
+    y = data.Pixels(dtype=tf.float64).inverse(tf.identity(x))
   slopes = tape.gradient(y, x)
-  found = data.pixels(dtype=tf.float64).inverse_log_det_jacobian(x, event_ndims=1)
+  found = data.Pixels(dtype=tf.float64).inverse_log_det_jacobian(x, event_ndims=1)
   np.testing.assert_allclose(found, tf.reduce_sum(tf.math.log(slopes), axis=-1), rtol=1e-9)
 
 
@@ -44,22 +44,22 @@ def flow(dtype=tf.float64):
 def test_bits_per_dimension_is_that_of_the_density_of_pixels(levels):
   """The MAF paper's formula equals -ln p(x) / (N ln 2) with p in pixel space."""
   x, bijector = some_pixels(levels=levels), flow()
-  y = data.pixels(levels, dtype=tf.float64).inverse(x)
+  y = data.Pixels(levels, dtype=tf.float64).inverse(x)
   nats = -ma_keras.standard_normal_flow(bijector).log_prob(y)
   bits = data.bits_per_dimension(nats, y, levels)
-  density = ma_keras.data_space_flow(bijector, data.pixels(levels, dtype=tf.float64))
+  density = ma_keras.data_space_flow(bijector, data.Pixels(levels, dtype=tf.float64))
   np.testing.assert_allclose(bits, -density.log_prob(x) / (N * np.log(2)), rtol=1e-9)
 
 
 def test_a_uniform_density_over_256_values_has_eight_bits():
   x = some_pixels()
-  y = data.pixels(dtype=tf.float64).inverse(x)
-  nats = data.pixels(dtype=tf.float64).inverse_log_det_jacobian(x, event_ndims=1) + N * np.log(256)
+  y = data.Pixels(dtype=tf.float64).inverse(x)
+  nats = data.Pixels(dtype=tf.float64).inverse_log_det_jacobian(x, event_ndims=1) + N * np.log(256)
   np.testing.assert_allclose(data.bits_per_dimension(nats, y), 8.0, rtol=1e-9)
 
 
 def test_samples_come_back_as_images():
-  density = ma_keras.data_space_flow(flow(tf.float32), data.pixels(), (2, 3, 1))
+  density = ma_keras.data_space_flow(flow(tf.float32), data.Pixels(), (2, 3, 1))
   x = density.sample(50, seed=1)
   assert x.shape == (50, 2, 3, 1)
   assert x.numpy().min() >= 0 and x.numpy().max() <= 256
@@ -76,13 +76,14 @@ def test_dequantised_points_stay_in_their_bins_and_are_the_same_again():
 
 def test_standardised_data_have_mean_zero_and_variance_one():
   x = np.random.default_rng(0).normal(3.0, 5.0, (1000, 2)).astype(np.float32)
-  y = data.standardised(x).inverse(x).numpy()
+  points = data.split('x', x)
+  y = data.for_dataset(points).inverse(points.train).numpy()
   np.testing.assert_allclose(y.mean(axis=0), 0, atol=1e-5)
   np.testing.assert_allclose(y.std(axis=0), 1, rtol=1e-5)
 
 
 def test_bad_arguments_name_their_values():
   with pytest.raises(ValueError, match=r'got 1 and 1e-06'):
-    data.pixels(1)
-  with pytest.raises(ValueError, match=r'columns \[1\] are constant'):
-    data.standardised(np.array([[1.0, 2.0], [3.0, 2.0]]))
+    data.Pixels(1)
+  with pytest.raises(ValueError, match=r'these columns do not: \[1\]'):
+    data.for_dataset(data.split('x', np.stack([np.arange(60.0), np.ones(60)], axis=1)))

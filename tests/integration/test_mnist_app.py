@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import ma_keras
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 APP = [sys.executable, str(ROOT / 'apps' / 'mnist_main.py')]
 TINY = ['--flagfile=apps/flagfiles/digits_tiny.flags']
@@ -68,6 +70,16 @@ def test_the_exported_model_scores_and_draws_images(finished):
   assert drawn['x'].shape == (5, 8, 8, 1)
   scored = module.log_prob(drawn['x'])['log_prob']
   np.testing.assert_allclose(scored, drawn['log_prob'], rtol=1e-2)
+
+
+def test_the_model_file_scores_as_the_exported_model_does(finished):
+  path, _ = finished
+  module, model = tf.saved_model.load(str(path / 'saved_model')), ma_keras.load(path / 'model.npz')
+  x = np.random.default_rng(0).uniform(1, 16, (3, 8, 8, 1)).astype(np.float32)
+  np.testing.assert_allclose(
+    model.flow().log_prob(x), module.log_prob(tf.constant(x))['log_prob'], rtol=1e-5
+  )
+  assert model.notes['dataset'] == 'digits'
 
 
 def test_the_reported_weights_are_the_best_on_validation_data(finished):

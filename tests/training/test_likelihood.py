@@ -70,7 +70,7 @@ def test_noise_has_an_error_of_its_own():
 
   def run(seed):
     return training.measure_likelihood(
-      flow, data.pixels(), images, 256, batch_size=40, seed=seed, draws=2
+      flow, data.Pixels(), images, 256, batch_size=40, seed=seed, draws=2
     )
 
   results = [run(seed) for seed in range(20)]
@@ -84,8 +84,8 @@ def test_the_bits_are_those_of_the_density_of_pixels():
   images = np.random.default_rng(0).integers(0, 256, (40, 2))
   phi = ma_keras.potentials.Quadratic(MATRIX)
   flow = ma_keras.MongeAmpereBijector(phi, 4, 0.25)
-  found = training.measure_likelihood(flow, data.pixels(), images, 256, batch_size=7)
-  density = ma_keras.data_space_flow(flow.refined(), data.pixels())
+  found = training.measure_likelihood(flow, data.Pixels(), images, 256, batch_size=7)
+  density = ma_keras.data_space_flow(flow.refined(), data.Pixels())
   x = data.dequantised(images, 0)
   expected = -np.mean(density.log_prob(x)) / (2 * np.log(2))
   assert found.bits_per_dimension == pytest.approx(expected, rel=1e-5)

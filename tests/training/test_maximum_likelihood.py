@@ -19,7 +19,7 @@ def model(
   potential = ma_keras.potentials.OneHiddenLayer(N, 6, seed=1)
   bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1, gradient=gradient, jitter=jitter)
   made = training.MaximumLikelihood(
-    bijector, preprocessing or data.pixels(), batch_size, seed, stiffness_weight
+    bijector, preprocessing or data.Pixels(), batch_size, seed, stiffness_weight
   )
   made.compile(training.adam(1e-2, 100))
   return made
@@ -74,7 +74,7 @@ def test_the_loss_is_the_likelihood_in_logit_space():
   made = model()
   x = data.dequantised(IMAGES[:6], 0)
   made.evaluate(tf.data.Dataset.from_tensors((np.arange(6), x)), verbose=0)
-  y = data.pixels().inverse(x)
+  y = data.Pixels().inverse(x)
   expected = np.mean(objectives.negative_log_likelihood(made.flow(0), y))
   assert float(made.metrics[0].result()) == pytest.approx(expected, rel=1e-6)
 
