@@ -15,32 +15,26 @@ import sys
 from typing import Any
 
 import mnist_figures
+import mnist_potential
 import numpy as np
 import tensorflow as tf
 import tf_keras
 from absl import app, flags, logging
 
 import ma_keras
-from ma_keras import data, export, potentials, training
+from ma_keras import data, export, training
 from ma_keras.training import flags as training_flags
 from ma_keras.training import strategy as strategies
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(training_flags)
+flags.adopt_module_key_flags(mnist_potential)
 flags.DEFINE_string(
   'dataset', 'mnist', "A tfds image data set (mnist, fashion_mnist, cifar10, ...), or 'digits'."
 )
 flags.DEFINE_string('dataset_file', None, 'A .npy or .npz file of points instead.')
 flags.DEFINE_string('data_dir', None, 'Where tensorflow-datasets keeps its data.')
 flags.DEFINE_integer('split_seed', 0, 'Chooses the validation points.', lower_bound=0)
-flags.DEFINE_integer('hidden_units', 1024, 'Dense hidden units H; 0: none.', lower_bound=0)
-flags.DEFINE_integer('separable_units', 0, 'Units per pixel; 0: none.', lower_bound=0)
-flags.DEFINE_float('separable_spread', 2.0, 'They are centred within +- this.', lower_bound=0.0)
-flags.DEFINE_float('separable_steepness', 1.0, 'Their first steepness.', lower_bound=1e-6)
-flags.DEFINE_string(
-  'local', '', 'Locally connected layers, patch,stride,units each: 8,4,64 or 8,4,64+14,7,32.'
-)
-flags.DEFINE_integer('basis_size', 1, 'Functions of time per amplitude.', lower_bound=1)
 flags.DEFINE_integer('eval_points', 0, 'Test points of the measurement; 0: all.', lower_bound=0)
 flags.DEFINE_integer('eval_draws', 2, 'Draws of dequantisation noise each.', lower_bound=1)
 flags.DEFINE_integer(
@@ -49,19 +43,9 @@ flags.DEFINE_integer(
 
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
-  *('dataset', 'split_seed', 'hidden_units', 'separable_units', 'separable_spread'),
-  *(
-    'separable_steepness',
-    'local',
-    'basis_size',
-    'seed',
-    'batch_size',
-    'num_steps',
-    'step_size',
-    'integrator',
-    'step_jitter',
-  ),
-  *('refine_tolerance', 'stiffness_weight'),
+  *('dataset', 'dataset_file', 'split_seed', 'seed', 'batch_size', 'stiffness_weight'),
+  *('hidden_units', 'local', 'separable_units', 'separable_spread', 'separable_steepness'),
+  *('basis_size', 'num_steps', 'step_size', 'integrator', 'step_jitter', 'refine_tolerance'),
 )
 
 
@@ -72,57 +56,10 @@ def load_data() -> data.Dataset:
   return data.load(FLAGS.dataset, FLAGS.data_dir, FLAGS.split_seed)
 
 
-def build_potential(points: data.Dataset) -> potentials.Potential:
-  """The sum of the layers that the flags ask for."""
-  basis = None
-  if FLAGS.basis_size > 1:
-    basis = potentials.TimeBasis(FLAGS.num_steps * FLAGS.step_size, FLAGS.basis_size)
-  terms: list[potentials.Potential] = []
-  if FLAGS.hidden_units:
-    terms.append(
-      potentials.OneHiddenLayer(
-        points.event_size, FLAGS.hidden_units, time_basis=basis, seed=FLAGS.seed
-      )
-    )
-  if FLAGS.separable_units:
-    terms.append(
-      potentials.Separable(
-        points.event_size,
-        FLAGS.separable_units,
-        spread=FLAGS.separable_spread,
-        steepness=FLAGS.separable_steepness,
-        time_basis=basis,
-        seed=FLAGS.seed,
-      )
-    )
-  for number, layer in enumerate(FLAGS.local.split('+') if FLAGS.local else ()):
-    terms.append(build_local(layer, points, basis, FLAGS.seed + number))
-  if not terms:
-    raise ValueError('The potential is empty: pass --hidden_units, --separable_units or --local.')
-  return terms[0] if len(terms) == 1 else potentials.Sum(terms)
-
-
-def build_local(
-  layer: str, points: data.Dataset, basis: potentials.TimeBasis | None, seed: int
-) -> potentials.Potential:
-  """A locally connected layer out of 'patch,stride,units'."""
-  sizes = layer.split(',')
-  if len(sizes) != 3 or not all(size.strip().isdigit() for size in sizes):
-    raise ValueError(
-      f'`--local` must be patch,stride,units, got {layer!r}: --local=8,4,64, say; + joins several.'
-    )
-  if not points.is_image:
-    raise ValueError(f'`--local` needs images, got points of shape {points.event_shape}.')
-  patch, stride, units = (int(size) for size in sizes)
-  height, width, channels = points.event_shape
-  image = (height, width, channels)
-  return potentials.LocallyConnected(image, patch, stride, units, time_basis=basis, seed=seed)
-
-
 def build_model(points: data.Dataset) -> training.MaximumLikelihood:
   """The compiled Keras model; call within the strategy's scope."""
   bijector = ma_keras.MongeAmpereBijector(
-    build_potential(points),
+    mnist_potential.build(points),
     FLAGS.num_steps,
     FLAGS.step_size,
     FLAGS.integrator,
@@ -159,7 +96,7 @@ def set_up(
     points.train, FLAGS.batch_size, FLAGS.seed, lambda: model.optimizer.iterations.numpy()
   )
   if strategies.is_chief(strategy):
-    run.prepare(flag_lines, MODEL_FLAGS)
+    run.prepare(flag_lines, tuple(name for name in MODEL_FLAGS if name in flag_lines))
   return strategy, points, model, stream
 
 
