@@ -38,6 +38,9 @@ flags.DEFINE_integer('split_seed', 0, 'Chooses the validation points.', lower_bo
 flags.DEFINE_integer('eval_points', 0, 'Test points of the measurement; 0: all.', lower_bound=0)
 flags.DEFINE_integer('eval_draws', 2, 'Draws of dequantisation noise each.', lower_bound=1)
 flags.DEFINE_integer(
+  'eval_steps', 0, 'Measure the test likelihood with at least so many steps.', lower_bound=0
+)
+flags.DEFINE_integer(
   'validation_points', 0, 'Validation points looked at every epoch; 0: all.', lower_bound=0
 )
 
@@ -178,10 +181,19 @@ def measure(
   levels: int | None,
   draws: int = 1,
   tolerance: float = 0.1,
+  least_steps: int = 0,
 ) -> training.Likelihood:
   """The likelihood of these points under the model's preprocessing."""
   return training.measure_likelihood(
-    bijector, model.preprocessing, x, levels, FLAGS.eval_batch_size, FLAGS.seed, draws, tolerance
+    bijector,
+    model.preprocessing,
+    x,
+    levels,
+    FLAGS.eval_batch_size,
+    FLAGS.seed,
+    draws,
+    tolerance,
+    least_steps,
   )
 
 
@@ -192,7 +204,9 @@ def report(
   model.load_weights(str(run.best)).expect_partial()
   model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
   x = points.test[: FLAGS.eval_points or None]
-  result = measure(model.bijector, model, x, points.levels, FLAGS.eval_draws)
+  result = measure(
+    model.bijector, model, x, points.levels, FLAGS.eval_draws, least_steps=FLAGS.eval_steps
+  )
   tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
   kept = summary(points, model, result)
   shape = points.event_shape if points.is_image else None

@@ -13,7 +13,7 @@ from ma_keras import data, objectives
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import standard_normal_flow
 
-MOST_HALVINGS = 5
+MOST_HALVINGS = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +75,7 @@ def measure_likelihood(
   seed: int = 0,
   draws: int = 1,
   tolerance: float = 0.1,
+  least_steps: int = 0,
 ) -> Likelihood:
   """-E[ln p] at d, 2 d, 4 d, ... steps on the same points and noise, until halving changes nothing.
 
@@ -86,7 +87,8 @@ def measure_likelihood(
     batch_size: Points flowed at once.
     seed: Of the dequantisation noise, non-negative.
     draws: Draws of noise per point; two or more tell how much it matters.
-    tolerance: Steps are halved until the mean changes by less, in nats.
+    tolerance: Steps are halved until the mean changes by less, in nats,
+    least_steps: and until there are so many.
 
   Returns:
     The likelihood with its errors.
@@ -107,7 +109,7 @@ def measure_likelihood(
     equal = equal.refined()
     fine = at(equal)
     change = abs(float(np.mean(fine - coarse)))
-    if not change > tolerance:  # NaN ends it, too.
+    if not change > tolerance and equal.horizon.num_steps >= least_steps:  # NaN ends it, too.
       break
     coarse = fine
   bits = None

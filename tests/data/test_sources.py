@@ -55,3 +55,22 @@ def test_files_that_are_none(tmp_path):
   np.save(tmp_path / 'words.npy', np.array(['a'] * 60))
   with pytest.raises(ValueError, match='must hold numbers'):
     data.load_file(tmp_path / 'words.npy')
+
+
+def test_images_of_tensorflow_datasets(tmp_path):
+  """A prepared data set is found where --data_dir says, and only there."""
+  import tensorflow_datasets as tfds
+
+  tfds.testing.DummyMnist(data_dir=str(tmp_path)).download_and_prepare()
+  found = data.load('dummy_mnist', str(tmp_path))
+  assert found.event_shape == (28, 28, 1) and found.levels == 256
+  assert found.train.dtype == np.uint8
+  assert len(found.train) + len(found.validation) == 20 and len(found.test) == 20
+
+
+def test_data_sets_without_images_are_refused(tmp_path):
+  import tensorflow_datasets as tfds
+
+  tfds.testing.DummyDataset(data_dir=str(tmp_path)).download_and_prepare()
+  with pytest.raises(ValueError, match='must have images of one size'):
+    data.load('dummy_dataset', str(tmp_path))

@@ -49,6 +49,13 @@ def test_steps_are_halved_until_the_likelihood_stands_still():
   assert not found.doubts()
 
 
+def test_steps_are_halved_until_there_are_so_many():
+  found = measured(4, tolerance=np.inf, least_steps=20)
+  assert (found.num_steps, found.trained_steps) == (32, 4)
+  change = abs(measured(16, tolerance=np.inf).nll - measured(8, tolerance=np.inf).nll)
+  assert found.integration_error == pytest.approx(change, rel=1e-6)
+
+
 def test_the_integration_error_is_the_change_on_halving():
   coarse, fine = measured(1, tolerance=np.inf), measured(2, tolerance=np.inf)
   change = abs(coarse.nll - coarse.nll_at_trained_steps)
