@@ -30,6 +30,7 @@ BENCHMARKS = {
   'ffjord': ['ffjord.py'],
   'accuracy': ['accuracy.py'],
   'checks': ['checks.py'],
+  'pipeline': ['pipeline.py'],
 }
 flags.DEFINE_list('only', None, f'Which, of {", ".join(BENCHMARKS)}; default all.')
 flags.DEFINE_string('output_dir', 'runs/benchmarks', 'Folder for the JSON files.')

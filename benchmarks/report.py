@@ -26,6 +26,7 @@ def write(path: str | None, results: Any) -> None:
     return
   about = {'machine': machine(), 'tensorflow': tf.__version__, 'commit': commit()}
   own = {flag.name: flag.value for flag in FLAGS.get_key_flags_for_module(sys.argv[0])}
+  own.pop('data_dir', None)  # A folder of this machine.
   text = json.dumps({**about, 'flags': own, 'results': results}, indent=2)
   pathlib.Path(path).write_text(text + '\n')
 
