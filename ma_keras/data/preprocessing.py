@@ -38,8 +38,8 @@ class Pixels(tfp.bijectors.Chain):
   """y -> x: logit space R^N to pixel space, y = logit(lambda + (1 - 2 lambda) x / levels).
 
   `tfd.TransformedDistribution(flow, Pixels())` is the density of dequantised pixels x in
-  [0, levels); its log-det is the Jacobian of the MAF paper's preprocessing. Samples may lie beyond by
-  lambda levels.
+  [0, levels); its log-det is the Jacobian of the MAF paper's preprocessing. Samples may lie
+  beyond by lambda levels.
   """
 
   def __init__(
