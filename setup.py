@@ -30,7 +30,7 @@ INSTALL_REQUIRES = [
 PLOT_REQUIRES = ['matplotlib>=3.8']
 
 # The data set that needs no download.
-DIGITS_REQUIRES = ['scikit-learn>=1.3']
+DIGITS_REQUIRES = ['scikit-learn>=1.3.2']
 
 # ruff and mypy are held to a range: a newer one may reject code that passes today.
 DEV_REQUIRES = [
