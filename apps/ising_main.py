@@ -11,21 +11,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
-import pathlib
-import sys
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
+import training_app
 from absl import app, flags, logging
 
 import ma_keras
 from ma_keras import export, plotting, seeds, symmetry, targets, training
-from ma_keras.training import flags as training_flags
 from ma_keras.training import strategy as strategies
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(training_flags)
+flags.adopt_module_key_flags(training_app)
 flags.DEFINE_integer('side', 8, 'Lattice side L; N = L * L.', lower_bound=2)
 flags.DEFINE_integer('hidden_units', 512, 'Width H of the hidden layer.', lower_bound=1)
 flags.DEFINE_float('coupling', targets.CRITICAL_COUPLING, 'Bond energy over kT; default critical.')
@@ -74,14 +72,7 @@ def build_bijector(target: targets.Ising) -> ma_keras.MongeAmpereBijector:
   )
   if FLAGS.start == 'gaussian':
     layer.start_gaussian(target.covariance, FLAGS.num_steps * FLAGS.step_size)
-  return ma_keras.MongeAmpereBijector(
-    symmetrised(layer),
-    FLAGS.num_steps,
-    FLAGS.step_size,
-    FLAGS.integrator,
-    FLAGS.gradient,
-    FLAGS.step_jitter,
-  )
+  return training_app.build_bijector(symmetrised(layer))
 
 
 def symmetrised(potential: ma_keras.potentials.Potential) -> ma_keras.potentials.Potential:
@@ -108,13 +99,7 @@ def build_model(target: targets.Ising) -> training.VariationalFreeEnergy:
     FLAGS.force_weight,
     FLAGS.stiffness_weight,
   )
-  total_steps = FLAGS.epochs * FLAGS.steps_per_epoch
-  optimizer = training.adam(
-    FLAGS.learning_rate, total_steps, min(FLAGS.warmup_steps, total_steps), FLAGS.gradient_clip
-  )
-  optimizer.build(model.trainable_variables)  # Before a checkpoint is restored into it.
-  model.compile(optimizer, jit_compile=FLAGS.jit_compile)
-  return model
+  return training_app.compiled(model, FLAGS.steps_per_epoch)
 
 
 def set_up(
@@ -147,8 +132,7 @@ def logging_callbacks(
   moments = [FLAGS.epochs * i // SNAPSHOT_MOMENTS for i in range(SNAPSHOT_MOMENTS)]
   return [
     training.Snapshots(lambda: draw_spins(model, target), moments, run.snapshots),
-    tf_keras.callbacks.CSVLogger(str(run.metrics), append=True),
-    tf_keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False),
+    *training_app.logs(run),
   ]
 
 
@@ -158,22 +142,11 @@ def train(
   exact: float | None,
   logs: list[tf_keras.callbacks.Callback],
 ) -> None:
-  """Runs `fit` from wherever the run directory's last backup stands.
-
-  The guard comes first and the backup last: what the guard stops is not saved.
-  """
-  model.fit(
-    model.sample_numbers(FLAGS.steps_per_epoch),
-    epochs=FLAGS.epochs,
-    steps_per_epoch=FLAGS.steps_per_epoch,
-    verbose=1 if sys.stdout.isatty() else 2,
-    callbacks=[
-      training.BoundGuard(exact, FLAGS.batch_size * FLAGS.steps_per_epoch),
-      *refinement(model),
-      *logs,
-      tf_keras.callbacks.BackupAndRestore(str(run.backup), delete_checkpoint=False),
-    ],
-  )
+  """Minimises the free energy; the guard comes first, so that what it stops is not saved."""
+  stream = model.sample_numbers(FLAGS.steps_per_epoch)
+  guard = training.BoundGuard(exact, FLAGS.batch_size * FLAGS.steps_per_epoch)
+  callbacks = [guard, *refinement(model), *logs]
+  training_app.fit(model, stream, FLAGS.steps_per_epoch, run, callbacks)
 
 
 def refinement(model: training.VariationalFreeEnergy) -> list[training.Refinement]:
@@ -233,33 +206,22 @@ def report(
     raise training.TrainingStopped(result.doubts())
 
 
-def main(argv: list[str]) -> None:
+def work(
+  run: training.RunDirectory,
+  strategy: tf.distribute.Strategy,
+  target: targets.Ising,
+  model: training.VariationalFreeEnergy,
+) -> None:
   """Trains, measures and reports."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
-  if FLAGS.deterministic:
-    training.determinism.enable(FLAGS.seed)
-  tf.get_logger().setLevel('ERROR')  # Checkpoints announce every shard they write,
-  logging.set_verbosity(logging.WARNING)  # some of them through absl.
-  run = training.RunDirectory(pathlib.Path(FLAGS.run_dir or f'runs/ising_l{FLAGS.side}'))
-  names = [f.name for f in FLAGS.get_key_flags_for_module(argv[0])]
-  lines = {name: FLAGS[name].serialize() for name in names if FLAGS[name].value is not None}
-  try:
-    strategy, target, model = set_up(run, lines)
-  except (ValueError, OSError) as error:
-    sys.exit(f'ising_main: {error}')
   exact, chief = exact_per_site(target), strategies.is_chief(strategy)
-  try:
-    train(model, run, exact, logging_callbacks(model, target, run) if chief else [])
-    if chief:
-      report(model, run, exact)
-  except training.TrainingStopped as error:
-    sys.exit(f'ising_main: {error}')
-  except (OSError, tf.errors.ResourceExhaustedError) as error:
-    sys.exit(
-      f'ising_main: no room, or no access: {error}. What {run.root} held before is intact. Free '
-      'disk space or choose another --run_dir; if memory ran out, lower --batch_size.'
-    )
+  train(model, run, exact, logging_callbacks(model, target, run) if chief else [])
+  if chief:
+    report(model, run, exact)
+
+
+def main(argv: list[str]) -> None:
+  """See `work`."""
+  training_app.main(argv, f'runs/ising_l{FLAGS.side}', set_up, work)
 
 
 if __name__ == '__main__':

@@ -54,20 +54,13 @@ def likelihood(points: data.Dataset, run: training.RunDirectory) -> Any:
 
 def in_logits(points: data.Dataset, model: training.MaximumLikelihood, count: int) -> tf.Tensor:
   """The first test points, dequantised, in the space of the flow."""
-  x = points.test[:count]
-  x = data.dequantised(x, model.seed) if points.levels else x
+  x = data.dequantised(points.test[:count], model.seed)
   return model.preprocessing.inverse(tf.constant(x))
 
 
 def latents(points: data.Dataset, model: training.MaximumLikelihood) -> np.ndarray:
   """Where test points flow to."""
-  y = in_logits(points, model, SCORED)
-  return np.concatenate([model.bijector.inverse(part).numpy() for part in batched(y)])
-
-
-def batched(y: tf.Tensor, size: int = 100) -> list[tf.Tensor]:
-  """Parts of at most `size` rows."""
-  return [y[i : i + size] for i in range(0, len(y), size)]
+  return model.bijector.inverse(in_logits(points, model, SCORED)).numpy()
 
 
 def moments(model: training.MaximumLikelihood) -> list[float]:

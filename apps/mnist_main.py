@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import pathlib
-import sys
 from typing import Any
 
 import mnist_figures
@@ -19,15 +17,15 @@ import mnist_potential
 import numpy as np
 import tensorflow as tf
 import tf_keras
+import training_app
 from absl import app, flags, logging
 
 import ma_keras
 from ma_keras import data, export, training
-from ma_keras.training import flags as training_flags
 from ma_keras.training import strategy as strategies
 
 FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(training_flags)
+flags.adopt_module_key_flags(training_app)
 flags.adopt_module_key_flags(mnist_potential)
 flags.DEFINE_string(
   'dataset', 'mnist', "A tfds image data set (mnist, fashion_mnist, cifar10, ...), or 'digits'."
@@ -61,24 +59,14 @@ def load_data() -> data.Dataset:
 
 def build_model(points: data.Dataset) -> training.MaximumLikelihood:
   """The compiled Keras model; call within the strategy's scope."""
-  bijector = ma_keras.MongeAmpereBijector(
-    mnist_potential.build(points),
-    FLAGS.num_steps,
-    FLAGS.step_size,
-    FLAGS.integrator,
-    FLAGS.gradient,
-    FLAGS.step_jitter,
-  )
   model = training.MaximumLikelihood(
-    bijector, data.for_dataset(points), FLAGS.batch_size, FLAGS.seed, FLAGS.stiffness_weight
+    training_app.build_bijector(mnist_potential.build(points)),
+    data.for_dataset(points),
+    FLAGS.batch_size,
+    FLAGS.seed,
+    FLAGS.stiffness_weight,
   )
-  total_steps = FLAGS.epochs * steps_per_epoch(points)
-  optimizer = training.adam(
-    FLAGS.learning_rate, total_steps, min(FLAGS.warmup_steps, total_steps), FLAGS.gradient_clip
-  )
-  optimizer.build(model.trainable_variables)  # Before a checkpoint is restored into it.
-  model.compile(optimizer, jit_compile=FLAGS.jit_compile)
-  return model
+  return training_app.compiled(model, steps_per_epoch(points))
 
 
 def steps_per_epoch(points: data.Dataset) -> int:
@@ -99,14 +87,13 @@ def set_up(
     points.train, FLAGS.batch_size, FLAGS.seed, lambda: model.optimizer.iterations.numpy()
   )
   if strategies.is_chief(strategy):
-    run.prepare(flag_lines, tuple(name for name in MODEL_FLAGS if name in flag_lines))
+    run.prepare(flag_lines, MODEL_FLAGS)
   return strategy, points, model, stream
 
 
 def validation_batches(points: data.Dataset) -> tf.data.Dataset:
   """The validation points with noise that never changes."""
-  x = points.validation[: FLAGS.validation_points or None]
-  x = data.dequantised(x, FLAGS.split_seed) if points.levels else x
+  x = data.dequantised(points.validation[: FLAGS.validation_points or None], FLAGS.split_seed)
   size = min(FLAGS.eval_batch_size, len(x))
   numbers = tf.data.Dataset.range(len(x))
   batched = tf.data.Dataset.zip((numbers, tf.data.Dataset.from_tensor_slices(x))).batch(
@@ -122,10 +109,7 @@ def train(
   run: training.RunDirectory,
   chief: bool,
 ) -> None:
-  """Runs `fit` from wherever the run directory's last backup stands.
-
-  The guard comes first and the backup last: what the guard stops is not saved.
-  """
+  """Maximises the likelihood; the guard comes first, so that what it stops is not saved."""
   best = best_so_far(run)
   logs = [
     tf_keras.callbacks.ModelCheckpoint(
@@ -136,22 +120,12 @@ def train(
       save_weights_only=True,
       initial_value_threshold=best,
     ),
-    tf_keras.callbacks.CSVLogger(str(run.metrics), append=True),
-    tf_keras.callbacks.TensorBoard(str(run.tensorboard), write_graph=False),
+    *training_app.logs(run),
   ]
-  model.fit(
-    stream,
-    epochs=FLAGS.epochs,
-    steps_per_epoch=steps_per_epoch(points),
-    validation_data=validation_batches(points),
-    verbose=1 if sys.stdout.isatty() else 2,
-    callbacks=[
-      training.DivergenceGuard('nll', math.inf if best is None else best),
-      *refinement(model, points),
-      *(logs if chief else []),
-      tf_keras.callbacks.BackupAndRestore(str(run.backup), delete_checkpoint=False),
-    ],
-  )
+  guard = training.DivergenceGuard('nll', math.inf if best is None else best)
+  callbacks = [guard, *refinement(model, points), *(logs if chief else [])]
+  validation = validation_batches(points)
+  training_app.fit(model, stream, steps_per_epoch(points), run, callbacks, validation)
 
 
 def best_so_far(run: training.RunDirectory) -> float | None:
@@ -244,33 +218,23 @@ def draw_figures(
     logging.warning("No figures: matplotlib is missing. pip install -e '.[plot]'")
 
 
-def main(argv: list[str]) -> None:
+def work(
+  run: training.RunDirectory,
+  strategy: tf.distribute.Strategy,
+  points: data.Dataset,
+  model: training.MaximumLikelihood,
+  stream: tf.data.Dataset,
+) -> None:
   """Trains, measures and reports."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
-  if FLAGS.deterministic:
-    training.determinism.enable(FLAGS.seed)
-  tf.get_logger().setLevel('ERROR')  # Checkpoints announce every shard they write,
-  logging.set_verbosity(logging.WARNING)  # some of them through absl.
-  run = training.RunDirectory(pathlib.Path(FLAGS.run_dir or f'runs/{FLAGS.dataset}'))
-  names = [f.name for f in FLAGS.get_key_flags_for_module(argv[0])]
-  lines = {name: FLAGS[name].serialize() for name in names if FLAGS[name].value is not None}
-  try:
-    strategy, points, model, stream = set_up(run, lines)
-  except (ValueError, OSError) as error:
-    sys.exit(f'mnist_main: {error}')
   chief = strategies.is_chief(strategy)
-  try:
-    train(points, stream, model, run, chief)
-    if chief:
-      report(points, model, run)
-  except training.TrainingStopped as error:
-    sys.exit(f'mnist_main: {error}')
-  except (OSError, tf.errors.ResourceExhaustedError) as error:
-    sys.exit(
-      f'mnist_main: no room, or no access: {error}. What {run.root} held before is intact. Free '
-      'disk space or choose another --run_dir; if memory ran out, lower --batch_size.'
-    )
+  train(points, stream, model, run, chief)
+  if chief:
+    report(points, model, run)
+
+
+def main(argv: list[str]) -> None:
+  """See `work`."""
+  training_app.main(argv, f'runs/{FLAGS.dataset}', set_up, work)
 
 
 if __name__ == '__main__':

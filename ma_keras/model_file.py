@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import pathlib
 import zipfile
 from typing import Any
@@ -15,6 +14,7 @@ import tensorflow as tf
 from ma_keras import data, potentials
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import data_space_flow, standard_normal_flow
+from ma_keras.replacing import replacing
 
 FORMAT = 1
 # What a file may ask for by name: nothing else is ever called.
@@ -73,16 +73,13 @@ def save(path: str | pathlib.Path, model: Model) -> None:
     'step_size': horizon.step_size,
     'integrator': bijector.integrator.name,
     'dtype': bijector.dtype.name,
-    'preprocessing': model.preprocessing and _preprocessing(model.preprocessing),
+    'preprocessing': _described(model.preprocessing),
     'event_shape': model.event_shape and list(model.event_shape),
     'notes': model.notes,
   }
   arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(_variables(bijector.potential))}
-  path = pathlib.Path(path)
-  beside = path.with_name(path.name + '.tmp')
-  with beside.open('wb') as file:
+  with replacing(pathlib.Path(path)) as beside, beside.open('wb') as file:
     np.savez_compressed(file, model=json.dumps(described), **arrays)
-  os.replace(beside, path)
 
 
 def load(path: str | pathlib.Path) -> Model:
@@ -111,7 +108,8 @@ def load(path: str | pathlib.Path) -> Model:
       f'`path` {path} has format {described.get("format")}, and this version reads {FORMAT}: '
       'install the newest ma_keras.'
     )
-  potential = _made(described['potential'], tf.as_dtype(described['dtype']))
+  dtype = tf.as_dtype(described['dtype'])
+  potential = _made(described['potential'], dtype)
   variables = _variables(potential)
   if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
     raise ValueError(f'`path` {path} is damaged: its arrays do not fit what it describes.')
@@ -120,8 +118,7 @@ def load(path: str | pathlib.Path) -> Model:
   bijector = MongeAmpereBijector(
     potential, described['num_steps'], described['step_size'], described['integrator']
   )
-  found = described['preprocessing']
-  preprocessing = found and CLASSES[found['class']](**_arguments(found))
+  preprocessing = _made(described['preprocessing'], dtype)
   shape = described['event_shape']
   return Model(bijector, preprocessing, shape and tuple(shape), described['notes'])
 
@@ -159,17 +156,3 @@ def _made(described: Any, dtype: tf.DType) -> Any:
   if cls not in (potentials.Sum, potentials.TimeBasis):
     arguments['dtype'] = dtype
   return cls(**arguments)
-
-
-def _preprocessing(bijector: data.Pixels | data.Standardised) -> dict[str, Any]:
-  """Its class and arguments, arrays as lists."""
-  if isinstance(bijector, data.Pixels):
-    arguments = {name: bijector.parameters[name] for name in ('levels', 'margin')}
-  else:
-    arguments = {n: np.asarray(bijector.parameters[n]).tolist() for n in ('mean', 'deviation')}
-  return {'class': type(bijector).__name__, 'arguments': arguments}
-
-
-def _arguments(described: dict[str, Any]) -> dict[str, Any]:
-  lists = described['arguments']
-  return {k: np.array(v, np.float32) if isinstance(v, list) else v for k, v in lists.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,18 @@ def dequantised(points: np.ndarray, seed: int, draw: int = 0) -> np.ndarray:
   """x + u with u ~ Uniform[0, 1)^N: a density over the result bounds the likelihood of x.
 
   The mean over u of ln p(x + u) is a lower bound of ln P(x) (Theis et al. 2016). The noise is a
-  function of (seed, draw) and the shape alone.
+  function of (seed, draw) and the shape alone. Real points are a density's already, and stay.
 
   Args:
-    points: Integers, shape [n, N].
+    points: Integers, or real numbers, shape [n, N].
     seed: Non-negative integer.
     draw: Which noise.
 
   Returns:
-    float32 [n, N].
+    float32 [n, N]; real points as they are.
   """
+  if not np.issubdtype(points.dtype, np.integer):
+    return points
   noise = np.random.default_rng([seed, draw]).random(points.shape, dtype=np.float32)
   return points.astype(np.float32) + noise
 
@@ -70,16 +73,27 @@ class Pixels(tfp.bijectors.Chain):
     shift = tfb.Shift(tf.constant(-margin, dtype))
     super().__init__([scale, shift, tfb.Sigmoid()], parameters=parameters, name=name)
 
+  def config(self) -> dict[str, Any]:
+    """What makes it, as plain values: see `model_file`."""
+    return {name: self.parameters[name] for name in ('levels', 'margin')}
+
 
 class Standardised(tfp.bijectors.Chain):
   """y -> x = mean + deviation y, coordinate by coordinate."""
 
-  def __init__(self, mean: Any, deviation: Any, name: str = 'standardised') -> None:
+  def __init__(
+    self,
+    mean: Sequence[float] | np.ndarray,
+    deviation: Sequence[float] | np.ndarray,
+    dtype: tf.DType = tf.float32,
+    name: str = 'standardised',
+  ) -> None:
     """Checks the arguments.
 
     Args:
       mean: Shape [N].
       deviation: Shape [N], positive.
+      dtype: Of x and y.
       name: Name of the ops.
 
     Raises:
@@ -92,7 +106,12 @@ class Standardised(tfp.bijectors.Chain):
         'The data must vary in every coordinate, but these columns do not: '
         f'{constant[:5].tolist()}. Remove them.'
       )
-    super().__init__([tfb.Shift(mean), tfb.Scale(deviation)], parameters=parameters, name=name)
+    steps = [tfb.Shift(tf.constant(mean, dtype)), tfb.Scale(tf.constant(deviation, dtype))]
+    super().__init__(steps, parameters=parameters, name=name)
+
+  def config(self) -> dict[str, Any]:
+    """What makes it, as plain values: see `model_file`."""
+    return {n: np.asarray(self.parameters[n]).tolist() for n in ('mean', 'deviation')}
 
 
 def for_dataset(data: Dataset) -> tfp.bijectors.Bijector:
@@ -110,7 +129,7 @@ def for_dataset(data: Dataset) -> tfp.bijectors.Bijector:
   if data.levels:
     return Pixels(data.levels)
   train = data.train.astype(np.float64)
-  return Standardised(np.float32(train.mean(axis=0)), np.float32(train.std(axis=0)))
+  return Standardised(train.mean(axis=0), train.std(axis=0))
 
 
 def bits_per_dimension(

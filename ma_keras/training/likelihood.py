@@ -93,7 +93,7 @@ def measure_likelihood(
   Returns:
     The likelihood with its errors.
   """
-  noisy = [data.dequantised(points, seed, k) for k in range(draws)] if levels else [points]
+  noisy = [data.dequantised(points, seed, k) for k in range(draws if levels else 1)]
   inverse = tf.function(preprocessing.inverse, autograph=False, reduce_retracing=True)
   sets = [np.concatenate([inverse(part).numpy() for part in _parts(x, batch_size)]) for x in noisy]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 import pathlib
 from typing import Any
 
 import numpy as np
+
+from ma_keras.replacing import replacing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +95,8 @@ class RunDirectory:
       ) from error
     if self.flagfile.exists():
       before = set(self.flagfile.read_text().splitlines())
-      changed = [flags[name] for name in fixed if flags[name] not in before]
+      lines = [flags[name] for name in fixed if name in flags]
+      changed = [line for line in lines if line not in before]
       if changed:
         raise ValueError(
           f'`--run_dir` {self.root} holds a run of another model; changed: '
@@ -125,7 +127,6 @@ class RunDirectory:
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:
-  """Writes beside and renames, so that a full disk or a kill leaves the old file whole."""
-  temporary = path.with_name(path.name + '.tmp')
-  temporary.write_text(text)
-  os.replace(temporary, path)
+  """Writes a text whole, or not at all."""
+  with replacing(path) as temporary:
+    temporary.write_text(text)

@@ -74,6 +74,11 @@ def test_dequantised_points_stay_in_their_bins_and_are_the_same_again():
   assert np.all(one != other)
 
 
+def test_real_points_get_no_noise():
+  points = np.linspace(0, 1, 6).reshape(3, 2)
+  np.testing.assert_array_equal(data.dequantised(points, 3), points)
+
+
 def test_standardised_data_have_mean_zero_and_variance_one():
   x = np.random.default_rng(0).normal(3.0, 5.0, (1000, 2)).astype(np.float32)
   points = data.split('x', x)

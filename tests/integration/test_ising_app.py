@@ -1,33 +1,22 @@
 """The Ising app as a user runs it: in a process of its own, on tiny flagfiles."""
 
+import functools
 import json
-import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-APP = [sys.executable, str(ROOT / 'apps' / 'ising_main.py')]
+from tests.integration import apps
+
+APP = apps.command('ising_main.py')
+run = functools.partial(apps.run, 'ising_main.py')
 TINY = [
   *('--side=2', '--hidden_units=8', '--num_steps=4', '--batch_size=16', '--epochs=3'),
   *('--steps_per_epoch=10', '--eval_samples=128', '--deterministic'),
 ]
-
-
-def run(*flags, timeout=300):
-  return subprocess.run([*APP, *flags], capture_output=True, text=True, timeout=timeout, cwd=ROOT)
-
-
-def weights(path):
-  reader = tf.train.load_checkpoint(str(path / 'weights' / 'final'))
-  names = [n for n in reader.get_variable_to_shape_map() if 'potential' in n]
-  assert names
-  return {name: reader.get_tensor(name) for name in sorted(names)}
 
 
 def checkpoint_bytes(path):
@@ -71,7 +60,7 @@ def test_the_flagfile_of_a_run_replays_it_exactly(finished, tmp_path):
   path, _ = finished
   done = run(f'--flagfile={path}/flags.txt', f'--run_dir={tmp_path}')
   assert done.returncode == 0, done.stderr
-  first, again = weights(path), weights(tmp_path)
+  first, again = apps.weights(path), apps.weights(tmp_path)
   for name in first:
     np.testing.assert_array_equal(first[name], again[name])
 
@@ -80,7 +69,7 @@ def test_a_killed_run_resumes_to_the_same_weights(finished, tmp_path):
   path, _ = finished
   flags = [*TINY, f'--run_dir={tmp_path}']
   process = subprocess.Popen(
-    [*APP, *flags], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    [*APP, *flags], cwd=apps.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
   )
   deadline = time.time() + 200
   first_backup = tmp_path / 'backup' / 'chief' / 'checkpoint'
@@ -92,17 +81,17 @@ def test_a_killed_run_resumes_to_the_same_weights(finished, tmp_path):
   done = run(*flags)
   assert done.returncode == 0, done.stderr
   assert 'Epoch 1/' not in done.stdout
-  uninterrupted, resumed = weights(path), weights(tmp_path)
+  uninterrupted, resumed = apps.weights(path), apps.weights(tmp_path)
   for name in uninterrupted:
     np.testing.assert_array_equal(uninterrupted[name], resumed[name])
 
 
 def test_a_finished_run_is_not_trained_again(finished):
   path, _ = finished
-  before = weights(path)
+  before = apps.weights(path)
   done = run(*TINY, f'--run_dir={path}')
   assert done.returncode == 0 and 'Epoch' not in done.stdout
-  for name, value in weights(path).items():
+  for name, value in apps.weights(path).items():
     np.testing.assert_array_equal(value, before[name])
 
 

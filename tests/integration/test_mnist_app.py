@@ -1,10 +1,9 @@
 """The density app as a user runs it: in a process of its own, on data that need no download."""
 
+import functools
 import json
-import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -12,26 +11,16 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
+from tests.integration import apps
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-APP = [sys.executable, str(ROOT / 'apps' / 'mnist_main.py')]
+APP = apps.command('mnist_main.py')
+run = functools.partial(apps.run, 'mnist_main.py')
 TINY = ['--flagfile=apps/flagfiles/digits_tiny.flags']
 # Vectors in two dimensions: nothing but one dense layer.
 SMALL = [
   *('--hidden_units=8', '--num_steps=4', '--step_size=0.25', '--batch_size=20', '--epochs=3'),
   *('--warmup_steps=5', '--learning_rate=0.01', '--deterministic'),
 ]
-
-
-def run(*flags, timeout=300):
-  return subprocess.run([*APP, *flags], capture_output=True, text=True, timeout=timeout, cwd=ROOT)
-
-
-def weights(path):
-  reader = tf.train.load_checkpoint(str(path / 'weights' / 'final'))
-  names = [n for n in reader.get_variable_to_shape_map() if 'potential' in n]
-  assert names
-  return {name: reader.get_tensor(name) for name in sorted(names)}
 
 
 @pytest.fixture(scope='module')
@@ -87,7 +76,7 @@ def test_the_reported_weights_are_the_best_on_validation_data(finished):
   assert (path / 'best' / 'weights.index').exists()
   reader = tf.train.load_checkpoint(str(path / 'best' / 'weights'))
   best = [np.asarray(reader.get_tensor(name)) for name in reader.get_variable_to_shape_map()]
-  for value in weights(path).values():
+  for value in apps.weights(path).values():
     assert any(np.array_equal(v, value) for v in best)
 
 
@@ -97,7 +86,7 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(tmp_path, vectors, mo
   whole, parts = tmp_path / 'whole', tmp_path / 'parts'
   assert run(*SMALL, vectors, f'--run_dir={whole}').returncode == 0
   command = [*APP, *SMALL, vectors, f'--run_dir={parts}']
-  process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+  process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=apps.ROOT)
   for line in process.stdout:
     if moment in line:
       time.sleep(0.05)
@@ -106,7 +95,7 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(tmp_path, vectors, mo
   process.wait()
   resumed = run(*SMALL, vectors, f'--run_dir={parts}')
   assert resumed.returncode == 0, resumed.stderr
-  one, two = weights(whole), weights(parts)
+  one, two = apps.weights(whole), apps.weights(parts)
   assert one.keys() == two.keys()
   for name in one:
     np.testing.assert_array_equal(one[name], two[name])
