@@ -45,7 +45,8 @@ flags.DEFINE_integer(
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
   *('dataset', 'dataset_file', 'split_seed', 'seed', 'batch_size', 'stiffness_weight'),
-  *('hidden_units', 'local', 'separable_units', 'separable_spread', 'separable_steepness'),
+  *('hidden_units', 'dense_start', 'local'),
+  *('separable_units', 'separable_spread', 'separable_steepness'),
   *('basis_size', 'num_steps', 'step_size', 'integrator', 'step_jitter', 'refine_tolerance'),
 )
 

@@ -8,6 +8,12 @@ from ma_keras import data, potentials
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer('hidden_units', 1024, 'Dense hidden units H; 0: none.', lower_bound=0)
+flags.DEFINE_enum(
+  'dense_start',
+  'random',
+  ['random', 'per_pixel'],
+  'First kernels of the dense units: all random, or one for every pixel and the rest random.',
+)
 flags.DEFINE_integer('separable_units', 0, 'Units per pixel; 0: none.', lower_bound=0)
 flags.DEFINE_float('separable_spread', 2.0, 'They are centred within +- this.', lower_bound=0.0)
 flags.DEFINE_float('separable_steepness', 1.0, 'Their first steepness.', lower_bound=1e-6)
@@ -24,11 +30,7 @@ def build(points: data.Dataset) -> potentials.Potential:
     basis = potentials.TimeBasis(FLAGS.num_steps * FLAGS.step_size, FLAGS.basis_size)
   terms: list[potentials.Potential] = []
   if FLAGS.hidden_units:
-    terms.append(
-      potentials.OneHiddenLayer(
-        points.event_size, FLAGS.hidden_units, time_basis=basis, seed=FLAGS.seed
-      )
-    )
+    terms.append(build_dense(points, basis))
   if FLAGS.separable_units:
     terms.append(
       potentials.Separable(
@@ -45,6 +47,18 @@ def build(points: data.Dataset) -> potentials.Potential:
   if not terms:
     raise ValueError('The potential is empty: pass --hidden_units, --separable_units or --local.')
   return terms[0] if len(terms) == 1 else potentials.Sum(terms)
+
+
+def build_dense(
+  points: data.Dataset, basis: potentials.TimeBasis | None
+) -> potentials.OneHiddenLayer:
+  """The paper's potential, at its start."""
+  dense = potentials.OneHiddenLayer(
+    points.event_size, FLAGS.hidden_units, time_basis=basis, seed=FLAGS.seed
+  )
+  if FLAGS.dense_start == 'per_pixel':
+    dense.start_per_coordinate()
+  return dense
 
 
 def build_local(
