@@ -135,19 +135,21 @@ class OneHiddenLayer(Potential):
     if self.bias is not None:
       self.bias.assign(tf.zeros_like(self.bias))
 
-  def start_per_coordinate(self, steepness: float = 2.0, spread: float = 6.0) -> None:
+  def start_per_coordinate(
+    self, steepness: float = 2.5, centres: tuple[float, float] = (0.0, 6.0)
+  ) -> None:
     """Makes the first N units look at one coordinate each: z_i = w (x_i - c_i), w = `steepness`.
 
     Where the marginals are far from normal, as those of pixels in logit space, training first
-    has to find such units; from here they share what they learn like all others. The centres c_i
-    lie evenly over +- `spread`, in random order.
+    has to find such units; from here they share what they learn like all others. Centres on the
+    upper side suit upper edges: there a unit contracts what the flow then carries to the edge.
 
     Args:
       steepness: w, positive.
-      spread: Largest |c_i|, positive: where most of the data should lie.
+      centres: The c_i lie evenly between these two, in random order.
 
     Raises:
-      ValueError: H < N, there is no bias to centre with, or a number is not positive.
+      ValueError: H < N, there is no bias to centre with, or the steepness is not positive.
     """
     n = self.event_size
     if self.bias is None or self.hidden_units < n:
@@ -155,14 +157,12 @@ class OneHiddenLayer(Potential):
         f'A unit per coordinate needs a bias and `hidden_units` >= N = {n}, got '
         f'{self.hidden_units}. Or start at random (--dense_start=random).'
       )
-    if steepness <= 0 or spread <= 0:
-      raise ValueError(
-        f'`steepness` and `spread` must be positive, got {steepness} and {spread}. 2 and 6, say.'
-      )
-    centres = np.random.default_rng(n).permutation(np.linspace(-spread, spread, n))
+    if steepness <= 0:
+      raise ValueError(f'`steepness` must be positive, got {steepness}. 2.5, say.')
+    drawn = np.random.default_rng(n).permutation(np.linspace(*centres, n))
     kernel, bias = self.kernel.numpy(), self.bias.numpy()
     kernel[:, :n] = steepness * np.eye(n)
-    bias[:n] = -steepness * centres
+    bias[:n] = -steepness * drawn
     self.kernel.assign(kernel)
     self.bias.assign(bias)
 

@@ -140,9 +140,9 @@ def test_a_gaussian_start_that_cannot_be_is_refused(hidden, activation, matrix, 
 
 
 def test_a_start_per_coordinate_makes_the_first_units_separable():
-  """Without the other units the Hessian is diagonal, and z_i = 2 (x_i - c_i), c over +- 3."""
+  """Without the other units the Hessian is diagonal, and z_i = 2 (x_i - c_i), c in -3..3."""
   potential = OneHiddenLayer(4, 6, dtype=tf.float64, seed=0)
-  potential.start_per_coordinate(steepness=2.0, spread=3.0)
+  potential.start_per_coordinate(steepness=2.0, centres=(-3.0, 3.0))
   np.testing.assert_array_equal(potential.kernel[:, :4], 2 * np.eye(4))
   np.testing.assert_allclose(np.sort(-potential.bias[:4] / 2), [-3, -1, 1, 3])
   potential.amplitude.assign([1.0, -2.0, 3.0, 4.0, 0.0, 0.0])
@@ -161,7 +161,6 @@ def test_a_start_per_coordinate_makes_the_first_units_separable():
     ({'hidden_units': 3}, {}, 'hidden_units'),
     ({'hidden_units': 4, 'use_bias': False}, {}, 'bias'),
     ({'hidden_units': 4}, {'steepness': 0.0}, 'steepness'),
-    ({'hidden_units': 4}, {'spread': -1.0}, 'spread'),
   ],
 )
 def test_a_start_per_coordinate_that_cannot_be_is_refused(arguments, start, message):
