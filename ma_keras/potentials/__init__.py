@@ -5,13 +5,16 @@ from ma_keras.potentials.base import LaplacianMethod, Potential
 from ma_keras.potentials.hutchinson import Hutchinson
 from ma_keras.potentials.hyper_network import HyperNetwork
 from ma_keras.potentials.keras_model import KerasModel
+from ma_keras.potentials.lattice import Lattice
 from ma_keras.potentials.local import LocallyConnected
 from ma_keras.potentials.mlp import MLP
 from ma_keras.potentials.one_hidden_layer import OneHiddenLayer
 from ma_keras.potentials.quadratic import Quadratic
 from ma_keras.potentials.separable import Separable
+from ma_keras.potentials.spectral import SpectralQuadratic
 from ma_keras.potentials.sum import Sum
 from ma_keras.potentials.time_basis import TimeBasis
+from ma_keras.potentials.torus import Torus
 
 __all__ = [
   'MLP',
@@ -20,11 +23,14 @@ __all__ = [
   'HyperNetwork',
   'KerasModel',
   'LaplacianMethod',
+  'Lattice',
   'LocallyConnected',
   'OneHiddenLayer',
   'Potential',
   'Quadratic',
   'Separable',
+  'SpectralQuadratic',
   'Sum',
   'TimeBasis',
+  'Torus',
 ]

@@ -9,11 +9,13 @@ from ma_keras.potentials import (
   MLP,
   HyperNetwork,
   KerasModel,
+  Lattice,
   LocallyConnected,
   OneHiddenLayer,
   Potential,
   Quadratic,
   Separable,
+  SpectralQuadratic,
   TimeBasis,
 )
 from tests import reference
@@ -94,6 +96,14 @@ def local(patch=1, shared=False, basis=None, image_shape=(2, 2, 1), activation='
   return generic(made)
 
 
+def lattice(side=2, basis=None):
+  return generic(Lattice(side, 3, basis, dtype=tf.float64))
+
+
+def spectral(side=2, basis=None):
+  return generic(SpectralQuadratic(side, basis, tf.float64))
+
+
 def mlp(time_dependent=False, activation='softplus'):
   return generic(MLP(EVENT_SIZE, (5, 3), activation, time_dependent, tf.float64))
 
@@ -115,6 +125,10 @@ CASES = {
   'locally connected in time': lambda: local(2, basis=TimeBasis(1.5, 2)),
   'convolution log_cosh': lambda: local(shared=True, activation='log_cosh'),
   'hyper-network': lambda: separable(basis=HyperNetwork(1.5, 3, 4, tf.float64)),
+  'lattice': lattice,
+  'lattice in time': lambda: lattice(basis=TimeBasis(1.5, 2)),
+  'spectral': spectral,
+  'spectral in time': lambda: spectral(basis=TimeBasis(1.5, 2)),
   'mlp': mlp,
   'mlp in time': lambda: mlp(time_dependent=True, activation='log_cosh'),
   'quadratic': quadratic,

@@ -1,0 +1,153 @@
+"""Potentials of fields on a torus, symmetric by construction: all translations, D4, and Z2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras import seeds
+from ma_keras.potentials.activations import log_cosh
+from ma_keras.potentials.base import Potential
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting
+from ma_keras.potentials.torus import Torus
+
+SATURATION = 20.0  # Beyond it act' is 2 to the last digit, for all |b| < 10.
+
+
+class Lattice(Potential):
+  """phi(t, x) = sum_c a_c(t) sum_i [ln cosh(z_ci + b_c) + ln cosh(z_ci - b_c)], z_c = w_c * x.
+
+  With kernels w_c that D4 leaves alone, phi has all 8 L^2 symmetries of the torus and
+  phi(-x) = phi(x), exactly and without averages. With act(z) the bracket, one exponential per unit:
+  grad phi = sum_c a_c w_c * act'(z_c), laplacian phi = sum_c a_c |w_c|^2 sum_i act''(z_ci).
+
+  Attributes:
+    torus: The tables of the L x L torus.
+    kernel: w, one value per orbit of offsets, variable [C, R].
+    bias: b, variable [C].
+    amplitude: a, variable [C]; with a time basis its coefficients, [K, C].
+    time_basis: How the amplitudes vary in time, or None.
+  """
+
+  self_contained = True
+
+  def __init__(
+    self,
+    side: int,
+    channels: int,
+    time_basis: Basis | None = None,
+    kernel_range: float = 2.0,
+    dtype: tf.DType = tf.float32,
+    seed: int | None = None,
+    name: str | None = None,
+  ) -> None:
+    """Draws w ~ Normal(0, 1) exp(-distance / `kernel_range`), |w| = 1; b evenly from 0 to 2.
+
+    Args:
+      side: L; N = L^2.
+      channels: C.
+      time_basis: Makes the amplitudes functions of time; they start constant, at 0.01 draws.
+      kernel_range: How far the first kernels reach, in sites; training may extend them.
+      dtype: Floating dtype of the variables.
+      seed: Integer that makes the initial values reproducible; None draws fresh ones.
+      name: Module name.
+
+    Raises:
+      ValueError: A number is out of range.
+    """
+    self.torus = Torus(side)
+    super().__init__(side**2, name=name)
+    if int(channels) != channels or channels < 1 or not kernel_range > 0:
+      raise ValueError(
+        '`channels` must be a positive integer and `kernel_range` positive, got '
+        f'{channels} and {kernel_range}. Ten channels are a good start.'
+      )
+    self.time_basis = time_basis
+    seed = seeds.fresh() if seed is None else seed
+    kernel_seed, amplitude_seed = seeds.split(seed, 2, salt='lattice')
+    drawn = tf.random.stateless_normal([channels, self.torus.orbits], kernel_seed, dtype=dtype)
+    distances = np.linalg.norm(self.torus.representatives, axis=-1)
+    drawn = drawn * np.exp(-distances / kernel_range)
+    self.kernel = tf.Variable(drawn / tf.sqrt(self._norms(drawn))[:, tf.newaxis], name='kernel')
+    self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
+    drawn = 0.01 * tf.random.stateless_normal([channels], amplitude_seed, dtype=dtype)
+    self.amplitude = tf.Variable(starting(time_basis, drawn), name='amplitude')
+    self._prepared_spectra: tf.Tensor | None = None
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    return {
+      'side': self.torus.side,
+      'channels': self.kernel.shape[0],
+      'time_basis': self.time_basis,
+    }
+
+  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """phi(t, x), shape [...]."""
+    z, b = self._hidden(x), tf.convert_to_tensor(self.bias)[:, tf.newaxis]
+    values = tf.reduce_sum(log_cosh(z + b) + log_cosh(z - b), axis=-1)
+    return tf.reduce_sum(self._amplitude(t) * values, axis=-1)
+
+  def start_from(self, smaller: Lattice) -> None:
+    """Takes the weights of a potential trained on a smaller torus.
+
+    Raises:
+      ValueError: It has other channels or another basis of time, or is larger.
+    """
+    if smaller.kernel.shape[0] != self.kernel.shape[0] or (
+      smaller.amplitude.shape != self.amplitude.shape
+    ):
+      raise ValueError(
+        f'`smaller` must have amplitudes of shape {self.amplitude.shape}, got '
+        f'{smaller.amplitude.shape}: build both with the same channels and basis of time.'
+      )
+    self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
+    self.bias.assign(smaller.bias)
+    self.amplitude.assign(smaller.amplitude)
+
+  def prepared(self) -> Lattice:
+    """The same potential with the spectra of its kernels computed once."""
+    return self._twin(_prepared_spectra=self._spectra())
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return self._gradient_and_laplacian(t, x)[0]
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    slope, curvature = _even_pair(self._hidden(x), tf.convert_to_tensor(self.bias))
+    amplitude = self._amplitude(t)
+    weights = amplitude[:, tf.newaxis] * self._spectra()
+    gradient = tf.reduce_sum(weights * self.torus.transform(slope), axis=-2)
+    norms = amplitude * self._norms(tf.convert_to_tensor(self.kernel))
+    laplacian = tf.reduce_sum(norms * tf.reduce_sum(curvature, axis=-1), axis=-1)
+    return self.torus.transform(gradient), laplacian
+
+  def _hidden(self, x: tf.Tensor) -> tf.Tensor:
+    """z, [..., C, N]."""
+    return self.torus.transform(self.torus.transform(x)[..., tf.newaxis, :] * self._spectra())
+
+  def _spectra(self) -> tf.Tensor:
+    if self._prepared_spectra is not None:
+      return self._prepared_spectra
+    return self.torus.spectrum(tf.convert_to_tensor(self.kernel))
+
+  def _norms(self, kernel: tf.Tensor) -> tf.Tensor:
+    """|w_c|^2, [C]."""
+    return tf.linalg.matvec(tf.square(kernel), tf.constant(self.torus.sizes, kernel.dtype))
+
+  def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
+    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)
+
+
+def _even_pair(z: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  """act'(z) and act''(z) of act(z) = ln cosh(z + b) + ln cosh(z - b), z [..., C, N] and b [C].
+
+  act' = 2 sinh 2z/(cosh 2z + c), act'' = 4 (1 + c cosh 2z)/(cosh 2z + c)^2, c = cosh 2b.
+  """
+  c = tf.cosh(2.0 * bias)[:, tf.newaxis]
+  e = tf.exp(2.0 * tf.clip_by_value(z, -SATURATION, SATURATION))  # e^2 must not overflow.
+  inverse = 1.0 / (e * e + 1.0 + 2.0 * c * e)
+  ratio = e * inverse
+  curvature = 8.0 * ratio * (2.0 * ratio + c * ((e * e + 1.0) * inverse))
+  return 2.0 * (e * e - 1.0) * inverse, curvature

@@ -1,0 +1,111 @@
+"""The quadratic potential of a field on a torus, diagonal in Fourier space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras.potentials.base import Potential
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting
+from ma_keras.potentials.torus import Torus
+
+
+class SpectralQuadratic(Potential):
+  """phi(t, x) = x.A(t) x/2 with A(t) a convolution that D4 leaves alone, varying in time.
+
+  Alone it flows N(0, 1) to the Gaussian of covariance exp(2 integral A dt), exactly: a good start.
+
+  Attributes:
+    torus: The tables of the L x L torus.
+    kernel: A, one value per orbit of offsets, variable [R]; with a time basis [K, R].
+    time_basis: How it varies in time, or None.
+  """
+
+  self_contained = True
+
+  def __init__(
+    self,
+    side: int,
+    time_basis: Basis | None = None,
+    dtype: tf.DType = tf.float32,
+    name: str | None = None,
+  ) -> None:
+    """Starts at A = 0, the flow that stands still.
+
+    Args:
+      side: L; N = L^2.
+      time_basis: Makes A a function of time.
+      dtype: Floating dtype of the variable.
+      name: Module name.
+
+    Raises:
+      ValueError: The side is below 2.
+    """
+    self.torus = Torus(side)
+    super().__init__(side**2, name=name)
+    self.time_basis = time_basis
+    zeros = tf.zeros([self.torus.orbits], dtype)
+    self.kernel = tf.Variable(starting(time_basis, zeros), name='kernel')
+    self._prepared_spectrum: tf.Tensor | None = None
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    return {'side': self.torus.side, 'time_basis': self.time_basis}
+
+  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """x.A(t) x/2, shape [...]."""
+    return tf.reduce_sum(tf.square(self.torus.transform(x)) * self._spectrum(t), axis=-1) / 2.0
+
+  def start_gaussian(self, covariance: np.ndarray, time: float) -> None:
+    """A = ln(C)/(2 T): the flow to Normal(0, C), C a translation and D4 invariant covariance.
+
+    Args:
+      covariance: C, symmetric positive definite, shape [N, N]; its first row says all.
+      time: T, the horizon of the flow.
+
+    Raises:
+      ValueError: C is no such matrix, or T is not positive.
+    """
+    n, side = self.event_size, self.torus.side
+    if np.shape(covariance) != (n, n) or time <= 0:
+      raise ValueError(
+        f'`covariance` must have shape [{n}, {n}] and `time` be positive, got '
+        f'{list(np.shape(covariance))} and {time}.'
+      )
+    first = self.torus.representatives @ np.array([side, 1])
+    spectrum = self.torus.spectrum(tf.constant(covariance[0, first], tf.float64)).numpy()
+    if spectrum.min() <= 0 or not np.isclose(spectrum.sum(), np.trace(covariance)):
+      raise ValueError('`covariance` must be positive definite and invariant, as that of a torus.')
+    kernel = tf.constant(self.torus.kernel(np.log(spectrum) / (2 * time)), self.kernel.dtype)
+    self.kernel.assign(starting(self.time_basis, kernel))
+
+  def start_from(self, smaller: SpectralQuadratic) -> None:
+    """Takes the kernel of a potential trained on a smaller torus.
+
+    Raises:
+      ValueError: It has another basis of time, or is larger.
+    """
+    if smaller.kernel.shape[:-1] != self.kernel.shape[:-1]:
+      raise ValueError('`smaller` must have the same basis of time.')
+    self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
+
+  def prepared(self) -> SpectralQuadratic:
+    """The same potential with its spectrum computed once."""
+    return self._twin(_prepared_spectrum=self._coefficients())
+
+  def _coefficients(self) -> tf.Tensor:
+    if self._prepared_spectrum is not None:
+      return self._prepared_spectrum
+    return self.torus.spectrum(tf.convert_to_tensor(self.kernel))
+
+  def _spectrum(self, t: tf.Tensor) -> tf.Tensor:
+    return amplitudes(self.time_basis, self._coefficients(), t)
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return self.torus.transform(self.torus.transform(x) * self._spectrum(t))
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    trace = tf.reduce_sum(self._spectrum(t))
+    return self._gradient(t, x), tf.zeros_like(x[..., 0]) + trace

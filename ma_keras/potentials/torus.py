@@ -1,0 +1,87 @@
+"""The L x L torus, and kernels that all its symmetries leave alone.
+
+A kernel w that the dihedral group D4 maps to itself: x -> w * x then commutes with all 8 L^2
+translations, rotations and reflections.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+
+class Torus:
+  """D4 orbits of offsets, and the real Fourier transform that diagonalises their kernels.
+
+  H_kr = (cos + sin)(2 pi k r/L)/sqrt L, the Hartley matrix, is symmetric and its own inverse. A
+  kernel even in rows and in columns is diagonal in H (x) H, with eigenvalues
+  w^_kq = sum_rc w_rc cos(2 pi k r/L) cos(2 pi q c/L); symmetric under exchange of the two axes, as
+  they all are, it does not mind a transposed image either.
+
+  Attributes:
+    side: L.
+    orbits: R, the number of orbits: (n + 1)(n + 2)/2 with n = L // 2.
+    representatives: One offset (r, c) of each, L/2 >= r >= c >= 0; int [R, 2].
+    sizes: Offsets in each, int [R].
+  """
+
+  def __init__(self, side: int) -> None:
+    """Tables of the torus of side L.
+
+    Raises:
+      ValueError: `side` is below 2.
+    """
+    if int(side) != side or side < 2:
+      raise ValueError(f'`side` must be an integer of at least 2, got {side}. The paper uses 16.')
+    self.side = int(side)
+    folded = np.minimum(np.arange(side), side - np.arange(side))
+    near, far = np.minimum.outer(folded, folded), np.maximum.outer(folded, folded)
+    self._orbit_of = (far * (far + 1) // 2 + near).reshape(-1)  # Of every offset, row by row.
+    far_of = range(side // 2 + 1)
+    self.representatives = np.array([(far, near) for far in far_of for near in range(far + 1)])
+    self.orbits = len(self.representatives)
+    self.sizes = np.bincount(self._orbit_of)
+    angles = 2 * np.pi * np.outer(np.arange(side), np.arange(side)) / side
+    self._hartley = (np.cos(angles) + np.sin(angles)) / np.sqrt(side)
+    members = np.eye(self.orbits)[self._orbit_of].T.reshape(-1, side, side)
+    self._to_spectrum = (np.cos(angles) @ members @ np.cos(angles)).reshape(self.orbits, -1)
+
+  def transform(self, x: tf.Tensor) -> tf.Tensor:
+    """(H X H)' of images X of shape [..., N], N = L^2: an orthogonal map, its own inverse."""
+    hartley = tf.constant(self._hartley, x.dtype)
+    rows = tf.reshape(
+      tf.matmul(tf.reshape(x, [-1, self.side]), hartley), [-1, self.side, self.side]
+    )
+    rows = tf.reshape(tf.transpose(rows, [0, 2, 1]), [-1, self.side])
+    return tf.reshape(tf.matmul(rows, hartley), tf.shape(x))
+
+  def spectrum(self, kernel: tf.Tensor) -> tf.Tensor:
+    """w^, the eigenvalues [..., N] of kernels given by one value per orbit, [..., R]."""
+    return tf.tensordot(kernel, tf.constant(self._to_spectrum, kernel.dtype), axes=1)
+
+  def kernel(self, spectrum: np.ndarray) -> np.ndarray:
+    """The kernel [R] of a symmetric spectrum [N]: the inverse of `spectrum`, in NumPy."""
+    momenta = self.representatives @ np.array([self.side, 1])
+    return np.linalg.solve(self._to_spectrum[:, momenta].T, spectrum[momenta])
+
+  def convolve(self, kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """w * x for one kernel [R] and images [..., N]."""
+    return self.transform(self.transform(x) * self.spectrum(kernel))
+
+  def embed(self, kernel: np.ndarray, smaller: Torus) -> np.ndarray:
+    """The kernels [..., R'] of a smaller torus on this one: the same at the same offsets, 0 beyond.
+
+    Offsets of half the smaller side are their own mirror images there and two different ones
+    here, which share the value.
+
+    Raises:
+      ValueError: The other torus is not smaller.
+    """
+    if smaller.side > self.side:
+      raise ValueError(f'`smaller` must be at most of side {self.side}, got {smaller.side}.')
+    if smaller.side == self.side:
+      return kernel
+    half = 2 * smaller.representatives == smaller.side
+    embedded = np.zeros([*kernel.shape[:-1], self.orbits])
+    embedded[..., : smaller.orbits] = kernel / 2 ** half.sum(axis=-1)
+    return embedded

@@ -1,0 +1,131 @@
+"""Lattice potentials have every symmetry of the torus, and Gaussians where they are quadratic."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import symmetry, targets
+from ma_keras.potentials import Lattice, OneHiddenLayer, SpectralQuadratic, TimeBasis
+from tests.potentials import cases
+
+TIME = tf.constant(cases.TIME, tf.float64)
+BASIS = TimeBasis(1.5, 2)
+KINDS = {'lattice': cases.lattice, 'spectral': cases.spectral}
+
+
+def fields(side, *leading):
+  return tf.constant(np.random.default_rng(side).normal(size=(*leading, side**2)))
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('side', [3, 4])
+def test_every_element_leaves_phi_and_its_laplacian_unchanged(kind, side):
+  """All 8 L^2 of the space group, with and without a global flip."""
+  potential, x = KINDS[kind](side, BASIS), fields(side)
+  images = symmetry.square_lattice(side).apply(x)
+  assert len(images) == 8 * side**2
+  for y in (images, -images):
+    np.testing.assert_allclose(potential(TIME, y), np.full(len(y), potential(TIME, x)), rtol=1e-12)
+    laplacians = potential.laplacian(TIME, y)
+    np.testing.assert_allclose(
+      laplacians, np.full(len(y), potential.laplacian(TIME, x)), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('leading', [(), (0,), (3,), (2, 3)])
+def test_derivatives_at_any_leading_rank(kind, leading):
+  potential, x = KINDS[kind](4, BASIS), fields(4, *leading)
+  flat = tf.reshape(x, [-1, 16])
+  velocity, laplacian = potential.gradient_and_laplacian(TIME, x)
+  traces = np.trace(cases.hessians(potential, TIME, flat), axis1=-2, axis2=-1)
+  np.testing.assert_allclose(laplacian, traces.reshape(leading), atol=1e-11)
+  with tf.GradientTape() as tape:
+    tape.watch(x)
+    value = potential(TIME, x)
+  np.testing.assert_allclose(velocity, tape.gradient(value, x), atol=1e-12)
+
+
+def test_it_is_a_hidden_layer_whose_kernels_are_all_translates():
+  potential, side = cases.lattice(3), 3
+  spikes = tf.eye(side**2, dtype=tf.float64)
+  kernels = [potential.torus.convolve(kernel, spikes) for kernel in potential.kernel]
+  layer = OneHiddenLayer(side**2, 2 * 3 * side**2, 'log_cosh', dtype=tf.float64)
+  layer.kernel.assign(tf.concat([*kernels, *kernels], axis=1))
+  bias = np.repeat(potential.bias, side**2)
+  layer.bias.assign(np.concatenate([bias, -bias]))
+  layer.amplitude.assign(np.tile(np.repeat(potential.amplitude, side**2), 2))
+  x = fields(side, 5)
+  np.testing.assert_allclose(potential(TIME, x), layer(TIME, x), rtol=1e-12)
+  np.testing.assert_allclose(potential.gradient(TIME, x), layer.gradient(TIME, x), atol=1e-12)
+  np.testing.assert_allclose(potential.laplacian(TIME, x), layer.laplacian(TIME, x), atol=1e-11)
+
+
+def test_large_fields_and_biases_are_finite_in_float32():
+  potential = Lattice(4, 2, seed=0)
+  potential.bias.assign([0.0, 12.0])
+  potential.amplitude.assign([1.0, 1.0])
+  x = tf.constant(np.random.default_rng(0).normal(size=[4, 16]) * [[1], [10], [1e3], [1e6]])
+  velocity, laplacian = potential.gradient_and_laplacian(0.0, tf.cast(x, tf.float32))
+  assert np.isfinite(velocity).all() and np.isfinite(laplacian).all()
+  exact = Lattice(4, 2, seed=0, dtype=tf.float64)
+  for name in ('kernel', 'bias', 'amplitude'):
+    getattr(exact, name).assign(tf.cast(getattr(potential, name), tf.float64))
+  expected = exact.gradient_and_laplacian(0.0, tf.cast(tf.cast(x, tf.float32), tf.float64))
+  np.testing.assert_allclose(velocity[:2], expected[0][:2], atol=2e-5)
+  np.testing.assert_allclose(laplacian[:2], expected[1][:2], atol=2e-4)
+
+
+def test_a_gaussian_start_flows_to_that_gaussian():
+  """The covariance of the Ising target's Gaussian factor: ln p is that of N(0, C) everywhere."""
+  target = targets.Ising(4, dtype=tf.float64)
+  potential = SpectralQuadratic(4, TimeBasis(1.0, 3), tf.float64)
+  potential.start_gaussian(target.covariance, 1.0)
+  flow = ma_keras.standard_normal_flow(ma_keras.MongeAmpereBijector(potential, 40, 1 / 40))
+  x = fields(4, 6)
+  sign, log_det = np.linalg.slogdet(2 * np.pi * target.covariance)
+  quadratic = np.einsum('bi,ij,bj->b', x, np.linalg.inv(target.covariance), x)
+  assert sign == 1
+  np.testing.assert_allclose(flow.log_prob(x), -0.5 * (quadratic + log_det), rtol=1e-6)
+
+
+def test_weights_of_a_smaller_torus_act_alike_on_a_larger_one():
+  """Kernels of range one do not see the size: a field repeated both ways has four times phi."""
+  small, large = cases.lattice(4), Lattice(8, 3, dtype=tf.float64)
+  near = np.max(small.torus.representatives, axis=-1) <= 1
+  small.kernel.assign(np.where(near, small.kernel, 0.0))
+  large.start_from(small)
+  x = fields(4, 3)
+  twice = tf.reshape(tf.tile(tf.reshape(x, [3, 4, 4]), [1, 2, 2]), [3, 64])
+  np.testing.assert_allclose(large(TIME, twice), 4 * small(TIME, x), rtol=1e-12)
+  np.testing.assert_allclose(large.laplacian(TIME, twice), 4 * small.laplacian(TIME, x), rtol=1e-12)
+  with pytest.raises(ValueError, match='smaller'):
+    large.start_from(Lattice(4, 2, dtype=tf.float64))
+
+
+def test_a_spectral_start_from_a_smaller_torus():
+  small = SpectralQuadratic(4, BASIS, tf.float64)
+  small.start_gaussian(targets.Ising(4).covariance, 1.5)
+  large = SpectralQuadratic(8, BASIS, tf.float64)
+  large.start_from(small)
+  uniform = lambda side: tf.ones([side**2], tf.float64)  # noqa: E731
+  np.testing.assert_allclose(large(TIME, uniform(8)), 4 * small(TIME, uniform(4)), rtol=1e-12)
+  with pytest.raises(ValueError, match='basis'):
+    large.start_from(SpectralQuadratic(4))
+
+
+@pytest.mark.parametrize(
+  'build, message',
+  [
+    (lambda: Lattice(1, 3), 'side'),
+    (lambda: Lattice(4, 0), 'channels'),
+    (lambda: Lattice(4, 3, kernel_range=0.0), 'kernel_range'),
+    (lambda: SpectralQuadratic(4).start_gaussian(np.eye(4), 1.0), 'covariance'),
+    (lambda: SpectralQuadratic(2).start_gaussian(-np.eye(4), 1.0), 'covariance'),
+    (lambda: SpectralQuadratic(2).start_gaussian(np.eye(4), 0.0), 'time'),
+  ],
+)
+def test_errors_name_the_argument(build, message):
+  with pytest.raises(ValueError, match=message):
+    build()
