@@ -9,9 +9,8 @@ line: the free energy per site with its errors beside the exact one.
 from __future__ import annotations
 
 import dataclasses
-import functools
-import operator
 
+import ising_potential
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -19,31 +18,15 @@ import training_app
 from absl import app, flags, logging
 
 import ma_keras
-from ma_keras import export, plotting, seeds, symmetry, targets, training
+from ma_keras import export, plotting, seeds, targets, training
 from ma_keras.training import strategy as strategies
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(training_app)
+flags.adopt_module_key_flags(ising_potential)
 flags.DEFINE_integer('side', 8, 'Lattice side L; N = L * L.', lower_bound=2)
-flags.DEFINE_integer('hidden_units', 512, 'Width H of the hidden layer.', lower_bound=1)
 flags.DEFINE_float('coupling', targets.CRITICAL_COUPLING, 'Bond energy over kT; default critical.')
 flags.DEFINE_enum('boundary', 'periodic', ('periodic', 'open'), 'Boundary of the lattice.')
-flags.DEFINE_enum(
-  'activation', 'log_cosh', ('log_cosh', 'softplus'), 'log_cosh has no bias and is Z2 symmetric.'
-)
-flags.DEFINE_enum(
-  'symmetry',
-  'one_element',
-  ('one_element', 'average', 'none'),
-  'Translations and D4: one random element per step (the paper), the exact average (small '
-  'lattices), or none.',
-)
-flags.DEFINE_enum(
-  'start',
-  'gaussian',
-  ('gaussian', 'random'),
-  'First flow: to the Gaussian factor of the target (log_cosh and H >= 2 N only), or random.',
-)
 flags.DEFINE_float(
   'force_weight', 0.0, 'Weight of the force-matching term of section 4.2.', lower_bound=0.0
 )
@@ -53,46 +36,19 @@ flags.DEFINE_integer('eval_samples', 4096, 'Samples of the final measurement.', 
 
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
-  *('side', 'coupling', 'boundary', 'activation', 'symmetry', 'start', 'seed', 'batch_size'),
-  *('hidden_units', 'num_steps', 'step_size', 'integrator', 'refine_tolerance', 'step_jitter'),
-  *('stiffness_weight', 'force_weight'),
+  *('side', 'coupling', 'boundary', 'seed', 'batch_size', 'stiffness_weight', 'force_weight'),
+  *('potential', 'hidden_units', 'activation', 'symmetry', 'start'),
+  *('channels', 'basis_size', 'start_from'),
+  *('num_steps', 'step_size', 'integrator', 'refine_tolerance', 'step_jitter'),
 )
 SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
 SNAPSHOT_TILE = 25
 
 
-def build_bijector(target: targets.Ising) -> ma_keras.MongeAmpereBijector:
-  """The paper's flow: one hidden layer, made symmetric as --symmetry says."""
-  layer = ma_keras.potentials.OneHiddenLayer(
-    target.event_size,
-    FLAGS.hidden_units,
-    activation=FLAGS.activation,
-    use_bias=FLAGS.activation != 'log_cosh',
-    seed=FLAGS.seed,
-  )
-  if FLAGS.start == 'gaussian':
-    layer.start_gaussian(target.covariance, FLAGS.num_steps * FLAGS.step_size)
-  return training_app.build_bijector(symmetrised(layer))
-
-
-def symmetrised(potential: ma_keras.potentials.Potential) -> ma_keras.potentials.Potential:
-  """phi~ made symmetric under the lattice's space group as --symmetry says."""
-  if FLAGS.symmetry == 'none':
-    return potential
-  groups = [symmetry.dihedral(FLAGS.side)]
-  if FLAGS.boundary == 'periodic':
-    groups.append(symmetry.translations(FLAGS.side))
-  if FLAGS.symmetry == 'average':
-    return symmetry.GroupAverage(potential, functools.reduce(operator.mul, groups))
-  for seed, group in enumerate(groups):  # Nested draws are draws from the product.
-    potential = symmetry.OneElementPerInterval(potential, group, FLAGS.step_size, seed)
-  return potential
-
-
 def build_model(target: targets.Ising) -> training.VariationalFreeEnergy:
   """The compiled Keras model; call within the strategy's scope."""
   model = training.VariationalFreeEnergy(
-    build_bijector(target),
+    training_app.build_bijector(ising_potential.build(target)),
     target,
     FLAGS.batch_size,
     FLAGS.seed,
@@ -197,6 +153,8 @@ def report(
   )
   tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
   export.save(model.flow(FLAGS.seed), run.saved_model)
+  if FLAGS.potential == 'lattice':  # Random elements of a group have no place in a model file.
+    ma_keras.model_file.save(run.model, ma_keras.model_file.Model(model.bijector))
   draw_figures(run, exact)
   run.write_summary(
     {'seed': FLAGS.seed, 'version': ma_keras.__version__, **dataclasses.asdict(result)}

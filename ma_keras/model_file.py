@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import pathlib
 import zipfile
@@ -21,8 +22,9 @@ FORMAT = 1
 CLASSES: dict[str, Any] = {
   cls.__name__: cls
   for cls in (
-    *(potentials.HyperNetwork, potentials.LocallyConnected, potentials.MLP, potentials.Quadratic),
-    *(potentials.OneHiddenLayer, potentials.Separable, potentials.Sum, potentials.TimeBasis),
+    *(potentials.HyperNetwork, potentials.Lattice, potentials.LocallyConnected, potentials.MLP),
+    *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
+    *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(data.Pixels, data.Standardised),
   )
 }
@@ -155,4 +157,6 @@ def _made(described: Any, dtype: tf.DType) -> Any:
   arguments = {k: _made(v, dtype) for k, v in described['arguments'].items()}
   if cls not in (potentials.Sum, potentials.TimeBasis):
     arguments['dtype'] = dtype
+  if 'seed' in inspect.signature(cls).parameters:
+    arguments['seed'] = 0  # Overwritten soon; a fresh one would disturb deterministic programs.
   return cls(**arguments)

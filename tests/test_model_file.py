@@ -28,6 +28,9 @@ POTENTIALS = {
   ),
   'mlp': lambda: potentials.MLP(4, (3, 2), 'tanh', time_dependent=True),
   'quadratic': lambda: potentials.Quadratic(np.eye(4)),
+  'lattice': lambda: potentials.Sum(
+    [potentials.Lattice(2, 3, BASIS), potentials.SpectralQuadratic(2, BASIS)]
+  ),
 }
 X = np.random.default_rng(0).uniform(1, 255, (5, 2, 2, 1)).astype(np.float32)
 

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+import ma_keras
 from tests.integration import apps
 
 APP = apps.command('ising_main.py')
@@ -117,6 +118,41 @@ def test_other_models_run_too(flags, tmp_path):
   done = run(*TINY, *flags, f'--run_dir={tmp_path}')
   assert done.returncode == 0, done.stderr
   assert 'F/N = ' in done.stdout
+
+
+LATTICE = ['--potential=lattice', '--channels=2', '--basis_size=2']
+
+
+def test_a_larger_lattice_begins_with_the_weights_of_a_smaller(tmp_path):
+  small, large = tmp_path / 'small', tmp_path / 'large'
+  start = f'--start_from={small}/model.npz'
+  assert run(*TINY, *LATTICE, f'--run_dir={small}').returncode == 0
+  done = run(*TINY, *LATTICE, '--side=4', start, '--learning_rate=0', f'--run_dir={large}')
+  assert done.returncode == 0, done.stderr
+  for path in (small, large):
+    trained = ma_keras.load(path / 'model.npz').bijector.potential
+    assert [type(term).__name__ for term in trained.terms] == ['Lattice', 'SpectralQuadratic']
+  small_hidden, large_hidden = (
+    ma_keras.load(path / 'model.npz').bijector.potential.terms[0] for path in (small, large)
+  )
+  np.testing.assert_array_equal(large_hidden.bias, small_hidden.bias)
+  np.testing.assert_array_equal(large_hidden.amplitude, small_hidden.amplitude)
+  wrong = run(*TINY, '--channels=3', *LATTICE[:1], start, f'--run_dir={tmp_path}/wrong')
+  assert wrong.returncode != 0 and 'channels' in wrong.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    ([*LATTICE, '--boundary=open'], '--boundary=open'),
+    ([*LATTICE, '--start_from=nowhere.npz'], 'nowhere.npz'),
+    (['--start_from=model.npz'], '--potential=lattice'),
+  ],
+)
+def test_a_lattice_potential_that_cannot_be_is_one_line(flags, message, tmp_path):
+  done = run(*TINY, *flags, f'--run_dir={tmp_path}/run')
+  assert done.returncode != 0 and 'Traceback' not in done.stderr
+  assert message in done.stderr.strip().splitlines()[-1]
 
 
 @pytest.mark.parametrize('flag', ['--hidden_units=16', '--seed=1'])

@@ -1,0 +1,106 @@
+"""The potential of apps/ising_main.py: the paper's hidden layer, or symmetric convolutions."""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+from absl import flags
+
+import ma_keras
+from ma_keras import potentials, symmetry, targets
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum(
+  'potential',
+  'hidden_layer',
+  ('hidden_layer', 'lattice'),
+  "The paper's hidden layer, or convolutions with every symmetry of the torus built in.",
+)
+flags.DEFINE_integer('hidden_units', 512, 'Width H of the hidden layer.', lower_bound=1)
+flags.DEFINE_enum(
+  'activation', 'log_cosh', ('log_cosh', 'softplus'), 'log_cosh has no bias and is Z2 symmetric.'
+)
+flags.DEFINE_enum(
+  'symmetry',
+  'one_element',
+  ('one_element', 'average', 'none'),
+  'Translations and D4 of the hidden layer: one random element per step (the paper), the exact '
+  'average (small lattices), or none.',
+)
+flags.DEFINE_enum(
+  'start',
+  'gaussian',
+  ('gaussian', 'random'),
+  'First flow: to the Gaussian factor of the target (log_cosh and H >= 2 N only), or random.',
+)
+flags.DEFINE_integer('channels', 10, 'Kernels C of the lattice potential.', lower_bound=1)
+flags.DEFINE_integer('basis_size', 6, 'Functions of time of the lattice potential.', lower_bound=1)
+flags.DEFINE_string(
+  'start_from', None, "The model.npz of a smaller lattice's run, whose weights to begin with."
+)
+
+
+def build(target: targets.Ising) -> potentials.Potential:
+  """What --potential says."""
+  return build_lattice(target) if FLAGS.potential == 'lattice' else build_hidden_layer(target)
+
+
+def build_hidden_layer(target: targets.Ising) -> potentials.Potential:
+  """The paper's potential, made symmetric as --symmetry says."""
+  if FLAGS.start_from:
+    raise ValueError('`--start_from` needs --potential=lattice: dense kernels know one size only.')
+  layer = potentials.OneHiddenLayer(
+    target.event_size,
+    FLAGS.hidden_units,
+    activation=FLAGS.activation,
+    use_bias=FLAGS.activation != 'log_cosh',
+    seed=FLAGS.seed,
+  )
+  if FLAGS.start == 'gaussian':
+    layer.start_gaussian(target.covariance, FLAGS.num_steps * FLAGS.step_size)
+  return symmetrised(layer)
+
+
+def symmetrised(potential: potentials.Potential) -> potentials.Potential:
+  """phi~ made symmetric under the lattice's space group as --symmetry says."""
+  if FLAGS.symmetry == 'none':
+    return potential
+  groups = [symmetry.dihedral(FLAGS.side)]
+  if FLAGS.boundary == 'periodic':
+    groups.append(symmetry.translations(FLAGS.side))
+  if FLAGS.symmetry == 'average':
+    return symmetry.GroupAverage(potential, functools.reduce(operator.mul, groups))
+  for seed, group in enumerate(groups):  # Nested draws are draws from the product.
+    potential = symmetry.OneElementPerInterval(potential, group, FLAGS.step_size, seed)
+  return potential
+
+
+def build_lattice(target: targets.Ising) -> potentials.Potential:
+  """Hidden convolutions and the quadratic part, the latter started at the Gaussian solution."""
+  if target.boundary != 'periodic':
+    raise ValueError(
+      f'`--potential=lattice` lives on a torus, got --boundary={target.boundary}: use '
+      '--potential=hidden_layer.'
+    )
+  time = FLAGS.num_steps * FLAGS.step_size
+  basis = potentials.TimeBasis(time, FLAGS.basis_size) if FLAGS.basis_size > 1 else None
+  hidden = potentials.Lattice(target.side, FLAGS.channels, basis, seed=FLAGS.seed)
+  quadratic = potentials.SpectralQuadratic(target.side, basis)
+  quadratic.start_gaussian(target.covariance, time)
+  if FLAGS.start_from:
+    begin_with(hidden, quadratic, FLAGS.start_from)
+  return hidden + quadratic
+
+
+def begin_with(
+  hidden: potentials.Lattice, quadratic: potentials.SpectralQuadratic, path: str
+) -> None:
+  """The weights of a run of this app on a smaller lattice."""
+  found = ma_keras.load(path).bijector.potential
+  terms = found.terms if isinstance(found, potentials.Sum) else (found,)
+  kinds = [type(term) for term in terms]
+  if kinds != [potentials.Lattice, potentials.SpectralQuadratic]:
+    raise ValueError(f'`--start_from` {path} is no model of --potential=lattice.')
+  hidden.start_from(terms[0])
+  quadratic.start_from(terms[1])
