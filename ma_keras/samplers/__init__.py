@@ -1,5 +1,7 @@
 """From the model's samples to the target's expectations."""
 
+from ma_keras.samplers import wolff
 from ma_keras.samplers.importance import ImportanceEstimate, estimate
+from ma_keras.samplers.reweighting import Expectation, expectation
 
-__all__ = ['ImportanceEstimate', 'estimate']
+__all__ = ['Expectation', 'ImportanceEstimate', 'estimate', 'expectation', 'wolff']

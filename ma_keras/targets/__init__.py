@@ -1,6 +1,6 @@
 """Energies to sample from, each with its ground truth where one is known."""
 
-from ma_keras.targets import kaufman, lattice
+from ma_keras.targets import kaufman, lattice, thermodynamics
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.kaufman import CRITICAL_COUPLING
 from ma_keras.targets.phi4 import Phi4
@@ -20,4 +20,5 @@ __all__ = [
   'TwoMoons',
   'kaufman',
   'lattice',
+  'thermodynamics',
 ]
