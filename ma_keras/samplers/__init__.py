@@ -2,6 +2,20 @@
 
 from ma_keras.samplers import wolff
 from ma_keras.samplers.importance import ImportanceEstimate, estimate
+from ma_keras.samplers.markov import (
+  independence_metropolis,
+  integrated_autocorrelation_time,
+  latent_hmc,
+)
 from ma_keras.samplers.reweighting import Expectation, expectation
 
-__all__ = ['Expectation', 'ImportanceEstimate', 'estimate', 'expectation', 'wolff']
+__all__ = [
+  'Expectation',
+  'ImportanceEstimate',
+  'estimate',
+  'expectation',
+  'independence_metropolis',
+  'integrated_autocorrelation_time',
+  'latent_hmc',
+  'wolff',
+]
