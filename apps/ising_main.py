@@ -9,6 +9,7 @@ line: the free energy per site with its errors beside the exact one.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import ising_potential
 import numpy as np
@@ -139,13 +140,16 @@ def draw_figures(run: training.RunDirectory, exact: float | None) -> None:
 
 
 def report(
-  model: training.VariationalFreeEnergy, run: training.RunDirectory, exact: float | None
+  model: training.VariationalFreeEnergy,
+  target: targets.Ising,
+  run: training.RunDirectory,
+  exact: float | None,
 ) -> None:
   """Measures the trained flow, writes what is to be kept, and prints the result."""
   model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
   result = training.measure(
     model.bijector,
-    model.target,
+    target,
     FLAGS.eval_samples,
     min(FLAGS.eval_batch_size, FLAGS.eval_samples),
     FLAGS.seed,
@@ -156,12 +160,34 @@ def report(
   if FLAGS.potential == 'lattice':  # Random elements of a group have no place in a model file.
     ma_keras.model_file.save(run.model, ma_keras.model_file.Model(model.bijector))
   draw_figures(run, exact)
-  run.write_summary(
-    {'seed': FLAGS.seed, 'version': ma_keras.__version__, **dataclasses.asdict(result)}
-  )
+  kept = {'seed': FLAGS.seed, 'version': ma_keras.__version__, **dataclasses.asdict(result)}
+  run.write_summary({**kept, 'observables': report_observables(model.bijector, target)})
   print(result)
   if result.doubts():
     raise training.TrainingStopped(result.doubts())
+
+
+def report_observables(
+  bijector: ma_keras.MongeAmpereBijector, target: targets.Ising
+) -> list[dict[str, Any]]:
+  """Prints what the spins do, the first few beside their exact values, and returns it all."""
+  if target.coupling == 0 or FLAGS.eval_samples < 100:
+    return []
+  size = min(FLAGS.eval_batch_size, FLAGS.eval_samples)
+  found = training.measure_observables(bijector, target, FLAGS.eval_samples, size, FLAGS.seed)
+  exact = exact_observables(target)
+  for each in found[:5]:
+    print(each, f'; exact {exact[each.name]:.6f}' if each.name in exact else '', sep='')
+  return [{**dataclasses.asdict(each), 'exact': exact.get(each.name)} for each in found]
+
+
+def exact_observables(target: targets.Ising) -> dict[str, float]:
+  """Energy and specific heat, where ln Z is known."""
+  try:
+    known = targets.thermodynamics.exact(target.side, target.coupling, target.boundary)
+  except ValueError:
+    return {}
+  return {'energy': known.energy, 'specific heat': known.specific_heat}
 
 
 def work(
@@ -174,7 +200,7 @@ def work(
   exact, chief = exact_per_site(target), strategies.is_chief(strategy)
   train(model, run, exact, logging_callbacks(model, target, run) if chief else [])
   if chief:
-    report(model, run, exact)
+    report(model, target, run, exact)
 
 
 def main(argv: list[str]) -> None:

@@ -15,6 +15,7 @@ from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.free_energy import FreeEnergy, measure
 from ma_keras.training.likelihood import Likelihood, measure_likelihood
 from ma_keras.training.maximum_likelihood import MaximumLikelihood
+from ma_keras.training.observables import Observable, measure_observables
 from ma_keras.training.optimizer import adam
 from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
@@ -28,6 +29,7 @@ __all__ = [
   'Guard',
   'Likelihood',
   'MaximumLikelihood',
+  'Observable',
   'Refinement',
   'RunDirectory',
   'Snapshots',
@@ -37,4 +39,5 @@ __all__ = [
   'determinism',
   'measure',
   'measure_likelihood',
+  'measure_observables',
 ]

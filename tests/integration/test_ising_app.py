@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ma_keras
+from ma_keras import targets
 from tests.integration import apps
 
 APP = apps.command('ising_main.py')
@@ -44,6 +45,11 @@ def test_l4_ends_with_an_honest_free_energy(tmp_path):
   assert result['reweighted_error'] < 3e-3
   off = result['reweighted_per_site'] - result['exact_per_site']
   assert abs(off) < 3 * result['reweighted_error']
+  exact = targets.thermodynamics.exact(4)
+  for kept, value in zip(result['observables'], (exact.energy, exact.specific_heat)):
+    assert kept['exact'] == pytest.approx(value)
+    assert abs(kept['reweighted']['value'] - value) < 4 * kept['reweighted']['error']
+    assert f'{kept["name"]}: ' in done.stdout
 
 
 def test_a_run_leaves_everything_behind(finished):

@@ -1,0 +1,64 @@
+"""Observables of all states with their weights are exact; those of a flow, within their errors."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import samplers, targets, training
+from ma_keras.potentials import SpectralQuadratic
+from ma_keras.training import observables
+
+
+def all_states(side):
+  bits = np.arange(2**side**2)[:, np.newaxis] >> np.arange(side**2)
+  return (1 - 2 * (bits & 1)).astype(np.int8)
+
+
+@pytest.mark.parametrize('boundary', ['periodic', 'open'])
+def test_all_states_with_their_weights_are_exact(boundary):
+  target = targets.Ising(3, 0.4, boundary, tf.float64)
+  spins = all_states(3)
+  log_weights = -target.spin_energy(tf.constant(spins, tf.float64)).numpy()
+  rows = observables.moments(target, spins)
+  found = {
+    name: samplers.expectation(rows, log_weights, f).value
+    for name, f in observables.statistics(target).items()
+  }
+  exact = targets.thermodynamics.exact(3, 0.4, boundary)
+  assert found['energy'] == pytest.approx(exact.energy, abs=1e-8)
+  assert found['specific heat'] == pytest.approx(exact.specific_heat, abs=1e-6)
+  weights = np.exp(log_weights - log_weights.max())
+  weights /= weights.sum()
+  m = spins.mean(axis=1)
+  assert found['magnetisation'] == pytest.approx(weights @ np.abs(m))
+  assert found['susceptibility'] == pytest.approx(9 * weights @ m**2)
+  binder = 1 - weights @ m**4 / (3 * (weights @ m**2) ** 2)
+  assert found['Binder cumulant'] == pytest.approx(binder)
+  if boundary == 'periodic':  # Every bond of a torus is a pair at distance one: u = -2 G(1).
+    assert found['two-point function at 1'] == pytest.approx(-exact.energy / 2, abs=1e-8)
+
+
+def test_a_flow_reweighted_has_the_exact_energy_and_specific_heat():
+  """Far from criticality the Gaussian start is good enough to be reweighted."""
+  target = targets.Ising(4, 0.2)
+  potential = SpectralQuadratic(4)
+  potential.start_gaussian(target.covariance, 1.0)
+  bijector = ma_keras.MongeAmpereBijector(potential, 8, 1 / 8)
+  found = {o.name: o for o in training.measure_observables(bijector, target, 20000, 4000, 0)}
+  exact = targets.thermodynamics.exact(4, 0.2)
+  for name, value in (('energy', exact.energy), ('specific heat', exact.specific_heat)):
+    assert abs(found[name].reweighted.value - value) < 4 * found[name].reweighted.error
+    assert found[name].integration_error < found[name].reweighted.error
+  raw = found['energy'].raw
+  assert abs(raw.value - exact.energy) > 4 * raw.error
+  assert 'integration' in str(found['energy'])
+
+
+def test_what_cannot_be_measured_is_refused():
+  potential = SpectralQuadratic(4)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  with pytest.raises(ValueError, match='coupling'):
+    training.measure_observables(bijector, targets.Ising(4, 0.0), 1000, 100, 0)
+  with pytest.raises(ValueError, match='num_samples'):
+    training.measure_observables(bijector, targets.Ising(4), 10, 10, 0)
