@@ -28,7 +28,8 @@ BEST = ROOT / 'apps' / 'flagfiles' / 'mnist_best.flags'
 PAPER = ['--hidden_units=1024', '--local=', '--separable_units=0', '--basis_size=1']
 ROWS = {
   'the paper: 1024 dense units': PAPER,
-  '+ six functions of time': [*PAPER, '--basis_size=6'],
+  'the paper, one unit per pixel at the start': [*PAPER, '--dense_start=per_pixel'],
+  'the paper + six functions of time': [*PAPER, '--basis_size=6'],
   '+ ten units per pixel': [*PAPER[:2], '--separable_steepness=1'],
   '+ steep at the start': PAPER[:2],
   'patches and 256 dense units instead': [],
@@ -67,7 +68,7 @@ def main(argv: list[str]) -> None:
   for name, row in ROWS.items():
     found = results[name] = train(row)
     print(
-      f'{name:40s}{found["nll"]:9.1f} +- {found["point_error"]:.1f} nats, '
+      f'{name:44s}{found["nll"]:9.1f} +- {found["point_error"]:.1f} nats, '
       f'{found["nll_at_trained_steps"]:.1f} at the steps of training, '
       f'{found["parameters"]} parameters, {found["seconds"]:.0f} s',
       flush=True,
