@@ -73,7 +73,7 @@ def main(argv: list[str]) -> None:
       f'{found["parameters"]} parameters, {found["seconds"]:.0f} s',
       flush=True,
     )
-  report.write(FLAGS.output, results)
+    report.write(FLAGS.output, results)
 
 
 if __name__ == '__main__':
