@@ -68,14 +68,14 @@ class SpectralQuadratic(Potential):
     Raises:
       ValueError: C is no such matrix, or T is not positive.
     """
-    n, side = self.event_size, self.torus.side
+    n = self.event_size
     if np.shape(covariance) != (n, n) or time <= 0:
       raise ValueError(
         f'`covariance` must have shape [{n}, {n}] and `time` be positive, got '
         f'{list(np.shape(covariance))} and {time}.'
       )
-    first = self.torus.representatives @ np.array([side, 1])
-    spectrum = self.torus.spectrum(tf.constant(covariance[0, first], tf.float64)).numpy()
+    first = tf.constant(covariance[0, self.torus.sites], tf.float64)
+    spectrum = self.torus.spectrum(first).numpy()
     if spectrum.min() <= 0 or not np.isclose(spectrum.sum(), np.trace(covariance)):
       raise ValueError('`covariance` must be positive definite and invariant, as that of a torus.')
     kernel = tf.constant(self.torus.kernel(np.log(spectrum) / (2 * time)), self.kernel.dtype)

@@ -22,6 +22,7 @@ class Torus:
     side: L.
     orbits: R, the number of orbits: (n + 1)(n + 2)/2 with n = L // 2.
     representatives: One offset (r, c) of each, L/2 >= r >= c >= 0; int [R, 2].
+    sites: Their indices r L + c, int [R].
     sizes: Offsets in each, int [R].
   """
 
@@ -36,14 +37,15 @@ class Torus:
     self.side = int(side)
     folded = np.minimum(np.arange(side), side - np.arange(side))
     near, far = np.minimum.outer(folded, folded), np.maximum.outer(folded, folded)
-    self._orbit_of = (far * (far + 1) // 2 + near).reshape(-1)  # Of every offset, row by row.
+    orbit_of = (far * (far + 1) // 2 + near).reshape(-1)  # Of every offset, row by row.
     far_of = range(side // 2 + 1)
     self.representatives = np.array([(far, near) for far in far_of for near in range(far + 1)])
-    self.orbits = len(self.representatives)
-    self.sizes = np.bincount(self._orbit_of)
+    self.sites = self.representatives @ np.array([self.side, 1])
+    self.orbits = len(self.sites)
+    self.sizes = np.bincount(orbit_of)
     angles = 2 * np.pi * np.outer(np.arange(side), np.arange(side)) / side
     self._hartley = (np.cos(angles) + np.sin(angles)) / np.sqrt(side)
-    members = np.eye(self.orbits)[self._orbit_of].T.reshape(-1, side, side)
+    members = np.eye(self.orbits)[orbit_of].T.reshape(-1, side, side)
     self._to_spectrum = (np.cos(angles) @ members @ np.cos(angles)).reshape(self.orbits, -1)
 
   def transform(self, x: tf.Tensor) -> tf.Tensor:
@@ -61,8 +63,7 @@ class Torus:
 
   def kernel(self, spectrum: np.ndarray) -> np.ndarray:
     """The kernel [R] of a symmetric spectrum [N]: the inverse of `spectrum`, in NumPy."""
-    momenta = self.representatives @ np.array([self.side, 1])
-    return np.linalg.solve(self._to_spectrum[:, momenta].T, spectrum[momenta])
+    return np.linalg.solve(self._to_spectrum[:, self.sites].T, spectrum[self.sites])
 
   def convolve(self, kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """w * x for one kernel [R] and images [..., N]."""

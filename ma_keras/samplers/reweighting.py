@@ -59,7 +59,8 @@ def expectation(
   starts = np.arange(blocks) * n // blocks
   sums = np.add.reduceat(weights * samples, starts)
   norms = np.add.reduceat(weights, starts)
-  without = (sums.sum(axis=0) - sums) / (norms.sum() - norms)
+  total, norm = sums.sum(axis=0), norms.sum()
+  without = (total - sums) / (norm - norms)
   left_out = np.array([statistic(means) for means in without])
   error = np.sqrt((blocks - 1) * np.mean((left_out - left_out.mean()) ** 2))
-  return Expectation(float(statistic(sums.sum(axis=0) / norms.sum())), float(error))
+  return Expectation(float(statistic(total / norm)), float(error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import numpy as np
 
@@ -52,7 +51,6 @@ def exact(
   kaufman.check_coupling(coupling)
   h = 0.02 / side
   log_z = np.array([solve(side, side, coupling + k * h) for k in range(-3, 4)]) / side**2
-  log_z -= log_z[3]  # What all have in common costs digits.
-  second = float(_SECOND @ log_z) / h**2
-  free_energy = -solve(side, side, coupling) / side**2
-  return Thermodynamics(free_energy, -float(_FIRST @ log_z) / h, math.pow(coupling, 2) * second)
+  changes = log_z - log_z[3]  # What all have in common costs digits.
+  first, second = float(_FIRST @ changes) / h, float(_SECOND @ changes) / h**2
+  return Thermodynamics(-float(log_z[3]), -first, coupling**2 * second)
