@@ -73,3 +73,19 @@ def push_forward(distribution: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.T
   x = bijector.forward(latents)
   log_det = bijector.forward_log_det_jacobian(latents, event_ndims)
   return x, distribution.distribution.log_prob(latents) - log_det
+
+
+def push_forward_and_stiffness(
+  distribution: Any, latents: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+  """`push_forward`, and the stiffness of the very solve it comes from: a penalty on cheating.
+
+  Args:
+    distribution: `tfd.TransformedDistribution` over a `MongeAmpereBijector`, the model p.
+    latents: Draws z of the base distribution, shape [..., N].
+
+  Returns:
+    Samples [..., N], their log densities [...], and stiffness [...].
+  """
+  x, log_det, stiffness = distribution.bijector.with_stiffness(latents)
+  return x, distribution.distribution.log_prob(latents) - log_det, stiffness

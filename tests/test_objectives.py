@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import objectives
+from ma_keras import distributions, objectives
 
 tfd = tfp.distributions
 N = 3
@@ -56,6 +56,38 @@ def test_reverse_kl_gradient_equals_finite_differences():
     above = loss()
     potential.amplitude.assign(start - h * e)
     assert gradient[i] == pytest.approx(float(above - loss()) / (2 * h), rel=1e-7)
+
+
+def gradient(flow, loss):
+  """Of a mean over a batch, in the only variable."""
+  with tf.GradientTape() as tape:
+    value = tf.reduce_mean(loss())
+  return tape.gradient(value, flow.trainable_variables[0]).numpy()
+
+
+def test_the_path_gradient_vanishes_for_every_batch_where_the_model_is_the_target():
+  flow, s2 = gaussian_flow(), np.exp(0.6)
+  latents = tf.random.stateless_normal([5, N], [1, 2], dtype=tf.float64)
+  energy = lambda x: standard_energy(x) / s2  # noqa: E731
+
+  def along_paths():
+    x, log_prob = distributions.push_forward(flow, latents)
+    return log_prob + energy(x) - objectives.score_term(flow, x)
+
+  reparameterised = gradient(flow, lambda: objectives.reverse_kl(flow, energy, latents))
+  assert np.abs(reparameterised).max() > 0.1
+  np.testing.assert_allclose(gradient(flow, along_paths), np.zeros([N, N]), atol=1e-8)
+
+
+def test_the_score_term_is_zero_and_so_is_its_gradient_on_average():
+  flow = gaussian_flow()
+  x = flow.sample(40000, seed=[1, 2])
+  np.testing.assert_array_equal(objectives.score_term(flow, x), np.zeros(40000))
+  found = gradient(flow, lambda: objectives.score_term(flow, x))
+  # d ln p/dA_ij = T (x_i x_j/s2 - delta_ij) for this flow: standard deviation T or sqrt 2 T.
+  assert np.abs(found).max() < 4 * np.sqrt(2 / 40000)
+  one = gradient(flow, lambda: objectives.score_term(flow, x[:1]))
+  assert np.abs(one).max() > 0.1
 
 
 def test_negative_log_likelihood_of_a_gaussian():

@@ -93,3 +93,12 @@ def test_sizes_that_do_not_fit_are_rejected():
     training.VariationalFreeEnergy(bijector, targets.Ising(3, dtype=tf.float64), 8)
   with pytest.raises(ValueError, match='batch_size'):
     training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 0)
+
+
+def test_path_gradients_change_the_noise_and_not_the_value_of_the_loss():
+  made, along_paths = model(symmetric=False), model(symmetric=False)
+  along_paths.path_gradient = True
+  latents = tf.random.stateless_normal([5, N], [5, 6], dtype=tf.float64)
+  for a, b in zip(made._terms(made.flow(0), latents), along_paths._terms(made.flow(0), latents)):
+    np.testing.assert_array_equal(a, b)
+  assert np.abs(weights_after(made, 1) - weights_after(along_paths, 1)).max() > 1e-4
