@@ -1,0 +1,174 @@
+"""Ising spins with any couplings, in continuous variables (paper, Eqs. 8-10 and Appendix B)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras import seeds
+from ma_keras.potentials.activations import log_cosh
+from ma_keras.potentials.linear import apply_kernel
+from ma_keras.targets.target import as_event, floating_dtype
+
+SMALLEST_EIGENVALUE = 0.1  # Of K + alpha I (Appendix B).
+ENUMERABLE = 20  # Spins whose 2^N states are still summed one by one.
+
+
+class CoupledSpins:
+  """E(x) = 1/2 x.(K + alpha I)^-1 x - sum_i ln cosh x_i, Eq. 8 with the shift of Appendix B.
+
+  K is any symmetric matrix without diagonal: a lattice, a spin glass, all to all. The field x and
+  the spins s = +-1 share the density p(s, x) ~ exp(-1/2 x.(K + alpha I)^-1 x + s.x); its
+  marginals are exp(s.K s/2) and exp(-E).
+
+  Attributes:
+    event_size: N.
+    dtype: Of x, spins and energies.
+    shift: alpha, which makes the smallest eigenvalue of K + alpha I exactly 0.1.
+    covariance: K + alpha I, that of the Gaussian factor of exp(-E), float64 [N, N].
+  """
+
+  def __init__(self, couplings: np.ndarray, dtype: Any = tf.float32) -> None:
+    """Inverts K + alpha I in float64.
+
+    Args:
+      couplings: K over kT, float [N, N]; K_ij > 0 where spins i and j like to be equal.
+      dtype: Floating dtype.
+
+    Raises:
+      ValueError: K is not finite, square and symmetric, or has a diagonal.
+    """
+    couplings = np.asarray(couplings, np.float64)
+    _check_couplings(couplings)
+    self.event_size = len(couplings)
+    self.dtype = floating_dtype(dtype)
+    self._eigenvalues = self._spectrum(couplings)
+    self.shift = SMALLEST_EIGENVALUE - float(self._eigenvalues.min())
+    self.covariance = couplings + self.shift * np.eye(self.event_size)
+    precision = np.linalg.inv(self.covariance)
+    with tf.init_scope():  # Constants outlive a tf.function in which the target is built.
+      self._couplings = tf.constant(couplings, self.dtype)
+      self._precision = tf.constant((precision + precision.T) / 2, self.dtype)
+
+  def energy(self, x: Any) -> tf.Tensor:
+    """E(x) = 1/2 x.(K + alpha I)^-1 x - sum_i ln cosh x_i, Eq. 8.
+
+    Args:
+      x: Field, shape [..., N], any leading rank.
+
+    Returns:
+      Energy over kT, shape [...].
+
+    Raises:
+      TypeError: If x is a tensor of another dtype.
+      ValueError: If its last dimension is not N.
+    """
+    x = as_event(x, self)
+    return tf.reduce_sum(0.5 * x * apply_kernel(x, self._precision) - log_cosh(x), axis=-1)
+
+  def force(self, x: Any) -> tf.Tensor:
+    """-grad E(x) = tanh x - (K + alpha I)^-1 x, shape [..., N] -> [..., N]; raises as `energy`."""
+    x = as_event(x, self)
+    return tf.tanh(x) - apply_kernel(x, self._precision)
+
+  def sample_spins(self, x: Any, seed: Any) -> tf.Tensor:
+    """Draws s from p(s_i = +1 | x) = sigma(2 x_i), independently at each site (Appendix B).
+
+    Args:
+      x: Field, shape [..., N].
+      seed: Non-negative int or stateless seed of shape [2]; equal seeds give equal spins.
+
+    Returns:
+      Spins +-1 of the target's dtype, shape [..., N].
+
+    Raises:
+      ValueError: If the seed is None; and as `energy`.
+    """
+    x = as_event(x, self)
+    seed = seeds.stateless(seed, salt='ising_spins')
+    uniform = tf.random.stateless_uniform(tf.shape(x), seed, dtype=self.dtype)
+    return tf.where(uniform < tf.sigmoid(2 * x), tf.ones_like(x), -tf.ones_like(x))
+
+  def spin_energy(self, spins: Any) -> tf.Tensor:
+    """-1/2 s.K s, minus the exponent of Eq. 10 (K without alpha): [..., N] -> [...], over kT."""
+    spins = as_event(spins, self, 'spins')
+    return -0.5 * tf.reduce_sum(spins * apply_kernel(spins, self._couplings), axis=-1)
+
+  def magnetisation(self, spins: Any) -> tf.Tensor:
+    """(1/N) sum_i s_i, between -1 and 1: [..., N] -> [...]."""
+    return tf.reduce_mean(as_event(spins, self, 'spins'), axis=-1)
+
+  def exact_log_partition(self) -> float:
+    """ln Z = ln Z_spins + 1/2 ln det(K + alpha I) - N/2 [ln(2/pi) - alpha], Appendix B.
+
+    Z is the integral of exp(-E(x)) over x, so -ln Z bounds the loss of Eq. 7 from below.
+
+    Returns:
+      ln Z (not its negative), computed in float64.
+
+    Raises:
+      ValueError: If nobody knows the partition function of the spins.
+    """
+    log_det = float(np.sum(np.log(self._eigenvalues + self.shift)))
+    constant = self.event_size / 2 * (math.log(2 / math.pi) - self.shift)
+    return self._spin_log_partition() + log_det / 2 - constant
+
+  def exact_free_energy_per_site(self) -> float:
+    """-ln Z / N, the red line of Fig. 4 per site; raises as `exact_log_partition`."""
+    return -self.exact_log_partition() / self.event_size
+
+  def _spectrum(self, couplings: np.ndarray) -> np.ndarray:
+    """Eigenvalues of K, float64 [N]."""
+    return np.linalg.eigvalsh(couplings)
+
+  def _spin_log_partition(self) -> float:
+    """ln of the sum over all states."""
+    if self.event_size > ENUMERABLE:
+      raise ValueError(
+        f'`couplings` join {self.event_size} spins: the exact ln Z is a sum over all states, '
+        f'feasible up to {ENUMERABLE}. Read the reweighted estimate instead.'
+      )
+    return enumerated_log_partition(self.covariance - self.shift * np.eye(self.event_size))
+
+
+def enumerated_log_partition(couplings: np.ndarray) -> float:
+  """ln sum_s exp(s.K s/2) over all 2^N states, half of which suffice: s and -s weigh alike.
+
+  Args:
+    couplings: K, symmetric, float [N, N].
+
+  Returns:
+    In float64.
+  """
+  n = len(couplings)
+  low = np.array(list(itertools.product((-1.0, 1.0), repeat=n // 2)))
+  high = np.array(list(itertools.product((-1.0, 1.0), repeat=n - n // 2 - 1)))
+  high = np.pad(high, [(0, 0), (0, 1)], constant_values=1.0)  # The last spin stays up.
+  a, b, c = (
+    couplings[: n // 2, : n // 2],
+    couplings[n // 2 :, n // 2 :],
+    couplings[: n // 2, n // 2 :],
+  )
+  # s.K s/2 = low.A low/2 + high.B high/2 + low.C high.
+  exponents = np.sum(low @ a * low, -1)[:, np.newaxis] / 2 + np.sum(high @ b * high, -1) / 2
+  exponents = exponents + low @ c @ high.T
+  peak = exponents.max()
+  return float(peak + np.log(2.0 * np.sum(np.exp(exponents - peak))))
+
+
+def _check_couplings(couplings: np.ndarray) -> None:
+  shape = couplings.shape
+  if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1 or not np.all(np.isfinite(couplings)):
+    raise ValueError(
+      f'`couplings` must be a finite matrix of shape [N, N], got shape {list(shape)} with '
+      f'{np.count_nonzero(~np.isfinite(couplings))} entries that are not finite.'
+    )
+  if not np.allclose(couplings, couplings.T) or np.any(np.diagonal(couplings)):
+    raise ValueError(
+      '`couplings` must be symmetric and without diagonal: pass (J + J.T)/2 with zeros on the '
+      'diagonal, which adds only a constant to the energy.'
+    )
