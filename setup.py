@@ -37,6 +37,7 @@ DEV_REQUIRES = [
   *PLOT_REQUIRES,
   *DIGITS_REQUIRES,
   *('build>=1.0', 'mypy>=2.4,<3', 'pytest>=8.0', 'pytest-xdist>=3.5', 'ruff>=0.17,<0.18'),
+  'scipy>=1.11',
 ]
 
 

@@ -36,13 +36,17 @@ flags.DEFINE_bool(
   False,
   'Leave the score term out of the gradient: twice the work, noise that vanishes at the optimum.',
 )
+flags.DEFINE_bool('antithetic', False, 'Draw latents in pairs of mirrored radii.')
+flags.DEFINE_integer(
+  'anneal_steps', 0, 'Scale the energy from 1/2 to 1 over the first steps; 0: never.', lower_bound=0
+)
 flags.DEFINE_integer('steps_per_epoch', 100, 'Training steps per epoch.', lower_bound=1)
 flags.DEFINE_integer('eval_samples', 4096, 'Samples of the final measurement.', lower_bound=2)
 
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
   *('side', 'coupling', 'boundary', 'seed', 'batch_size', 'stiffness_weight', 'force_weight'),
-  'path_gradient',
+  *('path_gradient', 'antithetic', 'anneal_steps'),
   *('potential', 'hidden_units', 'activation', 'symmetry', 'start'),
   *('channels', 'basis_size', 'start_from'),
   *('num_steps', 'step_size', 'integrator', 'refine_tolerance', 'step_jitter'),
@@ -58,9 +62,8 @@ def build_model(target: targets.Ising) -> training.VariationalFreeEnergy:
     target,
     FLAGS.batch_size,
     FLAGS.seed,
-    FLAGS.force_weight,
     FLAGS.stiffness_weight,
-    FLAGS.path_gradient,
+    training.Aids(FLAGS.force_weight, FLAGS.path_gradient, FLAGS.antithetic, FLAGS.anneal_steps),
   )
   return training_app.compiled(model, FLAGS.steps_per_epoch)
 

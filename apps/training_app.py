@@ -76,29 +76,38 @@ def logs(run: training.RunDirectory) -> list[tf_keras.callbacks.Callback]:
   ]
 
 
-def main(
-  argv: list[str],
-  directory: str,
-  set_up: Callable[[training.RunDirectory, dict[str, str]], tuple[Any, ...]],
-  work: Callable[..., None],
-) -> None:
-  """work(run directory, *set_up(run directory, flag lines)); what goes wrong, in one line.
+SetUp = Callable[[training.RunDirectory, dict[str, str]], tuple[Any, ...]]
 
-  Args:
-    argv: What absl left of the command line.
-    directory: Of the run, where --run_dir names none.
-    set_up: Everything that can fail for a flag's sake, before any work is done.
-    work: Trains, measures and reports.
-  """
+
+def main(argv: list[str], directory: str, set_up: SetUp, work: Callable[..., None]) -> None:
+  """A process that does one run, in --run_dir or `directory`: see `begin` and `carry_out`."""
+  begin(argv)
+  carry_out(training.RunDirectory(pathlib.Path(FLAGS.run_dir or directory)), set_up, work)
+
+
+def begin(argv: list[str]) -> None:
+  """What every process does first; `argv` is what absl left of the command line."""
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
   if FLAGS.deterministic:
     training.determinism.enable(FLAGS.seed)
   tf.get_logger().setLevel('ERROR')  # Checkpoints announce every shard they write,
   logging.set_verbosity(logging.WARNING)  # some of them through absl.
-  name = pathlib.Path(argv[0]).stem
-  run = training.RunDirectory(pathlib.Path(FLAGS.run_dir or directory))
-  given = [f for f in FLAGS.get_key_flags_for_module(argv[0]) if f.value is not None]
+
+
+def carry_out(
+  run: training.RunDirectory, set_up: SetUp, work: Callable[..., None], module: Any = None
+) -> None:
+  """work(run, *set_up(run, flag lines)); what goes wrong, in one line.
+
+  Args:
+    run: Where.
+    set_up: Everything that can fail for a flag's sake, before any work is done.
+    work: Trains, measures and reports.
+    module: Whose flags make the run; by default the script's.
+  """
+  name = pathlib.Path(sys.argv[0]).stem
+  given = [f for f in FLAGS.get_key_flags_for_module(module or sys.argv[0]) if f.value is not None]
   lines = {flag.name: flag.serialize() for flag in given}
   try:
     made = set_up(run, lines)

@@ -62,3 +62,14 @@ def test_pixel_maps_and_galleries_hold_what_they_were_given():
   images = np.random.default_rng(0).uniform(size=(9, 4, 4, 3))
   shown = plotting.gallery(images).axes[0].images[0].get_array()
   np.testing.assert_allclose(shown[5:9, 5:9], images[4].mean(axis=-1))
+
+
+def test_a_scan_has_a_panel_per_quantity_with_points_and_curve(tmp_path):
+  couplings, fine = np.array([0.2, 0.4]), np.linspace(0.2, 0.4, 9)
+  measured = {'energy': [(-0.5, 0.01), (-1.2, 0.02)], 'magnetisation': [(0.1, 0.1), (0.5, 0.1)]}
+  figure = plotting.thermodynamics(couplings, measured, {'energy': (fine, -fine)}, 0.44)
+  energy, magnetisation = figure.axes
+  np.testing.assert_array_equal(energy.lines[0].get_ydata(), -fine)
+  np.testing.assert_array_equal(energy.containers[0].lines[0].get_ydata(), [-0.5, -1.2])
+  np.testing.assert_array_equal(magnetisation.containers[0].lines[0].get_ydata(), [0.1, 0.5])
+  figure.savefig(tmp_path / 'scan.png')

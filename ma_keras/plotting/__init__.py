@@ -11,6 +11,7 @@ from ma_keras.plotting.density import (
 )
 from ma_keras.plotting.fluid import fluid
 from ma_keras.plotting.free_energy import free_energy
+from ma_keras.plotting.thermodynamics import thermodynamics
 
 __all__ = [
   'MNIST_BASELINES',
@@ -21,5 +22,6 @@ __all__ = [
   'latents',
   'likelihood',
   'pixel_maps',
+  'thermodynamics',
   'tile',
 ]

@@ -4,6 +4,7 @@
 """
 
 from ma_keras.training import determinism
+from ma_keras.training.aids import Aids
 from ma_keras.training.callbacks import (
   BoundGuard,
   DivergenceGuard,
@@ -22,6 +23,7 @@ from ma_keras.training.run_directory import RunDirectory
 from ma_keras.training.variational import VariationalFreeEnergy
 
 __all__ = [
+  'Aids',
   'BoundGuard',
   'DivergenceGuard',
   'FlowModel',

@@ -68,7 +68,9 @@ class FlowModel(tf_keras.Model):
     """The model p(x, T), with the draws of `seed` in its potential."""
     return standard_normal_flow(self.bijector.with_seed(seed))
 
-  def per_sample_seeds(self, numbers: tf.Tensor, salt: str) -> tuple[seeds.Seed, seeds.Seed]:
+  def per_sample_seeds(
+    self, numbers: tf.Tensor, salt: str
+  ) -> tuple[seeds.PerSample, seeds.PerSample]:
     """Two seeds of the present step for these samples of the global batch, int64 [b]."""
     step = seeds.stateless(self.seed, salt=salt)
     step = seeds.fold_in(step, tf.cast(self.optimizer.iterations, tf.int32))

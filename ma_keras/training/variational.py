@@ -7,10 +7,13 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from ma_keras import distributions, objectives, seeds
+from ma_keras import distributions, objectives
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.targets.target import Target
+from ma_keras.training.aids import Aids
 from ma_keras.training.flow_model import FlowModel
+
+NONE = Aids()
 
 
 class VariationalFreeEnergy(FlowModel):
@@ -22,8 +25,7 @@ class VariationalFreeEnergy(FlowModel):
 
   Attributes:
     target: Energy and event size.
-    force_weight: Weight of the force-matching term of section 4.2.
-    path_gradient: Whether the score term is left out of the gradient.
+    aids: What helps it there.
   """
 
   def __init__(
@@ -32,9 +34,8 @@ class VariationalFreeEnergy(FlowModel):
     target: Target,
     batch_size: int,
     seed: int = 0,
-    force_weight: float = 0.0,
     stiffness_weight: float = 0.0,
-    path_gradient: bool = False,
+    aids: Aids = NONE,
     name: str = 'variational_free_energy',
   ) -> None:
     """Checks the arguments.
@@ -44,10 +45,8 @@ class VariationalFreeEnergy(FlowModel):
       target: Whose energy E is sampled.
       batch_size: B, over all replicas. The paper uses 64.
       seed: Non-negative integer.
-      force_weight: Weight of |grad ln p + grad E|^2 / N, zero or positive.
       stiffness_weight: Weight of `MongeAmpereBijector.with_stiffness`, zero or positive.
-      path_gradient: Leave `objectives.score_term` out of the gradient: nearly twice the work, and
-        noise that vanishes as the model nears the target.
+      aids: Force matching, path gradients, antithetic draws, annealing; none by default.
       name: Model name.
 
     Raises:
@@ -60,11 +59,9 @@ class VariationalFreeEnergy(FlowModel):
         f'`target` has event_size={target.event_size}, but the potential has '
         f'{bijector.potential.event_size}: give both the same N.'
       )
-    if force_weight < 0:
-      raise ValueError(f'`force_weight` must not be negative, got {force_weight}.')
+    aids.check(batch_size)
     self.target = target
-    self.force_weight = force_weight
-    self.path_gradient = path_gradient
+    self.aids = aids
     self._free_energy = tf_keras.metrics.Mean('free_energy_per_site', dtype=tf.float64)
     self._square = tf_keras.metrics.Mean('square', dtype=tf.float64)
 
@@ -80,7 +77,7 @@ class VariationalFreeEnergy(FlowModel):
   def train_step(self, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
     """One Adam step on this replica's share `numbers` (int64 [b]) of the global batch."""
     latent_seed, flow_seed = self.per_sample_seeds(numbers, 'variational_free_energy')
-    latents = seeds.normal([self.target.event_size], latent_seed, self.bijector.dtype)
+    latents = self.aids.latents(self.target.event_size, latent_seed, self.bijector.dtype)
     with tf.GradientTape() as tape:
       free_energies, penalties = self._terms(self.flow(flow_seed), latents)
       # Summed over replicas by the optimizer: together the mean over the global batch.
@@ -90,17 +87,21 @@ class VariationalFreeEnergy(FlowModel):
 
   def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
+    aids, energy = self.aids, self.target.energy
     penalties = tf.zeros_like(latents[:, 0])
     if self.stiffness_weight > 0:
       x, log_prob, stiffness = distributions.push_forward_and_stiffness(flow, latents)
       penalties += self.stiffness_weight * stiffness
     else:
       x, log_prob = distributions.push_forward(flow, latents)
-    if self.force_weight > 0:
-      penalties += self.force_weight * objectives.force_matching(flow, self.target.energy, x)
-    if self.path_gradient:
+    if aids.force_weight > 0:
+      penalties += aids.force_weight * objectives.force_matching(flow, energy, x)
+    if aids.path_gradient:
       penalties -= objectives.score_term(flow, x)
-    return log_prob + self.target.energy(x), penalties
+    if aids.anneal_steps > 0:
+      beta = aids.inverse_temperature(self.optimizer.iterations, latents.dtype)
+      penalties -= (1.0 - beta) * energy(x)
+    return log_prob + energy(x), penalties
 
   def _updated_metrics(self, free_energies: tf.Tensor) -> dict[str, tf.Tensor]:
     per_site = tf.cast(free_energies, tf.float64) / self.target.event_size

@@ -11,7 +11,7 @@ SIDE = 2
 N = SIDE * SIDE
 
 
-def model(seed=0, batch_size=8, force_weight=0.0, potential_seed=1, symmetric=True):
+def model(seed=0, batch_size=8, potential_seed=1, symmetric=True, **aids):
   potential = ma_keras.potentials.OneHiddenLayer(
     N, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=potential_seed
   )
@@ -19,7 +19,8 @@ def model(seed=0, batch_size=8, force_weight=0.0, potential_seed=1, symmetric=Tr
     potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(SIDE), 0.1)
   bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
   target = targets.Ising(SIDE, dtype=tf.float64)
-  made = training.VariationalFreeEnergy(bijector, target, batch_size, seed, force_weight)
+  aids = training.Aids(**aids)
+  made = training.VariationalFreeEnergy(bijector, target, batch_size, seed, aids=aids)
   made.compile(training.adam(1e-2, 100))
   return made
 
@@ -96,9 +97,18 @@ def test_sizes_that_do_not_fit_are_rejected():
 
 
 def test_path_gradients_change_the_noise_and_not_the_value_of_the_loss():
-  made, along_paths = model(symmetric=False), model(symmetric=False)
-  along_paths.path_gradient = True
+  made, along_paths = model(symmetric=False), model(symmetric=False, path_gradient=True)
   latents = tf.random.stateless_normal([5, N], [5, 6], dtype=tf.float64)
   for a, b in zip(made._terms(made.flow(0), latents), along_paths._terms(made.flow(0), latents)):
     np.testing.assert_array_equal(a, b)
   assert np.abs(weights_after(made, 1) - weights_after(along_paths, 1)).max() > 1e-4
+
+
+def test_annealing_scales_the_energy_of_the_loss_and_not_what_is_reported():
+  made, cooling = model(symmetric=False), model(symmetric=False, anneal_steps=10)
+  latents = tf.random.stateless_normal([5, N], [5, 6], dtype=tf.float64)
+  free_energies, _ = made._terms(made.flow(0), latents)
+  same, penalties = cooling._terms(cooling.flow(0), latents)
+  np.testing.assert_array_equal(free_energies, same)
+  energies = made.target.energy(made.flow(0).bijector.forward(latents))
+  np.testing.assert_allclose(penalties, -0.5 * energies, rtol=1e-12)

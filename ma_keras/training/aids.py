@@ -1,0 +1,81 @@
+"""What helps a flow to the minimum of Eq. (7), and leaves the minimum where it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ma_keras import seeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Aids:
+  """Additions to E[ln p(x, T) + E(x)]; none by default.
+
+  Attributes:
+    force_weight: Weight of |grad ln p + grad E|^2 / N, section 4.2.
+    path_gradient: Leave `objectives.score_term` out of the gradient: nearly twice the work, and
+      noise that vanishes as the model nears the target.
+    antithetic: Draw latents in pairs of one direction and of mirrored radii.
+    anneal_steps: Over so many steps at the start the energy is scaled from `anneal_from` to 1: the
+      target cools from the temperature 1/anneal_from. 0: never.
+    anneal_from: The first inverse temperature.
+  """
+
+  force_weight: float = 0.0
+  path_gradient: bool = False
+  antithetic: bool = False
+  anneal_steps: int = 0
+  anneal_from: float = 0.5
+
+  def __post_init__(self) -> None:
+    """Checks the arguments.
+
+    Raises:
+      ValueError: A number is out of range.
+    """
+    if self.force_weight < 0:
+      raise ValueError(f'`force_weight` must not be negative, got {self.force_weight}.')
+    if self.anneal_steps < 0 or not self.anneal_from > 0:
+      raise ValueError(
+        '`anneal_steps` must not be negative and `anneal_from` be positive, got '
+        f'{self.anneal_steps} and {self.anneal_from}.'
+      )
+
+  def check(self, batch_size: int) -> None:
+    """Raises ValueError if the batch has no pairs where it needs them."""
+    if self.antithetic and batch_size % 2:
+      raise ValueError(f'`antithetic` draws pairs: `batch_size` must be even, got {batch_size}.')
+
+  def latents(self, event_size: int, seed: seeds.PerSample, dtype: tf.DType) -> tf.Tensor:
+    """Standard normal draws of these samples, [b, N]; sample k + B/2 is the twin of sample k."""
+    if not self.antithetic:
+      return seeds.normal([event_size], seed, dtype)
+    half = seed.batch_size // 2
+    partner = dataclasses.replace(seed, numbers=seed.numbers % half)
+    drawn = seeds.normal([event_size], partner, dtype)
+    return tf.where((seed.numbers >= half)[:, tf.newaxis], mirrored(drawn), drawn)
+
+  def inverse_temperature(self, step: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """beta of this step, from `anneal_from` to 1; only where there is annealing."""
+    part = tf.minimum(tf.cast(step, dtype) / self.anneal_steps, 1.0)
+    return self.anneal_from + (1.0 - self.anneal_from) * part
+
+
+def mirrored(z: tf.Tensor) -> tf.Tensor:
+  """z' = z r'/r with F(r'^2) = 1 - F(r^2), F the distribution of chi^2: standard normal as z is.
+
+  Where phi is even -z says nothing new of a flow, and energies depend on the radius first.
+
+  Args:
+    z: Standard normal draws, shape [..., N].
+
+  Returns:
+    Their twins, [..., N].
+  """
+  a = tf.constant(z.shape[-1] / 2.0, z.dtype)
+  square = tf.reduce_sum(tf.square(z), axis=-1, keepdims=True)
+  twin = 2.0 * tfp.math.igammacinv(a, tf.math.igamma(a, square / 2.0))
+  return z * tf.sqrt(twin / square)
