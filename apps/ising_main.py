@@ -171,6 +171,8 @@ def report(
   draw_figures(run, exact)
   kept = {'seed': FLAGS.seed, 'version': ma_keras.__version__, **dataclasses.asdict(result)}
   run.write_summary({**kept, 'observables': report_observables(model.bijector, target)})
+  if result.reweighting_doubts:
+    print(f'Doubtful: {result.reweighting_doubts}')
   print(result)
   if result.doubts():
     raise training.TrainingStopped(result.doubts())

@@ -17,12 +17,33 @@ class ImportanceEstimate:
     standard_error: Of the former, by the delta method; honest only where the ESS is not tiny.
     effective_sample_size: (sum w)^2 / sum w^2 as a fraction of n, in (0, 1].
     num_samples: n.
+    largest_share: max w / sum w: near 1 where a single sample decides.
   """
 
   negative_log_partition: float
   standard_error: float
   effective_sample_size: float
   num_samples: int
+  largest_share: float
+
+  @property
+  def bias(self) -> float:
+    """Of `negative_log_partition`, upwards, to leading order: half the squared error."""
+    return self.standard_error**2 / 2.0
+
+  def doubts(self) -> str:
+    """Why not to trust it, in one line; empty if nothing speaks against it.
+
+    The error is estimated from the same weights: fewer than a hundred effective samples, or one
+    with a tenth of all weight, tell of a tail that has hardly been seen.
+    """
+    effective = self.effective_sample_size * self.num_samples
+    if effective >= 100 and self.largest_share <= 0.1:
+      return ''
+    return (
+      f'{effective:.3g} effective samples, the largest with {100 * self.largest_share:.2g} % of '
+      'all weight: do not trust reweighted values and errors. Draw more samples, or train longer.'
+    )
 
 
 def estimate(log_weights: np.ndarray) -> ImportanceEstimate:
@@ -52,4 +73,5 @@ def estimate(log_weights: np.ndarray) -> ImportanceEstimate:
     standard_error=float(weights.std(ddof=1) / mean / np.sqrt(n)),
     effective_sample_size=float(mean**2 / np.mean(weights**2)),
     num_samples=n,
+    largest_share=float(weights.max() / (n * mean)),
   )

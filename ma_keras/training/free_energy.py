@@ -32,7 +32,10 @@ class FreeEnergy:
       potential is random, and then an upper bound for the mixture of all draws.
     reweighted_per_site: Importance-weighted -ln Z/N, at 2 d steps.
     reweighted_error: Its standard error; not to be trusted where the ESS is tiny.
+    reweighted_integration_error: Its change between d and 2 d steps, on the same latents.
+    reweighted_bias: Of the estimate, upwards, to leading order.
     effective_sample_size: As a fraction of `num_samples`.
+    reweighting_doubts: Why the weights are not to be trusted; empty if nothing speaks against.
   """
 
   num_sites: int
@@ -47,7 +50,10 @@ class FreeEnergy:
   total_kl: float | None
   reweighted_per_site: float
   reweighted_error: float
+  reweighted_integration_error: float
+  reweighted_bias: float
   effective_sample_size: float
+  reweighting_doubts: str
 
   def doubts(self, sigmas: float = 5.0) -> str:
     """What is wrong with this result, in one line; empty if nothing is.
@@ -81,9 +87,10 @@ class FreeEnergy:
         f'({self.gap_percent:.3f} %); KL {self.total_kl:.3f} nats'
       )
     return line + (
-      f'; ESS {100 * self.effective_sample_size:.2g} % of {self.num_samples}; '
+      f'; ESS {100 * self.effective_sample_size:.3g} % of {self.num_samples}; '
       f'reweighted -lnZ/N = '
-      f'{self.reweighted_per_site:.6f} +- {self.reweighted_error:.1g}'
+      f'{self.reweighted_per_site:.6f} +- {self.reweighted_error:.1g} (statistical) '
+      f'+- {self.reweighted_integration_error:.1g} (integration)'
     )
 
 
@@ -157,7 +164,8 @@ def summarise(
     The free energy with its errors.
   """
   mean = float(np.mean(coarse)) / num_sites
-  weighted = samplers.estimate(-fine)
+  weighted, rough = samplers.estimate(-fine), samplers.estimate(-coarse)
+  change = abs(weighted.negative_log_partition - rough.negative_log_partition)
   gap = None if exact_per_site is None else mean - exact_per_site
   return FreeEnergy(
     num_sites=num_sites,
@@ -172,5 +180,8 @@ def summarise(
     total_kl=None if gap is None else gap * num_sites,
     reweighted_per_site=weighted.negative_log_partition / num_sites,
     reweighted_error=weighted.standard_error / num_sites,
+    reweighted_integration_error=change / num_sites,
+    reweighted_bias=weighted.bias / num_sites,
     effective_sample_size=weighted.effective_sample_size,
+    reweighting_doubts=weighted.doubts(),
   )

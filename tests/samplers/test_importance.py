@@ -38,6 +38,25 @@ def test_effective_sample_size_is_its_population_value():
   assert result.effective_sample_size == pytest.approx(first**2 / second, rel=5e-3)
 
 
+def test_the_bias_is_upwards_and_half_the_squared_error():
+  exact = -np.log(np.sqrt(2 * np.pi) * 0.8)
+  found = [samplers.estimate(log_weights(20, 0.8, seed)) for seed in range(20000)]
+  off = np.array([r.negative_log_partition - exact for r in found])
+  predicted = np.mean([r.bias for r in found])
+  assert predicted == pytest.approx(np.var(off) / 2, rel=0.1)
+  assert np.mean(off) == pytest.approx(predicted, abs=3 * np.std(off) / np.sqrt(20000))
+
+
+def test_few_effective_samples_and_a_ruling_one_are_doubted():
+  assert samplers.estimate(np.zeros(100)).doubts() == ''
+  assert '99 effective samples' in samplers.estimate(np.zeros(99)).doubts()
+  ruled = np.zeros(10000)
+  ruled[3] = np.log(2000.0)  # A sixth of all weight; (12000)^2/(2000^2 + 10^4) = 36 effective.
+  found = samplers.estimate(ruled)
+  assert found.largest_share == pytest.approx(2000 / 11999)
+  assert '17 % of all weight' in found.doubts()
+
+
 def test_shifting_the_energy_shifts_the_estimate_without_overflow():
   weights = log_weights(50, 0.8, 2)
   shifted = samplers.estimate(weights + 5000.0)
