@@ -48,7 +48,7 @@ MODEL_FLAGS = (
   *('side', 'coupling', 'boundary', 'seed', 'batch_size', 'stiffness_weight', 'force_weight'),
   *('path_gradient', 'antithetic', 'anneal_steps'),
   *('potential', 'hidden_units', 'activation', 'symmetry', 'start'),
-  *('channels', 'basis_size', 'start_from'),
+  *('channels', 'basis_size', 'second_layer', 'start_from'),
   *('num_steps', 'step_size', 'integrator', 'refine_tolerance', 'step_jitter'),
 )
 SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.

@@ -36,6 +36,9 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_integer('channels', 10, 'Kernels C of the lattice potential.', lower_bound=1)
 flags.DEFINE_integer('basis_size', 6, 'Functions of time of the lattice potential.', lower_bound=1)
+flags.DEFINE_integer(
+  'second_layer', 0, 'Units of a second layer of the lattice potential; 0: none.', lower_bound=0
+)
 flags.DEFINE_string(
   'start_from', None, "The model.npz of a smaller lattice's run, whose weights to begin with."
 )
@@ -85,22 +88,28 @@ def build_lattice(target: targets.Ising) -> potentials.Potential:
     )
   time = FLAGS.num_steps * FLAGS.step_size
   basis = potentials.TimeBasis(time, FLAGS.basis_size) if FLAGS.basis_size > 1 else None
-  hidden = potentials.Lattice(target.side, FLAGS.channels, basis, seed=FLAGS.seed)
+  terms: list[potentials.Potential] = [
+    potentials.Lattice(target.side, FLAGS.channels, basis, seed=FLAGS.seed)
+  ]
+  if FLAGS.second_layer:
+    sizes = (target.side, FLAGS.channels, FLAGS.second_layer)
+    terms.append(potentials.DeepLattice(*sizes, basis, seed=FLAGS.seed))
   quadratic = potentials.SpectralQuadratic(target.side, basis)
   quadratic.start_gaussian(target.covariance, time)
+  terms.append(quadratic)
   if FLAGS.start_from:
-    begin_with(hidden, quadratic, FLAGS.start_from)
-  return hidden + quadratic
+    begin_with(terms, FLAGS.start_from)
+  return potentials.Sum(terms)
 
 
-def begin_with(
-  hidden: potentials.Lattice, quadratic: potentials.SpectralQuadratic, path: str
-) -> None:
-  """The weights of a run of this app on a smaller lattice."""
+def begin_with(terms: list[potentials.Potential], path: str) -> None:
+  """The weights of a run of this app, on a lattice that is not larger."""
   found = ma_keras.load(path).bijector.potential
-  terms = found.terms if isinstance(found, potentials.Sum) else (found,)
-  kinds = [type(term) for term in terms]
-  if kinds != [potentials.Lattice, potentials.SpectralQuadratic]:
-    raise ValueError(f'`--start_from` {path} is no model of --potential=lattice.')
-  hidden.start_from(terms[0])
-  quadratic.start_from(terms[1])
+  others = found.terms if isinstance(found, potentials.Sum) else (found,)
+  if [type(term) for term in others] != [type(term) for term in terms]:
+    raise ValueError(
+      f'`--start_from` {path} holds {", ".join(type(term).__name__ for term in others)}: it must '
+      'be of --potential=lattice with the same --second_layer.'
+    )
+  for term, other in zip(terms, others):
+    term.start_from(other)

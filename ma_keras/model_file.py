@@ -22,7 +22,8 @@ FORMAT = 1
 CLASSES: dict[str, Any] = {
   cls.__name__: cls
   for cls in (
-    *(potentials.HyperNetwork, potentials.Lattice, potentials.LocallyConnected, potentials.MLP),
+    *(potentials.DeepLattice, potentials.HyperNetwork, potentials.Lattice),
+    *(potentials.LocallyConnected, potentials.MLP),
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(data.Pixels, data.Standardised),

@@ -2,6 +2,7 @@
 
 from ma_keras.potentials.activations import Activation
 from ma_keras.potentials.base import LaplacianMethod, Potential
+from ma_keras.potentials.deep_lattice import DeepLattice
 from ma_keras.potentials.hutchinson import Hutchinson
 from ma_keras.potentials.hyper_network import HyperNetwork
 from ma_keras.potentials.keras_model import KerasModel
@@ -19,6 +20,7 @@ from ma_keras.potentials.torus import Torus
 __all__ = [
   'MLP',
   'Activation',
+  'DeepLattice',
   'Hutchinson',
   'HyperNetwork',
   'KerasModel',

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from ma_keras import seeds
@@ -66,10 +65,8 @@ class Lattice(Potential):
     self.time_basis = time_basis
     seed = seeds.fresh() if seed is None else seed
     kernel_seed, amplitude_seed = seeds.split(seed, 2, salt='lattice')
-    drawn = tf.random.stateless_normal([channels, self.torus.orbits], kernel_seed, dtype=dtype)
-    distances = np.linalg.norm(self.torus.representatives, axis=-1)
-    drawn = drawn * np.exp(-distances / kernel_range)
-    self.kernel = tf.Variable(drawn / tf.sqrt(self._norms(drawn))[:, tf.newaxis], name='kernel')
+    drawn = self.torus.draw_kernels(channels, kernel_range, kernel_seed, dtype)
+    self.kernel = tf.Variable(drawn, name='kernel')
     self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
     drawn = 0.01 * tf.random.stateless_normal([channels], amplitude_seed, dtype=dtype)
     self.amplitude = tf.Variable(starting(time_basis, drawn), name='amplitude')

@@ -65,6 +65,18 @@ class Torus:
     """The kernel [R] of a symmetric spectrum [N]: the inverse of `spectrum`, in NumPy."""
     return np.linalg.solve(self._to_spectrum[:, self.sites].T, spectrum[self.sites])
 
+  def inner_products(self, kernels: tf.Tensor) -> tf.Tensor:
+    """w_c . w_d over all offsets, [C, C], of kernels [C, R]."""
+    weighted = kernels * tf.constant(self.sizes, kernels.dtype)
+    return tf.matmul(weighted, kernels, transpose_b=True)
+
+  def draw_kernels(self, number: int, reach: float, seed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Kernels [C, R] of norm 1, Normal(0, 1) times exp(-distance / `reach`)."""
+    drawn = tf.random.stateless_normal([number, self.orbits], seed, dtype=dtype)
+    drawn = drawn * np.exp(-np.linalg.norm(self.representatives, axis=-1) / reach)
+    norms = tf.sqrt(tf.linalg.diag_part(self.inner_products(drawn)))
+    return drawn / norms[:, tf.newaxis]
+
   def convolve(self, kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """w * x for one kernel [R] and images [..., N]."""
     return self.transform(self.transform(x) * self.spectrum(kernel))

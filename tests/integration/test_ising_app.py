@@ -126,7 +126,7 @@ def test_other_models_run_too(flags, tmp_path):
   assert 'F/N = ' in done.stdout
 
 
-LATTICE = ['--potential=lattice', '--channels=2', '--basis_size=2']
+LATTICE = ['--potential=lattice', '--channels=2', '--basis_size=2', '--second_layer=2']
 
 
 def test_a_larger_lattice_begins_with_the_weights_of_a_smaller(tmp_path):
@@ -137,13 +137,15 @@ def test_a_larger_lattice_begins_with_the_weights_of_a_smaller(tmp_path):
   assert done.returncode == 0, done.stderr
   for path in (small, large):
     trained = ma_keras.load(path / 'model.npz').bijector.potential
-    assert [type(term).__name__ for term in trained.terms] == ['Lattice', 'SpectralQuadratic']
+    assert [type(term).__name__ for term in trained.terms] == [
+      *('Lattice', 'DeepLattice', 'SpectralQuadratic')
+    ]
   small_hidden, large_hidden = (
     ma_keras.load(path / 'model.npz').bijector.potential.terms[0] for path in (small, large)
   )
   np.testing.assert_array_equal(large_hidden.bias, small_hidden.bias)
   np.testing.assert_array_equal(large_hidden.amplitude, small_hidden.amplitude)
-  wrong = run(*TINY, '--channels=3', *LATTICE[:1], start, f'--run_dir={tmp_path}/wrong')
+  wrong = run(*TINY, *LATTICE, '--channels=3', start, f'--run_dir={tmp_path}/wrong')
   assert wrong.returncode != 0 and 'channels' in wrong.stderr.splitlines()[-1]
 
 

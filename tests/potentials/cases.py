@@ -7,6 +7,7 @@ import tf_keras
 
 from ma_keras.potentials import (
   MLP,
+  DeepLattice,
   HyperNetwork,
   KerasModel,
   Lattice,
@@ -96,6 +97,10 @@ def local(patch=1, shared=False, basis=None, image_shape=(2, 2, 1), activation='
   return generic(made)
 
 
+def deep_lattice(side=2, basis=None):
+  return generic(DeepLattice(side, 3, 2, basis, dtype=tf.float64))
+
+
 def lattice(side=2, basis=None):
   return generic(Lattice(side, 3, basis, dtype=tf.float64))
 
@@ -126,6 +131,8 @@ CASES = {
   'convolution log_cosh': lambda: local(shared=True, activation='log_cosh'),
   'hyper-network': lambda: separable(basis=HyperNetwork(1.5, 3, 4, tf.float64)),
   'lattice': lattice,
+  'deep lattice': lambda: deep_lattice(),
+  'deep lattice in time': lambda: deep_lattice(basis=TimeBasis(1.5, 2)),
   'lattice in time': lambda: lattice(basis=TimeBasis(1.5, 2)),
   'spectral': spectral,
   'spectral in time': lambda: spectral(basis=TimeBasis(1.5, 2)),

@@ -6,12 +6,12 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras import symmetry, targets
-from ma_keras.potentials import Lattice, OneHiddenLayer, SpectralQuadratic, TimeBasis
+from ma_keras.potentials import DeepLattice, Lattice, OneHiddenLayer, SpectralQuadratic, TimeBasis
 from tests.potentials import cases
 
 TIME = tf.constant(cases.TIME, tf.float64)
 BASIS = TimeBasis(1.5, 2)
-KINDS = {'lattice': cases.lattice, 'spectral': cases.spectral}
+KINDS = {'lattice': cases.lattice, 'spectral': cases.spectral, 'deep': cases.deep_lattice}
 
 
 def fields(side, *leading):
@@ -102,6 +102,18 @@ def test_weights_of_a_smaller_torus_act_alike_on_a_larger_one():
   np.testing.assert_allclose(large.laplacian(TIME, twice), 4 * small.laplacian(TIME, x), rtol=1e-12)
   with pytest.raises(ValueError, match='smaller'):
     large.start_from(Lattice(4, 2, dtype=tf.float64))
+
+
+def test_a_second_layer_of_a_smaller_torus_acts_alike_on_a_larger_one():
+  small, large = cases.deep_lattice(4), DeepLattice(8, 3, 2, dtype=tf.float64)
+  near = np.max(small.torus.representatives, axis=-1) <= 1
+  small.kernel.assign(np.where(near, small.kernel, 0.0))
+  large.start_from(small)
+  x = fields(4, 3)
+  twice = tf.reshape(tf.tile(tf.reshape(x, [3, 4, 4]), [1, 2, 2]), [3, 64])
+  np.testing.assert_allclose(large(TIME, twice), 4 * small(TIME, x), rtol=1e-12)
+  with pytest.raises(ValueError, match='units'):
+    large.start_from(DeepLattice(4, 3, 3, dtype=tf.float64))
 
 
 def test_a_spectral_start_from_a_smaller_torus():
