@@ -21,6 +21,7 @@ from absl import app, flags
 FLAGS = flags.FLAGS
 flags.DEFINE_string('data_dir', None, 'Where tensorflow-datasets keeps its data.')
 flags.DEFINE_integer('epochs', 1, 'Epochs of each run.', lower_bound=1)
+flags.DEFINE_list('rows', None, 'Numbers of the rows to run, from 0; default: all of them.')
 flags.DEFINE_string('output', None, 'JSON file for the results.')
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -65,7 +66,8 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
   results = {}
-  for name, row in ROWS.items():
+  chosen = range(len(ROWS)) if FLAGS.rows is None else [int(row) for row in FLAGS.rows]
+  for name, row in [list(ROWS.items())[number] for number in chosen]:
     found = results[name] = train(row)
     print(
       f'{name:44s}{found["nll"]:9.1f} +- {found["point_error"]:.1f} nats, '
