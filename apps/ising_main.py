@@ -12,6 +12,7 @@ import dataclasses
 from typing import Any
 
 import ising_potential
+import ising_target
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -24,10 +25,8 @@ from ma_keras.training import strategy as strategies
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(training_app)
+flags.adopt_module_key_flags(ising_target)
 flags.adopt_module_key_flags(ising_potential)
-flags.DEFINE_integer('side', 8, 'Lattice side L; N = L * L.', lower_bound=2)
-flags.DEFINE_float('coupling', targets.CRITICAL_COUPLING, 'Bond energy over kT; default critical.')
-flags.DEFINE_enum('boundary', 'periodic', ('periodic', 'open'), 'Boundary of the lattice.')
 flags.DEFINE_float(
   'force_weight', 0.0, 'Weight of the force-matching term of section 4.2.', lower_bound=0.0
 )
@@ -45,7 +44,8 @@ flags.DEFINE_integer('eval_samples', 4096, 'Samples of the final measurement.', 
 
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
-  *('side', 'coupling', 'boundary', 'seed', 'batch_size', 'stiffness_weight', 'force_weight'),
+  *ising_target.TARGET_FLAGS,
+  *('seed', 'batch_size', 'stiffness_weight', 'force_weight'),
   *('path_gradient', 'antithetic', 'anneal_steps'),
   *('potential', 'hidden_units', 'activation', 'symmetry', 'start'),
   *('channels', 'basis_size', 'second_layer', 'start_from'),
@@ -55,7 +55,7 @@ SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
 SNAPSHOT_TILE = 25
 
 
-def build_model(target: targets.Ising) -> training.VariationalFreeEnergy:
+def build_model(target: targets.Target) -> training.VariationalFreeEnergy:
   """The compiled Keras model; call within the strategy's scope."""
   model = training.VariationalFreeEnergy(
     training_app.build_bijector(ising_potential.build(target)),
@@ -70,11 +70,11 @@ def build_model(target: targets.Ising) -> training.VariationalFreeEnergy:
 
 def set_up(
   run: training.RunDirectory, flag_lines: dict[str, str]
-) -> tuple[tf.distribute.Strategy, targets.Ising, training.VariationalFreeEnergy]:
+) -> tuple[tf.distribute.Strategy, targets.Target, training.VariationalFreeEnergy]:
   """Everything that can fail for a flag's sake, before any work is done."""
   strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
   strategies.check_compiled(strategy, FLAGS.strategy, FLAGS.jit_compile)
-  target = targets.Ising(FLAGS.side, FLAGS.coupling, FLAGS.boundary)
+  target = ising_target.build()
   with strategy.scope():
     model = build_model(target)
   if strategies.is_chief(strategy):
@@ -82,22 +82,22 @@ def set_up(
   return strategy, target, model
 
 
-def exact_per_site(target: targets.Ising) -> float | None:
+def exact_per_site(target: targets.Target) -> float | None:
   """-ln Z/N, or None where nobody knows it."""
   try:
-    return target.exact_free_energy_per_site()
+    return ising_target.exact_per_site(target)
   except ValueError as error:
     logging.warning('No exact free energy to compare with: %s', error)
     return None
 
 
 def logging_callbacks(
-  model: training.VariationalFreeEnergy, target: targets.Ising, run: training.RunDirectory
+  model: training.VariationalFreeEnergy, target: targets.Target, run: training.RunDirectory
 ) -> list[tf_keras.callbacks.Callback]:
   """What writes snapshots, CSV and TensorBoard: the chief's alone."""
   moments = [FLAGS.epochs * i // SNAPSHOT_MOMENTS for i in range(SNAPSHOT_MOMENTS)]
   return [
-    training.Snapshots(lambda: draw_spins(model, target), moments, run.snapshots),
+    training.Snapshots(lambda: draw(model, target), moments, run.snapshots),
     *training_app.logs(run),
   ]
 
@@ -127,11 +127,10 @@ def refinement(model: training.VariationalFreeEnergy) -> list[training.Refinemen
   return [training.Refinement(error, FLAGS.refine_tolerance)] if FLAGS.refine_tolerance else []
 
 
-def draw_spins(model: training.VariationalFreeEnergy, target: targets.Ising) -> np.ndarray:
-  """Spin configurations of the model as it is, int8 [25, L, L]; the same latents every time."""
+def draw(model: training.VariationalFreeEnergy, target: targets.Target) -> np.ndarray:
+  """Configurations of the model as it is, [25, r, r]; the same latents every time."""
   x = model.flow(FLAGS.seed).sample(SNAPSHOT_TILE, seed=seeds.stateless(FLAGS.seed, 'snapshots'))
-  spins = target.sample_spins(x, seed=FLAGS.seed)
-  return spins.numpy().astype(np.int8).reshape(SNAPSHOT_TILE, FLAGS.side, FLAGS.side)
+  return ising_target.pictures(training.configurations(target, x, FLAGS.seed).numpy())
 
 
 def draw_figures(run: training.RunDirectory, exact: float | None) -> None:
@@ -150,7 +149,7 @@ def draw_figures(run: training.RunDirectory, exact: float | None) -> None:
 
 def report(
   model: training.VariationalFreeEnergy,
-  target: targets.Ising,
+  target: targets.Target,
   run: training.RunDirectory,
   exact: float | None,
 ) -> None:
@@ -179,32 +178,23 @@ def report(
 
 
 def report_observables(
-  bijector: ma_keras.MongeAmpereBijector, target: targets.Ising
+  bijector: ma_keras.MongeAmpereBijector, target: targets.Target
 ) -> list[dict[str, Any]]:
-  """Prints what the spins do, the first few beside their exact values, and returns it all."""
-  if target.coupling == 0 or FLAGS.eval_samples < 100:
+  """Prints what configurations do, the first few beside their exact values, and returns it all."""
+  if FLAGS.coupling == 0 or FLAGS.eval_samples < 100:
     return []
   size = min(FLAGS.eval_batch_size, FLAGS.eval_samples)
   found = training.measure_observables(bijector, target, FLAGS.eval_samples, size, FLAGS.seed)
-  exact = exact_observables(target)
+  exact = ising_target.exact_observables(target)
   for each in found[:5]:
     print(each, f'; exact {exact[each.name]:.6f}' if each.name in exact else '', sep='')
   return [{**dataclasses.asdict(each), 'exact': exact.get(each.name)} for each in found]
 
 
-def exact_observables(target: targets.Ising) -> dict[str, float]:
-  """Energy and specific heat, where ln Z is known."""
-  try:
-    known = targets.thermodynamics.exact(target.side, target.coupling, target.boundary)
-  except ValueError:
-    return {}
-  return {'energy': known.energy, 'specific heat': known.specific_heat}
-
-
 def work(
   run: training.RunDirectory,
   strategy: tf.distribute.Strategy,
-  target: targets.Ising,
+  target: targets.Target,
   model: training.VariationalFreeEnergy,
 ) -> None:
   """Trains, measures and reports."""
@@ -216,7 +206,7 @@ def work(
 
 def main(argv: list[str]) -> None:
   """See `work`."""
-  training_app.main(argv, f'runs/ising_l{FLAGS.side}', set_up, work)
+  training_app.main(argv, f'runs/{ising_target.name()}', set_up, work)
 
 
 if __name__ == '__main__':

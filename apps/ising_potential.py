@@ -44,12 +44,12 @@ flags.DEFINE_string(
 )
 
 
-def build(target: targets.Ising) -> potentials.Potential:
+def build(target: targets.Target) -> potentials.Potential:
   """What --potential says."""
   return build_lattice(target) if FLAGS.potential == 'lattice' else build_hidden_layer(target)
 
 
-def build_hidden_layer(target: targets.Ising) -> potentials.Potential:
+def build_hidden_layer(target: targets.Target) -> potentials.Potential:
   """The paper's potential, made symmetric as --symmetry says."""
   if FLAGS.start_from:
     raise ValueError('`--start_from` needs --potential=lattice: dense kernels know one size only.')
@@ -61,6 +61,11 @@ def build_hidden_layer(target: targets.Ising) -> potentials.Potential:
     seed=FLAGS.seed,
   )
   if FLAGS.start == 'gaussian':
+    if not isinstance(target, targets.CoupledSpins):
+      raise ValueError(
+        f'`--start=gaussian` needs the Gaussian factor that --target={FLAGS.target} has not: use '
+        '--start=random, or --potential=lattice.'
+      )
     layer.start_gaussian(target.covariance, FLAGS.num_steps * FLAGS.step_size)
   return symmetrised(layer)
 
@@ -69,6 +74,11 @@ def symmetrised(potential: potentials.Potential) -> potentials.Potential:
   """phi~ made symmetric under the lattice's space group as --symmetry says."""
   if FLAGS.symmetry == 'none':
     return potential
+  if FLAGS.target == 'couplings':
+    raise ValueError(
+      f'`--symmetry={FLAGS.symmetry}` is that of a square lattice, and --target=couplings knows '
+      'none: use --symmetry=none.'
+    )
   groups = [symmetry.dihedral(FLAGS.side)]
   if FLAGS.boundary == 'periodic':
     groups.append(symmetry.translations(FLAGS.side))
@@ -79,23 +89,24 @@ def symmetrised(potential: potentials.Potential) -> potentials.Potential:
   return potential
 
 
-def build_lattice(target: targets.Ising) -> potentials.Potential:
-  """Hidden convolutions and the quadratic part, the latter started at the Gaussian solution."""
-  if target.boundary != 'periodic':
+def build_lattice(target: targets.Target) -> potentials.Potential:
+  """Hidden convolutions and the quadratic part, for spins started at the Gaussian solution."""
+  if FLAGS.boundary != 'periodic' or FLAGS.target == 'couplings':
     raise ValueError(
-      f'`--potential=lattice` lives on a torus, got --boundary={target.boundary}: use '
-      '--potential=hidden_layer.'
+      f'`--potential=lattice` lives on a torus, got --boundary={FLAGS.boundary} and '
+      f'--target={FLAGS.target}: use --potential=hidden_layer.'
     )
   time = FLAGS.num_steps * FLAGS.step_size
   basis = potentials.TimeBasis(time, FLAGS.basis_size) if FLAGS.basis_size > 1 else None
   terms: list[potentials.Potential] = [
-    potentials.Lattice(target.side, FLAGS.channels, basis, seed=FLAGS.seed)
+    potentials.Lattice(FLAGS.side, FLAGS.channels, basis, seed=FLAGS.seed)
   ]
   if FLAGS.second_layer:
-    sizes = (target.side, FLAGS.channels, FLAGS.second_layer)
+    sizes = (FLAGS.side, FLAGS.channels, FLAGS.second_layer)
     terms.append(potentials.DeepLattice(*sizes, basis, seed=FLAGS.seed))
-  quadratic = potentials.SpectralQuadratic(target.side, basis)
-  quadratic.start_gaussian(target.covariance, time)
+  quadratic = potentials.SpectralQuadratic(FLAGS.side, basis)
+  if isinstance(target, targets.CoupledSpins):
+    quadratic.start_gaussian(target.covariance, time)
   terms.append(quadratic)
   if FLAGS.start_from:
     begin_with(terms, FLAGS.start_from)

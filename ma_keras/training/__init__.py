@@ -16,7 +16,7 @@ from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.free_energy import FreeEnergy, measure
 from ma_keras.training.likelihood import Likelihood, measure_likelihood
 from ma_keras.training.maximum_likelihood import MaximumLikelihood
-from ma_keras.training.observables import Observable, measure_observables
+from ma_keras.training.observables import Observable, configurations, measure_observables
 from ma_keras.training.optimizer import adam
 from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
@@ -38,6 +38,7 @@ __all__ = [
   'TrainingStopped',
   'VariationalFreeEnergy',
   'adam',
+  'configurations',
   'determinism',
   'measure',
   'measure_likelihood',

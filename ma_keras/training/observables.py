@@ -1,8 +1,9 @@
-"""What the spins of a trained flow do: raw, and reweighted to the Ising model itself."""
+"""What the spins or fields of a trained flow do: raw, and reweighted to the target itself."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,18 +15,20 @@ from ma_keras import distributions, samplers, seeds
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import standard_normal_flow
 from ma_keras.targets.ising import Ising
+from ma_keras.targets.spins import CoupledSpins
+from ma_keras.targets.target import Target
 
 Statistic = Callable[[np.ndarray], float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Observable:
-  """One expectation over spins.
+  """One expectation over configurations.
 
   Attributes:
     name: What it is.
-    raw: Over the model's spins, as they come.
-    reweighted: Over those of the Ising model, by importance weights.
+    raw: Over the model's configurations, as they come.
+    reweighted: Over those of the target, by importance weights.
     integration_error: |change of the latter| on halving the steps, same latents and draws.
   """
 
@@ -43,57 +46,80 @@ class Observable:
     )
 
 
-def statistics(target: Ising) -> dict[str, Statistic]:
-  """Name to a function of the means of `moments`, per spin and in units of one bond.
+def configurations(target: Target, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:
+  """Spins drawn for the fields x, where the target has spins, int8; the fields themselves else."""
+  if not isinstance(target, CoupledSpins):
+    return x
+  return tf.cast(target.sample_spins(x, seed), tf.int8)
 
-  Energy u, specific heat c = K^2 N (<u^2> - <u>^2), <|m|>, susceptibility N <m^2> (that of a finite
-  lattice, which has no order), Binder's cumulant 1 - <m^4>/(3 <m^2>^2), and on a torus the
-  two-point function at distances 1 to L/2 along an axis.
+
+def statistics(target: Target) -> dict[str, Statistic]:
+  """Name to a function of the means of `moments`, per site and in units of one bond.
+
+  Of spins the energy u and the specific heat c = K^2 N (<u^2> - <u>^2), K = 1 where couplings
+  differ; of spins and fields <|m|>, susceptibility N <m^2> (that of a finite lattice, which has no
+  order), Binder's cumulant 1 - <m^4>/(3 <m^2>^2), and on a torus the two-point function at
+  distances 1 to L/2 along an axis.
   """
-  n, k = target.event_size, target.coupling
-  found: dict[str, Statistic] = {
-    'energy': lambda mean: mean[0],
-    'specific heat': lambda mean: k**2 * n * (mean[1] - mean[0] ** 2),
-    'magnetisation': lambda mean: mean[2],
-    'susceptibility': lambda mean: n * mean[3],
-    'Binder cumulant': lambda mean: 1.0 - mean[4] / (3.0 * mean[3] ** 2),
-  }
-  if target.boundary == 'periodic':
-    for r in range(1, target.side // 2 + 1):
-      found[f'two-point function at {r}'] = operator.itemgetter(4 + r)
+  n, k = target.event_size, _bond(target)
+  found: dict[str, Statistic] = {}
+  if isinstance(target, CoupledSpins):
+    found['energy'] = lambda mean: mean[0]
+    found['specific heat'] = lambda mean: k**2 * n * (mean[1] - mean[0] ** 2)
+  m = len(found)  # Where the moments of m begin.
+  found['magnetisation'] = lambda mean: mean[m]
+  found['susceptibility'] = lambda mean: n * mean[m + 1]
+  found['Binder cumulant'] = lambda mean: 1.0 - mean[m + 2] / (3.0 * mean[m + 1] ** 2)
+  for r in _distances(target):
+    found[f'two-point function at {r}'] = operator.itemgetter(m + 2 + r)
   return found
 
 
-def moments(target: Ising, spins: np.ndarray) -> np.ndarray:
-  """u, u^2, |m|, m^2, m^4 and, on a torus, G(1) .. G(L/2) of every configuration.
+def moments(target: Target, values: np.ndarray) -> np.ndarray:
+  """(u, u^2,) |m|, m^2, m^4 (, G(1) .. G(L/2)) of every configuration, as `statistics` has them.
 
   Args:
-    target: The lattice.
-    spins: +-1, shape [n, N].
+    target: What they are configurations of.
+    values: Spins +-1, or fields, shape [n, N].
 
   Returns:
-    Shape [n, 5], or [n, 5 + L/2].
+    Shape [n, k].
   """
-  energy = target.spin_energy(tf.cast(spins, target.dtype)).numpy().astype(np.float64)
-  u = energy / (target.coupling * target.event_size)
-  square = spins.reshape(-1, target.side, target.side).astype(np.float64)
-  m = square.mean(axis=(1, 2))
-  columns = [u, u**2, np.abs(m), m**2, m**4]
-  if target.boundary == 'periodic':
-    for r in range(1, target.side // 2 + 1):
-      shifted = (np.roll(square, r, axis=1) + np.roll(square, r, axis=2)) / 2
-      columns.append((square * shifted).mean(axis=(1, 2)))
+  columns = []
+  if isinstance(target, CoupledSpins):
+    energy = target.spin_energy(tf.cast(values, target.dtype)).numpy().astype(np.float64)
+    u = energy / (_bond(target) * target.event_size)
+    columns = [u, u**2]
+  m = values.astype(np.float64).mean(axis=-1)
+  columns += [np.abs(m), m**2, m**4]
+  for r in _distances(target):
+    side = math.isqrt(target.event_size)
+    square = values.reshape(-1, side, side).astype(np.float64)
+    shifted = (np.roll(square, r, axis=1) + np.roll(square, r, axis=2)) / 2
+    columns.append((square * shifted).mean(axis=(1, 2)))
   return np.stack(columns, axis=-1)
 
 
+def _bond(target: Target) -> float:
+  """The unit of energies: one bond where all are alike, kT where not."""
+  return target.coupling if isinstance(target, Ising) else 1.0
+
+
+def _distances(target: Target) -> range:
+  """Of the two-point function: none but on a torus."""
+  if getattr(target, 'boundary', None) != 'periodic':
+    return range(0)
+  return range(1, math.isqrt(target.event_size) // 2 + 1)
+
+
 def measure_observables(
-  bijector: MongeAmpereBijector, target: Ising, num_samples: int, batch_size: int, seed: int
+  bijector: MongeAmpereBijector, target: Target, num_samples: int, batch_size: int, seed: int
 ) -> list[Observable]:
-  """Expectations over the spins of fresh samples, at d and 2 d steps on the same latents.
+  """Expectations over configurations of fresh samples, at d and 2 d steps on the same latents.
 
   Args:
     bijector: The flow.
-    target: The Ising model, its coupling not zero.
+    target: What is sampled; the coupling of an Ising model must not be zero.
     num_samples: Rounded up to whole batches; a hundred at least.
     batch_size: Samples flowed at once.
     seed: Non-negative integer.
@@ -104,10 +130,10 @@ def measure_observables(
   Raises:
     ValueError: The coupling is zero, where the energy says nothing, or there are few samples.
   """
-  if target.coupling == 0 or num_samples < 100:
+  if _bond(target) == 0 or num_samples < 100:
     raise ValueError(
       '`target` must have a coupling and `num_samples` be at least 100, got '
-      f'{target.coupling} and {num_samples}.'
+      f'{_bond(target)} and {num_samples}.'
     )
   evaluate = _evaluator(bijector, target, batch_size)
   keys = seeds.split(seed, -(-num_samples // batch_size), salt='observables')
@@ -127,16 +153,16 @@ def _observable(
   return Observable(name, raw, reweighted, abs(rough.value - reweighted.value))
 
 
-def _gathered(target: Ising, draws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+def _gathered(target: Target, draws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
   """Moments and log weights of all batches."""
-  spins, log_weights = (np.concatenate([d[i].numpy() for d in draws]) for i in (0, 1))
-  return moments(target, spins), log_weights
+  values, log_weights = (np.concatenate([d[i].numpy() for d in draws]) for i in (0, 1))
+  return moments(target, values), log_weights
 
 
 def _evaluator(
-  bijector: MongeAmpereBijector, target: Ising, batch_size: int
+  bijector: MongeAmpereBijector, target: Target, batch_size: int
 ) -> Callable[[tf.Tensor], Any]:
-  """seed -> (spins, ln w) of one batch at d, and the same at 2 d steps."""
+  """seed -> (configurations, ln w) of one batch at d, and the same at 2 d steps."""
 
   @tf.function(autograph=False)
   def evaluate(seed: tf.Tensor) -> Any:
@@ -148,8 +174,8 @@ def _evaluator(
     found = []
     for each in (coarse, coarse.refined()):
       x, log_prob = distributions.push_forward(standard_normal_flow(each), latents)
-      spins = tf.cast(target.sample_spins(x, spin_seed), tf.int8)
-      found.append((spins, tf.cast(-target.energy(x) - log_prob, tf.float64)))
+      values = configurations(target, x, spin_seed)
+      found.append((values, tf.cast(-target.energy(x) - log_prob, tf.float64)))
     return tuple(found)
 
   return evaluate

@@ -233,3 +233,36 @@ def test_refined_steps_of_random_size_are_measured_and_resumed(tmp_path):
   assert json.loads((tmp_path / 'summary.json').read_text())['num_steps'] == 8
   assert run(*flags, '--epochs=2').returncode == 0
   assert json.loads((tmp_path / 'summary.json').read_text())['num_steps'] == 16
+
+
+def test_a_spin_glass_out_of_a_file(tmp_path):
+  bonds = np.triu(np.random.default_rng(0).normal(size=[5, 5]), 1)
+  np.save(tmp_path / 'couplings.npy', bonds + bonds.T)
+  glass = ['--target=couplings', f'--couplings_file={tmp_path}/couplings.npy']
+  done = run(*TINY, *glass, '--symmetry=none', '--hidden_units=10', f'--run_dir={tmp_path}/run')
+  assert done.returncode == 0, done.stderr
+  exact = targets.CoupledSpins(bonds + bonds.T).exact_free_energy_per_site()
+  result = json.loads((tmp_path / 'run' / 'summary.json').read_text())
+  assert result['exact_per_site'] == pytest.approx(exact)
+  assert result['observables'][0]['name'] == 'energy'
+
+
+def test_phi4_on_a_lattice_potential(tmp_path):
+  done = run(*TINY, *LATTICE, '--target=phi4', f'--run_dir={tmp_path}')
+  assert done.returncode == 0, done.stderr
+  assert 'magnetisation: ' in done.stdout and 'exact' not in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+  'flags, message',
+  [
+    (['--target=couplings'], '--couplings_file'),
+    (['--target=couplings', '--couplings_file=nowhere.npy'], 'nowhere.npy'),
+    (['--couplings_file=K.npy'], '--target=couplings'),
+    (['--target=phi4'], '--start=random'),
+  ],
+)
+def test_a_target_that_cannot_be_is_one_line(flags, message, tmp_path):
+  done = run(*TINY, *flags, f'--run_dir={tmp_path}/run')
+  assert done.returncode != 0 and 'Traceback' not in done.stderr
+  assert message in done.stderr.strip().splitlines()[-1]

@@ -62,3 +62,37 @@ def test_what_cannot_be_measured_is_refused():
     training.measure_observables(bijector, targets.Ising(4, 0.0), 1000, 100, 0)
   with pytest.raises(ValueError, match='num_samples'):
     training.measure_observables(bijector, targets.Ising(4), 10, 10, 0)
+
+
+def test_spins_with_any_couplings_are_measured_in_units_of_kt():
+  bonds = np.random.default_rng(0).normal(size=[9, 9])
+  target = targets.CoupledSpins(np.triu(bonds, 1) + np.triu(bonds, 1).T, tf.float64)
+  spins = all_states(3)
+  energies = target.spin_energy(tf.constant(spins, tf.float64)).numpy()
+  rows = observables.moments(target, spins)
+  found = {
+    name: samplers.expectation(rows, -energies, f).value
+    for name, f in observables.statistics(target).items()
+  }
+  weights = np.exp(energies.min() - energies)
+  weights /= weights.sum()
+  assert found['energy'] == pytest.approx(weights @ energies / 9)
+  variance = weights @ energies**2 - (weights @ energies) ** 2
+  assert found['specific heat'] == pytest.approx(variance / 9)
+  assert not [name for name in found if 'two-point' in name]
+
+
+def test_a_free_field_has_the_two_point_function_of_its_covariance():
+  """phi^4 without its quartic term, and the flow that is exactly its Gaussian."""
+  target = targets.Phi4(4, 1.0, 0.0)
+  covariance = np.linalg.inv(4 * np.eye(16) - targets.lattice.adjacency(4, 4) + np.eye(16))
+  potential = SpectralQuadratic(4)
+  potential.start_gaussian(covariance, 1.0)
+  bijector = ma_keras.MongeAmpereBijector(potential, 8, 1 / 8)
+  found = {o.name: o for o in training.measure_observables(bijector, target, 20000, 4000, 0)}
+  assert 'energy' not in found
+  for r in (1, 2):
+    estimate = found[f'two-point function at {r}'].reweighted
+    assert abs(estimate.value - covariance[0, r]) < 4 * estimate.error
+  susceptibility = found['susceptibility'].reweighted
+  assert abs(susceptibility.value - covariance.sum() / 16) < 4 * susceptibility.error
