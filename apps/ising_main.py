@@ -11,16 +11,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import ising_figures
 import ising_potential
 import ising_target
-import numpy as np
 import tensorflow as tf
 import tf_keras
 import training_app
 from absl import app, flags, logging
 
 import ma_keras
-from ma_keras import export, plotting, seeds, targets, training
+from ma_keras import export, targets, training
 from ma_keras.training import strategy as strategies
 
 FLAGS = flags.FLAGS
@@ -52,7 +52,6 @@ MODEL_FLAGS = (
   *('num_steps', 'step_size', 'integrator', 'refine_tolerance', 'step_jitter'),
 )
 SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
-SNAPSHOT_TILE = 25
 
 
 def build_model(target: targets.Target) -> training.VariationalFreeEnergy:
@@ -97,7 +96,7 @@ def logging_callbacks(
   """What writes snapshots, CSV and TensorBoard: the chief's alone."""
   moments = [FLAGS.epochs * i // SNAPSHOT_MOMENTS for i in range(SNAPSHOT_MOMENTS)]
   return [
-    training.Snapshots(lambda: draw(model, target), moments, run.snapshots),
+    training.Snapshots(lambda: ising_figures.draw(model, target), moments, run.snapshots),
     *training_app.logs(run),
   ]
 
@@ -127,26 +126,6 @@ def refinement(model: training.VariationalFreeEnergy) -> list[training.Refinemen
   return [training.Refinement(error, FLAGS.refine_tolerance)] if FLAGS.refine_tolerance else []
 
 
-def draw(model: training.VariationalFreeEnergy, target: targets.Target) -> np.ndarray:
-  """Configurations of the model as it is, [25, r, r]; the same latents every time."""
-  x = model.flow(FLAGS.seed).sample(SNAPSHOT_TILE, seed=seeds.stateless(FLAGS.seed, 'snapshots'))
-  return ising_target.pictures(training.configurations(target, x, FLAGS.seed).numpy())
-
-
-def draw_figures(run: training.RunDirectory, exact: float | None) -> None:
-  """Figure 4 of this run."""
-  metrics = run.read_metrics()
-  try:
-    figure = plotting.free_energy(
-      metrics['epoch'], metrics['free_energy_per_site'], exact, run.read_snapshots()
-    )
-  except ImportError:
-    logging.warning("No figure: matplotlib is missing. pip install -e '.[plot]'")
-    return
-  figure.savefig(run.figure('figure4'), dpi=150)
-  print(f'Figure: {run.figure("figure4")}')
-
-
 def report(
   model: training.VariationalFreeEnergy,
   target: targets.Target,
@@ -155,21 +134,16 @@ def report(
 ) -> None:
   """Measures the trained flow, writes what is to be kept, and prints the result."""
   model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
-  result = training.measure(
-    model.bijector,
-    target,
-    FLAGS.eval_samples,
-    min(FLAGS.eval_batch_size, FLAGS.eval_samples),
-    FLAGS.seed,
-    exact,
-  )
+  size = min(FLAGS.eval_batch_size, FLAGS.eval_samples)
+  draws = training.draw(model.bijector, target, FLAGS.eval_samples, size, FLAGS.seed)
+  result = training.summarise(draws, exact)
   tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
   export.save(model.flow(FLAGS.seed), run.saved_model)
   if FLAGS.potential == 'lattice':  # Random elements of a group have no place in a model file.
     ma_keras.model_file.save(run.model, ma_keras.model_file.Model(model.bijector))
-  draw_figures(run, exact)
+  ising_figures.save(model, target, run, exact)
   kept = {'seed': FLAGS.seed, 'version': ma_keras.__version__, **dataclasses.asdict(result)}
-  run.write_summary({**kept, 'observables': report_observables(model.bijector, target)})
+  run.write_summary({**kept, 'observables': report_observables(draws, target)})
   if result.reweighting_doubts:
     print(f'Doubtful: {result.reweighting_doubts}')
   print(result)
@@ -177,14 +151,11 @@ def report(
     raise training.TrainingStopped(result.doubts())
 
 
-def report_observables(
-  bijector: ma_keras.MongeAmpereBijector, target: targets.Target
-) -> list[dict[str, Any]]:
+def report_observables(draws: training.Draws, target: targets.Target) -> list[dict[str, Any]]:
   """Prints what configurations do, the first few beside their exact values, and returns it all."""
   if FLAGS.coupling == 0 or FLAGS.eval_samples < 100:
     return []
-  size = min(FLAGS.eval_batch_size, FLAGS.eval_samples)
-  found = training.measure_observables(bijector, target, FLAGS.eval_samples, size, FLAGS.seed)
+  found = training.measure_observables(draws, target)
   exact = ising_target.exact_observables(target)
   for each in found[:5]:
     print(each, f'; exact {exact[each.name]:.6f}' if each.name in exact else '', sep='')

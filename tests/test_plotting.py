@@ -73,3 +73,11 @@ def test_a_scan_has_a_panel_per_quantity_with_points_and_curve(tmp_path):
   np.testing.assert_array_equal(energy.containers[0].lines[0].get_ydata(), [-0.5, -1.2])
   np.testing.assert_array_equal(magnetisation.containers[0].lines[0].get_ydata(), [0.1, 0.5])
   figure.savefig(tmp_path / 'scan.png')
+
+
+def test_domains_have_a_row_per_moment_and_one_for_what_is_drawn():
+  fields = np.random.default_rng(0).normal(size=(3, 4, 5, 5))
+  figure = plotting.domains(fields, np.array([0.0, 0.5, 1.0]), np.sign(fields[-1]))
+  assert len(figure.axes) == 16
+  assert [figure.axes[4 * row].get_ylabel() for row in (1, 3)] == ['t = 0.5', 'drawn']
+  np.testing.assert_array_equal(figure.axes[15].images[0].get_array(), np.sign(fields[-1, 3]))

@@ -10,11 +10,12 @@ from ma_keras.plotting.density import (
   pixel_maps,
 )
 from ma_keras.plotting.fluid import fluid
-from ma_keras.plotting.free_energy import free_energy
+from ma_keras.plotting.free_energy import domains, free_energy
 from ma_keras.plotting.thermodynamics import thermodynamics
 
 __all__ = [
   'MNIST_BASELINES',
+  'domains',
   'flowing',
   'fluid',
   'free_energy',

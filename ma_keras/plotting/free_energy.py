@@ -50,3 +50,27 @@ def free_energy(
     inset.imshow(tile(configurations), cmap='gray', interpolation='nearest')
     inset.set(title=f'epoch {epoch}', xticks=[], yticks=[], facecolor='tab:gray')
   return figure
+
+
+def domains(fields: np.ndarray, times: np.ndarray, configurations: np.ndarray) -> Any:
+  """Noise flowing to domains: one row of fields per moment, and the configurations drawn of them.
+
+  Args:
+    fields: x(t_s), shape [S, M, L, L], every row scaled by itself.
+    times: t_s, shape [S].
+    configurations: Spins of the last fields, shape [M, L, L].
+
+  Returns:
+    A matplotlib figure.
+  """
+  rows = [*fields, configurations]
+  names = [*(f't = {t:.2g}' for t in times), 'drawn']
+  count = len(configurations)
+  figure, axes = subplots(len(rows), count, figsize=(count + 0.7, 1.02 * len(rows)), squeeze=False)
+  for line, pictures, name in zip(axes, rows, names):
+    most = np.percentile(np.abs(pictures), 99)
+    for ax, picture in zip(line, pictures):
+      ax.imshow(picture, cmap='RdBu', interpolation='nearest', vmin=-most, vmax=most)
+      ax.set(xticks=[], yticks=[])
+    line[0].set_ylabel(name, rotation=0, ha='right', va='center', fontsize=8)
+  return figure

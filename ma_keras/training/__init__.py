@@ -12,11 +12,12 @@ from ma_keras.training.callbacks import (
   Snapshots,
   TrainingStopped,
 )
+from ma_keras.training.draws import Draws, configurations, draw
 from ma_keras.training.flow_model import FlowModel
-from ma_keras.training.free_energy import FreeEnergy, measure
+from ma_keras.training.free_energy import FreeEnergy, measure, summarise
 from ma_keras.training.likelihood import Likelihood, measure_likelihood
 from ma_keras.training.maximum_likelihood import MaximumLikelihood
-from ma_keras.training.observables import Observable, configurations, measure_observables
+from ma_keras.training.observables import Observable, measure_observables
 from ma_keras.training.optimizer import adam
 from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
@@ -26,6 +27,7 @@ __all__ = [
   'Aids',
   'BoundGuard',
   'DivergenceGuard',
+  'Draws',
   'FlowModel',
   'FreeEnergy',
   'Guard',
@@ -40,7 +42,9 @@ __all__ = [
   'adam',
   'configurations',
   'determinism',
+  'draw',
   'measure',
   'measure_likelihood',
   'measure_observables',
+  'summarise',
 ]

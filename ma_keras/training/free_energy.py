@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
-from ma_keras import objectives, samplers, seeds
+from ma_keras import samplers
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import standard_normal_flow
 from ma_keras.targets.target import Target
+from ma_keras.training.draws import Draws, draw
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,8 +102,7 @@ def measure(
 ) -> FreeEnergy:
   """Estimates E[ln p + E] on fresh samples, at d and at 2 d steps on the same latents.
 
-  The potential's random elements are drawn for every sample, as in training: each sample is
-  drawn from, and weighted against, the proper flow that its draws define.
+  Where the potential is random, this is the mean over its draws.
 
   Args:
     bijector: The flow.
@@ -118,51 +115,21 @@ def measure(
   Returns:
     The free energy with its errors.
   """
-  batches = -(-num_samples // batch_size)
-  evaluate = _evaluator(bijector, target, batch_size)
-  pairs = [evaluate(key) for key in seeds.split(seed, batches, salt='measure')]
-  coarse, fine = (np.concatenate([p[i].numpy() for p in pairs]) for i in (0, 1))
-  return summarise(coarse, fine, target.event_size, bijector.horizon.num_steps, exact_per_site)
+  return summarise(draw(bijector, target, num_samples, batch_size, seed), exact_per_site)
 
 
-def _evaluator(
-  bijector: MongeAmpereBijector, target: Target, batch_size: int
-) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-  """seed -> ln p + E of one batch at d and at 2 d steps, float64 [batch_size] each."""
-
-  @tf.function(autograph=False)
-  def evaluate(seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    samples = seeds.PerSample(seed, tf.range(batch_size), batch_size)
-    latent_seed, flow_seed = seeds.split(samples, 2, salt='evaluate')
-    latents = seeds.normal([target.event_size], latent_seed, bijector.dtype)
-    coarse = bijector.with_seed(flow_seed)
-    return tuple(
-      tf.cast(objectives.reverse_kl(standard_normal_flow(b), target.energy, latents), tf.float64)
-      for b in (coarse, coarse.refined())
-    )
-
-  return evaluate
-
-
-def summarise(
-  coarse: np.ndarray,
-  fine: np.ndarray,
-  num_sites: int,
-  num_steps: int,
-  exact_per_site: float | None = None,
-) -> FreeEnergy:
-  """Turns per-sample values of ln p + E into the estimate with its errors.
+def summarise(draws: Draws, exact_per_site: float | None = None) -> FreeEnergy:
+  """Turns values of ln p + E into the estimate with its errors.
 
   Args:
-    coarse: ln p + E at d steps, one for each independent sample, shape [n].
-    fine: The same latents at 2 d steps, shape [n].
-    num_sites: N.
-    num_steps: d.
+    draws: Independent samples, at two depths.
     exact_per_site: -ln Z/N where it is known.
 
   Returns:
     The free energy with its errors.
   """
+  coarse, fine = draws.coarse.free_energies, draws.fine.free_energies
+  num_sites = draws.fine.values.shape[-1]
   mean = float(np.mean(coarse)) / num_sites
   weighted, rough = samplers.estimate(-fine), samplers.estimate(-coarse)
   change = abs(weighted.negative_log_partition - rough.negative_log_partition)
@@ -170,7 +137,7 @@ def summarise(
   return FreeEnergy(
     num_sites=num_sites,
     num_samples=coarse.size,
-    num_steps=num_steps,
+    num_steps=draws.num_steps,
     free_energy_per_site=mean,
     statistical_error=float(np.std(coarse, ddof=1) / np.sqrt(coarse.size)) / num_sites,
     integration_error=abs(float(np.mean(coarse - fine))) / num_sites,

@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import distributions, samplers, seeds
-from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import standard_normal_flow
+from ma_keras import samplers
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.spins import CoupledSpins
 from ma_keras.targets.target import Target
+from ma_keras.training.draws import Draws
 
 Statistic = Callable[[np.ndarray], float]
 
@@ -44,13 +42,6 @@ class Observable:
       f'+- {self.integration_error:.1g} (integration); raw {self.raw.value:.6f} '
       f'+- {self.raw.error:.1g}'
     )
-
-
-def configurations(target: Target, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:
-  """Spins drawn for the fields x, where the target has spins, int8; the fields themselves else."""
-  if not isinstance(target, CoupledSpins):
-    return x
-  return tf.cast(target.sample_spins(x, seed), tf.int8)
 
 
 def statistics(target: Target) -> dict[str, Statistic]:
@@ -112,17 +103,12 @@ def _distances(target: Target) -> range:
   return range(1, math.isqrt(target.event_size) // 2 + 1)
 
 
-def measure_observables(
-  bijector: MongeAmpereBijector, target: Target, num_samples: int, batch_size: int, seed: int
-) -> list[Observable]:
-  """Expectations over configurations of fresh samples, at d and 2 d steps on the same latents.
+def measure_observables(draws: Draws, target: Target) -> list[Observable]:
+  """Expectations over configurations, at d and 2 d steps on the same latents.
 
   Args:
-    bijector: The flow.
-    target: What is sampled; the coupling of an Ising model must not be zero.
-    num_samples: Rounded up to whole batches; a hundred at least.
-    batch_size: Samples flowed at once.
-    seed: Non-negative integer.
+    draws: Samples of the flow; a hundred at least.
+    target: What they are samples of; the coupling of an Ising model must not be zero.
 
   Returns:
     Those of `statistics`.
@@ -130,15 +116,15 @@ def measure_observables(
   Raises:
     ValueError: The coupling is zero, where the energy says nothing, or there are few samples.
   """
+  num_samples = len(draws.fine.values)
   if _bond(target) == 0 or num_samples < 100:
     raise ValueError(
-      '`target` must have a coupling and `num_samples` be at least 100, got '
+      '`target` must have a coupling and `draws` hold at least 100 samples, got '
       f'{_bond(target)} and {num_samples}.'
     )
-  evaluate = _evaluator(bijector, target, batch_size)
-  keys = seeds.split(seed, -(-num_samples // batch_size), salt='observables')
-  draws = [evaluate(key) for key in keys]
-  coarse, fine = (_gathered(target, [draw[i] for draw in draws]) for i in (0, 1))
+  coarse, fine = (
+    (moments(target, each.values), -each.free_energies) for each in (draws.coarse, draws.fine)
+  )
   return [_observable(name, f, coarse, fine) for name, f in statistics(target).items()]
 
 
@@ -151,31 +137,3 @@ def _observable(
   rough, reweighted = (samplers.expectation(*pair, statistic) for pair in (coarse, fine))
   raw = samplers.expectation(fine[0], None, statistic)
   return Observable(name, raw, reweighted, abs(rough.value - reweighted.value))
-
-
-def _gathered(target: Target, draws: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-  """Moments and log weights of all batches."""
-  values, log_weights = (np.concatenate([d[i].numpy() for d in draws]) for i in (0, 1))
-  return moments(target, values), log_weights
-
-
-def _evaluator(
-  bijector: MongeAmpereBijector, target: Target, batch_size: int
-) -> Callable[[tf.Tensor], Any]:
-  """seed -> (configurations, ln w) of one batch at d, and the same at 2 d steps."""
-
-  @tf.function(autograph=False)
-  def evaluate(seed: tf.Tensor) -> Any:
-    samples = seeds.PerSample(seed, tf.range(batch_size), batch_size)
-    latent_seed, flow_seed = seeds.split(samples, 2, salt='evaluate')
-    latents = seeds.normal([target.event_size], latent_seed, bijector.dtype)
-    spin_seed = seeds.stateless(seed, salt='observables')
-    coarse = bijector.with_seed(flow_seed)
-    found = []
-    for each in (coarse, coarse.refined()):
-      x, log_prob = distributions.push_forward(standard_normal_flow(each), latents)
-      values = configurations(target, x, spin_seed)
-      found.append((values, tf.cast(-target.energy(x) - log_prob, tf.float64)))
-    return tuple(found)
-
-  return evaluate

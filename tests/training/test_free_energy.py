@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras import seeds, symmetry, targets, training
-from ma_keras.training import free_energy
+from ma_keras.training import draws
 
 N = 4
 
@@ -19,6 +19,12 @@ class Harmonic:
 
   def energy(self, x):
     return tf.reduce_sum(tf.square(x), axis=-1) / 2
+
+
+def drawn(coarse, fine):
+  """Draws of those values of ln p + E."""
+  fields = np.zeros([len(coarse), N])
+  return training.Draws(draws.Weighted(fields, coarse), draws.Weighted(fields, fine), 10)
 
 
 def measured(rate=0.5, num_steps=10, integrator='rk4'):
@@ -52,7 +58,7 @@ def test_reweighting_recovers_the_partition_function():
 
 def test_the_statistical_error_is_that_of_the_mean():
   values = np.random.default_rng(0).normal(size=64)
-  result = free_energy.summarise(values, values, N, 10)
+  result = training.summarise(drawn(values, values))
   assert result.statistical_error == pytest.approx(values.std(ddof=1) / 8 / N)
   assert result.exact_per_site is None and result.total_kl is None
 
@@ -64,9 +70,9 @@ def test_samples_of_a_random_potential_are_independent():
   potential.amplitude.assign(9.0 * potential.amplitude)
   potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 1.0)
   bijector = ma_keras.MongeAmpereBijector(potential, 1, 1.0)
-  evaluate = free_energy._evaluator(bijector, Harmonic(), 100)
+  evaluate = draws.evaluator(bijector, Harmonic(), 100)
   keys = seeds.split(0, 100, salt='test')
-  values = np.stack([evaluate(key)[0].numpy() for key in keys])
+  values = np.stack([evaluate(key)[1].numpy() for key in keys])
   ratio = 100 * values.mean(axis=1).var(ddof=1) / values.var(ddof=1)
   assert abs(ratio - 1) < 4 * np.sqrt(2 / 99)
 
@@ -87,9 +93,9 @@ def test_a_target_without_exact_value_is_measured_too():
 
 def test_a_bound_below_the_exact_value_is_doubted():
   values = np.random.default_rng(0).normal(size=200)
-  honest = free_energy.summarise(values, values, N, 10, exact_per_site=-0.1)
-  cheated = free_energy.summarise(values, values, N, 10, exact_per_site=1.0)
-  coarse = free_energy.summarise(values, values + 5.0, N, 10, exact_per_site=-9.0)
+  honest = training.summarise(drawn(values, values), exact_per_site=-0.1)
+  cheated = training.summarise(drawn(values, values), exact_per_site=1.0)
+  coarse = training.summarise(drawn(values, values + 5.0), exact_per_site=-9.0)
   assert honest.doubts() == ''
   assert 'cheated' in cheated.doubts()
   assert 'integration error' in coarse.doubts()

@@ -15,6 +15,11 @@ def all_states(side):
   return (1 - 2 * (bits & 1)).astype(np.int8)
 
 
+def observed(bijector, target, samples=20000):
+  draws = training.draw(bijector, target, samples, min(samples, 4000), seed=0)
+  return training.measure_observables(draws, target)
+
+
 @pytest.mark.parametrize('boundary', ['periodic', 'open'])
 def test_all_states_with_their_weights_are_exact(boundary):
   target = targets.Ising(3, 0.4, boundary, tf.float64)
@@ -45,7 +50,7 @@ def test_a_flow_reweighted_has_the_exact_energy_and_specific_heat():
   potential = SpectralQuadratic(4)
   potential.start_gaussian(target.covariance, 1.0)
   bijector = ma_keras.MongeAmpereBijector(potential, 8, 1 / 8)
-  found = {o.name: o for o in training.measure_observables(bijector, target, 20000, 4000, 0)}
+  found = {o.name: o for o in observed(bijector, target)}
   exact = targets.thermodynamics.exact(4, 0.2)
   for name, value in (('energy', exact.energy), ('specific heat', exact.specific_heat)):
     assert abs(found[name].reweighted.value - value) < 4 * found[name].reweighted.error
@@ -59,9 +64,9 @@ def test_what_cannot_be_measured_is_refused():
   potential = SpectralQuadratic(4)
   bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
   with pytest.raises(ValueError, match='coupling'):
-    training.measure_observables(bijector, targets.Ising(4, 0.0), 1000, 100, 0)
-  with pytest.raises(ValueError, match='num_samples'):
-    training.measure_observables(bijector, targets.Ising(4), 10, 10, 0)
+    observed(bijector, targets.Ising(4, 0.0), 100)
+  with pytest.raises(ValueError, match='100 samples'):
+    observed(bijector, targets.Ising(4), 10)
 
 
 def test_spins_with_any_couplings_are_measured_in_units_of_kt():
@@ -89,7 +94,7 @@ def test_a_free_field_has_the_two_point_function_of_its_covariance():
   potential = SpectralQuadratic(4)
   potential.start_gaussian(covariance, 1.0)
   bijector = ma_keras.MongeAmpereBijector(potential, 8, 1 / 8)
-  found = {o.name: o for o in training.measure_observables(bijector, target, 20000, 4000, 0)}
+  found = {o.name: o for o in observed(bijector, target)}
   assert 'energy' not in found
   for r in (1, 2):
     estimate = found[f'two-point function at {r}'].reweighted

@@ -1,0 +1,55 @@
+"""The figures of apps/ising_main.py."""
+
+from __future__ import annotations
+
+import ising_target
+import numpy as np
+from absl import flags, logging
+
+from ma_keras import plotting, seeds, targets, training
+
+FLAGS = flags.FLAGS
+SNAPSHOT_TILE = 25
+DOMAIN_MOMENTS, DOMAIN_COLUMNS = 5, 6
+
+
+def draw(model: training.VariationalFreeEnergy, target: targets.Target) -> np.ndarray:
+  """Configurations of the model as it is, [25, r, r]; the same latents every time."""
+  x = model.flow(FLAGS.seed).sample(SNAPSHOT_TILE, seed=seeds.stateless(FLAGS.seed, 'snapshots'))
+  return ising_target.pictures(training.configurations(target, x, FLAGS.seed).numpy())
+
+
+def save(
+  model: training.VariationalFreeEnergy,
+  target: targets.Target,
+  run: training.RunDirectory,
+  exact: float | None,
+) -> None:
+  """Writes Figure 4 of this run, and noise flowing to domains."""
+  metrics = run.read_metrics()
+  try:
+    curve = (metrics['epoch'], metrics['free_energy_per_site'], exact, run.read_snapshots())
+    figures = {
+      'figure4': plotting.free_energy(*curve),
+      'domains': plotting.domains(*flowing(model, target)),
+    }
+  except ImportError:
+    logging.warning("No figure: matplotlib is missing. pip install -e '.[plot]'")
+    return
+  for name, figure in figures.items():
+    figure.savefig(run.figure(name), dpi=150)
+    print(f'Figure: {run.figure(name)}')
+
+
+def flowing(
+  model: training.VariationalFreeEnergy, target: targets.Target
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Fields of a few latents on their way, the times, and what is drawn of the last ones."""
+  time = model.bijector.horizon.num_steps * model.bijector.horizon.step_size
+  times = np.linspace(0.0, time, DOMAIN_MOMENTS)
+  flow = model.flow(FLAGS.seed)
+  latents = flow.distribution.sample(DOMAIN_COLUMNS, seed=seeds.stateless(FLAGS.seed, 'domains'))
+  states = flow.bijector.trajectory(latents, times).states
+  drawn = training.configurations(target, states[-1], FLAGS.seed).numpy()
+  fields = np.stack([ising_target.pictures(state) for state in states.numpy()])
+  return fields, times, ising_target.pictures(drawn)

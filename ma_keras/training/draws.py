@@ -1,0 +1,94 @@
+"""Samples of a trained flow at two depths: what every measurement begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras import distributions, seeds
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions import standard_normal_flow
+from ma_keras.targets.spins import CoupledSpins
+from ma_keras.targets.target import Target
+
+
+class Weighted(NamedTuple):
+  """Independent samples of the flow, and what each weighs.
+
+  Attributes:
+    values: Spins drawn for the fields x where the target has spins, int8; the fields else; [n, N].
+    free_energies: ln p(x, T) + E(x), minus the log weight, float64 [n].
+  """
+
+  values: np.ndarray
+  free_energies: np.ndarray
+
+
+class Draws(NamedTuple):
+  """The same latents flowed in d steps, and in 2 d.
+
+  Attributes:
+    coarse: At d steps.
+    fine: At 2 d.
+    num_steps: d.
+  """
+
+  coarse: Weighted
+  fine: Weighted
+  num_steps: int
+
+
+def draw(
+  bijector: MongeAmpereBijector, target: Target, num_samples: int, batch_size: int, seed: int
+) -> Draws:
+  """Fresh samples; the potential's random elements are drawn for every one, as in training.
+
+  Each is drawn from, and weighted against, the proper flow that its draws define.
+
+  Args:
+    bijector: The flow.
+    target: Energy and event size.
+    num_samples: Rounded up to whole batches.
+    batch_size: Samples flowed at once.
+    seed: Non-negative integer.
+
+  Returns:
+    Draws.
+  """
+  evaluate = evaluator(bijector, target, batch_size)
+  keys = seeds.split(seed, -(-num_samples // batch_size), salt='measure')
+  batches = [[part.numpy() for part in evaluate(key)] for key in keys]
+  parts = [np.concatenate(part) for part in zip(*batches)]
+  return Draws(Weighted(*parts[:2]), Weighted(*parts[2:]), bijector.horizon.num_steps)
+
+
+def configurations(target: Target, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:
+  """Spins drawn for the fields x, where the target has spins, int8; the fields themselves else."""
+  if not isinstance(target, CoupledSpins):
+    return x
+  return tf.cast(target.sample_spins(x, seed), tf.int8)
+
+
+def evaluator(
+  bijector: MongeAmpereBijector, target: Target, batch_size: int
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
+  """seed -> values and ln p + E of one batch at d steps, and the two at 2 d steps."""
+
+  @tf.function(autograph=False)
+  def evaluate(seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    samples = seeds.PerSample(seed, tf.range(batch_size), batch_size)
+    latent_seed, flow_seed = seeds.split(samples, 2, salt='evaluate')
+    latents = seeds.normal([target.event_size], latent_seed, bijector.dtype)
+    spin_seed = seeds.stateless(seed, salt='observables')
+    coarse = bijector.with_seed(flow_seed)
+    found: list[tf.Tensor] = []
+    for each in (coarse, coarse.refined()):
+      x, log_prob = distributions.push_forward(standard_normal_flow(each), latents)
+      free_energies = tf.cast(log_prob + target.energy(x), tf.float64)
+      found += [configurations(target, x, spin_seed), free_energies]
+    return tuple(found)
+
+  return evaluate
