@@ -135,7 +135,9 @@ def report(
   """Measures the trained flow, writes what is to be kept, and prints the result."""
   model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
   size = min(FLAGS.eval_batch_size, FLAGS.eval_samples)
-  draws = training.draw(model.bijector, target, FLAGS.eval_samples, size, FLAGS.seed)
+  draws = training.draw(
+    model.bijector, target, FLAGS.eval_samples, size, FLAGS.seed, FLAGS.jit_compile
+  )
   result = training.summarise(draws, exact)
   tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
   export.save(model.flow(FLAGS.seed), run.saved_model)

@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
   results = []
   for seed in range(1, FLAGS.seeds + 1):
     start = time.perf_counter()
-    draws = training.draw(bijector, target, FLAGS.samples, FLAGS.batch_size, seed)
+    draws = training.draw(bijector, target, FLAGS.samples, FLAGS.batch_size, seed, True)
     found = training.summarise(draws, exact)
     energy, heat, *_ = training.measure_observables(draws, target)
     off = found.reweighted_per_site - exact

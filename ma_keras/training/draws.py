@@ -42,7 +42,12 @@ class Draws(NamedTuple):
 
 
 def draw(
-  bijector: MongeAmpereBijector, target: Target, num_samples: int, batch_size: int, seed: int
+  bijector: MongeAmpereBijector,
+  target: Target,
+  num_samples: int,
+  batch_size: int,
+  seed: int,
+  jit_compile: bool = False,
 ) -> Draws:
   """Fresh samples; the potential's random elements are drawn for every one, as in training.
 
@@ -54,11 +59,12 @@ def draw(
     num_samples: Rounded up to whole batches.
     batch_size: Samples flowed at once.
     seed: Non-negative integer.
+    jit_compile: Whether XLA compiles the flow; latents are then others.
 
   Returns:
     Draws.
   """
-  evaluate = evaluator(bijector, target, batch_size)
+  evaluate = evaluator(bijector, target, batch_size, jit_compile)
   keys = seeds.split(seed, -(-num_samples // batch_size), salt='measure')
   batches = [[part.numpy() for part in evaluate(key)] for key in keys]
   parts = [np.concatenate(part) for part in zip(*batches)]
@@ -73,11 +79,11 @@ def configurations(target: Target, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:
 
 
 def evaluator(
-  bijector: MongeAmpereBijector, target: Target, batch_size: int
+  bijector: MongeAmpereBijector, target: Target, batch_size: int, jit_compile: bool = False
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
   """seed -> values and ln p + E of one batch at d steps, and the two at 2 d steps."""
 
-  @tf.function(autograph=False)
+  @tf.function(autograph=False, jit_compile=jit_compile)
   def evaluate(seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
     samples = seeds.PerSample(seed, tf.range(batch_size), batch_size)
     latent_seed, flow_seed = seeds.split(samples, 2, salt='evaluate')
