@@ -14,7 +14,7 @@ def test_the_examples_run_in_order(tmp_path, monkeypatch):
   names: dict = {}
   for block in blocks:
     exec(compile(block, 'README.md', 'exec'), names)
-  assert len(blocks) == 7
+  assert len(blocks) == 8
   assert names['x'].shape == (16, 2)
   assert names['path'].states.shape == (3, 16, 2)
   assert names['pictures'].shape == (2, 28, 28, 1)
