@@ -9,15 +9,13 @@ import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.potentials import activations
-from ma_keras.potentials.activations import log_cosh
-from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting
-from ma_keras.potentials.torus import Torus
+from ma_keras.potentials.even_layer import EvenLayer
+from ma_keras.potentials.time_basis import Basis
 
 _SOFTPLUS = activations.get_jet('softplus')
 
 
-class DeepLattice(Potential):
+class DeepLattice(EvenLayer):
   """phi(t, x) = sum_m a_m(t) sum_i softplus(y_mi), y_mi = sum_c W_mc e_c(z_ci) + d_m.
 
   Here z_c = w_c * x. The first layer e_c(z) = ln cosh(z + b_c) + ln cosh(z - b_c) is even, hence
@@ -39,8 +37,6 @@ class DeepLattice(Potential):
     amplitude: a, variable [M]; with a time basis its coefficients, [K, M].
     time_basis: How the amplitudes vary in time, or None.
   """
-
-  self_contained = True
 
   def __init__(
     self,
@@ -68,23 +64,17 @@ class DeepLattice(Potential):
     Raises:
       ValueError: A number is out of range.
     """
-    self.torus = Torus(side)
-    super().__init__(side**2, name=name)
+    super().__init__(side, time_basis, name)
     if min(channels, units) < 1 or not kernel_range > 0:
       raise ValueError(
         '`channels`, `units` and `kernel_range` must be positive, got '
         f'{channels}, {units} and {kernel_range}. Six, six and 2.0 are a good start.'
       )
-    self.time_basis = time_basis
     keys = seeds.split(seeds.fresh() if seed is None else seed, 3, salt='deep_lattice')
-    drawn = self.torus.draw_kernels(channels, kernel_range, keys[0], dtype)
-    self.kernel = tf.Variable(drawn, name='kernel')
-    self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
+    self._start((channels, units), kernel_range, (keys[0], keys[2]), dtype)
     drawn = tf.random.stateless_normal([units, channels], keys[1], dtype=dtype)
     self.mixing = tf.Variable(drawn / np.sqrt(channels), name='mixing')
     self.offset = tf.Variable(tf.zeros([units], dtype), name='offset')
-    drawn = 0.01 * tf.random.stateless_normal([units], keys[2], dtype=dtype)
-    self.amplitude = tf.Variable(starting(time_basis, drawn), name='amplitude')
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
@@ -97,8 +87,7 @@ class DeepLattice(Potential):
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    z, b = self._hidden(x), tf.convert_to_tensor(self.bias)[:, tf.newaxis]
-    value, _, _ = _SOFTPLUS(self._second(log_cosh(z + b) + log_cosh(z - b)))
+    value, _, _ = _SOFTPLUS(self._second(self._values(self._hidden(x))))
     return tf.reduce_sum(self._amplitude(t) * tf.reduce_sum(value, axis=-1), axis=-1)
 
   def start_from(self, smaller: DeepLattice) -> None:
@@ -124,10 +113,9 @@ class DeepLattice(Potential):
     return self._gradient_and_laplacian(t, x)[0]
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    z, b = self._hidden(x), tf.convert_to_tensor(self.bias)[:, tf.newaxis]
-    u, v = tf.tanh(z + b), tf.tanh(z - b)
-    slope, curvature = u + v, 2.0 - tf.square(u) - tf.square(v)
-    _, p, q = _SOFTPLUS(self._second(log_cosh(z + b) + log_cosh(z - b)))
+    z = self._hidden(x)
+    slope, curvature = self._slopes(z)
+    _, p, q = _SOFTPLUS(self._second(self._values(z)))
     amplitude, mixing = self._amplitude(t)[:, tf.newaxis], tf.convert_to_tensor(self.mixing)
     rates = tf.matmul(mixing, amplitude * p, transpose_a=True)  # d phi/d e, [..., C, N].
     spectral = self._spectra() * self.torus.transform(rates * slope)
@@ -147,13 +135,3 @@ class DeepLattice(Potential):
   def _second(self, first: tf.Tensor) -> tf.Tensor:
     """y, [..., M, N], of the first layer's e, [..., C, N]."""
     return tf.matmul(self.mixing, first) + tf.convert_to_tensor(self.offset)[:, tf.newaxis]
-
-  def _hidden(self, x: tf.Tensor) -> tf.Tensor:
-    """z, [..., C, N]."""
-    return self.torus.transform(self.torus.transform(x)[..., tf.newaxis, :] * self._spectra())
-
-  def _spectra(self) -> tf.Tensor:
-    return self.torus.spectrum(tf.convert_to_tensor(self.kernel))
-
-  def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
-    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)

@@ -7,13 +7,11 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras import seeds
-from ma_keras.potentials.activations import log_cosh
-from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting
-from ma_keras.potentials.torus import Torus
+from ma_keras.potentials.even_layer import EvenLayer
+from ma_keras.potentials.time_basis import Basis
 
 
-class Lattice(Potential):
+class Lattice(EvenLayer):
   """phi(t, x) = sum_c a_c(t) sum_i [ln cosh(z_ci + b_c) + ln cosh(z_ci - b_c)], z_c = w_c * x.
 
   With kernels w_c that D4 leaves alone, phi has all 8 L^2 symmetries of the torus and
@@ -28,8 +26,6 @@ class Lattice(Potential):
     amplitude: a, variable [C]; with a time basis its coefficients, [K, C].
     time_basis: How the amplitudes vary in time, or None.
   """
-
-  self_contained = True
 
   def __init__(
     self,
@@ -55,22 +51,15 @@ class Lattice(Potential):
     Raises:
       ValueError: A number is out of range.
     """
-    self.torus = Torus(side)
-    super().__init__(side**2, name=name)
+    super().__init__(side, time_basis, name)
     if int(channels) != channels or channels < 1 or not kernel_range > 0:
       raise ValueError(
         '`channels` must be a positive integer and `kernel_range` positive, got '
         f'{channels} and {kernel_range}. Ten channels are a good start.'
       )
-    self.time_basis = time_basis
     seed = seeds.fresh() if seed is None else seed
-    kernel_seed, amplitude_seed = seeds.split(seed, 2, salt='lattice')
-    drawn = self.torus.draw_kernels(channels, kernel_range, kernel_seed, dtype)
-    self.kernel = tf.Variable(drawn, name='kernel')
-    self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
-    drawn = 0.01 * tf.random.stateless_normal([channels], amplitude_seed, dtype=dtype)
-    self.amplitude = tf.Variable(starting(time_basis, drawn), name='amplitude')
-    self._prepared_spectra: tf.Tensor | None = None
+    first, second = seeds.split(seed, 2, salt='lattice')
+    self._start((channels, channels), kernel_range, (first, second), dtype)
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
@@ -82,8 +71,7 @@ class Lattice(Potential):
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    z, b = self._hidden(x), tf.convert_to_tensor(self.bias)[:, tf.newaxis]
-    values = tf.reduce_sum(log_cosh(z + b) + log_cosh(z - b), axis=-1)
+    values = tf.reduce_sum(self._values(self._hidden(x)), axis=-1)
     return tf.reduce_sum(self._amplitude(t) * values, axis=-1)
 
   def start_from(self, smaller: Lattice) -> None:
@@ -103,35 +91,15 @@ class Lattice(Potential):
     self.bias.assign(smaller.bias)
     self.amplitude.assign(smaller.amplitude)
 
-  def prepared(self) -> Lattice:
-    """The same potential with the spectra of its kernels computed once."""
-    return self._twin(_prepared_spectra=self._spectra())
-
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    z, b = self._hidden(x), tf.convert_to_tensor(self.bias)[:, tf.newaxis]
-    u, v, amplitude = tf.tanh(z + b), tf.tanh(z - b), self._amplitude(t)
+    slope, curvature = self._slopes(self._hidden(x))
+    amplitude = self._amplitude(t)
     weights = amplitude[:, tf.newaxis] * self._spectra()
-    gradient = tf.reduce_sum(weights * self.torus.transform(u + v), axis=-2)
-    norms = amplitude * self._norms(tf.convert_to_tensor(self.kernel))
-    curvatures = tf.reduce_sum(2.0 - tf.square(u) - tf.square(v), axis=-1)
+    gradient = tf.reduce_sum(weights * self.torus.transform(slope), axis=-2)
+    norms = amplitude * self.torus.squared_norms(tf.convert_to_tensor(self.kernel))
+    curvatures = tf.reduce_sum(curvature, axis=-1)
     laplacian = tf.reduce_sum(norms * curvatures, axis=-1)
     return self.torus.transform(gradient), laplacian
-
-  def _hidden(self, x: tf.Tensor) -> tf.Tensor:
-    """z, [..., C, N]."""
-    return self.torus.transform(self.torus.transform(x)[..., tf.newaxis, :] * self._spectra())
-
-  def _spectra(self) -> tf.Tensor:
-    if self._prepared_spectra is not None:
-      return self._prepared_spectra
-    return self.torus.spectrum(tf.convert_to_tensor(self.kernel))
-
-  def _norms(self, kernel: tf.Tensor) -> tf.Tensor:
-    """|w_c|^2, [C]."""
-    return tf.linalg.matvec(tf.square(kernel), tf.constant(self.torus.sizes, kernel.dtype))
-
-  def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
-    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)

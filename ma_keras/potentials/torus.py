@@ -70,12 +70,15 @@ class Torus:
     weighted = kernels * tf.constant(self.sizes, kernels.dtype)
     return tf.matmul(weighted, kernels, transpose_b=True)
 
+  def squared_norms(self, kernels: tf.Tensor) -> tf.Tensor:
+    """|w_c|^2 over all offsets, [C], of kernels [C, R]."""
+    return tf.linalg.matvec(tf.square(kernels), tf.constant(self.sizes, kernels.dtype))
+
   def draw_kernels(self, number: int, reach: float, seed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Kernels [C, R] of norm 1, Normal(0, 1) times exp(-distance / `reach`)."""
     drawn = tf.random.stateless_normal([number, self.orbits], seed, dtype=dtype)
     drawn = drawn * np.exp(-np.linalg.norm(self.representatives, axis=-1) / reach)
-    norms = tf.sqrt(tf.linalg.diag_part(self.inner_products(drawn)))
-    return drawn / norms[:, tf.newaxis]
+    return drawn / tf.sqrt(self.squared_norms(drawn))[:, tf.newaxis]
 
   def convolve(self, kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """w * x for one kernel [R] and images [..., N]."""

@@ -98,10 +98,11 @@ class VariationalFreeEnergy(FlowModel):
       penalties += aids.force_weight * objectives.force_matching(flow, energy, x)
     if aids.path_gradient:
       penalties -= objectives.score_term(flow, x)
+    energies = energy(x)
     if aids.anneal_steps > 0:
       beta = aids.inverse_temperature(self.optimizer.iterations, latents.dtype)
-      penalties -= (1.0 - beta) * energy(x)
-    return log_prob + energy(x), penalties
+      penalties -= (1.0 - beta) * energies
+    return log_prob + energies, penalties
 
   def _updated_metrics(self, free_energies: tf.Tensor) -> dict[str, tf.Tensor]:
     per_site = tf.cast(free_energies, tf.float64) / self.target.event_size

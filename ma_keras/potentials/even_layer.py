@@ -1,0 +1,76 @@
+"""Convolutions on a torus that pass through even units: what lattice potentials share."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from ma_keras.potentials.activations import log_cosh
+from ma_keras.potentials.base import Potential
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting
+from ma_keras.potentials.torus import Torus
+
+
+class EvenLayer(Potential):
+  """e_c(z_ci) = ln cosh(z_ci + b_c) + ln cosh(z_ci - b_c), z_c = w_c * x, at every site i.
+
+  Unchanged by x -> -x; translations and D4 permute its sites. With u and v = tanh(z + b) and
+  tanh(z - b), e' = u + v and e'' = 2 - u^2 - v^2. Subclasses say what phi makes of it.
+
+  Attributes:
+    torus: The tables of the L x L torus.
+    kernel: w, one value per orbit of offsets, variable [C, R].
+    bias: b, variable [C].
+    amplitude: Of whatever units come last, variable [M]; with a time basis [K, M].
+    time_basis: How the amplitudes vary in time, or None.
+  """
+
+  self_contained = True
+
+  def __init__(self, side: int, time_basis: Basis | None, name: str | None) -> None:
+    """Tables alone; `_start` makes the variables."""
+    self.torus = Torus(side)
+    super().__init__(side**2, name=name)
+    self.time_basis = time_basis
+    self._prepared_spectra: tf.Tensor | None = None
+
+  def _start(
+    self,
+    sizes: tuple[int, int],
+    kernel_range: float,
+    seeds: tuple[tf.Tensor, tf.Tensor],
+    dtype: tf.DType,
+  ) -> None:
+    """Draws C kernels and M amplitudes (`sizes`) with one seed each; b evenly from 0 to 2."""
+    channels, units = sizes
+    drawn = self.torus.draw_kernels(channels, kernel_range, seeds[0], dtype)
+    self.kernel = tf.Variable(drawn, name='kernel')
+    self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
+    drawn = 0.01 * tf.random.stateless_normal([units], seeds[1], dtype=dtype)
+    self.amplitude = tf.Variable(starting(self.time_basis, drawn), name='amplitude')
+
+  def prepared(self) -> EvenLayer:
+    """The same potential with the spectra of its kernels computed once."""
+    return self._twin(_prepared_spectra=self._spectra())
+
+  def _values(self, z: tf.Tensor) -> tf.Tensor:
+    """e, [..., C, N]."""
+    b = tf.convert_to_tensor(self.bias)[:, tf.newaxis]
+    return log_cosh(z + b) + log_cosh(z - b)
+
+  def _slopes(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """e' and e'', [..., C, N] each."""
+    b = tf.convert_to_tensor(self.bias)[:, tf.newaxis]
+    u, v = tf.tanh(z + b), tf.tanh(z - b)
+    return u + v, 2.0 - tf.square(u) - tf.square(v)
+
+  def _hidden(self, x: tf.Tensor) -> tf.Tensor:
+    """z, [..., C, N]."""
+    return self.torus.transform(self.torus.transform(x)[..., tf.newaxis, :] * self._spectra())
+
+  def _spectra(self) -> tf.Tensor:
+    if self._prepared_spectra is not None:
+      return self._prepared_spectra
+    return self.torus.spectrum(tf.convert_to_tensor(self.kernel))
+
+  def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
+    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)
