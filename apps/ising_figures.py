@@ -45,8 +45,7 @@ def flowing(
   model: training.VariationalFreeEnergy, target: targets.Target
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Fields of a few latents on their way, the times, and what is drawn of the last ones."""
-  time = model.bijector.horizon.num_steps * model.bijector.horizon.step_size
-  times = np.linspace(0.0, time, DOMAIN_MOMENTS)
+  times = np.linspace(0.0, model.bijector.horizon.time, DOMAIN_MOMENTS)
   flow = model.flow(FLAGS.seed)
   latents = flow.distribution.sample(DOMAIN_COLUMNS, seed=seeds.stateless(FLAGS.seed, 'domains'))
   states = flow.bijector.trajectory(latents, times).states

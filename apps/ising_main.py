@@ -141,12 +141,12 @@ def report(
   result = training.summarise(draws, exact)
   tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
   export.save(model.flow(FLAGS.seed), run.saved_model)
-  notes = {name: FLAGS[name].value for name in ising_target.TARGET_FLAGS}
-  notes.update(dataclasses.asdict(result))
+  found = dataclasses.asdict(result)
   if FLAGS.potential == 'lattice':  # Random elements of a group have no place in a model file.
+    notes = {**{name: FLAGS[name].value for name in ising_target.TARGET_FLAGS}, **found}
     ma_keras.model_file.save(run.model, ma_keras.model_file.Model(model.bijector, notes=notes))
   ising_figures.save(model, target, run, exact)
-  kept = {'seed': FLAGS.seed, 'version': ma_keras.__version__, **dataclasses.asdict(result)}
+  kept = {'seed': FLAGS.seed, 'version': ma_keras.__version__, **found}
   run.write_summary({**kept, 'observables': report_observables(draws, target)})
   if result.reweighting_doubts:
     print(f'Doubtful: {result.reweighting_doubts}')

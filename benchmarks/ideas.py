@@ -8,13 +8,10 @@ mnist_best.flags, and that one with single things taken away. Two or three minut
 
 from __future__ import annotations
 
-import json
 import pathlib
-import subprocess
-import sys
 import tempfile
-import time
 
+import app_run
 import report
 from absl import app, flags
 
@@ -24,8 +21,8 @@ flags.DEFINE_integer('epochs', 1, 'Epochs of each run.', lower_bound=1)
 flags.DEFINE_list('rows', None, 'Numbers of the rows to run, from 0; default: all of them.')
 flags.DEFINE_string('output', None, 'JSON file for the results.')
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-BEST = ROOT / 'apps' / 'flagfiles' / 'mnist_best.flags'
+BEST = app_run.FLAGFILES / 'mnist_best.flags'
+BRIEF = ['--eval_points=2000', '--eval_draws=1']
 PAPER = ['--hidden_units=1024', '--local=', '--separable_units=0', '--basis_size=1']
 ROWS = {
   'the paper: 1024 dense units': PAPER,
@@ -44,19 +41,10 @@ ROWS = {
 
 def train(flags_of_row: list[str]) -> dict[str, float]:
   """Test NLL after the epochs, its errors, and the seconds it took."""
+  flags_of_run = [f'--flagfile={BEST}', f'--epochs={FLAGS.epochs}', *BRIEF, *flags_of_row]
+  flags_of_run += [f'--data_dir={FLAGS.data_dir}'] if FLAGS.data_dir else []
   with tempfile.TemporaryDirectory() as folder:
-    command = [sys.executable, str(ROOT / 'apps' / 'mnist_main.py'), f'--flagfile={BEST}']
-    command += [f'--epochs={FLAGS.epochs}', '--eval_points=2000', '--eval_draws=1', *flags_of_row]
-    command += [f'--data_dir={FLAGS.data_dir}'] if FLAGS.data_dir else []
-    start = time.perf_counter()
-    done = subprocess.run(
-      [*command, f'--run_dir={folder}/run'], capture_output=True, text=True, check=False
-    )
-    seconds = time.perf_counter() - start
-    summary = pathlib.Path(folder, 'run', 'summary.json')
-    if not summary.exists():
-      sys.exit(f'ideas: a run failed: {done.stderr.strip().splitlines()[-1]}')
-    found = json.loads(summary.read_text())
+    found, seconds = app_run.summary('mnist_main.py', flags_of_run, pathlib.Path(folder, 'run'))
   names = ('nll', 'point_error', 'integration_error', 'nll_at_trained_steps', 'parameters')
   return {**{name: found[name] for name in names}, 'seconds': seconds}
 

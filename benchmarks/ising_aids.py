@@ -8,13 +8,10 @@ its epochs. Half a minute to two minutes a row.
 
 from __future__ import annotations
 
-import json
 import pathlib
-import subprocess
-import sys
 import tempfile
-import time
 
+import app_run
 import report
 from absl import app, flags
 
@@ -23,8 +20,7 @@ flags.DEFINE_integer('epochs', 10, 'Epochs of each run, of 100 steps.', lower_bo
 flags.DEFINE_integer('seed', 0, 'Of every run.', lower_bound=0)
 flags.DEFINE_string('output', None, 'JSON file for the results.')
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-BASE = ROOT / 'apps' / 'flagfiles' / 'ising_l8_lattice.flags'
+BASE = app_run.FLAGFILES / 'ising_l8_lattice.flags'
 SMALL = 'the 4 x 4 lattice it begins with'
 PLAIN = ['--nopath_gradient']
 ROWS = {
@@ -43,14 +39,8 @@ ROWS = {
 
 def train(row: list[str], folder: pathlib.Path) -> dict[str, float]:
   """KL and ESS after the epochs, with their errors, and the seconds of the whole process."""
-  command = [sys.executable, str(ROOT / 'apps' / 'ising_main.py'), f'--flagfile={BASE}']
-  command += [f'--epochs={FLAGS.epochs}', f'--seed={FLAGS.seed}', *row, f'--run_dir={folder}']
-  start = time.perf_counter()
-  done = subprocess.run(command, capture_output=True, text=True, check=False)
-  seconds = time.perf_counter() - start
-  if not (folder / 'summary.json').exists():
-    sys.exit(f'ising_aids: a run failed: {done.stderr.strip().splitlines()[-1]}')
-  found = json.loads((folder / 'summary.json').read_text())
+  flags_of_row = [f'--flagfile={BASE}', f'--epochs={FLAGS.epochs}', f'--seed={FLAGS.seed}', *row]
+  found, seconds = app_run.summary('ising_main.py', flags_of_row, folder)
   sites = found['num_sites']
   return {
     'kl': found['total_kl'],

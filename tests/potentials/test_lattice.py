@@ -90,9 +90,20 @@ def test_a_gaussian_start_flows_to_that_gaussian():
   np.testing.assert_allclose(flow.log_prob(x), -0.5 * (quadratic + log_det), rtol=1e-6)
 
 
-def test_weights_of_a_smaller_torus_act_alike_on_a_larger_one():
+def on_eight(channels=3, units=2):
+  """Both lattice potentials on a larger torus, of these sizes."""
+  return {
+    'lattice': Lattice(8, channels, dtype=tf.float64),
+    'deep': DeepLattice(8, channels, units, dtype=tf.float64),
+  }
+
+
+@pytest.mark.parametrize(
+  'kind, other, message', [('lattice', {'channels': 2}, 'smaller'), ('deep', {'units': 3}, 'units')]
+)
+def test_weights_of_a_smaller_torus_act_alike_on_a_larger_one(kind, other, message):
   """Kernels of range one do not see the size: a field repeated both ways has four times phi."""
-  small, large = cases.lattice(4), Lattice(8, 3, dtype=tf.float64)
+  small, large = KINDS[kind](4), on_eight()[kind]
   near = np.max(small.torus.representatives, axis=-1) <= 1
   small.kernel.assign(np.where(near, small.kernel, 0.0))
   large.start_from(small)
@@ -100,20 +111,8 @@ def test_weights_of_a_smaller_torus_act_alike_on_a_larger_one():
   twice = tf.reshape(tf.tile(tf.reshape(x, [3, 4, 4]), [1, 2, 2]), [3, 64])
   np.testing.assert_allclose(large(TIME, twice), 4 * small(TIME, x), rtol=1e-12)
   np.testing.assert_allclose(large.laplacian(TIME, twice), 4 * small.laplacian(TIME, x), rtol=1e-12)
-  with pytest.raises(ValueError, match='smaller'):
-    large.start_from(Lattice(4, 2, dtype=tf.float64))
-
-
-def test_a_second_layer_of_a_smaller_torus_acts_alike_on_a_larger_one():
-  small, large = cases.deep_lattice(4), DeepLattice(8, 3, 2, dtype=tf.float64)
-  near = np.max(small.torus.representatives, axis=-1) <= 1
-  small.kernel.assign(np.where(near, small.kernel, 0.0))
-  large.start_from(small)
-  x = fields(4, 3)
-  twice = tf.reshape(tf.tile(tf.reshape(x, [3, 4, 4]), [1, 2, 2]), [3, 64])
-  np.testing.assert_allclose(large(TIME, twice), 4 * small(TIME, x), rtol=1e-12)
-  with pytest.raises(ValueError, match='units'):
-    large.start_from(DeepLattice(4, 3, 3, dtype=tf.float64))
+  with pytest.raises(ValueError, match=message):
+    on_eight(**other)[kind].start_from(small)
 
 
 def test_a_spectral_start_from_a_smaller_torus():
