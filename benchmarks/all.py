@@ -27,6 +27,7 @@ BENCHMARKS = {
   'sweep_hidden_units': [*MNIST, '--sweep=hidden_units', '--paths=store, XLA', '--rounds=1'],
   'sweep_batch_size': [*MNIST, '--sweep=batch_size', '--paths=store, XLA', '--rounds=1'],
   'deep_laplacian': ['deep_laplacian.py'],
+  'convolution': ['convolution.py'],
   'ffjord': ['ffjord.py'],
   'accuracy': ['accuracy.py'],
   'checks': ['checks.py'],

@@ -20,8 +20,8 @@ class LocallyConnected(Potential):
   dense one. grad phi adds up over the patches, laplacian phi = sum_pj a_pj |w_pj|^2 act''(z_pj).
   `shared=True` is a convolution: one kernel for all patches, amplitudes and biases of their own.
 
-  Patches are cut out of s x s blocks, s the stride, by slicing: no convolution and no gather,
-  which on CPUs are slow, just batches of matrix products.
+  Patches are cut out of s x s blocks, s the stride, by slicing, and multiplied in batches: no
+  convolution, whose transpose and derivatives are slow on CPUs (benchmarks/convolution.py).
 
   Attributes:
     kernel: w, variable [P, k^2 c, C]; [1, k^2 c, C] where shared.
