@@ -5,6 +5,7 @@
 
 from ma_keras.training import determinism
 from ma_keras.training.aids import Aids
+from ma_keras.training.backup import Backup
 from ma_keras.training.callbacks import (
   BoundGuard,
   DivergenceGuard,
@@ -25,6 +26,7 @@ from ma_keras.training.variational import VariationalFreeEnergy
 
 __all__ = [
   'Aids',
+  'Backup',
   'BoundGuard',
   'DivergenceGuard',
   'Draws',

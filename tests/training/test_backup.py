@@ -1,0 +1,296 @@
+"""However a process dies, the next one trains on as if nothing had been."""
+
+import json
+import os
+import pathlib
+import resource
+import signal
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+import ma_keras
+from ma_keras import targets, training
+from ma_keras.training import strategy
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EPOCHS, STEPS = 4, 3
+
+
+class Death(tf_keras.callbacks.Callback):
+  """Calls `die` after so many steps of this process."""
+
+  def __init__(self, step, die):
+    super().__init__()
+    self.left, self.die = step, die
+
+  def on_train_batch_end(self, batch, logs=None):
+    self.left -= 1
+    if self.left == 0:
+      self.die()
+
+
+def killed():
+  raise KeyboardInterrupt
+
+
+def model():
+  potential = ma_keras.potentials.OneHiddenLayer(
+    4, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1
+  )
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  made = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
+  optimizer = training.adam(1e-2, EPOCHS * STEPS, 2, 1.0)
+  optimizer.build(made.trainable_variables)
+  made.compile(optimizer)
+  return made
+
+
+def train(made, folder, epochs=EPOCHS, others=()):
+  """The epochs that were run, and their logs."""
+  backup = training.Backup(made, folder)
+  history = made.fit(
+    made.sample_numbers(STEPS),
+    initial_epoch=backup.restore(),
+    epochs=epochs,
+    steps_per_epoch=STEPS,
+    verbose=0,
+    callbacks=[*others, backup],
+  )
+  return history.epoch, history.history
+
+
+def state(made):
+  """Weights, Adam's moments and its step."""
+  return [v.numpy() for v in (*made.trainable_variables, *made.optimizer.variables)]
+
+
+def assert_same(made, other):
+  for one, two in zip(state(made), state(other), strict=True):
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(tmp_path_factory):
+  made = model()
+  _, logs = train(made, tmp_path_factory.mktemp('uninterrupted'))
+  return made, logs
+
+
+def files(folder):
+  return sorted(path.name for path in (folder / 'chief').iterdir())
+
+
+def checkpoint(number):
+  return [f'ckpt-{number}.data-00000-of-00001', f'ckpt-{number}.index']
+
+
+@pytest.mark.parametrize('step', range(1, EPOCHS * STEPS, 2))
+def test_killed_at_any_step_it_ends_in_the_same_bits(step, uninterrupted, tmp_path):
+  with pytest.raises(KeyboardInterrupt):
+    train(model(), tmp_path, others=[Death(step, killed)])
+  resumed = model()
+  epochs, logs = train(resumed, tmp_path)
+  assert epochs == list(range((step - 1) // STEPS, EPOCHS))
+  other, expected = uninterrupted
+  assert_same(resumed, other)
+  assert logs == {name: values[epochs[0] :] for name, values in expected.items()}
+
+
+def test_the_last_two_are_kept_and_a_finished_run_is_not_trained_again(tmp_path):
+  made = model()
+  train(made, tmp_path)
+  assert files(tmp_path) == [*checkpoint(EPOCHS - 1), *checkpoint(EPOCHS)]
+  again = model()
+  epochs, _ = train(again, tmp_path)
+  assert epochs == []
+  assert_same(again, made)
+
+
+def truncated(path):
+  path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def emptied(path):
+  path.write_bytes(b'')
+
+
+def flipped(path):
+  content = bytearray(path.read_bytes())
+  content[len(content) // 3] ^= 16
+  path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+  'part, damage',
+  [
+    *(('data-00000-of-00001', how) for how in (truncated, emptied, flipped, pathlib.Path.unlink)),
+    *(('index', how) for how in (truncated, emptied, flipped)),
+  ],
+)
+def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
+  part, damage, uninterrupted, tmp_path, caplog
+):
+  train(model(), tmp_path, epochs=3)
+  damage(tmp_path / 'chief' / f'ckpt-3.{part}')
+  resumed = model()
+  epochs, _ = train(resumed, tmp_path)
+  assert epochs == [2, 3]
+  assert_same(resumed, uninterrupted[0])
+  warned = [record.getMessage() for record in caplog.records if record.name == 'absl']
+  assert len(warned) == 1 and 'ckpt-3 is damaged' in warned[0]
+  assert files(tmp_path) == [*checkpoint(3), *checkpoint(4)]
+
+
+def test_two_damaged_checkpoints_are_an_error_and_no_start_from_scratch(tmp_path):
+  train(model(), tmp_path, epochs=3)
+  flipped(tmp_path / 'chief' / 'ckpt-2.data-00000-of-00001')
+  truncated(tmp_path / 'chief' / 'ckpt-3.index')
+  made = model()
+  before = state(made)
+  with pytest.raises(training.TrainingStopped, match=rf'{tmp_path}.*ckpt-3, ckpt-2.*--run_dir'):
+    training.Backup(made, tmp_path).restore()
+  for one, two in zip(before, state(made), strict=True):
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize('left', ['unfinished/ckpt-2_temp/part', 'ckpt-2.data-00000-of-00001'])
+def test_what_a_killed_write_leaves_is_no_checkpoint(left, uninterrupted, tmp_path):
+  """All that is there until the index is in place."""
+  train(model(), tmp_path, epochs=1)
+  path = tmp_path / 'chief' / left
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_bytes(b'half')
+  resumed = model()
+  epochs, _ = train(resumed, tmp_path)
+  assert epochs == [1, 2, 3]
+  assert_same(resumed, uninterrupted[0])
+  assert files(tmp_path) == [*checkpoint(3), *checkpoint(4)]
+
+
+def test_a_failed_write_is_an_error_and_leaves_the_one_before(uninterrupted, tmp_path):
+  train(model(), tmp_path, epochs=2)
+  before = files(tmp_path)
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # noqa: E731
+  try:
+    with pytest.raises(OSError, match=rf'no checkpoint could be written to {tmp_path}.*too large'):
+      train(model(), tmp_path, others=[Death(1, limit)])
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+  assert files(tmp_path) == before
+  resumed = model()
+  assert train(resumed, tmp_path)[0] == [2, 3]
+  assert_same(resumed, uninterrupted[0])
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(OSError, match='no checkpoint could be written'):
+    train(model(), tmp_path / 'file')
+
+
+def test_a_run_of_keras_own_backup_goes_on(uninterrupted, tmp_path):
+  made = model()
+  keras = tf_keras.callbacks.BackupAndRestore(str(tmp_path), delete_checkpoint=False)
+  numbers = made.sample_numbers(STEPS)
+  made.fit(numbers, epochs=2, steps_per_epoch=STEPS, verbose=0, callbacks=[keras])
+  resumed = model()
+  assert train(resumed, tmp_path)[0] == [2, 3]
+  assert_same(resumed, uninterrupted[0])
+
+
+def test_sigterm_ends_the_process_after_the_step(uninterrupted, tmp_path):
+  script = (
+    'import os, pathlib, signal, sys\n'
+    'from tests.training import test_backup as here\n'
+    'die = lambda: os.kill(os.getpid(), signal.SIGTERM)\n'
+    'folder = pathlib.Path(sys.argv[1])\n'
+    'here.train(here.model(), folder, others=[here.Death(2 * here.STEPS + 2, die)])\n'
+  )
+  call = [sys.executable, '-c', script, str(tmp_path)]
+  done = subprocess.run(call, capture_output=True, text=True, timeout=300, cwd=ROOT)
+  assert done.returncode == 143 and 'Traceback' not in done.stderr
+  last = done.stderr.strip().splitlines()[-1]
+  assert last == 'Terminated by SIGTERM; 2 epochs are saved: the same command goes on from there.'
+  resumed = model()
+  assert train(resumed, tmp_path)[0] == [2, 3]
+  assert_same(resumed, uninterrupted[0])
+
+
+def test_sigterm_is_given_back(tmp_path):
+  """After training, and after the first signal: the second one ends the process at once."""
+  before = signal.getsignal(signal.SIGTERM)
+  seen = []
+  train(model(), tmp_path, epochs=1)
+  assert signal.getsignal(signal.SIGTERM) == before
+
+  def die():
+    seen.append(signal.getsignal(signal.SIGTERM))
+    os.kill(os.getpid(), signal.SIGTERM)
+
+  with pytest.raises(SystemExit) as ended:
+    train(model(), tmp_path, others=[Death(1, die)])
+  assert ended.value.code == 143 and seen[0] != before
+  assert signal.getsignal(signal.SIGTERM) == before
+
+
+def in_strategy(name, folder):
+  """Two replicas that were cut short and go on, against two that were not."""
+  chosen = strategy.make(name)
+  assert chosen.num_replicas_in_sync == 2
+  with chosen.scope():
+    whole, first, resumed, lost = (model() for _ in range(4))
+  train(whole, folder / 'whole')
+  train(first, folder / 'cut', epochs=2)
+  assert train(resumed, folder / 'cut')[0] == [2, 3]
+  for one, two in zip(state(whole), state(resumed), strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-12)
+  assert files(folder / 'cut') == [*checkpoint(3), *checkpoint(4)]
+  if not strategy.is_chief(chosen):
+    folder = folder / 'of the second worker alone'
+  if name == 'multi_worker':
+    with pytest.raises(training.TrainingStopped, match='all workers share'):
+      training.Backup(lost, folder / 'cut').restore()
+
+
+SCRIPT = """
+import pathlib, sys
+import tensorflow as tf
+from tests.training import test_backup
+if sys.argv[1] == 'mirrored':
+  tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2
+  )
+test_backup.in_strategy(sys.argv[1], pathlib.Path(sys.argv[2]))
+"""
+
+
+def test_two_replicas_go_on(tmp_path):
+  call = [sys.executable, '-c', SCRIPT, 'mirrored', str(tmp_path)]
+  subprocess.run(call, check=True, timeout=300, cwd=ROOT)
+
+
+def test_two_workers_go_on_from_the_chiefs_checkpoint(tmp_path):
+  sockets = [socket.socket() for _ in range(2)]
+  for opened in sockets:
+    opened.bind(('localhost', 0))
+  addresses = [f'localhost:{opened.getsockname()[1]}' for opened in sockets]
+  for opened in sockets:
+    opened.close()
+  workers = []
+  for index in range(2):
+    task = {'cluster': {'worker': addresses}, 'task': {'type': 'worker', 'index': index}}
+    environment = {**os.environ, 'TF_CONFIG': json.dumps(task)}
+    call = [sys.executable, '-c', SCRIPT, 'multi_worker', str(tmp_path)]
+    workers.append(subprocess.Popen(call, env=environment, cwd=ROOT))
+  try:
+    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
+  finally:
+    for worker in workers:
+      worker.kill()
