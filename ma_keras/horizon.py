@@ -53,7 +53,7 @@ class Horizon:
       ValueError: `num_steps` is not a positive integer, `step_size` not positive and finite, or
         `jitter` not in [0, 1).
     """
-    for name in ('num_steps', 'step_size'):
+    for name in ('num_steps', 'step_size', 'jitter'):
       if not isinstance(getattr(self, name), numbers.Real):
         raise ValueError(f'`{name}` must be a number, got {getattr(self, name)!r}.')
     if not float(self.num_steps).is_integer() or self.num_steps < 1:

@@ -6,13 +6,12 @@ import dataclasses
 import inspect
 import json
 import pathlib
-import zipfile
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import data, potentials
+from ma_keras import data, potentials, symmetry
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import data_space_flow, standard_normal_flow
 from ma_keras.replacing import replacing
@@ -26,6 +25,7 @@ CLASSES: dict[str, Any] = {
     *(potentials.LocallyConnected, potentials.MLP),
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
+    *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),
     *(data.Pixels, data.Standardised),
   )
 }
@@ -101,21 +101,30 @@ def load(path: str | pathlib.Path) -> Model:
     with np.load(path, allow_pickle=False) as file:
       described = json.loads(str(file['model']))
       arrays = [file[f'variable_{k}'] for k in range(len(file.files) - 1)]
-  except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    found = described.get('format')
+  except Exception as error:  # Whatever NumPy, zipfile, zlib and json raise of damaged bytes.
     raise ValueError(
       f'`path` {path} is no model file of ma_keras, or is damaged ({error}): write one with '
       'ma_keras.model_file.save.'
     ) from error
-  if described.get('format') != FORMAT:
+  if found != FORMAT:
     raise ValueError(
-      f'`path` {path} has format {described.get("format")}, and this version reads {FORMAT}: '
+      f'`path` {path} has format {found}, and this version reads {FORMAT}: '
       'install the newest ma_keras.'
     )
+  try:
+    return _model(described, arrays)
+  except (KeyError, TypeError, AttributeError, ValueError) as error:
+    raise ValueError(f'`path` {path} is damaged, or was written by hand: {error}') from error
+
+
+def _model(described: dict[str, Any], arrays: list[np.ndarray]) -> Model:
+  """The model again."""
   dtype = tf.as_dtype(described['dtype'])
   potential = _made(described['potential'], dtype)
   variables = _variables(potential)
   if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
-    raise ValueError(f'`path` {path} is damaged: its arrays do not fit what it describes.')
+    raise ValueError('its arrays do not fit what it describes.')
   for variable, array in zip(variables, arrays):
     variable.assign(array)
   bijector = MongeAmpereBijector(
@@ -156,8 +165,9 @@ def _made(described: Any, dtype: tf.DType) -> Any:
   if cls is None:
     raise ValueError(f'The model file asks for {described.get("class")!r}: unknown here.')
   arguments = {k: _made(v, dtype) for k, v in described['arguments'].items()}
-  if cls not in (potentials.Sum, potentials.TimeBasis):
+  wanted = inspect.signature(cls).parameters
+  if 'dtype' in wanted:
     arguments['dtype'] = dtype
-  if 'seed' in inspect.signature(cls).parameters:
-    arguments['seed'] = 0  # Overwritten soon; a fresh one would disturb deterministic programs.
+  if 'seed' in wanted:  # Of first values, overwritten soon; of draws, if it is there already.
+    arguments.setdefault('seed', 0)
   return cls(**arguments)

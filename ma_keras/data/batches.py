@@ -28,14 +28,14 @@ def batches(
     A `tf.data.Dataset` of (int64 [B], [B, N]).
 
   Raises:
-    ValueError: There are fewer points than B.
+    ValueError: B is not positive, or there are fewer points.
   """
-  count = len(points) // batch_size
-  if count < 1:
+  if not 1 <= batch_size <= len(points):
     raise ValueError(
-      f'`batch_size` must be at most the number of training points, {len(points)}, got '
-      f'{batch_size}.'
+      f'`batch_size` must be at most the number of training points, {len(points)}, and positive, '
+      f'got {batch_size}.'
     )
+  count = len(points) // batch_size
   numbers = tf.range(batch_size, dtype=tf.int64)
 
   @functools.lru_cache(maxsize=2)

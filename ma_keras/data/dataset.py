@@ -63,23 +63,28 @@ def split(
     The data set.
 
   Raises:
-    ValueError: There are too few points, no coordinate, or points with NaN or infinity.
+    ValueError: There are too few points, no coordinate, or points with NaN or infinity (the first
+      of which are named).
   """
   if points.ndim < 2 or len(points) < 3 * VALIDATION_SHARE or points[0].size == 0:
     raise ValueError(
       f'The data {name!r} must be at least {3 * VALIDATION_SHARE} points in rows, [n, ...], got '
       f'an array of shape {list(points.shape)}.'
     )
+  if test is not None and len(test) < 1:
+    raise ValueError(
+      f'The data {name!r} have no test points: leave `test` out, and one in six will be drawn.'
+    )
   event_shape = tuple(points.shape[1:])
-  rows = [_checked(name, part, levels) for part in (points, test) if part is not None]
+  rows = _checked(name, points, levels)
   order = np.random.default_rng(seed).permutation(len(points))
   share = len(points) // VALIDATION_SHARE
-  parts = [rows[0][order[:share]], rows[0][order[share:]]]
+  parts = [rows[order[:share]], rows[order[share:]]]
   if test is None:
     held = len(parts[1]) // (VALIDATION_SHARE - 1)
     parts, found = [parts[0], parts[1][held:]], parts[1][:held]
   else:
-    found = rows[1]
+    found = _checked(f'{name}, test', test, levels)
   return Dataset(name, parts[1], parts[0], found, event_shape, levels)
 
 
@@ -92,11 +97,12 @@ def _checked(name: str, points: np.ndarray, levels: int | None) -> np.ndarray:
         f'The data {name!r} must be integers in 0..{levels - 1}, got {rows.min()}..{rows.max()}.'
       )
     return rows.astype(np.uint8)
-  rows = rows.astype(np.float32)
+  with np.errstate(over='ignore'):  # What float32 cannot hold becomes infinite, and is named below.
+    rows = rows.astype(np.float32)
   bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
   if bad.size:
     raise ValueError(
-      f'The data {name!r} hold NaN or infinity in {bad.size} rows, the first of them '
-      f'{bad[:5].tolist()}: remove those rows.'
+      f'The data {name!r} hold NaN or infinity (in float32) in {bad.size} rows, the first '
+      f'of them {bad[:5].tolist()}: remove those rows.'
     )
   return rows

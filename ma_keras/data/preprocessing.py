@@ -97,9 +97,14 @@ class Standardised(tfp.bijectors.Chain):
       name: Name of the ops.
 
     Raises:
-      ValueError: A deviation is not positive.
+      ValueError: A deviation is not positive, a number not finite, or the shapes differ.
     """
     parameters = dict(locals())
+    if np.shape(mean) != np.shape(deviation) or not np.all(np.isfinite(np.add(mean, deviation))):
+      raise ValueError(
+        '`mean` and `deviation` must be finite and of one shape [N], got shapes '
+        f'{list(np.shape(mean))} and {list(np.shape(deviation))}.'
+      )
     constant = np.flatnonzero(~(np.asarray(deviation) > 0))
     if constant.size:
       raise ValueError(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pathlib
-import zipfile
 from typing import Any
 
 import numpy as np
 
-from ma_keras.data import dataset
+from ma_keras.data import dataset, tables
 from ma_keras.data.dataset import Dataset
 
 EMBEDDED = 'digits'
 IMAGE_LEVELS = 256
 DIGIT_LEVELS = 17
 MOST_BYTES = 4 << 30
+CSV_ROWS = 10_000
 
 
 def load(name: str, data_dir: str | None = None, seed: int = 0) -> Dataset:
@@ -39,7 +39,7 @@ def load(name: str, data_dir: str | None = None, seed: int = 0) -> Dataset:
 
 
 def load_file(path: str | pathlib.Path, seed: int = 0) -> Dataset:
-  """Vectors out of a .npy file, or out of the arrays 'train' and perhaps 'test' of a .npz.
+  """Vectors out of a .csv or .npy file, or of the arrays 'train' and perhaps 'test' of a .npz.
 
   Integers of type uint8 are taken for pixels, 0..255; everything else for real numbers.
 
@@ -53,25 +53,25 @@ def load_file(path: str | pathlib.Path, seed: int = 0) -> Dataset:
   Raises:
     ValueError: The file cannot be read, or its arrays are not what they should be.
   """
+  if pathlib.Path(path).suffix == '.csv':
+    rows = np.concatenate(list(tables.open_table(path).read(CSV_ROWS)))
+    return dataset.split(pathlib.Path(path).stem, rows, None, None, seed)
   try:
     found = np.load(path, allow_pickle=False)
-  except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    arrays = {'train': found} if isinstance(found, np.ndarray) else dict(found)
+  except Exception as error:  # Whatever NumPy, zipfile and zlib raise of damaged bytes.
     raise ValueError(
       f'`dataset_file` {path} cannot be read as .npy or .npz ({error}): write it with np.save.'
     ) from error
-  if isinstance(found, np.ndarray):
-    arrays = {'train': found}
-  else:
-    with found:
-      arrays = {key: found[key] for key in found.files}
   if 'train' not in arrays:
     raise ValueError(
       f"`dataset_file` {path} has no array 'train', only {sorted(arrays)}: np.savez(path, train=x)."
     )
   train, test = arrays['train'], arrays.get('test')
-  if train.dtype.kind not in 'uif' or (test is not None and test.shape[1:] != train.shape[1:]):
+  kinds = {(part.dtype.kind, part.shape[1:]) for part in (train, test) if part is not None}
+  if train.dtype.kind not in 'uif' or len(kinds) > 1:
     raise ValueError(
-      f'`dataset_file` {path} must hold numbers, and points of one shape, got '
+      f'`dataset_file` {path} must hold numbers, and points of one shape and kind, got '
       f'{ {key: f"{value.dtype} {list(value.shape)}" for key, value in arrays.items()} }.'
     )
   levels = IMAGE_LEVELS if train.dtype == np.uint8 else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -37,6 +39,10 @@ class GroupAverage(Potential):
     check_sizes(potential, group)
     self.potential = potential
     self.group = group
+
+  def config(self) -> dict[str, Any]:
+    """What makes it, as plain values: see `model_file`."""
+    return {'potential': self.potential, 'group': self.group}
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""

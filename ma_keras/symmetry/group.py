@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class Group:
     Raises:
       ValueError: A row of `index` is no permutation, or `sign` holds anything but +1 and -1.
     """
+    object.__setattr__(self, 'index', np.asarray(self.index, np.int32))
+    object.__setattr__(self, 'sign', np.asarray(self.sign, np.int8))
     rows = np.sort(self.index, axis=-1)
     if self.index.ndim != 2 or not np.array_equal(
       rows, np.tile(np.arange(self.size), (len(rows), 1))
@@ -68,6 +71,10 @@ class Group:
   def _inverse(self) -> Group:
     index = np.argsort(self.index, axis=-1).astype(np.int32)
     return Group(index, np.take_along_axis(self.sign, index, axis=-1))
+
+  def config(self) -> dict[str, Any]:
+    """What makes it, as plain values: see `model_file`."""
+    return {'index': self.index.tolist(), 'sign': self.sign.tolist()}
 
   def apply(self, x: np.ndarray) -> np.ndarray:
     """g x for every element: [..., N] -> [..., G, N]."""

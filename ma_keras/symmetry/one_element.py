@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import tensorflow as tf
 
@@ -110,6 +111,18 @@ class OneElementPerInterval(Potential):
     self.group = group
     self.interval = interval
     self.seed = seed
+
+  def config(self) -> dict[str, Any]:
+    """What makes it, as plain values, the draws included: see `model_file`.
+
+    Raises:
+      NotImplementedError: The draws differ from sample to sample.
+    """
+    if isinstance(self.seed, seeds.PerSample):
+      raise NotImplementedError('Draws of every sample have no configuration: with_seed(0), say.')
+    seed = self.seed if isinstance(self.seed, int) else [int(part) for part in self.seed]
+    parts = {'potential': self.potential, 'group': self.group}
+    return {**parts, 'interval': self.interval, 'seed': seed}
 
   def with_seed(self, seed: seeds.Seed) -> Potential:
     """The same potential with other group elements, and other draws within phi~."""

@@ -42,7 +42,10 @@ class CoupledSpins:
     Raises:
       ValueError: K is not finite, square and symmetric, or has a diagonal.
     """
-    couplings = np.asarray(couplings, np.float64)
+    couplings = np.asarray(couplings)
+    if couplings.dtype.kind not in 'buif':
+      raise ValueError(f'`couplings` must be an array of real numbers, got {couplings.dtype}.')
+    couplings = couplings.astype(np.float64)
     _check_couplings(couplings)
     self.event_size = len(couplings)
     self.dtype = floating_dtype(dtype)

@@ -48,3 +48,8 @@ def test_batches_larger_than_the_data_are_refused():
     ValueError, match='`batch_size` must be at most the number of training points'
   ):
     data.batches(POINTS, 21, 0, lambda: 0)
+
+
+def test_no_batch_is_empty():
+  with pytest.raises(ValueError, match='and positive, got 0'):
+    data.batches(POINTS, 0, 0, lambda: 0)

@@ -59,3 +59,15 @@ def test_values_beyond_the_levels_are_refused():
 def test_too_little_is_refused(shape):
   with pytest.raises(ValueError, match='at least 18 points'):
     data.split('nothing', np.zeros(shape))
+
+
+def test_values_beyond_single_precision_are_named():
+  points = numbered(60).astype(np.float64)
+  points[5, 0] = 1e300
+  with pytest.raises(ValueError, match=r'\(in float32\) in 1 rows, the first of them \[5\]'):
+    data.split('numbers', points)
+
+
+def test_an_empty_test_set_is_refused():
+  with pytest.raises(ValueError, match='no test points: leave `test` out'):
+    data.split('numbers', numbered(60), numbered(0))

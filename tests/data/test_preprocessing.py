@@ -92,3 +92,11 @@ def test_bad_arguments_name_their_values():
     data.Pixels(1)
   with pytest.raises(ValueError, match=r'these columns do not: \[1\]'):
     data.for_dataset(data.split('x', np.stack([np.arange(60.0), np.ones(60)], axis=1)))
+
+
+@pytest.mark.parametrize(
+  'mean, deviation', [([0, np.nan], [1, 1]), ([0, 0], [1, np.inf]), ([0], [1, 1])]
+)
+def test_means_and_deviations_are_finite_and_of_one_shape(mean, deviation):
+  with pytest.raises(ValueError, match='`mean` and `deviation` must be finite and of one shape'):
+    data.Standardised(mean, deviation)
