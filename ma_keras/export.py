@@ -3,58 +3,99 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from ma_keras import distributions
 
-
-class ExportedFlow(tf.Module):
-  """sample(seed, n) and log_prob(x) of a flow, as functions that hold its variables only.
-
-  Loading needs neither ma_keras nor TFP: `tf.saved_model.load(path).sample(...)`.
-  """
-
-  def __init__(self, flow: Any) -> None:
-    """Keeps the variables; the distribution itself stays outside, for it would not load bare.
-
-    Args:
-      flow: `tfd.TransformedDistribution` around a `MongeAmpereBijector`, alone or in a chain.
-    """
-    super().__init__(name='exported_flow')
-    self.flow_variables = flow.variables
-    base, dtype = flow.distribution, flow.dtype
-
-    @tf.function(
-      input_signature=[
-        tf.TensorSpec([2], tf.int32, name='seed'),
-        tf.TensorSpec([], tf.int32, name='n'),
-      ],
-      autograph=False,
-    )
-    def sample(seed: tf.Tensor, n: tf.Tensor) -> dict[str, tf.Tensor]:
-      latents = tf.ensure_shape(base.sample(n, seed=seed), [None, *base.event_shape])
-      x, log_prob = distributions.push_forward(flow, latents)
-      return {'x': x, 'log_prob': log_prob}
-
-    @tf.function(
-      input_signature=[tf.TensorSpec([None, *flow.event_shape], dtype, name='x')], autograph=False
-    )
-    def log_prob(x: tf.Tensor) -> dict[str, tf.Tensor]:
-      return {'log_prob': flow.log_prob(x)}
-
-    self.sample = sample
-    self.log_prob = log_prob
+Function = Callable[..., dict[str, tf.Tensor]]
+# The signature that servers run for a request that names none.
+DEFAULT = 'serving_default'
 
 
-def save(flow: Any, path: str | pathlib.Path) -> None:
-  """Writes the flow as a SavedModel with signatures `sample` and `log_prob`.
+def save(flow: Any, path: str | pathlib.Path, unconstrained: Any = None) -> None:
+  """Writes x = x(T; z), its inverse and ln p(x, T) as a SavedModel of these functions.
+
+  | function          | result                                             |
+  |-------------------|----------------------------------------------------|
+  | `log_prob(x)`     | `log_prob` [B]                                     |
+  | `score(x)`        | `score` [B, ...]: the gradient of log_prob by x    |
+  | `forward(z)`      | `x`, `log_det` [B]: latents to data, ln abs dx/dz  |
+  | `inverse(x)`      | `z`, `log_det` [B]: data to latents, ln abs dz/dx  |
+  | `sample(seed, n)` | `x`, `log_prob`; seed int32 [2], n int32 []        |
+
+  x has shape [B, *event_shape] and z [B, N], in the flow's dtype; B may be zero. With
+  `unconstrained` there are the same five for that density, with points x of R^N:
+  `log_prob_unconstrained(x)` and so on. Latents are shared: equal z are the same point.
+
+  Loading needs neither ma_keras nor TFP: `tf.saved_model.load(path).log_prob(x)`, or by signature,
+  of the same names. `serving_default` is `log_prob`. A name that is a number, as in
+  `save(flow, 'ising/1')`, makes `ising` a folder that TensorFlow Serving serves.
 
   Args:
     flow: `tfd.TransformedDistribution` around a `MongeAmpereBijector`, alone or in a chain.
     path: Directory of the SavedModel.
+    unconstrained: The density in R^N, where `flow` is that of data with a preprocessing:
+      `save(model.flow(), path, model.latent_flow())` for a `model_file.Model`.
   """
-  module = ExportedFlow(flow)
-  signatures = {'sample': module.sample, 'log_prob': module.log_prob}
-  tf.saved_model.save(module, str(path), signatures=signatures)
+  named = functions(flow)
+  module = tf.Module(name='exported_flow')
+  module.flow_variables = flow.variables
+  if unconstrained is not None:
+    module.unconstrained_variables = unconstrained.variables
+    named |= {f'{name}_unconstrained': one for name, one in functions(unconstrained).items()}
+  for name, function in named.items():
+    setattr(module, name, function)
+  tf.saved_model.save(module, str(path), signatures={**named, DEFAULT: named['log_prob']})
+
+
+def functions(flow: Any) -> dict[str, Function]:
+  """The functions of `save`, for one density: each a tf.function of any batch size.
+
+  They hold the flow's variables only: a distribution would not load bare.
+
+  Args:
+    flow: `tfd.TransformedDistribution` around a `MongeAmpereBijector`, alone or in a chain.
+
+  Returns:
+    Name to function.
+  """
+  base, bijector = flow.distribution, flow.bijector
+  points = tf.TensorSpec([None, *flow.event_shape], flow.dtype, name='x')
+  latents = tf.TensorSpec([None, *base.event_shape], base.dtype, name='z')
+  seeds, number = tf.TensorSpec([2], tf.int32, name='seed'), tf.TensorSpec([], tf.int32, name='n')
+
+  def log_prob(x: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {'log_prob': flow.log_prob(x)}
+
+  def score(x: tf.Tensor) -> dict[str, tf.Tensor]:
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(x)
+      density = flow.log_prob(x)
+    return {'score': tape.gradient(density, x)}
+
+  def forward(z: tf.Tensor) -> dict[str, tf.Tensor]:
+    x = bijector.forward(z)
+    return {'x': x, 'log_det': bijector.forward_log_det_jacobian(z, base.event_shape.rank)}
+
+  def inverse(x: tf.Tensor) -> dict[str, tf.Tensor]:
+    z = bijector.inverse(x)
+    return {'z': z, 'log_det': bijector.inverse_log_det_jacobian(x, flow.event_shape.rank)}
+
+  def sample(seed: tf.Tensor, n: tf.Tensor) -> dict[str, tf.Tensor]:
+    z = tf.ensure_shape(base.sample(n, seed=seed), latents.shape)
+    x, density = distributions.push_forward(flow, z)
+    return {'x': x, 'log_prob': density}
+
+  def compiled(function: Function, *signature: tf.TensorSpec) -> Function:
+    return tf.function(function, input_signature=signature, autograph=False)
+
+  return {
+    'log_prob': compiled(log_prob, points),
+    'score': compiled(score, points),
+    'forward': compiled(forward, latents),
+    'inverse': compiled(inverse, points),
+    'sample': compiled(sample, seeds, number),
+  }
