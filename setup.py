@@ -36,7 +36,14 @@ DIGITS_REQUIRES = ['scikit-learn>=1.3.2']
 DEV_REQUIRES = [
   *PLOT_REQUIRES,
   *DIGITS_REQUIRES,
-  *('build>=1.0', 'mypy>=2.4,<3', 'pytest>=8.0', 'pytest-xdist>=3.5', 'ruff>=0.17,<0.18'),
+  *(
+    'build>=1.0',
+    'hypothesis>=6.100',
+    'mypy>=2.4,<3',
+    'pytest>=8.0',
+    'pytest-xdist>=3.5',
+    'ruff>=0.17,<0.18',
+  ),
   'scipy>=1.11',
 ]
 
@@ -68,6 +75,7 @@ setup(
   packages=find_packages(include=['ma_keras', 'ma_keras.*']),
   package_data={'ma_keras': ['py.typed'], 'ma_keras.pretrained': ['*.npz', '*.md']},
   zip_safe=False,
+  entry_points={'console_scripts': ['ma-keras = ma_keras.apps.command:main']},
   python_requires='>=3.10,<3.14',
   install_requires=INSTALL_REQUIRES,
   extras_require={'plot': PLOT_REQUIRES, 'digits': DIGITS_REQUIRES, 'dev': DEV_REQUIRES},

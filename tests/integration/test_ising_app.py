@@ -87,7 +87,7 @@ def test_a_killed_run_resumes_to_the_same_weights(finished, tmp_path):
     [*APP, *flags], cwd=apps.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
   )
   deadline = time.time() + 200
-  first_backup = tmp_path / 'backup' / 'chief' / 'checkpoint'
+  first_backup = tmp_path / 'backup' / 'chief' / 'ckpt-1.index'
   while not first_backup.exists() and process.poll() is None and time.time() < deadline:
     time.sleep(0.05)
   process.send_signal(signal.SIGKILL)

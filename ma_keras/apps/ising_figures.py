@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ising_target
 import numpy as np
 from absl import flags, logging
 
 from ma_keras import plotting, seeds, targets, training
+from ma_keras.apps import ising_target
 
 FLAGS = flags.FLAGS
 SNAPSHOT_TILE = 25

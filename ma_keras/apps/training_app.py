@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
-from collections.abc import Callable
+from types import ModuleType
 from typing import Any, TypeVar
 
 import tensorflow as tf
@@ -13,7 +13,9 @@ from absl import app, flags, logging
 
 import ma_keras
 from ma_keras import training
+from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.training import flags as training_flags
+from ma_keras.training import parameter_server
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(training_flags)
@@ -39,13 +41,15 @@ def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:
     FLAGS.learning_rate, total_steps, min(FLAGS.warmup_steps, total_steps), FLAGS.gradient_clip
   )
   optimizer.build(model.trainable_variables)  # Before a checkpoint is restored into it.
-  model.compile(optimizer, jit_compile=FLAGS.jit_compile)
+  model.compile(
+    optimizer, jit_compile=FLAGS.jit_compile, steps_per_execution=FLAGS.steps_per_execution
+  )
   return model
 
 
 def fit(
   model: training.FlowModel,
-  stream: tf.data.Dataset,
+  stream: Any,
   steps_per_epoch: int,
   run: training.RunDirectory,
   callbacks: list[tf_keras.callbacks.Callback],
@@ -55,16 +59,19 @@ def fit(
 
   Guards come first among the callbacks, and the backup last: what a guard stops is not saved.
   """
+  backup = training.Backup(model, run.backup)
+  callbacks = [*callbacks, backup]
+  if parameter_server.is_asynchronous(model.distribute_strategy):
+    first = [parameter_server.Validation(validation)] if validation else []
+    callbacks, validation = [parameter_server.AtEpochs([*first, *callbacks])], None
   model.fit(
     stream,
+    initial_epoch=backup.restore(),
     epochs=FLAGS.epochs,
     steps_per_epoch=steps_per_epoch,
     validation_data=validation,
     verbose=1 if sys.stdout.isatty() else 2,
-    callbacks=[
-      *callbacks,
-      tf_keras.callbacks.BackupAndRestore(str(run.backup), delete_checkpoint=False),
-    ],
+    callbacks=callbacks,
   )
 
 
@@ -76,13 +83,10 @@ def logs(run: training.RunDirectory) -> list[tf_keras.callbacks.Callback]:
   ]
 
 
-SetUp = Callable[[training.RunDirectory, dict[str, str]], tuple[Any, ...]]
-
-
-def main(argv: list[str], directory: str, set_up: SetUp, work: Callable[..., None]) -> None:
+def main(argv: list[str], experiment: ModuleType, directory: str) -> None:
   """A process that does one run, in --run_dir or `directory`: see `begin` and `carry_out`."""
   begin(argv)
-  carry_out(training.RunDirectory(pathlib.Path(FLAGS.run_dir or directory)), set_up, work)
+  carry_out(training.RunDirectory(pathlib.Path(FLAGS.run_dir or directory)), experiment)
 
 
 def begin(argv: list[str]) -> None:
@@ -95,30 +99,27 @@ def begin(argv: list[str]) -> None:
   logging.set_verbosity(logging.WARNING)  # some of them through absl.
 
 
-def carry_out(
-  run: training.RunDirectory, set_up: SetUp, work: Callable[..., None], module: Any = None
-) -> None:
+def carry_out(run: training.RunDirectory, experiment: ModuleType) -> None:
   """work(run, *set_up(run, flag lines)); what goes wrong, in one line.
 
   Args:
     run: Where.
-    set_up: Everything that can fail for a flag's sake, before any work is done.
-    work: Trains, measures and reports.
-    module: Whose flags make the run; by default the script's.
+    experiment: Its key flags make the run; its `set_up(run, lines) -> tuple` does everything that
+      can fail for a flag's sake, before its `work(run, *tuple)` trains, measures and reports.
   """
-  name = pathlib.Path(sys.argv[0]).stem
-  given = [f for f in FLAGS.get_key_flags_for_module(module or sys.argv[0]) if f.value is not None]
+  given = [flag for flag in FLAGS.get_key_flags_for_module(experiment) if flag.value is not None]
   lines = {flag.name: flag.serialize() for flag in given}
   try:
-    made = set_up(run, lines)
+    made = experiment.set_up(run, lines)
   except (ValueError, OSError) as error:
-    sys.exit(f'{name}: {error}')
+    end(ExitCode.USAGE, error)
   try:
-    work(run, *made)
+    experiment.work(run, *made)
   except training.TrainingStopped as error:
-    sys.exit(f'{name}: {error}')
+    end(ExitCode.STOPPED, error)
   except (OSError, tf.errors.ResourceExhaustedError) as error:
-    sys.exit(
-      f'{name}: no room, or no access: {error}. What {run.root} held before is intact. Free '
-      'disk space or choose another --run_dir; if memory ran out, lower --batch_size.'
+    end(
+      ExitCode.NO_ROOM,
+      f'no room, or no access: {error}. What {run.root} held before is intact. Free disk space or '
+      'choose another --run_dir; if memory ran out, lower --batch_size.',
     )

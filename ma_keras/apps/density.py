@@ -1,0 +1,244 @@
+"""Density estimation of images or vectors (paper, section 4.1, Table 1 and Figure 3).
+
+  python apps/mnist_main.py --flagfile=apps/flagfiles/mnist_quick.flags
+
+Trains a Monge-Ampere flow on Eq. (6), resumes where a killed run stopped, and ends with one
+line: the test likelihood of the weights that were best on validation data, with its errors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from absl import flags, logging
+
+import ma_keras
+from ma_keras import data, export, training
+from ma_keras.apps import density_data, density_figures, density_potential, training_app
+from ma_keras.training import parameter_server
+from ma_keras.training import strategy as strategies
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(training_app)
+flags.adopt_module_key_flags(density_data)
+flags.adopt_module_key_flags(density_potential)
+flags.DEFINE_integer('eval_points', 0, 'Test points of the measurement; 0: all.', lower_bound=0)
+flags.DEFINE_integer('eval_draws', 2, 'Draws of dequantisation noise each.', lower_bound=1)
+flags.DEFINE_integer(
+  'eval_steps', 0, 'Measure the test likelihood with at least so many steps.', lower_bound=0
+)
+flags.DEFINE_integer(
+  'validation_points', 0, 'Validation points looked at every epoch; 0: all.', lower_bound=0
+)
+
+# A run cannot change these on the way: they make the model and what it is trained for.
+MODEL_FLAGS = (
+  *('dataset', 'dataset_file', 'split_seed', 'seed', 'batch_size', 'stiffness_weight'),
+  *('hidden_units', 'dense_start', 'local'),
+  *('separable_units', 'separable_spread', 'separable_steepness'),
+  *('basis_size', 'num_steps', 'step_size', 'integrator', 'step_jitter', 'refine_tolerance'),
+)
+
+
+def build_model(points: data.Dataset) -> training.MaximumLikelihood:
+  """The compiled Keras model; call within the strategy's scope."""
+  model = training.MaximumLikelihood(
+    training_app.build_bijector(density_potential.build(points)),
+    data.for_dataset(points),
+    FLAGS.batch_size,
+    FLAGS.seed,
+    FLAGS.stiffness_weight,
+  )
+  return training_app.compiled(model, steps_per_epoch(points))
+
+
+def steps_per_epoch(points: data.Dataset) -> int:
+  """Every training point once."""
+  return max(len(points.train) // FLAGS.batch_size, 1)
+
+
+def set_up(
+  run: training.RunDirectory, flag_lines: dict[str, str]
+) -> tuple[tf.distribute.Strategy, data.Dataset, training.MaximumLikelihood, Any]:
+  """Everything that can fail for a flag's sake, before any work is done."""
+  strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
+  strategies.check_compiled(strategy, FLAGS.strategy, FLAGS.jit_compile)
+  points = density_data.load()
+  with strategy.scope():
+    model = build_model(points)
+  stream = training_stream(points, model)
+  if strategies.is_chief(strategy):
+    run.prepare(flag_lines, MODEL_FLAGS)
+  return strategy, points, model, stream
+
+
+def training_stream(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
+  """Batches without end; with parameter servers every worker makes its own."""
+  if parameter_server.is_asynchronous(model.distribute_strategy):
+    return parameter_server.for_workers(lambda worker: worker_batches(points.train, worker))
+  return data.batches(
+    points.train, FLAGS.batch_size, FLAGS.seed, lambda: model.optimizer.iterations.numpy()
+  )
+
+
+def worker_batches(x: np.ndarray, worker: tf.Tensor) -> tf.data.Dataset:
+  """All points, in an order of this worker's own in every epoch, on TensorFlow's operations alone.
+
+  They travel to the worker within a graph, which 2 GB bound.
+  """
+  numbers = tf.range(FLAGS.batch_size, dtype=tf.int64) + worker * FLAGS.batch_size
+  shuffled = tf.data.Dataset.from_tensor_slices(x).shuffle(len(x), FLAGS.seed + worker)
+  batched = shuffled.batch(FLAGS.batch_size, drop_remainder=True).repeat()
+  return batched.map(lambda points: (numbers, points)).prefetch(8)
+
+
+def validation_batches(points: data.Dataset) -> tf.data.Dataset:
+  """The validation points with noise that never changes."""
+  x = data.dequantised(points.validation[: FLAGS.validation_points or None], FLAGS.split_seed)
+  size = min(FLAGS.eval_batch_size, len(x))
+  numbers = tf.data.Dataset.range(len(x))
+  batched = tf.data.Dataset.zip((numbers, tf.data.Dataset.from_tensor_slices(x))).batch(
+    size, drop_remainder=True
+  )
+  return batched.cache()
+
+
+def train(
+  points: data.Dataset,
+  stream: Any,
+  model: training.MaximumLikelihood,
+  run: training.RunDirectory,
+  chief: bool,
+) -> None:
+  """Maximises the likelihood; the guard comes first, so that what it stops is not saved."""
+  best = best_so_far(run)
+  logs = [
+    tf_keras.callbacks.ModelCheckpoint(
+      str(run.best),
+      monitor='val_nll',
+      mode='min',
+      save_best_only=True,
+      save_weights_only=True,
+      initial_value_threshold=best,
+    ),
+    *training_app.logs(run),
+  ]
+  guard = training.DivergenceGuard('nll', math.inf if best is None else best)
+  callbacks = [guard, *refinement(model, points), *(logs if chief else [])]
+  validation = validation_batches(points)
+  training_app.fit(model, stream, steps_per_epoch(points), run, callbacks, validation)
+
+
+def best_so_far(run: training.RunDirectory) -> float | None:
+  """The best validation loss of the epochs that the run has behind it."""
+  if not run.metrics.exists():
+    return None
+  found = run.read_metrics().get('val_nll', np.array([]))
+  return float(np.nanmin(found)) if np.isfinite(found).any() else None
+
+
+def refinement(
+  model: training.MaximumLikelihood, points: data.Dataset
+) -> list[training.Refinement]:
+  """What doubles the number of steps as --refine_tolerance says."""
+
+  def error(bijector: ma_keras.MongeAmpereBijector) -> float:
+    few = points.validation[: 4 * FLAGS.eval_batch_size]
+    return measure(bijector, model, few, points.levels, tolerance=math.inf).integration_error
+
+  return [training.Refinement(error, FLAGS.refine_tolerance)] if FLAGS.refine_tolerance else []
+
+
+def measure(
+  bijector: ma_keras.MongeAmpereBijector,
+  model: training.MaximumLikelihood,
+  x: np.ndarray,
+  levels: int | None,
+  draws: int = 1,
+  tolerance: float = 0.1,
+  least_steps: int = 0,
+) -> training.Likelihood:
+  """The likelihood of these points under the model's preprocessing."""
+  return training.measure_likelihood(
+    bijector,
+    model.preprocessing,
+    x,
+    levels,
+    FLAGS.eval_batch_size,
+    FLAGS.seed,
+    draws,
+    tolerance,
+    least_steps,
+  )
+
+
+def report(
+  points: data.Dataset, model: training.MaximumLikelihood, run: training.RunDirectory
+) -> None:
+  """Measures the best weights on test data, writes what is to be kept, and prints the result."""
+  model.load_weights(str(run.best)).expect_partial()
+  model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
+  x = points.test[: FLAGS.eval_points or None]
+  result = measure(
+    model.bijector, model, x, points.levels, FLAGS.eval_draws, least_steps=FLAGS.eval_steps
+  )
+  tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
+  kept = summary(points, model, result)
+  shape = points.event_shape if points.is_image else None
+  trained = ma_keras.model_file.Model(model.bijector, model.preprocessing, shape, kept)
+  ma_keras.model_file.save(run.model, trained)
+  export.save(trained.flow(), run.saved_model, trained.latent_flow())
+  run.write_summary(kept)
+  draw_figures(points, model, run)
+  print(result)
+  if result.doubts():
+    raise training.TrainingStopped(result.doubts())
+
+
+def summary(
+  points: data.Dataset, model: training.MaximumLikelihood, result: training.Likelihood
+) -> dict[str, Any]:
+  """What is to be known of the trained model, as plain values."""
+  return {
+    'dataset': points.name,
+    'split_seed': FLAGS.split_seed,
+    'seed': FLAGS.seed,
+    'version': ma_keras.__version__,
+    'parameters': sum(int(np.prod(v.shape)) for v in model.trainable_variables),
+    **dataclasses.asdict(result),
+  }
+
+
+def draw_figures(
+  points: data.Dataset, model: training.MaximumLikelihood, run: training.RunDirectory
+) -> None:
+  """All figures, where matplotlib is to be had."""
+  try:
+    density_figures.draw(points, model, run)
+  except ImportError:
+    logging.warning("No figures: matplotlib is missing. pip install -e '.[plot]'")
+
+
+def work(
+  run: training.RunDirectory,
+  strategy: tf.distribute.Strategy,
+  points: data.Dataset,
+  model: training.MaximumLikelihood,
+  stream: Any,
+) -> None:
+  """Trains, measures and reports."""
+  chief = strategies.is_chief(strategy)
+  train(points, stream, model, run, chief)
+  if chief:
+    report(points, model, run)
+
+
+def main(argv: list[str]) -> None:
+  """See `work`."""
+  training_app.main(argv, sys.modules[__name__], f'runs/{FLAGS.dataset}')

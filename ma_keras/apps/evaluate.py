@@ -1,0 +1,77 @@
+"""The likelihood or free energy of a trained model, with its errors.
+
+  ma-keras eval --model=mnist --data_dir=FOLDER
+  ma-keras eval --model=ising_l16 --n=20000 --num_steps=24
+
+A density is measured on the test points of --dataset or --dataset_file, by default those that the
+model file names; a flow of spins or fields on fresh samples, weighed against its own target.
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+from ma_keras import model_file, training
+from ma_keras.apps import density_data, ising_target, model_app
+from ma_keras.apps.exit_code import ExitCode, end
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(model_app)
+flags.adopt_module_key_flags(density_data)
+flags.DEFINE_integer('n', 0, 'Test points (0: all), or samples (0: 4096).', lower_bound=0)
+flags.DEFINE_integer('draws', 2, 'Draws of dequantisation noise for every point.', lower_bound=1)
+flags.DEFINE_float(
+  'tolerance', 0.1, 'Halve the steps until a likelihood changes by less nats.', lower_bound=0.0
+)
+
+SAMPLES = 4096
+
+
+def likelihood(model: model_file.Model) -> training.Likelihood:
+  """On test points."""
+  if not FLAGS['dataset'].present:
+    FLAGS['dataset'].value = model.notes.get('dataset', FLAGS.dataset)
+  points = density_data.load()
+  size = model.bijector.potential.event_size
+  if points.event_size != size:
+    raise ValueError(
+      f'`--model` {FLAGS.model} takes points of {size} numbers, and {points.name!r} has '
+      f'{points.event_size}: name its data by --dataset or --dataset_file.'
+    )
+  return training.measure_likelihood(
+    model.bijector,
+    model.preprocessing,
+    points.test[: FLAGS.n or None],
+    points.levels,
+    FLAGS.batch_size,
+    FLAGS.seed,
+    FLAGS.draws,
+    FLAGS.tolerance,
+  )
+
+
+def free_energy(model: model_file.Model) -> training.FreeEnergy:
+  """On fresh samples, of the target that the model was trained for."""
+  for name in ising_target.TARGET_FLAGS:
+    FLAGS[name].value = model.notes.get(name, FLAGS[name].value)
+  target = ising_target.build()
+  try:
+    exact: float | None = ising_target.exact_per_site(target)
+  except ValueError:
+    exact = None
+  size = min(FLAGS.batch_size, FLAGS.n or SAMPLES)
+  return training.measure(model.bijector, target, FLAGS.n or SAMPLES, size, FLAGS.seed, exact)
+
+
+def work() -> None:
+  """Measures and prints; what is in doubt ends with its own exit code."""
+  model = model_app.load()
+  found = free_energy(model) if 'target' in model.notes else likelihood(model)
+  print(found)
+  if found.doubts():
+    end(ExitCode.STOPPED, found.doubts())
+
+
+def main(argv: list[str]) -> None:
+  """See `work`."""
+  model_app.main(argv, work)

@@ -1,0 +1,23 @@
+"""How a command ends, for scripts that ask: `$?` and one line on stderr."""
+
+from __future__ import annotations
+
+import enum
+import pathlib
+import sys
+from typing import NoReturn
+
+
+class ExitCode(enum.IntEnum):
+  """What `$?` says; 128 + n is death by signal n, as in every shell."""
+
+  DONE = 0
+  USAGE = 1  # A flag, a file or the data are wrong: nothing was done. absl's own is 1, too.
+  STOPPED = 3  # Training diverged or cheated, or the result is in doubt: the line says what to do.
+  NO_ROOM = 4  # Disk or memory are full, or access was lost: the same command goes on.
+
+
+def end(code: ExitCode, message: object) -> NoReturn:
+  """Ends the process with one line, `command: message`."""
+  print(f'{pathlib.Path(sys.argv[0]).stem}: {message}', file=sys.stderr, flush=True)
+  sys.exit(code)

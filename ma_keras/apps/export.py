@@ -1,0 +1,27 @@
+"""A trained model as a SavedModel that TensorFlow alone can load and serve (docs/serving.md).
+
+python apps/export_main.py --model=runs/digits_tiny/model.npz --output=saved_model
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+from ma_keras import export
+from ma_keras.apps import model_app
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(model_app)
+flags.DEFINE_string('output', 'saved_model', 'Folder of the SavedModel.')
+
+
+def work() -> None:
+  """Writes it."""
+  model = model_app.load()
+  export.save(model.flow(), FLAGS.output, model.latent_flow() if model.preprocessing else None)
+  print(f'SavedModel: {FLAGS.output}')
+
+
+def main(argv: list[str]) -> None:
+  """See `work`."""
+  model_app.main(argv, work)

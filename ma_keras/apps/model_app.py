@@ -1,0 +1,58 @@
+"""What the apps share that take a trained model: which one, at what depth, errors in one line."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+
+import tensorflow as tf
+from absl import app, flags, logging
+
+import ma_keras
+from ma_keras import model_file, pretrained
+from ma_keras.apps.exit_code import ExitCode, end
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+  'model', None, 'The model.npz of a run, or the name of a pretrained model.', required=True
+)
+flags.DEFINE_integer(
+  'num_steps', 0, 'Integration steps d over the same T; 0: as in training.', lower_bound=0
+)
+flags.DEFINE_integer('batch_size', 100, 'Points flowed at once.', lower_bound=1)
+flags.DEFINE_integer('seed', 0, 'Names every random number drawn.', lower_bound=0)
+
+
+def load() -> model_file.Model:
+  """The model of --model, at --num_steps."""
+  if FLAGS.model in pretrained.names():
+    return at_depth(pretrained.load(FLAGS.model))
+  if not pathlib.Path(FLAGS.model).is_file():
+    raise ValueError(
+      f'`--model` {FLAGS.model} is neither a file nor one of {pretrained.names()}: pass the '
+      'model.npz of a run directory.'
+    )
+  return at_depth(ma_keras.load(FLAGS.model))
+
+
+def at_depth(model: model_file.Model) -> model_file.Model:
+  """The same flow in --num_steps steps."""
+  if not FLAGS.num_steps:
+    return model
+  time = model.bijector.horizon.time
+  bijector = model.bijector.copy(num_steps=FLAGS.num_steps, step_size=time / FLAGS.num_steps)
+  return model_file.Model(bijector, model.preprocessing, model.event_shape, model.notes)
+
+
+def main(argv: list[str], work: Callable[[], None]) -> None:
+  """Does the work; what goes wrong, in one line."""
+  if len(argv) > 1:
+    raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
+  tf.get_logger().setLevel('ERROR')
+  logging.set_verbosity(logging.WARNING)
+  try:
+    work()
+  except ValueError as error:
+    end(ExitCode.USAGE, error)
+  except (OSError, tf.errors.ResourceExhaustedError) as error:
+    end(ExitCode.NO_ROOM, f'no room, or no access: {error}. Free some, or lower --batch_size.')

@@ -1,0 +1,78 @@
+"""Samples of a trained model, in as little memory as one batch takes.
+
+  python apps/sample_main.py --model=mnist --n=100 --output=digits.png
+
+The k-th batch of samples is a function of --seed, k and --batch_size: equal commands draw equal
+samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from absl import flags
+
+from ma_keras import plotting, seeds
+from ma_keras.apps import model_app
+from ma_keras.data import tables
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(model_app)
+flags.DEFINE_integer('n', 100, 'Number of samples.', lower_bound=1)
+flags.DEFINE_string(
+  'output', 'samples.npy', 'A .npy of events, a .csv of rows, or a .png of up to 400 pictures.'
+)
+flags.DEFINE_bool('unconstrained', False, 'Draw y of R^N (logit space of images), not the data.')
+
+MOST_PICTURES = 400
+
+
+def batches(flow: Any) -> Iterator[np.ndarray]:
+  """--n samples of the flow, a batch at a time, each of shape [b, ...]."""
+
+  @tf.function(autograph=False, reduce_retracing=True)
+  def draw(seed: tf.Tensor) -> tf.Tensor:
+    return flow.sample(FLAGS.batch_size, seed=seed)
+
+  bar = tf_keras.utils.Progbar(FLAGS.n, unit_name='sample')
+  for k, start in enumerate(range(0, FLAGS.n, FLAGS.batch_size)):
+    seed = seeds.fold_in(seeds.stateless(FLAGS.seed, salt='sample'), k)
+    batch = draw(seed).numpy()[: FLAGS.n - start]
+    yield batch
+    bar.add(len(batch))
+
+
+def draw_pictures(flow: Any) -> None:
+  """A gallery of the samples."""
+  shape = flow.event_shape
+  if shape.rank != 3 or FLAGS.n > MOST_PICTURES:
+    raise ValueError(
+      f'`--output` {FLAGS.output} takes up to {MOST_PICTURES} pictures, got --n={FLAGS.n} of shape '
+      f'{shape.as_list()}: use a .npy or .csv.'
+    )
+  try:
+    plotting.gallery(np.concatenate(list(batches(flow)))).savefig(FLAGS.output, dpi=150)
+  except ImportError as error:
+    raise ValueError("matplotlib is missing: pip install 'ma_keras[plot]'.") from error
+
+
+def work() -> None:
+  """Draws and writes."""
+  model = model_app.load()
+  flow = model.latent_flow() if FLAGS.unconstrained else model.flow()
+  if FLAGS.output.endswith('.png'):
+    return draw_pictures(flow)
+  shape = tuple(flow.event_shape.as_list())
+  header = [f'x{i}' for i in range(int(np.prod(shape)))]
+  with tables.writing(FLAGS.output, FLAGS.n, shape, header) as write:
+    for batch in batches(flow):
+      write(batch)
+
+
+def main(argv: list[str]) -> None:
+  """See `work`."""
+  model_app.main(argv, work)
