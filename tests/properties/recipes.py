@@ -1,0 +1,155 @@
+"""Every class of potential, with sizes, activations and bases of time drawn at random.
+
+A recipe is a function dtype -> potential, so that one may have a twin in another precision.
+"""
+
+import keras
+import tf_keras
+from hypothesis import strategies as st
+
+from ma_keras.potentials import (
+  MLP,
+  DeepLattice,
+  HyperNetwork,
+  KerasModel,
+  Lattice,
+  LocallyConnected,
+  OneHiddenLayer,
+  Quadratic,
+  Separable,
+  SpectralQuadratic,
+  Sum,
+  TimeBasis,
+)
+from ma_keras.potentials.activations import ACTIVATIONS, JETS
+from tests.potentials import cases
+from tests.properties import strategies
+
+TIME = 1.5
+UNITS = st.integers(1, 4)
+SHALLOW = st.sampled_from(sorted(ACTIVATIONS))
+# Not exp, which overflows wherever a test of any magnitude goes.
+DEEP = st.sampled_from(sorted(set(JETS) - {'exponential'}))
+
+
+@st.composite
+def bases(draw):
+  """dtype -> None, polynomials or a network of time."""
+  kind, size = draw(st.sampled_from(['constant', 'series', 'network'])), draw(st.integers(2, 3))
+  if kind == 'network':
+    return lambda dtype: HyperNetwork(TIME, size, 3, dtype, seed=0)
+  return lambda dtype: TimeBasis(TIME, size) if kind == 'series' else None
+
+
+@st.composite
+def dense(draw, size=None):
+  n, units = size or draw(st.integers(1, 5)), draw(UNITS)
+  activation, use_bias, basis = draw(SHALLOW), draw(st.booleans()), draw(bases())
+  return lambda dtype: OneHiddenLayer(
+    n, units, activation, use_bias, dtype, seed=0, time_basis=basis(dtype)
+  )
+
+
+@st.composite
+def separable(draw, size=None):
+  n, units = size or draw(st.integers(1, 5)), draw(UNITS)
+  activation, basis = draw(SHALLOW), draw(bases())
+  return lambda dtype: Separable(n, units, activation, basis(dtype), dtype, seed=0)
+
+
+@st.composite
+def local(draw, blocks=None):
+  """Images of a x b blocks of s x s pixels, and patches of k x k blocks."""
+  stride = 1 if blocks else draw(st.integers(1, 2))
+  a, b = blocks or (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+  patch = stride * draw(st.integers(1, min(a, b)))
+  image = (stride * a, stride * b, 1 if blocks else draw(st.integers(1, 2)))
+  units, shared = draw(UNITS), draw(st.booleans())
+  activation, basis = draw(SHALLOW), draw(bases())
+  return lambda dtype: LocallyConnected(
+    image, patch, stride, units, shared, activation, basis(dtype), dtype, seed=0
+  )
+
+
+@st.composite
+def mlp(draw, size=None):
+  n, widths = size or draw(st.integers(1, 4)), draw(st.lists(UNITS, min_size=1, max_size=3))
+  activation, in_time = draw(DEEP), draw(st.booleans())
+  return lambda dtype: MLP(n, widths, activation, in_time, dtype, seed=0)
+
+
+@st.composite
+def lattice(draw, side=None):
+  side, channels, basis = side or draw(st.integers(2, 3)), draw(UNITS), draw(bases())
+  return lambda dtype: Lattice(side, channels, basis(dtype), dtype=dtype, seed=0)
+
+
+@st.composite
+def deep_lattice(draw, side=None):
+  side, channels, units = side or draw(st.integers(2, 3)), draw(UNITS), draw(UNITS)
+  basis = draw(bases())
+  return lambda dtype: DeepLattice(side, channels, units, basis(dtype), dtype=dtype, seed=0)
+
+
+@st.composite
+def spectral(draw, side=None):
+  side, basis = side or draw(st.integers(2, 3)), draw(bases())
+  return lambda dtype: SpectralQuadratic(side, basis(dtype), dtype)
+
+
+@st.composite
+def quadratic(draw, size=None):
+  n, seed = size or draw(st.integers(1, 5)), draw(strategies.SEEDS)
+  matrix = strategies.points(n, n, seed=seed).numpy()
+  return lambda dtype: Quadratic(matrix, dtype)
+
+
+@st.composite
+def keras_model(draw):
+  package, build = draw(st.sampled_from([keras, tf_keras])), draw(st.sampled_from(NETWORKS))
+  n, in_time = draw(st.integers(1, 4)), draw(st.booleans())
+  return lambda dtype: KerasModel(build(package, n + in_time, dtype.name), n, in_time)
+
+
+@st.composite
+def sums(draw, side=2):
+  """Terms of one event size, L * L of a lattice."""
+  terms = draw(st.lists(composable(side), min_size=1, max_size=3))
+  return lambda dtype: Sum([term(dtype) for term in terms])
+
+
+def composable(side):
+  """Any potential that model files hold, on R^(side * side)."""
+  n = side**2
+  return st.one_of(
+    *(dense(n), separable(n), mlp(n), quadratic(n)),
+    *(lattice(side), deep_lattice(side), spectral(side), local((side, side))),
+  )
+
+
+NETWORKS = [cases.keras_sequential, cases.keras_functional]
+RECIPES = {
+  'OneHiddenLayer': dense(),
+  'Separable': separable(),
+  'LocallyConnected': local(),
+  'MLP': mlp(),
+  'Lattice': lattice(),
+  'DeepLattice': deep_lattice(),
+  'SpectralQuadratic': spectral(),
+  'Quadratic': quadratic(),
+  'KerasModel': keras_model(),
+  'Sum': sums(),
+}
+
+
+def generic(recipe, dtype, seed):
+  """A potential of that recipe with all variables filled."""
+  return cases.generic(recipe(dtype), seed)
+
+
+def twin(recipe, potential, dtype):
+  """The same potential, with the same values of the variables, in another precision."""
+  other = recipe(dtype)
+  for variable, value in zip(other.variables, potential.variables):
+    variable.assign(value.numpy().astype(dtype.as_numpy_dtype))
+  return other

@@ -1,0 +1,121 @@
+"""A model file holds the model or is refused: no other end, whatever happens to its bytes."""
+
+import json
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+import ma_keras
+from ma_keras import data, model_file
+from tests.properties import recipes, strategies
+
+NOTES = st.dictionaries(
+  st.text(max_size=5), st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False)
+)
+STANDARDISED = data.Standardised(np.arange(4.0), np.arange(1.0, 5.0))
+PREPROCESSING = st.sampled_from([None, data.Pixels(17, 1e-3), STANDARDISED])
+SHAPE = (2, 2, 1)
+
+
+@pytest.fixture(scope='module')
+def path(tmp_path_factory):
+  return tmp_path_factory.mktemp('models') / 'model.npz'
+
+
+@pytest.fixture(scope='module')
+def saved(path):
+  """A model of several classes, and the bytes of its file."""
+  terms = [recipes.OneHiddenLayer(4, 3, seed=0), recipes.Quadratic(np.diag([1.0, 2.0, 3.0, 4.0]))]
+  bijector = ma_keras.MongeAmpereBijector(recipes.Sum(terms), 3, 0.2, 'three_eighths')
+  model = model_file.Model(bijector, data.Pixels(), SHAPE, {'made by': 'a test'})
+  model_file.save(path, model)
+  return model, path.read_bytes()
+
+
+def assert_equal(found, made):
+  """To the bit, variables and everything that is no variable."""
+  one, two = found.bijector, made.bijector
+  assert (one.horizon, one.integrator, one.dtype) == (two.horizon, two.integrator, two.dtype)
+  assert (found.event_shape, found.notes) == (made.event_shape, made.notes)
+  assert model_file._described(one.potential) == model_file._described(two.potential)
+  assert model_file._described(found.preprocessing) == model_file._described(made.preprocessing)
+  assert len(one.potential.variables) == len(two.potential.variables)
+  for a, b in zip(one.potential.variables, two.potential.variables):
+    assert a.numpy().tobytes() == b.numpy().tobytes()
+
+
+def assert_refused_or_equal(path, content, made):
+  path.write_bytes(content)
+  try:
+    found = model_file.load(path)
+  except ValueError as error:
+    assert str(path) in str(error)
+  else:
+    assert_equal(found, made)
+
+
+@strategies.examples(15)
+@hypothesis.given(
+  recipe=recipes.sums(2),
+  dtype=strategies.DTYPES,
+  preprocessing=PREPROCESSING,
+  num_steps=st.integers(1, 1000),
+  step_size=st.floats(1e-6, 1e3),
+  notes=NOTES,
+  seed=strategies.SEEDS,
+)
+def test_any_composition_comes_back_to_the_bit(
+  path, recipe, dtype, preprocessing, num_steps, step_size, notes, seed
+):
+  potential = recipes.generic(recipe, dtype, seed)
+  bijector = ma_keras.MongeAmpereBijector(potential, num_steps, step_size, 'heun')
+  made = model_file.Model(bijector, preprocessing, preprocessing and SHAPE, notes)
+  model_file.save(path, made)
+  found = model_file.load(path)
+  assert_equal(found, made)
+  x = strategies.points(2, 4, seed=seed, dtype=dtype)
+  derivatives = (m.bijector.potential.gradient_and_laplacian(0.1, x) for m in (found, made))
+  for one, two in zip(*derivatives):
+    np.testing.assert_array_equal(one, two)
+
+
+@strategies.examples(60)
+@hypothesis.given(data=st.data())
+def test_a_file_cut_off_anywhere_is_refused(saved, path, data):
+  _, content = saved
+  path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+  with pytest.raises(ValueError, match='no model file of ma_keras, or is damaged'):
+    model_file.load(path)
+
+
+@strategies.examples(250)
+@hypothesis.given(data=st.data(), byte=st.integers(1, 255))
+def test_a_byte_changed_anywhere_is_met_or_does_not_matter(saved, path, data, byte):
+  made, content = saved
+  place = data.draw(st.integers(0, len(content) - 1))
+  changed = bytes([content[place] ^ byte])
+  assert_refused_or_equal(path, content[:place] + changed + content[place + 1 :], made)
+
+
+@strategies.examples(60)
+@hypothesis.given(junk=st.binary(max_size=200), offset=st.integers(0, 4000))
+def test_junk_in_the_middle_is_met_or_does_not_matter(saved, path, junk, offset):
+  made, content = saved
+  offset %= len(content)
+  assert_refused_or_equal(path, content[:offset] + junk + content[offset:], made)
+
+
+@strategies.examples(30)
+@hypothesis.given(
+  described=st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+  )
+)
+def test_any_other_json_is_refused(path, described):
+  with path.open('wb') as file:
+    np.savez(file, model=json.dumps(described))
+  with pytest.raises(ValueError, match=r'model file|format'):
+    model_file.load(path)
