@@ -32,6 +32,10 @@ BENCHMARKS = {
   'accuracy': ['accuracy.py'],
   'checks': ['checks.py'],
   'pipeline': ['pipeline.py'],
+  'serving': ['serving.py'],
+  'soak': ['soak.py'],
+  'kills': ['kills.py'],
+  'lattice_transform': ['lattice_transform.py'],
 }
 flags.DEFINE_list('only', None, f'Which, of {", ".join(BENCHMARKS)}; default all.')
 flags.DEFINE_string('output_dir', 'runs/benchmarks', 'Folder for the JSON files.')

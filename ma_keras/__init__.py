@@ -8,6 +8,7 @@ from ma_keras import (
   objectives,
   potentials,
   samplers,
+  serving,
   symmetry,
   targets,
 )
@@ -33,6 +34,7 @@ __all__ = [
   'objectives',
   'potentials',
   'samplers',
+  'serving',
   'standard_normal_flow',
   'symmetry',
   'targets',
