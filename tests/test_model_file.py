@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import data, model_file, potentials
+from ma_keras import data, model_file, potentials, seeds, symmetry
 from tests.potentials import cases
 
 BASIS = potentials.TimeBasis(0.6, 2)
@@ -30,6 +30,17 @@ POTENTIALS = {
   'quadratic': lambda: potentials.Quadratic(np.eye(4)),
   'lattice': lambda: potentials.Sum(
     [potentials.Lattice(2, 3, BASIS), potentials.SpectralQuadratic(2, BASIS)]
+  ),
+  'average': lambda: symmetry.GroupAverage(
+    potentials.OneHiddenLayer(4, 3), symmetry.inversion(4) * symmetry.dihedral(2)
+  ),
+  'one element': lambda: symmetry.OneElementPerInterval(
+    symmetry.OneElementPerInterval(
+      potentials.OneHiddenLayer(4, 3), symmetry.dihedral(2), 0.2, seed=3
+    ),
+    symmetry.translations(2),
+    0.2,
+    seed=5,
   ),
 }
 X = np.random.default_rng(0).uniform(1, 255, (5, 2, 2, 1)).astype(np.float32)
@@ -64,6 +75,18 @@ def test_preprocessing_and_image_shape_come_back(tmp_path, preprocessing):
   found = ma_keras.load(tmp_path / 'model.npz')
   assert found.flow().sample(2, seed=1).shape == (2, 2, 2, 1)
   np.testing.assert_array_equal(found.flow().log_prob(X), made.flow().log_prob(X))
+
+
+def test_draws_named_by_a_tensor_come_back(tmp_path):
+  made = model('one element')
+  made = model_file.Model(made.bijector.with_seed(tf.constant([7, 11])))
+  model_file.save(tmp_path / 'model.npz', made)
+  y = tf.cast(cases.points(6), tf.float32)
+  found = model_file.load(tmp_path / 'model.npz').flow().log_prob(y)
+  np.testing.assert_array_equal(found, made.flow().log_prob(y))
+  per_sample = seeds.PerSample(1, tf.range(2), 2)
+  with pytest.raises(NotImplementedError, match='every sample'):
+    model_file.save(tmp_path / 'other.npz', model_file.Model(made.bijector.with_seed(per_sample)))
 
 
 def test_a_potential_of_ones_own_is_refused(tmp_path):

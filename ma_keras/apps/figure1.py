@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import flags
 
 import ma_keras
 from ma_keras import plotting
+from ma_keras.apps import process
 from ma_keras.apps.exit_code import ExitCode, end
 
 FLAGS = flags.FLAGS
@@ -47,8 +48,7 @@ def deviation_from_appendix_a(path: ma_keras.Trajectory, density: np.ndarray) ->
 
 def main(argv: list[str]) -> None:
   """Draws the figure."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
+  process.begin(argv)
   path, density = flow_fluid(np.linspace(-3.5, 3.5, 201))
   parcels, _ = flow_fluid(np.linspace(-2, 2, NUM_PARCELS))
   curves = list(zip(path.states.numpy()[..., 0], density))

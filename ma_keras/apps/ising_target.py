@@ -34,6 +34,8 @@ def build() -> targets.Target:
   """What --target says."""
   if FLAGS.couplings_file and FLAGS.target != 'couplings':
     raise ValueError(f'`--couplings_file` needs --target=couplings, got --target={FLAGS.target}.')
+  if FLAGS.target == 'couplings' and not FLAGS.couplings_file:
+    raise ValueError('`--target=couplings` needs --couplings_file=K.npy, a symmetric matrix.')
   if FLAGS.target == 'couplings':
     return targets.CoupledSpins(read_couplings())
   if FLAGS.target == 'phi4':
@@ -74,7 +76,7 @@ def pictures(configurations: np.ndarray) -> np.ndarray:
 def read_couplings() -> np.ndarray:
   """The matrix of --couplings_file; raises ValueError if there is none."""
   try:
-    return np.load(FLAGS.couplings_file or '', allow_pickle=False)
+    return np.load(FLAGS.couplings_file, allow_pickle=False)
   except (OSError, ValueError, EOFError) as error:
     raise ValueError(
       f'`--couplings_file` {FLAGS.couplings_file} is no .npy of a matrix ({error}): write one with '

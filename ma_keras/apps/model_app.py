@@ -6,10 +6,11 @@ import pathlib
 from collections.abc import Callable
 
 import tensorflow as tf
-from absl import app, flags, logging
+from absl import flags
 
 import ma_keras
 from ma_keras import model_file, pretrained
+from ma_keras.apps import process
 from ma_keras.apps.exit_code import ExitCode, end
 
 FLAGS = flags.FLAGS
@@ -46,10 +47,7 @@ def at_depth(model: model_file.Model) -> model_file.Model:
 
 def main(argv: list[str], work: Callable[[], None]) -> None:
   """Does the work; what goes wrong, in one line."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
-  tf.get_logger().setLevel('ERROR')
-  logging.set_verbosity(logging.WARNING)
+  process.begin(argv)
   try:
     work()
   except ValueError as error:

@@ -5,9 +5,10 @@ ma-keras serve --saved_model=digits/1 --name=digits --port=8501
 
 from __future__ import annotations
 
-from absl import app, flags
+from absl import flags
 
 from ma_keras import serving
+from ma_keras.apps import process
 from ma_keras.apps.exit_code import ExitCode, end
 
 FLAGS = flags.FLAGS
@@ -19,11 +20,10 @@ flags.DEFINE_integer('port', 8501, 'Port; 0 picks a free one.', lower_bound=0, u
 
 def main(argv: list[str]) -> None:
   """Serves until interrupted."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
+  process.begin(argv)
   try:
     serving.serve(FLAGS.saved_model, FLAGS.name, FLAGS.host, FLAGS.port)
   except ValueError as error:
     end(ExitCode.USAGE, error)
   except OSError as error:
-    end(ExitCode.NO_ROOM, f'`--port` {FLAGS.port} at {FLAGS.host!r} cannot be had: {error}.')
+    end(ExitCode.NO_ROOM, error)

@@ -89,20 +89,25 @@ class RunDirectory:
     """
     try:
       self.root.mkdir(parents=True, exist_ok=True)
+      self._check_model(flags, fixed)
+      write_atomically(self.flagfile, '\n'.join(flags.values()) + '\n')
     except OSError as error:
       raise ValueError(
-        f'`--run_dir` {self.root} cannot be made ({error.strerror}): choose another.'
+        f'`--run_dir` {self.root} cannot be written to ({error.strerror}): choose another.'
       ) from error
+
+  def _check_model(self, flags: dict[str, str], fixed: tuple[str, ...]) -> None:
     if self.flagfile.exists():
-      before = set(self.flagfile.read_text().splitlines())
+      before = self.flagfile.read_text().splitlines()
       lines = [flags[name] for name in fixed if name in flags]
       changed = [line for line in lines if line not in before]
+      gone = [line for line in before if _name(line) in fixed and _name(line) not in flags]
+      changed += [f'{line} (not given now)' for line in gone]
       if changed:
         raise ValueError(
           f'`--run_dir` {self.root} holds a run of another model; changed: '
           f'{" ".join(changed)}. Choose another --run_dir, or use the flags of {self.flagfile}.'
         )
-    write_atomically(self.flagfile, '\n'.join(flags.values()) + '\n')
 
   def write_summary(self, summary: dict[str, Any]) -> None:
     """Writes the result as JSON."""
@@ -124,6 +129,11 @@ class RunDirectory:
     """Epoch to samples, in order."""
     files = sorted(self.snapshots.glob('epoch_*.npy'))
     return {int(file.stem.removeprefix('epoch_')): np.load(file) for file in files}
+
+
+def _name(line: str) -> str:
+  """'side' of --side=8; switches have a value always, and never go."""
+  return line.split('=')[0].removeprefix('--')
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:

@@ -46,7 +46,6 @@ def test_a_fixed_flag_that_appears_is_met(values):
       run.prepare(lines({'start_from': values}), ('start_from',))
 
 
-@pytest.mark.xfail(strict=True, reason='A flag that is not given has no line to be compared.')
 def test_a_fixed_flag_that_disappears_is_met(tmp_path):
   """--dataset_file=mine.npy, and then the same command without it: another data set."""
   run = training.RunDirectory(tmp_path)
