@@ -1,7 +1,8 @@
 """`ma-keras COMMAND [--flags]`: every app behind one console entry.
 
 Exit codes: 0 done; 1 a flag, a file or the data are wrong; 3 training stopped, or its result is in
-doubt; 4 no room or no access; 128 + n died of signal n. `ma-keras COMMAND --help` lists flags.
+doubt; 4 no room, no access, or another process of the cluster is gone; 128 + n died of signal n.
+`ma-keras COMMAND --help` lists the flags of a command.
 """
 
 from __future__ import annotations

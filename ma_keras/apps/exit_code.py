@@ -14,7 +14,7 @@ class ExitCode(enum.IntEnum):
   DONE = 0
   USAGE = 1  # A flag, a file or the data are wrong: nothing was done. absl's own is 1, too.
   STOPPED = 3  # Training diverged or cheated, or the result is in doubt: the line says what to do.
-  NO_ROOM = 4  # Disk or memory are full, or access was lost: the same command goes on.
+  NO_ROOM = 4  # Disk, memory, access or another process are lost: the same command goes on.
 
 
 def end(code: ExitCode, message: object) -> NoReturn:

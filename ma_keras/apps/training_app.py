@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 import tf_keras
-from absl import app, flags, logging
+from absl import flags
 
 import ma_keras
 from ma_keras import training
+from ma_keras.apps import process
 from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.training import flags as training_flags
 from ma_keras.training import parameter_server
@@ -91,12 +92,9 @@ def main(argv: list[str], experiment: ModuleType, directory: str) -> None:
 
 def begin(argv: list[str]) -> None:
   """What every process does first; `argv` is what absl left of the command line."""
-  if len(argv) > 1:
-    raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
+  process.begin(argv)
   if FLAGS.deterministic:
     training.determinism.enable(FLAGS.seed)
-  tf.get_logger().setLevel('ERROR')  # Checkpoints announce every shard they write,
-  logging.set_verbosity(logging.WARNING)  # some of them through absl.
 
 
 def carry_out(run: training.RunDirectory, experiment: ModuleType) -> None:
@@ -117,6 +115,12 @@ def carry_out(run: training.RunDirectory, experiment: ModuleType) -> None:
     experiment.work(run, *made)
   except training.TrainingStopped as error:
     end(ExitCode.STOPPED, error)
+  except (tf.errors.UnavailableError, tf.errors.AbortedError):
+    end(
+      ExitCode.NO_ROOM,
+      'another process of the cluster is gone: start all of them again with the commands they had, '
+      'and they go on from the last checkpoint.',
+    )
   except (OSError, tf.errors.ResourceExhaustedError) as error:
     end(
       ExitCode.NO_ROOM,

@@ -22,10 +22,17 @@ flags.DEFINE_enum(
   'strategy',
   'one_device',
   strategy.STRATEGIES,
-  'Devices to train on: one_device, mirrored (all GPUs here), multi_worker (TF_CONFIG), tpu.',
+  'Devices to train on: one_device, mirrored (all GPUs here), multi_worker or parameter_server '
+  '(TF_CONFIG), tpu. See docs/distribution.md.',
 )
 flags.DEFINE_string('tpu', '', 'TPU address, for --strategy=tpu.')
 flags.DEFINE_bool('jit_compile', False, 'Compile the training step with XLA (TPUs always do).')
+flags.DEFINE_integer(
+  'steps_per_execution',
+  1,
+  'Training steps between two looks at callbacks; more where a step is short, as on TPUs.',
+  lower_bound=1,
+)
 
 flags.DEFINE_integer('num_steps', 50, 'Integration steps d.', lower_bound=1)
 flags.DEFINE_float('step_size', 0.1, 'Step size epsilon; T = d * epsilon.', lower_bound=1e-12)
@@ -60,3 +67,11 @@ flags.DEFINE_float(
   'gradient_clip', 10.0, 'Largest global norm of the gradient; 0 leaves it alone.', lower_bound=0.0
 )
 flags.DEFINE_integer('eval_batch_size', 64, 'Samples measured at once.', lower_bound=1)
+
+
+@flags.multi_flags_validator(
+  ['strategy', 'deterministic'],
+  message='parameter servers are asynchronous: leave --deterministic, or --strategy=multi_worker.',
+)
+def _can_be_deterministic(values: dict[str, object]) -> bool:
+  return not (values['deterministic'] and values['strategy'] == 'parameter_server')

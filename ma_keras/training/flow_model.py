@@ -19,9 +19,15 @@ class FlowModel(tf_keras.Model):
   batch. So N replicas train exactly as one with the same global batch, and a resumed run
   continues the interrupted one. Subclasses define `train_step`.
 
+  Workers of parameter servers (`training.parameter_server`) take steps of B samples each, when they
+  are ready: two of them may read the same k. Worker w numbers its samples w B .. (w + 1) B - 1,
+  and block w draws from (seed, k, w). No worker reads the same k twice, since its own step has
+  raised it; so no draws are ever repeated. Which k a worker meets is a matter of time: such runs
+  are not deterministic, and a resumed one is another run.
+
   Attributes:
     bijector: The flow that is trained.
-    batch_size: B, over all replicas.
+    batch_size: B, over all replicas; with parameter servers, of one worker.
     seed: Non-negative integer; with the step it names every random number of training.
     stiffness_weight: Weight of the solver's stiffness.
     refinements: How often the steps were halved so far (`training.Refinement`), int64 variable.
@@ -71,10 +77,15 @@ class FlowModel(tf_keras.Model):
   def per_sample_seeds(
     self, numbers: tf.Tensor, salt: str
   ) -> tuple[seeds.PerSample, seeds.PerSample]:
-    """Two seeds of the present step for these samples of the global batch, int64 [b]."""
+    """Two seeds of the present step for these samples, int64 [b], of one block of B."""
     step = seeds.stateless(self.seed, salt=salt)
     step = seeds.fold_in(step, tf.cast(self.optimizer.iterations, tf.int32))
+    # The sum of one number, or of none where a replica has no share. Block 0 is all there is, but
+    # for parameter servers.
+    block = tf.cast(tf.reduce_sum(numbers[:1]) // self.batch_size, tf.int32)
+    step = tf.where(block > 0, seeds.fold_in(step, block), step)
     first, second = seeds.split(step, 2, salt='train_step')
+    numbers = numbers % self.batch_size
     return (
       seeds.PerSample(first, numbers, self.batch_size),
       seeds.PerSample(second, numbers, self.batch_size),

@@ -83,7 +83,10 @@ class VariationalFreeEnergy(FlowModel):
       # Summed over replicas by the optimizer: together the mean over the global batch.
       loss = tf.reduce_sum(free_energies + penalties) / self.batch_size
     self.descend(tape, loss)
-    return self._updated_metrics(free_energies)
+    per_site = tf.cast(free_energies, tf.float64) / self.target.event_size
+    self._free_energy.update_state(per_site)
+    self._square.update_state(tf.square(per_site))
+    return self.get_metrics_result()
 
   def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
@@ -104,10 +107,8 @@ class VariationalFreeEnergy(FlowModel):
       penalties -= (1.0 - beta) * energies
     return log_prob + energies, penalties
 
-  def _updated_metrics(self, free_energies: tf.Tensor) -> dict[str, tf.Tensor]:
-    per_site = tf.cast(free_energies, tf.float64) / self.target.event_size
-    self._free_energy.update_state(per_site)
-    self._square.update_state(tf.square(per_site))
+  def get_metrics_result(self) -> dict[str, tf.Tensor]:
+    """F/N and the spread of its terms; Keras asks for them at the end of an epoch as well."""
     mean = self._free_energy.result()
     spread = tf.sqrt(tf.maximum(self._square.result() - tf.square(mean), 0.0))
     return {'free_energy_per_site': mean, 'spread_per_site': spread}
