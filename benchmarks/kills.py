@@ -37,6 +37,7 @@ flags.DEFINE_string('output', None, 'JSON file for the results.')
 RUN = [
   *('--side=4', '--potential=hidden_layer', '--hidden_units=32', '--num_steps=8'),
   *('--batch_size=64', '--steps_per_epoch=50', '--eval_samples=256', '--deterministic'),
+  '--nosaved_model',
 ]
 
 

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
   shape = (FLAGS.points, FLAGS.event_size)
   points = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-  stream = iter(data.batches(points, FLAGS.batch_size, 0, lambda: 0))
+  stream = iter(data.batches(points, FLAGS.batch_size, 0))
   next(stream)
   start = time.perf_counter()
   for _ in range(FLAGS.batches):

@@ -9,8 +9,10 @@ line: the test likelihood of the weights that were best on validation data, with
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from ma_keras.training import parameter_server
 from ma_keras.training import strategy as strategies
 
 FLAGS = flags.FLAGS
+Stream = Callable[[int], Any]
 flags.adopt_module_key_flags(training_app)
 flags.adopt_module_key_flags(density_data)
 flags.adopt_module_key_flags(density_potential)
@@ -65,7 +68,7 @@ def steps_per_epoch(points: data.Dataset) -> int:
 
 def set_up(
   run: training.RunDirectory, flag_lines: dict[str, str]
-) -> tuple[tf.distribute.Strategy, data.Dataset, training.MaximumLikelihood, Any]:
+) -> tuple[tf.distribute.Strategy, data.Dataset, training.MaximumLikelihood, Stream]:
   """Everything that can fail for a flag's sake, before any work is done."""
   strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
   strategies.check_compiled(strategy, FLAGS.strategy, FLAGS.jit_compile)
@@ -73,18 +76,18 @@ def set_up(
   with strategy.scope():
     model = build_model(points)
   stream = training_stream(points, model)
+  stream(0)  # Fewer points than a batch are met here.
   if strategies.is_chief(strategy):
     run.prepare(flag_lines, MODEL_FLAGS)
   return strategy, points, model, stream
 
 
-def training_stream(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
-  """Batches without end; with parameter servers every worker makes its own."""
+def training_stream(points: data.Dataset, model: training.MaximumLikelihood) -> Stream:
+  """k -> batches from number k on; with parameter servers every worker makes its own, from any."""
   if parameter_server.is_asynchronous(model.distribute_strategy):
-    return parameter_server.for_workers(lambda worker: worker_batches(points.train, worker))
-  return data.batches(
-    points.train, FLAGS.batch_size, FLAGS.seed, lambda: model.optimizer.iterations.numpy()
-  )
+    workers = parameter_server.for_workers(lambda worker: worker_batches(points.train, worker))
+    return lambda _: workers
+  return functools.partial(data.batches, points.train, FLAGS.batch_size, FLAGS.seed)
 
 
 def worker_batches(x: np.ndarray, worker: tf.Tensor) -> tf.data.Dataset:
@@ -111,7 +114,7 @@ def validation_batches(points: data.Dataset) -> tf.data.Dataset:
 
 def train(
   points: data.Dataset,
-  stream: Any,
+  stream: Stream,
   model: training.MaximumLikelihood,
   run: training.RunDirectory,
   chief: bool,
@@ -193,7 +196,8 @@ def report(
   shape = points.event_shape if points.is_image else None
   trained = ma_keras.model_file.Model(model.bijector, model.preprocessing, shape, kept)
   ma_keras.model_file.save(run.model, trained)
-  export.save(trained.flow(), run.saved_model, trained.latent_flow())
+  if FLAGS.saved_model:
+    export.save(trained.flow(), run.saved_model, trained.latent_flow())
   run.write_summary(kept)
   draw_figures(points, model, run)
   print(result)
@@ -230,7 +234,7 @@ def work(
   strategy: tf.distribute.Strategy,
   points: data.Dataset,
   model: training.MaximumLikelihood,
-  stream: Any,
+  stream: Stream,
 ) -> None:
   """Trains, measures and reports."""
   chief = strategies.is_chief(strategy)

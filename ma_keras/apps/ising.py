@@ -119,7 +119,7 @@ def train(
   stream = training_stream(model)
   guard = training.BoundGuard(exact, FLAGS.batch_size * FLAGS.steps_per_epoch)
   callbacks = [guard, *refinement(model), *logs]
-  training_app.fit(model, stream, FLAGS.steps_per_epoch, run, callbacks)
+  training_app.fit(model, lambda _: stream, FLAGS.steps_per_epoch, run, callbacks)
 
 
 def refinement(model: training.VariationalFreeEnergy) -> list[training.Refinement]:
@@ -148,7 +148,8 @@ def report(
   )
   result = training.summarise(draws, exact)
   tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
-  export.save(model.flow(FLAGS.seed), run.saved_model)
+  if FLAGS.saved_model:
+    export.save(model.flow(FLAGS.seed), run.saved_model)
   found = dataclasses.asdict(result)
   notes = {**{name: FLAGS[name].value for name in ising_target.TARGET_FLAGS}, **found}
   ma_keras.model_file.save(run.model, ma_keras.model_file.Model(model.bijector, notes=notes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -50,13 +51,13 @@ def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:
 
 def fit(
   model: training.FlowModel,
-  stream: Any,
+  stream: Callable[[int], Any],
   steps_per_epoch: int,
   run: training.RunDirectory,
   callbacks: list[tf_keras.callbacks.Callback],
   validation: tf.data.Dataset | None = None,
 ) -> None:
-  """Trains from wherever the run directory's last backup stands.
+  """Trains from wherever the run directory's last backup stands, on stream(steps behind it).
 
   Guards come first among the callbacks, and the backup last: what a guard stops is not saved.
   """
@@ -65,9 +66,10 @@ def fit(
   if parameter_server.is_asynchronous(model.distribute_strategy):
     first = [parameter_server.Validation(validation)] if validation else []
     callbacks, validation = [parameter_server.AtEpochs([*first, *callbacks])], None
+  epoch = backup.restore()
   model.fit(
-    stream,
-    initial_epoch=backup.restore(),
+    stream(int(model.optimizer.iterations.numpy())),
+    initial_epoch=epoch,
     epochs=FLAGS.epochs,
     steps_per_epoch=steps_per_epoch,
     validation_data=validation,

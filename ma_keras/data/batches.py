@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 
-def batches(
-  points: np.ndarray, batch_size: int, seed: int, step: Callable[[], int]
-) -> tf.data.Dataset:
+def batches(points: np.ndarray, batch_size: int, seed: int, first: int = 0) -> tf.data.Dataset:
   """Batch k, k+1, ... without end: numbers 0..B-1 and points, in another order every epoch.
 
-  An epoch is n // B batches; its order is a permutation that depends on (seed, epoch) alone. The
-  first batch is that of `step()` at the time of the first request, which a model restored from a
-  checkpoint answers with its optimizer's count: the run goes on where it stood.
+  An epoch is n // B batches; its order is a permutation that depends on (seed, epoch) alone. A run
+  that was resumed goes on where it stood if k is its optimizer's count. (A number, and nothing to
+  be asked at the first request: by then the first step, which runs beside, may have raised it.)
 
   Args:
     points: Shape [n, N].
     batch_size: B, over all replicas.
     seed: Non-negative integer.
-    step: Number of the batch to begin with.
+    first: k, number of the batch to begin with.
 
   Returns:
     A `tf.data.Dataset` of (int64 [B], [B, N]).
@@ -50,10 +47,6 @@ def batches(
     x = tf.numpy_function(drawn, [number], tf.as_dtype(points.dtype))
     return numbers, tf.ensure_shape(x, [batch_size, points.shape[1]])
 
-  def from_here(_: tf.Tensor) -> tf.data.Dataset:
-    first = tf.numpy_function(lambda: np.int64(step()), [], tf.int64)
-    return tf.data.Dataset.range(first, tf.int64.max)
-
   # Not from_generator: its op (TF 2.21) makes malloc return memory after every use, of whoever in
   # the process, and training by XLA takes half as long again for page faults.
-  return tf.data.Dataset.range(1).flat_map(from_here).map(batch).prefetch(8)
+  return tf.data.Dataset.range(first, tf.int64.max).map(batch).prefetch(8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -143,12 +144,11 @@ class LocallyConnected(Potential):
     shifts = self._shifts()
     grids = tf.split(tf.reshape(of_patches, [rows, columns, -1, size]), len(shifts), axis=-1)
     down, across = height // s - rows, width // s - columns
-    blocks = tf.add_n(
-      [
-        tf.pad(grid, [[i, down - i], [j, across - j], [0, 0], [0, 0]])
-        for grid, (i, j) in zip(grids, shifts)
-      ]
-    )
+    padded = [
+      tf.pad(grid, [[i, down - i], [j, across - j], [0, 0], [0, 0]])
+      for grid, (i, j) in zip(grids, shifts)
+    ]
+    blocks = functools.reduce(tf.add, padded)  # Not add_n, whose order of terms varies.
     blocks = tf.reshape(blocks, [height // s, width // s, -1, s, s, channels])
     return tf.reshape(tf.transpose(blocks, [2, 0, 3, 1, 4, 5]), shape)
 

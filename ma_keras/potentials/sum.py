@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,7 +47,7 @@ class Sum(Potential):
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    return tf.add_n([term(t, x) for term in self.terms])
+    return _added([term(t, x) for term in self.terms])
 
   def with_seed(self, seed: seeds.Seed) -> Sum:
     """The sum of the reseeded terms, each with draws of its own."""
@@ -80,12 +81,17 @@ class Sum(Potential):
     return layers[widest]._replace(rest=Sum(others)) if others else layers[widest]
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    return tf.add_n([term.gradient(t, x) for term in self.terms])
+    return _added([term.gradient(t, x) for term in self.terms])
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     pairs = [term.gradient_and_laplacian(t, x) for term in self.terms]
     velocities, laplacians = zip(*pairs)
-    return tf.add_n(velocities), tf.add_n(laplacians)
+    return _added(velocities), _added(laplacians)
+
+
+def _added(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+  """Not tf.add_n, which adds in the order in which buffers become free: see `determinism`."""
+  return functools.reduce(tf.add, parts)
 
 
 def _is_self_contained(term: Potential) -> bool:

@@ -11,8 +11,9 @@ def enable(seed: int) -> None:
 
   TensorFlow adds up three or more terms in the order in which their buffers become free, and so,
   with operations running side by side, in an order that varies. One operation at a time takes
-  that freedom away; the threads within an operation stay. Op determinism does the same for GPU
-  kernels.
+  most of that freedom away; the threads within an operation stay. Data arrive when they will,
+  and so the optimiser must not make such sums out of those of two terms. Op determinism does the
+  same for GPU kernels.
 
   Args:
     seed: Of TensorFlow's global generators, which nothing here draws from.
@@ -23,3 +24,4 @@ def enable(seed: int) -> None:
   tf.config.threading.set_inter_op_parallelism_threads(1)
   tf_keras.utils.set_random_seed(seed)
   tf.config.experimental.enable_op_determinism()
+  tf.config.optimizer.set_experimental_options({'arithmetic_optimization': False})

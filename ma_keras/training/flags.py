@@ -26,6 +26,9 @@ flags.DEFINE_enum(
   '(TF_CONFIG), tpu. See docs/distribution.md.',
 )
 flags.DEFINE_string('tpu', '', 'TPU address, for --strategy=tpu.')
+flags.DEFINE_bool(
+  'saved_model', True, 'Export the trained flow at the end; `ma-keras export` can do it later.'
+)
 flags.DEFINE_bool('jit_compile', False, 'Compile the training step with XLA (TPUs always do).')
 flags.DEFINE_integer(
   'steps_per_execution',

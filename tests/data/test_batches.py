@@ -11,7 +11,7 @@ POINTS = np.arange(20, dtype=np.float32)[:, np.newaxis]
 
 
 def stream(count, first=0, seed=0, batch_size=5):
-  made = data.batches(POINTS, batch_size, seed, lambda: first)
+  made = data.batches(POINTS, batch_size, seed, first)
   return [(n.numpy(), x.numpy()) for n, x in itertools.islice(made, count)]
 
 
@@ -38,7 +38,7 @@ def test_the_seed_names_the_order():
 
 
 def test_what_does_not_fill_a_batch_waits_for_another_epoch():
-  made = data.batches(POINTS, 6, 0, lambda: 0)
+  made = data.batches(POINTS, 6, 0)
   epoch = np.concatenate([x.numpy().ravel() for _, x in itertools.islice(made, 3)])
   assert len(set(epoch)) == 18
 
@@ -47,9 +47,9 @@ def test_batches_larger_than_the_data_are_refused():
   with pytest.raises(
     ValueError, match='`batch_size` must be at most the number of training points'
   ):
-    data.batches(POINTS, 21, 0, lambda: 0)
+    data.batches(POINTS, 21, 0)
 
 
 def test_no_batch_is_empty():
   with pytest.raises(ValueError, match='and positive, got 0'):
-    data.batches(POINTS, 0, 0, lambda: 0)
+    data.batches(POINTS, 0, 0)

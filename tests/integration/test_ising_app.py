@@ -17,7 +17,7 @@ APP = apps.command('ising_main.py')
 run = functools.partial(apps.run, 'ising_main.py')
 TINY = [
   *('--side=2', '--hidden_units=8', '--num_steps=4', '--batch_size=16', '--epochs=3'),
-  *('--steps_per_epoch=10', '--eval_samples=128', '--deterministic'),
+  *('--steps_per_epoch=10', '--eval_samples=128', '--deterministic', '--nosaved_model'),
 ]
 
 
@@ -30,7 +30,7 @@ def checkpoint_bytes(path):
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
   path = tmp_path_factory.mktemp('ising')
-  return path, run(*TINY, f'--run_dir={path}')
+  return path, run(*TINY, '--saved_model', f'--run_dir={path}')
 
 
 def test_l4_ends_with_an_honest_free_energy(tmp_path):
@@ -42,6 +42,7 @@ def test_l4_ends_with_an_honest_free_energy(tmp_path):
     *('--side=4', '--potential=lattice', '--channels=6', '--basis_size=3', '--path_gradient'),
     *('--num_steps=12', '--step_size=0.08333333333333333', '--epochs=4', '--steps_per_epoch=100'),
     *('--learning_rate=0.005', '--eval_samples=10000', '--eval_batch_size=1000', '--jit_compile'),
+    '--nosaved_model',
   ]
   done = run(*flags, f'--run_dir={tmp_path}')
   assert done.returncode == 0, done.stderr

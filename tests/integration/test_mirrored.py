@@ -1,8 +1,5 @@
 """Two replicas, of one process or of two, train as one with the same global batch."""
 
-import json
-import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from tests import clusters
 from tests.integration import apps
 
 TRAIN = """
@@ -66,29 +64,9 @@ def test_two_replicas_equal_one(one, tmp_path):
   assert_equal(np.load(tmp_path / 'two.npz'), one)
 
 
-def start_workers(calls, **keywords):
-  """A process for each call, in one cluster on the loopback interface."""
-  sockets = [socket.socket() for _ in calls]
-  for opened in sockets:
-    opened.bind(('localhost', 0))
-  addresses = [f'localhost:{opened.getsockname()[1]}' for opened in sockets]
-  for opened in sockets:
-    opened.close()
-  workers = []
-  for index, call in enumerate(calls):
-    task = {'cluster': {'worker': addresses}, 'task': {'type': 'worker', 'index': index}}
-    environment = {**os.environ, 'TF_CONFIG': json.dumps(task)}
-    workers.append(subprocess.Popen(call, env=environment, **keywords))
-  return workers
-
-
 def test_two_workers_equal_one(one, tmp_path):
-  workers = start_workers([command('multi_worker', 2, tmp_path / f'{i}.npz') for i in range(2)])
-  try:
-    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
-  finally:
-    for worker in workers:
-      worker.kill()
+  calls = [('worker', command('multi_worker', 2, tmp_path / f'{i}.npz')) for i in range(2)]
+  assert clusters.wait(clusters.start(calls)) == [0, 0]
   for index in range(2):
     assert_equal(np.load(tmp_path / f'{index}.npz'), one)
 
@@ -97,11 +75,11 @@ def test_a_run_whose_worker_is_killed_ends_and_resumes(tmp_path):
   """Through the app: the other ends with exit code 4; all started again, the job is done."""
   flags = [
     *('--side=2', '--hidden_units=8', '--num_steps=3', '--batch_size=8', '--steps_per_epoch=5'),
-    *('--eval_samples=64', '--strategy=multi_worker', f'--run_dir={tmp_path}'),
+    *('--eval_samples=64', '--strategy=multi_worker', '--nosaved_model', f'--run_dir={tmp_path}'),
   ]
   call = apps.command('ising_main.py', *flags)
   errors = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.PIPE, 'text': True}
-  workers = start_workers([[*call, '--epochs=100000']] * 2, **errors)
+  workers = clusters.start([('worker', [*call, '--epochs=100000'])] * 2, **errors)
   try:
     deadline = time.monotonic() + 200
     while not list(tmp_path.glob('backup/chief/*.index')) and time.monotonic() < deadline:
@@ -113,6 +91,6 @@ def test_a_run_whose_worker_is_killed_ends_and_resumes(tmp_path):
       worker.kill()
   assert workers[0].returncode == 4 and 'another process of the cluster is gone' in said
   saved = max(int(file.stem.split('-')[1]) for file in tmp_path.glob('backup/chief/*.index'))
-  workers = start_workers([[*call, f'--epochs={saved + 1}']] * 2, **errors)
-  assert [worker.wait(timeout=200) for worker in workers] == [0, 0]
+  workers = clusters.start([('worker', [*call, f'--epochs={saved + 1}'])] * 2)
+  assert clusters.wait(workers) == [0, 0]
   assert (tmp_path / 'summary.json').exists()

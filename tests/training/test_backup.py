@@ -1,11 +1,9 @@
 """However a process dies, the next one trains on as if nothing had been."""
 
-import json
 import os
 import pathlib
 import resource
 import signal
-import socket
 import subprocess
 import sys
 
@@ -17,6 +15,7 @@ import tf_keras
 import ma_keras
 from ma_keras import targets, training
 from ma_keras.training import strategy
+from tests import clusters
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EPOCHS, STEPS = 4, 3
@@ -277,20 +276,5 @@ def test_two_replicas_go_on(tmp_path):
 
 
 def test_two_workers_go_on_from_the_chiefs_checkpoint(tmp_path):
-  sockets = [socket.socket() for _ in range(2)]
-  for opened in sockets:
-    opened.bind(('localhost', 0))
-  addresses = [f'localhost:{opened.getsockname()[1]}' for opened in sockets]
-  for opened in sockets:
-    opened.close()
-  workers = []
-  for index in range(2):
-    task = {'cluster': {'worker': addresses}, 'task': {'type': 'worker', 'index': index}}
-    environment = {**os.environ, 'TF_CONFIG': json.dumps(task)}
-    call = [sys.executable, '-c', SCRIPT, 'multi_worker', str(tmp_path)]
-    workers.append(subprocess.Popen(call, env=environment, cwd=ROOT))
-  try:
-    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
-  finally:
-    for worker in workers:
-      worker.kill()
+  call = [sys.executable, '-c', SCRIPT, 'multi_worker', str(tmp_path)]
+  assert clusters.wait(clusters.start([('worker', call)] * 2, cwd=ROOT)) == [0, 0]

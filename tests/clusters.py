@@ -1,0 +1,40 @@
+"""Processes of one cluster, on the loopback interface."""
+
+import collections
+import contextlib
+import json
+import os
+import socket
+import subprocess
+
+
+def start(calls, **keywords):
+  """A process for each (task type, call), with TF_CONFIG; tasks of a type are numbered in order."""
+  cluster = collections.defaultdict(list)
+  for (job, _), address in zip(calls, free_addresses(len(calls))):
+    cluster[job].append(address)
+  numbers = collections.Counter()
+  processes = []
+  for job, call in calls:
+    task = {'cluster': cluster, 'task': {'type': job, 'index': numbers[job]}}
+    numbers[job] += 1
+    environment = {**os.environ, 'TF_CONFIG': json.dumps(task)}
+    processes.append(subprocess.Popen(call, env=environment, **keywords))
+  return processes
+
+
+def wait(processes, timeout=300):
+  """Their exit codes; none outlives the test."""
+  try:
+    return [process.wait(timeout=timeout) for process in processes]
+  finally:
+    for process in processes:
+      process.kill()
+
+
+def free_addresses(number):
+  with contextlib.ExitStack() as stack:
+    sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+    for opened in sockets:
+      opened.bind(('localhost', 0))
+    return [f'localhost:{opened.getsockname()[1]}' for opened in sockets]
