@@ -46,12 +46,14 @@ class StageLoop:
       h, enter, leave = self._step(i)
       y = enter(y)
       points: list[tf.Tensor] = []
+      factors: list[tf.Tensor] = []
       slopes: list[tf.Tensor] = []
       velocities: list[tf.Tensor] = []
       laplacians: list[tf.Tensor] = []  # Of the rest.
       for s, row in enumerate(self.motion.tableau.a):
         points.append(combine(y, h, row, velocities))
-        slopes.append(self._act.slope(self._product(points[-1], m) + k.c))
+        factors.append(self._low(points[-1]))
+        slopes.append(self._act.slope(self._product(factors[-1], m) + k.c))
         q = k.a[i, s] * slopes[-1]
         velocities.append(self._product(q, transposed) if self.tied else q)
         if rest is not None:
@@ -64,7 +66,7 @@ class StageLoop:
       total = total + tf.stack(laplacians) if laplacians else total
       increments, defects = self._tallied(h, velocities, total)
       if room:
-        found = Kept(tf.stack(points), tf.stack(slopes), *defects)
+        found = Kept(tf.stack(factors if rest is None else points), tf.stack(slopes), *defects)
         arrays = tf.nest.map_structure(lambda to, part: to.write(i - begin, part), arrays, found)
       return i + 1, leave(y), added(tallies, tuple(increments)), arrays
 
@@ -104,12 +106,14 @@ class StageLoop:
       dvs: dict[int, tf.Tensor] = {}
       dqs: dict[int, tf.Tensor] = {}
       dzs: dict[int, tf.Tensor] = {}
+      factors: dict[int, tf.Tensor] = {}
       dvariables = after.variables
       for s in reversed(range(len(self.motion.tableau.b))):
         dvs[s] = self._velocity_cotangent(s, h, dy, dpoints, now, dtallies)
         dqs[s] = self._product(dvs[s], m) if self.tied else dvs[s]
         dzs[s] = (a[s] * dqs[s] + dslopes[s]) * curvatures[s]
-        dpoints[s] = self._product(dzs[s], transposed)
+        factors[s] = self._low(dzs[s])
+        dpoints[s] = self._product(factors[s], transposed)
         if rest is not None:
           # Prepared within the tape: what depends on the variables alone has a derivative, too.
           at = lambda x, t=times[i, s]: rest.prepared().gradient_and_laplacian(t, x)  # noqa: E731
@@ -122,7 +126,7 @@ class StageLoop:
       dweights = tf.linalg.matvec(curvatures, dl, transpose_a=True)  # Weights: a n, [s, H].
       return Cotangents(
         leave(dy + sum(dpoints.values())),
-        after.m + self._kernel_cotangent(now, a, dzs, dvs),
+        after.m + self._kernel_cotangent(now, a, factors, dvs),
         after.c + sum(dzs.values()),
         after.a.write(i, da + k.n * dweights),
         after.n + tf.reduce_sum(a * dweights, axis=0),
@@ -164,10 +168,10 @@ class StageLoop:
   ) -> tf.Tensor:
     """sum_s Y_s' dz_s, from z = Y M, and sum_s dv_s' q_s, from v = q M': one product."""
     stages = sorted(dzs)
-    left, right = [_rows(now.points)], [dzs[s] for s in stages]
+    left, right = [self._low(_rows(now.points))], [dzs[s] for s in stages]
     if self.tied:
-      left += [dvs[s] for s in stages]
-      right += [_rows(a[:, tf.newaxis] * now.slopes)]
+      left += [self._low(dvs[s]) for s in stages]
+      right += [self._low(_rows(a[:, tf.newaxis] * now.slopes))]
     return self._product(tf.concat(left, 0), tf.concat(right, 0), transpose_a=True)
 
   def _low(self, m: tf.Tensor) -> tf.Tensor:
@@ -176,7 +180,9 @@ class StageLoop:
 
   def _product(self, x: tf.Tensor, m: tf.Tensor, transpose_a: bool = False) -> tf.Tensor:
     """x m, or x' m: factors in the dtype of the products, result in that of x."""
-    return tf.cast(tf.matmul(self._low(x), self._low(m), transpose_a=transpose_a), x.dtype)
+    return tf.cast(
+      tf.matmul(self._low(x), self._low(m), transpose_a=transpose_a), self.units.kernel.dtype
+    )
 
   def _tallied(
     self, h: tf.Tensor, velocities: list[tf.Tensor], laplacians: tf.Tensor
@@ -198,7 +204,10 @@ class StageLoop:
     s, rows, batch = len(self.motion.tableau.b), len(self.motion.tableau.defects), y.shape[0]
     shapes = [[s, *y.shape], [s, batch, m.shape[1]], [rows, *y.shape], [rows, batch]]
     kept = shapes if self.motion.stiffness else shapes[:2]
-    return Kept(*(tf.TensorArray(y.dtype, room, element_shape=shape) for shape in kept))
+    dtypes = [self._low(y[:0]).dtype if self.units.rest is None else y.dtype] + 3 * [y.dtype]
+    return Kept(
+      *(tf.TensorArray(t, room, element_shape=shape) for t, shape in zip(dtypes, kept))
+    )
 
   def _step(self, i: tf.Tensor) -> tuple[tf.Tensor, Turn, Turn]:
     """h of step i, negative on the way back; into the step's frame, and back."""
