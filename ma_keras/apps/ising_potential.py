@@ -58,6 +58,7 @@ def build_hidden_layer(target: targets.Target) -> potentials.Potential:
     FLAGS.hidden_units,
     activation=FLAGS.activation,
     use_bias=FLAGS.activation != 'log_cosh',
+    dtype=target.dtype,
     seed=FLAGS.seed,
   )
   if FLAGS.start == 'gaussian':
@@ -99,12 +100,12 @@ def build_lattice(target: targets.Target) -> potentials.Potential:
   time = FLAGS.num_steps * FLAGS.step_size
   basis = potentials.TimeBasis(time, FLAGS.basis_size) if FLAGS.basis_size > 1 else None
   terms: list[potentials.Potential] = [
-    potentials.Lattice(FLAGS.side, FLAGS.channels, basis, seed=FLAGS.seed)
+    potentials.Lattice(FLAGS.side, FLAGS.channels, basis, dtype=target.dtype, seed=FLAGS.seed)
   ]
   if FLAGS.second_layer:
     sizes = (FLAGS.side, FLAGS.channels, FLAGS.second_layer)
-    terms.append(potentials.DeepLattice(*sizes, basis, seed=FLAGS.seed))
-  quadratic = potentials.SpectralQuadratic(FLAGS.side, basis)
+    terms.append(potentials.DeepLattice(*sizes, basis, dtype=target.dtype, seed=FLAGS.seed))
+  quadratic = potentials.SpectralQuadratic(FLAGS.side, basis, dtype=target.dtype)
   if isinstance(target, targets.CoupledSpins):
     quadratic.start_gaussian(target.covariance, time)
   terms.append(quadratic)

@@ -25,8 +25,13 @@ flags.DEFINE_string(
 flags.DEFINE_float('mass_squared', -4.0, 'm^2 of phi^4; negative for the double well.')
 flags.DEFINE_float('quartic', 8.0, 'lambda of phi^4.', lower_bound=0.0)
 
+flags.DEFINE_enum(
+  'dtype', 'float32', ('float32', 'float64'), 'Precision of fields, energies and weights.'
+)
+
 TARGET_FLAGS = (
   *('target', 'side', 'coupling', 'boundary', 'couplings_file', 'mass_squared', 'quartic'),
+  'dtype',
 )
 
 
@@ -37,10 +42,10 @@ def build() -> targets.Target:
   if FLAGS.target == 'couplings' and not FLAGS.couplings_file:
     raise ValueError('`--target=couplings` needs --couplings_file=K.npy, a symmetric matrix.')
   if FLAGS.target == 'couplings':
-    return targets.CoupledSpins(read_couplings())
+    return targets.CoupledSpins(read_couplings(), FLAGS.dtype)
   if FLAGS.target == 'phi4':
-    return targets.Phi4(FLAGS.side, FLAGS.mass_squared, FLAGS.quartic, FLAGS.boundary)
-  return targets.Ising(FLAGS.side, FLAGS.coupling, FLAGS.boundary)
+    return targets.Phi4(FLAGS.side, FLAGS.mass_squared, FLAGS.quartic, FLAGS.boundary, FLAGS.dtype)
+  return targets.Ising(FLAGS.side, FLAGS.coupling, FLAGS.boundary, FLAGS.dtype)
 
 
 def name() -> str:

@@ -36,6 +36,11 @@ def build_bijector(potential: ma_keras.potentials.Potential) -> ma_keras.MongeAm
   )
 
 
+def at_default(name: str) -> bool:
+  """Whether the flag has its default value, given or not."""
+  return FLAGS[name].value == FLAGS[name].default
+
+
 def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:
   """The model with its optimiser, ready for a checkpoint; call within the strategy's scope."""
   total_steps = FLAGS.epochs * steps_per_epoch

@@ -205,9 +205,7 @@ class StageLoop:
     shapes = [[s, *y.shape], [s, batch, m.shape[1]], [rows, *y.shape], [rows, batch]]
     kept = shapes if self.motion.stiffness else shapes[:2]
     dtypes = [self._low(y[:0]).dtype if self.units.rest is None else y.dtype] + 3 * [y.dtype]
-    return Kept(
-      *(tf.TensorArray(t, room, element_shape=shape) for t, shape in zip(dtypes, kept))
-    )
+    return Kept(*(tf.TensorArray(t, room, element_shape=shape) for t, shape in zip(dtypes, kept)))
 
   def _step(self, i: tf.Tensor) -> tuple[tf.Tensor, Turn, Turn]:
     """h of step i, negative on the way back; into the step's frame, and back."""

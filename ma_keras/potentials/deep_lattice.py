@@ -103,7 +103,7 @@ class DeepLattice(EvenLayer):
       raise ValueError('`smaller` must have the same channels, units and basis of time.')
     self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
     for mine, its in zip(self._pointwise(), smaller._pointwise()):
-      mine.assign(its)
+      mine.assign(its.numpy())
 
   def _pointwise(self) -> tuple[tf.Variable, ...]:
     """What knows nothing of the side."""

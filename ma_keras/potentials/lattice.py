@@ -88,8 +88,8 @@ class Lattice(EvenLayer):
         f'{smaller.amplitude.shape}: build both with the same channels and basis of time.'
       )
     self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
-    self.bias.assign(smaller.bias)
-    self.amplitude.assign(smaller.amplitude)
+    self.bias.assign(smaller.bias.numpy())
+    self.amplitude.assign(smaller.amplitude.numpy())
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]

@@ -28,7 +28,7 @@ class Likelihood:
     point_error: Its standard error over points.
     noise_error: Its standard error over dequantisation noise; 0 where there is none.
     integration_error: |nll(d) - nll(d/2)| on the same points and noise.
-    trained_steps: Steps that the flow was trained with.
+    trained_steps: Steps of the flow as it came: those of training, unless they were chosen anew.
     nll_at_trained_steps: The mean at those.
     bits_per_dimension: In pixel space, by the MAF paper's formula; None for real data.
   """
@@ -63,7 +63,7 @@ class Likelihood:
     )
     if self.bits_per_dimension is not None:
       line += f'; {self.bits_per_dimension:.4f} bits per dimension'
-    return line + f'; {self.nll_at_trained_steps:.2f} at the {self.trained_steps} steps of training'
+    return line + f'; {self.nll_at_trained_steps:.2f} at {self.trained_steps} steps'
 
 
 def measure_likelihood(

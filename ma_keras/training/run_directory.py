@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -77,31 +78,39 @@ class RunDirectory:
     """Path of the PNG of that name."""
     return self.root / f'{name}.png'
 
-  def prepare(self, flags: dict[str, str], fixed: tuple[str, ...]) -> None:
+  def prepare(
+    self, flags: dict[str, str], fixed: tuple[str, ...], defaults: Collection[str] = ()
+  ) -> None:
     """Makes the directory and writes the flagfile; meets a run of another model.
 
     Args:
       flags: Name to flagfile line of every flag that makes this run.
       fixed: The flags that define the model: a run cannot change them on the way.
+      defaults: Names of those that have their default values: a run begun by a version that did
+        not know them has these, too.
 
     Raises:
       ValueError: The directory cannot be made, or holds a run with another value of a fixed flag.
     """
     try:
       self.root.mkdir(parents=True, exist_ok=True)
-      self._check_model(flags, fixed)
+      self._check_model(flags, fixed, defaults)
       write_atomically(self.flagfile, '\n'.join(flags.values()) + '\n')
     except OSError as error:
       raise ValueError(
         f'`--run_dir` {self.root} cannot be written to ({error.strerror}): choose another.'
       ) from error
 
-  def _check_model(self, flags: dict[str, str], fixed: tuple[str, ...]) -> None:
+  def _check_model(
+    self, flags: dict[str, str], fixed: tuple[str, ...], defaults: Collection[str]
+  ) -> None:
     if self.flagfile.exists():
       before = self.flagfile.read_text().splitlines()
-      lines = [flags[name] for name in fixed if name in flags]
+      new = {name for name in defaults if not any(_sets(line, name) for line in before)}
+      lines = [flags[name] for name in fixed if name in flags and name not in new]
       changed = [line for line in lines if line not in before]
-      gone = [line for line in before if _name(line) in fixed and _name(line) not in flags]
+      absent = [name for name in fixed if name not in flags]
+      gone = [line for line in before if any(_sets(line, name) for name in absent)]
       changed += [f'{line} (not given now)' for line in gone]
       if changed:
         raise ValueError(
@@ -131,9 +140,9 @@ class RunDirectory:
     return {int(file.stem.removeprefix('epoch_')): np.load(file) for file in files}
 
 
-def _name(line: str) -> str:
-  """'side' of --side=8; switches have a value always, and never go."""
-  return line.split('=')[0].removeprefix('--')
+def _sets(line: str, name: str) -> bool:
+  """Whether the line is --name=value, --name or --noname."""
+  return line.startswith(f'--{name}=') or line in (f'--{name}', f'--no{name}')
 
 
 def write_atomically(path: pathlib.Path, text: str) -> None:

@@ -127,7 +127,7 @@ def test_a_compiled_run_ends_in_the_same_place(finished, tmp_path):
     ['--symmetry=average'],
     ['--flagfile=apps/flagfiles/ising_l4.flags', '--epochs=1'],
     ['--symmetry=none', '--activation=softplus', '--start=random'],
-    ['--gradient=recompute', '--stiffness_weight=0.1'],
+    ['--gradient=recompute', '--stiffness_weight=0.1', '--dtype=float64'],
   ],
 )
 def test_other_models_run_too(flags, tmp_path):
@@ -143,7 +143,9 @@ def test_a_larger_lattice_begins_with_the_weights_of_a_smaller(tmp_path):
   small, large = tmp_path / 'small', tmp_path / 'large'
   start = f'--start_from={small}/model.npz'
   assert run(*TINY, *LATTICE, f'--run_dir={small}').returncode == 0
-  done = run(*TINY, *LATTICE, '--side=4', start, '--learning_rate=0', f'--run_dir={large}')
+  done = run(
+    *TINY, *LATTICE, '--side=4', '--dtype=float64', start, '--learning_rate=0', f'--run_dir={large}'
+  )
   assert done.returncode == 0, done.stderr
   for path in (small, large):
     trained = ma_keras.load(path / 'model.npz').bijector.potential

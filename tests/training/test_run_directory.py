@@ -28,6 +28,22 @@ def test_another_model_in_the_same_directory_is_met(tmp_path):
   assert '--side=4' in run.flagfile.read_text()
 
 
+def test_a_flag_that_an_older_version_did_not_know_has_its_default(tmp_path):
+  run = training.RunDirectory(tmp_path)
+  run.prepare(FLAGS, fixed=('side', 'dtype', 'antithetic'))
+  new = {**FLAGS, 'dtype': '--dtype=float32', 'antithetic': '--noantithetic'}
+  run.prepare(new, ('side', 'dtype', 'antithetic'), defaults=['dtype', 'antithetic'])
+  with pytest.raises(ValueError, match=r'--dtype=float64'):  # It stands there now.
+    run.prepare({**new, 'dtype': '--dtype=float64'}, ('side', 'dtype'), defaults=['side'])
+
+
+def test_an_unknown_flag_off_its_default_makes_another_model(tmp_path):
+  run = training.RunDirectory(tmp_path)
+  run.prepare(FLAGS, fixed=('side', 'dtype'))
+  with pytest.raises(ValueError, match=r'--dtype=float64'):
+    run.prepare({**FLAGS, 'dtype': '--dtype=float64'}, ('side', 'dtype'), defaults=['side'])
+
+
 def test_metrics_of_a_repeated_epoch_are_the_later_ones(tmp_path):
   run = training.RunDirectory(tmp_path)
   run.metrics.write_text('epoch,loss,val_loss\n0,3.0,NA\n1,2.0,NA\n1,1.5,NA\n2,1.0,NA\n')
