@@ -24,6 +24,16 @@ def test_figure_4_shows_the_curve_the_exact_line_and_the_snapshots(tmp_path):
   figure.savefig(tmp_path / 'figure4.png')
 
 
+def test_figure_4_shows_other_runs_as_well():
+  curve, other = np.array([-1.5, -1.9]), np.array([-1.0, -1.2, -1.3])
+  figure = plotting.free_energy(np.arange(2), curve, -2.0, {}, {'paper': (np.arange(3), other)})
+  axes = next(axes for axes in figure.axes if axes.lines)
+  drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
+  np.testing.assert_array_equal(drawn['paper'], other)
+  np.testing.assert_array_equal(drawn['variational free energy'], curve)
+  assert axes.get_ylim()[1] > np.percentile(other, 90)
+
+
 def test_figure_1_draws_one_density_per_time(tmp_path):
   times, x = np.array([0.0, 0.5, 1.0]), np.linspace(-1, 1, 11)
   densities = [(x * (1 + t), np.exp(-(x**2))) for t in times]

@@ -26,6 +26,7 @@ FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(training_app)
 flags.adopt_module_key_flags(ising_target)
 flags.adopt_module_key_flags(ising_potential)
+flags.adopt_module_key_flags(ising_figures)
 flags.DEFINE_float(
   'force_weight', 0.0, 'Weight of the force-matching term of section 4.2.', lower_bound=0.0
 )
@@ -73,6 +74,7 @@ def set_up(
   strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
   strategies.check_compiled(strategy, FLAGS.strategy, FLAGS.jit_compile)
   target = ising_target.build()
+  ising_figures.other_curves()  # Fails now if there is none.
   with strategy.scope():
     model = build_model(target)
   if strategies.is_chief(strategy):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import numpy as np
 from absl import flags, logging
 
@@ -9,6 +11,9 @@ from ma_keras import plotting, seeds, targets, training
 from ma_keras.apps import ising_target
 
 FLAGS = flags.FLAGS
+flags.DEFINE_string(
+  'beside', None, 'The --run_dir of another run, whose curve Figure 4 shows behind.'
+)
 SNAPSHOT_TILE = 25
 DOMAIN_MOMENTS, DOMAIN_COLUMNS = 5, 6
 
@@ -30,7 +35,7 @@ def save(
   try:
     curve = (metrics['epoch'], metrics['free_energy_per_site'], exact, run.read_snapshots())
     figures = {
-      'figure4': plotting.free_energy(*curve),
+      'figure4': plotting.free_energy(*curve, other_curves()),
       'domains': plotting.domains(*flowing(model, target)),
     }
   except ImportError:
@@ -39,6 +44,20 @@ def save(
   for name, figure in figures.items():
     figure.savefig(run.figure(name), dpi=150)
     print(f'Figure: {run.figure(name)}')
+
+
+def other_curves() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+  """Name of the run --beside -> its epochs and F/N; raises ValueError if it is none of this app."""
+  if not FLAGS.beside:
+    return {}
+  other = training.RunDirectory(pathlib.Path(FLAGS.beside))
+  try:
+    found = other.read_metrics()
+    return {other.root.name: (found['epoch'], found['free_energy_per_site'])}
+  except (OSError, KeyError) as error:
+    raise ValueError(
+      f'`--beside` {FLAGS.beside} is no run of this app ({error}): pass the --run_dir of one.'
+    ) from error
 
 
 def flowing(

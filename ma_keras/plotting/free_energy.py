@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ def free_energy(
   free_energy_per_site: np.ndarray,
   exact_per_site: float | None,
   snapshots: dict[int, np.ndarray],
+  others: Mapping[str, tuple[np.ndarray, np.ndarray]] = types.MappingProxyType({}),
 ) -> Any:
   """Figure 4: the variational free energy falling to the exact one, with configurations.
 
@@ -24,6 +27,7 @@ def free_energy(
     free_energy_per_site: F/N after each epoch, shape [E].
     exact_per_site: -ln Z/N, the red line; None leaves it out.
     snapshots: Epoch to configurations, shape [rows * rows, L, L].
+    others: Name to (epochs, F/N) of other runs, drawn behind.
 
   Returns:
     A matplotlib figure: the curve above, one tile of configurations per snapshot below.
@@ -38,11 +42,13 @@ def free_energy(
   curve = figure.add_subplot(figure.axes[0].get_gridspec()[0, :])
   for unused in axes[0]:
     unused.remove()
+  for name, (numbers, values) in others.items():
+    curve.plot(numbers + 1, values, color='tab:gray', label=name)
   curve.plot(epochs + 1, free_energy_per_site, label='variational free energy')
   if exact_per_site is not None:
     curve.axhline(exact_per_site, color='red', label=f'exact {exact_per_site:.6f}')
   low = free_energy_per_site.min() if exact_per_site is None else exact_per_site
-  top = np.percentile(free_energy_per_site, 90)
+  top = max(np.percentile(y, 90) for y in (free_energy_per_site, *(y for _, y in others.values())))
   curve.set_ylim(low - 0.1 * (top - low), top + 0.1 * (top - low))
   curve.set(xlabel='epoch', ylabel='F / N')
   curve.legend()

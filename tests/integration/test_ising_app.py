@@ -167,6 +167,7 @@ def test_a_larger_lattice_begins_with_the_weights_of_a_smaller(tmp_path):
     ([*LATTICE, '--boundary=open'], '--boundary=open'),
     ([*LATTICE, '--start_from=nowhere.npz'], 'nowhere.npz'),
     (['--start_from=model.npz'], '--potential=lattice'),
+    (['--beside=nowhere'], '--beside'),
   ],
 )
 def test_a_lattice_potential_that_cannot_be_is_one_line(flags, message, tmp_path):
