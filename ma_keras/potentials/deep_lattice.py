@@ -90,24 +90,8 @@ class DeepLattice(EvenLayer):
     value, _, _ = _SOFTPLUS(self._second(self._values(self._hidden(x))))
     return tf.reduce_sum(self._amplitude(t) * tf.reduce_sum(value, axis=-1), axis=-1)
 
-  def start_from(self, smaller: DeepLattice) -> None:
-    """Takes the weights of a potential trained on a smaller torus.
-
-    Raises:
-      ValueError: It has other layers or another basis of time, or is larger.
-    """
-    if (smaller.mixing.shape, smaller.amplitude.shape) != (
-      self.mixing.shape,
-      self.amplitude.shape,
-    ):
-      raise ValueError('`smaller` must have the same channels, units and basis of time.')
-    self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
-    for mine, its in zip(self._pointwise(), smaller._pointwise()):
-      mine.assign(its.numpy())
-
   def _pointwise(self) -> tuple[tf.Variable, ...]:
-    """What knows nothing of the side."""
-    return self.bias, self.mixing, self.offset, self.amplitude
+    return *super()._pointwise(), self.mixing, self.offset
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]

@@ -48,6 +48,27 @@ class EvenLayer(Potential):
     drawn = 0.01 * tf.random.stateless_normal([units], seeds[1], dtype=dtype)
     self.amplitude = tf.Variable(starting(self.time_basis, drawn), name='amplitude')
 
+  def start_from(self, smaller: EvenLayer) -> None:
+    """Takes the weights of a potential of this kind trained on a smaller torus.
+
+    Raises:
+      ValueError: It has other layers or another basis of time, or is larger.
+    """
+    mine, its = self._pointwise(), smaller._pointwise()
+    shapes, given = ([tuple(variable.shape) for variable in each] for each in (mine, its))
+    if shapes != given:
+      raise ValueError(
+        f'`smaller` must have variables of shapes {shapes}, got {given}: build both with the same '
+        'channels, units and basis of time.'
+      )
+    self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
+    for variable, its_own in zip(mine, its):
+      variable.assign(its_own.numpy())
+
+  def _pointwise(self) -> tuple[tf.Variable, ...]:
+    """What knows nothing of the side."""
+    return self.bias, self.amplitude
+
   def prepared(self) -> EvenLayer:
     """The same potential with the spectra of its kernels computed once."""
     return self._twin(_prepared_spectra=self._spectra())

@@ -74,23 +74,6 @@ class Lattice(EvenLayer):
     values = tf.reduce_sum(self._values(self._hidden(x)), axis=-1)
     return tf.reduce_sum(self._amplitude(t) * values, axis=-1)
 
-  def start_from(self, smaller: Lattice) -> None:
-    """Takes the weights of a potential trained on a smaller torus.
-
-    Raises:
-      ValueError: It has other channels or another basis of time, or is larger.
-    """
-    if smaller.kernel.shape[0] != self.kernel.shape[0] or (
-      smaller.amplitude.shape != self.amplitude.shape
-    ):
-      raise ValueError(
-        f'`smaller` must have amplitudes of shape {self.amplitude.shape}, got '
-        f'{smaller.amplitude.shape}: build both with the same channels and basis of time.'
-      )
-    self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
-    self.bias.assign(smaller.bias.numpy())
-    self.amplitude.assign(smaller.amplitude.numpy())
-
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]
 

@@ -54,15 +54,15 @@ class FlowModel(tf_keras.Model):
       ValueError: A number is out of range, or the bijector has no stiffness to weigh.
     """
     super().__init__(name=name)
-    if batch_size < 1 or stiffness_weight < 0:
+    if int(batch_size) != batch_size or batch_size < 1 or stiffness_weight < 0:
       raise ValueError(
-        '`batch_size` must be positive and `stiffness_weight` not negative, got '
+        '`batch_size` must be positive and whole, and `stiffness_weight` not negative, got '
         f'{batch_size} and {stiffness_weight}.'
       )
     if stiffness_weight > 0:
       bijector.check_stiffness()
     self.bijector = bijector
-    self.batch_size = batch_size
+    self.batch_size = int(batch_size)
     self.seed = seed
     self.stiffness_weight = stiffness_weight
     self.refinements = tf.Variable(0, dtype=tf.int64, trainable=False, name='refinements')

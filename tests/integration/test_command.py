@@ -1,14 +1,11 @@
 """`ma-keras`: train, evaluate, sample, score, certify and export, as a newcomer does."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import ma_keras
-from tests.integration.apps import ROOT
+from tests.integration.apps import ROOT, run_command
 
 TRAIN = [
   *('train', 'density', '--dataset_file=points.csv', '--hidden_units=8', '--num_steps=3'),
@@ -23,18 +20,13 @@ TRAIN = [
 ]
 
 
-def ma_keras_command(folder, *arguments):
-  command = [sys.executable, '-m', 'ma_keras.apps.command', *arguments]
-  return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-
-
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
   """A folder with points.csv and a model trained on them."""
   path = tmp_path_factory.mktemp('command')
   x = np.random.default_rng(0).normal(size=(120, 2)) @ [[1.0, 0.5], [0.0, 0.4]]
   np.savetxt(path / 'points.csv', x, delimiter=',')
-  done = ma_keras_command(path, *TRAIN)
+  done = run_command(path, *TRAIN)
   assert done.returncode == 0, done.stderr
   assert 'NLL = ' in done.stdout
   (path / 'trained').write_text(done.stdout)
@@ -43,7 +35,7 @@ def folder(tmp_path_factory):
 
 def test_scores_are_the_log_densities_of_the_rows(folder):
   arguments = ('score', '--model=run/model.npz', '--input=points.csv', '--batch_size=50')
-  done = ma_keras_command(folder, *arguments)
+  done = run_command(folder, *arguments)
   assert done.returncode == 0, done.stderr
   found = np.loadtxt(folder / 'scores.csv', delimiter=',', skiprows=1)
   np.testing.assert_array_equal(found[:, 0], np.arange(120))
@@ -55,18 +47,18 @@ def test_scores_are_the_log_densities_of_the_rows(folder):
 def test_samples_can_be_scored_and_equal_commands_draw_equal_ones(folder):
   for name in ('one.csv', 'two.csv'):
     arguments = ('sample', '--model=run/model.npz', '--n=70', '--batch_size=30')
-    done = ma_keras_command(folder, *arguments, f'--output={name}')
+    done = run_command(folder, *arguments, f'--output={name}')
     assert done.returncode == 0, done.stderr
   assert (folder / 'one.csv').read_text() == (folder / 'two.csv').read_text()
   drawn = np.loadtxt(folder / 'one.csv', delimiter=',', skiprows=1)
   assert drawn.shape == (70, 2) and len(np.unique(drawn[:, 0])) == 70
   arguments = ('score', '--model=run/model.npz', '--input=one.csv', '--output=scores.npy')
-  assert ma_keras_command(folder, *arguments).returncode == 0
+  assert run_command(folder, *arguments).returncode == 0
   assert np.isfinite(np.load(folder / 'scores.npy')).all()
 
 
 def test_an_export_is_the_trained_flow(folder):
-  done = ma_keras_command(folder, 'export', '--model=run/model.npz', '--output=saved_model')
+  done = run_command(folder, 'export', '--model=run/model.npz', '--output=saved_model')
   assert done.returncode == 0, done.stderr
   x = tf.constant([[0.1, 0.2], [1.0, -1.0]])
   flow = ma_keras.load(folder / 'run' / 'model.npz').flow()
@@ -76,29 +68,29 @@ def test_an_export_is_the_trained_flow(folder):
 
 def test_an_evaluation_repeats_what_training_said(folder):
   arguments = ('eval', '--model=run/model.npz', '--dataset_file=points.csv')
-  done = ma_keras_command(folder, *arguments)
+  done = run_command(folder, *arguments)
   assert done.returncode == 0, done.stderr
   assert done.stdout.strip() == (folder / 'trained').read_text().splitlines()[-1]
 
 
 def test_the_depth_can_be_chosen_and_a_coarse_one_is_not_certified(folder):
   arguments = ('certify', '--model=run/model.npz', '--n=10')
-  done = ma_keras_command(folder, *arguments, '--num_steps=24')
+  done = run_command(folder, *arguments, '--num_steps=24')
   assert done.returncode == 0 and '24 steps' in done.stdout
-  done = ma_keras_command(folder, *arguments, '--tolerance=0')
+  done = run_command(folder, *arguments, '--tolerance=0')
   assert done.returncode == 3 and 'more steps' in done.stderr
 
 
 def test_a_pretrained_flow_of_spins_is_evaluated_on_its_own_target():
-  done = ma_keras_command(ROOT, 'eval', '--model=ising_l8', '--n=100')
+  done = run_command(ROOT, 'eval', '--model=ising_l8', '--n=100')
   assert done.returncode == 0, done.stderr
   assert 'exact -2.322735' in done.stdout
 
 
 def test_help_lists_commands_and_flags():
-  done = ma_keras_command(ROOT, '--help')
+  done = run_command(ROOT, '--help')
   assert done.returncode == 0 and 'ma-keras score' in done.stdout
-  done = ma_keras_command(ROOT, 'score', '--help')
+  done = run_command(ROOT, 'score', '--help')
   assert '--input' in done.stdout and 'dequantised' in done.stdout
 
 
@@ -113,6 +105,6 @@ def test_help_lists_commands_and_flags():
   ],
 )
 def test_wrong_input_ends_in_one_line_and_exit_code_one(folder, arguments, message):
-  done = ma_keras_command(folder, *arguments)
+  done = run_command(folder, *arguments)
   assert done.returncode == 1
   assert message in done.stderr and 'Traceback' not in done.stderr

@@ -92,8 +92,9 @@ def test_sizes_that_do_not_fit_are_rejected():
   bijector = model().bijector
   with pytest.raises(ValueError, match=r'event_size=9.*4'):
     training.VariationalFreeEnergy(bijector, targets.Ising(3, dtype=tf.float64), 8)
-  with pytest.raises(ValueError, match='batch_size'):
-    training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 0)
+  for wrong in (0, 2.5):
+    with pytest.raises(ValueError, match=f'batch_size.*got {wrong}'):
+      training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), wrong)
 
 
 def test_path_gradients_change_the_noise_and_not_the_value_of_the_loss():
