@@ -98,7 +98,7 @@ def worker_batches(x: np.ndarray, worker: tf.Tensor) -> tf.data.Dataset:
   numbers = tf.range(FLAGS.batch_size, dtype=tf.int64) + worker * FLAGS.batch_size
   shuffled = tf.data.Dataset.from_tensor_slices(x).shuffle(len(x), FLAGS.seed + worker)
   batched = shuffled.batch(FLAGS.batch_size, drop_remainder=True).repeat()
-  return batched.map(lambda points: (numbers, points)).prefetch(8)
+  return data.untuned(batched.map(lambda points: (numbers, points)).prefetch(8))
 
 
 def validation_batches(points: data.Dataset) -> tf.data.Dataset:
@@ -109,7 +109,7 @@ def validation_batches(points: data.Dataset) -> tf.data.Dataset:
   batched = tf.data.Dataset.zip((numbers, tf.data.Dataset.from_tensor_slices(x))).batch(
     size, drop_remainder=True
   )
-  return batched.cache()
+  return data.untuned(batched.cache())
 
 
 def train(

@@ -1,6 +1,6 @@
 """Data: where they come from, their splits, and the way from them to R^N and back."""
 
-from ma_keras.data.batches import batches
+from ma_keras.data.batches import batches, untuned
 from ma_keras.data.dataset import Dataset, split
 from ma_keras.data.preprocessing import (
   Pixels,
@@ -22,4 +22,5 @@ __all__ = [
   'load',
   'load_file',
   'split',
+  'untuned',
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from ma_keras import distributions, objectives
+from ma_keras import data, distributions, objectives
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.targets.target import Target
 from ma_keras.training.aids import Aids
@@ -72,7 +72,8 @@ class VariationalFreeEnergy(FlowModel):
 
   def sample_numbers(self, steps: int) -> tf.data.Dataset:
     """`steps` global batches, each the sample numbers 0..B-1."""
-    return tf.data.Dataset.range(self.batch_size).batch(self.batch_size).repeat(steps)
+    numbers = tf.data.Dataset.range(self.batch_size).batch(self.batch_size)
+    return data.untuned(numbers.repeat(steps))
 
   def train_step(self, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
     """One Adam step on this replica's share `numbers` (int64 [b]) of the global batch."""

@@ -53,3 +53,7 @@ def test_batches_larger_than_the_data_are_refused():
 def test_no_batch_is_empty():
   with pytest.raises(ValueError, match='and positive, got 0'):
     data.batches(POINTS, 0, 0)
+
+
+def test_nothing_tunes_it():
+  assert not data.batches(POINTS, 5, 0).options().autotune.enabled
