@@ -78,7 +78,7 @@ def set_up(
   stream = training_stream(points, model)
   stream(0)  # Fewer points than a batch are met here.
   if strategies.is_chief(strategy):
-    run.prepare(flag_lines, MODEL_FLAGS, list(filter(training_app.at_default, MODEL_FLAGS)))
+    training_app.prepare(run, flag_lines, MODEL_FLAGS)
   return strategy, points, model, stream
 
 

@@ -78,7 +78,7 @@ def set_up(
   with strategy.scope():
     model = build_model(target)
   if strategies.is_chief(strategy):
-    run.prepare(flag_lines, MODEL_FLAGS, list(filter(training_app.at_default, MODEL_FLAGS)))
+    training_app.prepare(run, flag_lines, MODEL_FLAGS)
   return strategy, target, model
 
 

@@ -36,9 +36,9 @@ def build_bijector(potential: ma_keras.potentials.Potential) -> ma_keras.MongeAm
   )
 
 
-def at_default(name: str) -> bool:
-  """Whether the flag has its default value, given or not."""
-  return FLAGS[name].value == FLAGS[name].default
+def prepare(run: training.RunDirectory, lines: dict[str, str], fixed: tuple[str, ...]) -> None:
+  """The run's directory, or ValueError if it holds a run with other values of `fixed` flags."""
+  run.prepare(lines, fixed, [name for name in fixed if FLAGS[name].value == FLAGS[name].default])
 
 
 def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:

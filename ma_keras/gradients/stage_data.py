@@ -27,7 +27,7 @@ class Kept(NamedTuple):
   """What the backward pass needs of the forward one, some steps or one.
 
   Attributes:
-    points: Y of every stage, [steps, s, B, K].
+    points: Y of every stage, [steps, s, B, K]; in the dtype of the products if there is no rest.
     slopes: act'(z) of every stage, [steps, s, B, H].
     velocity_defects: sum_i e_i v_i for every row e of the tableau, [steps, rows, B, K].
     laplacian_defects: The same of the Laplacians, [steps, rows, B]. Both empty without stiffness.

@@ -179,10 +179,9 @@ class StageLoop:
     return m if self.products is None else tf.cast(m, self.products)
 
   def _product(self, x: tf.Tensor, m: tf.Tensor, transpose_a: bool = False) -> tf.Tensor:
-    """x m, or x' m: factors in the dtype of the products, result in that of x."""
-    return tf.cast(
-      tf.matmul(self._low(x), self._low(m), transpose_a=transpose_a), self.units.kernel.dtype
-    )
+    """x m, or x' m: factors in the dtype of the products, result in that of the state."""
+    product = tf.matmul(self._low(x), self._low(m), transpose_a=transpose_a)
+    return tf.cast(product, self.units.kernel.dtype)
 
   def _tallied(
     self, h: tf.Tensor, velocities: list[tf.Tensor], laplacians: tf.Tensor
@@ -204,7 +203,9 @@ class StageLoop:
     s, rows, batch = len(self.motion.tableau.b), len(self.motion.tableau.defects), y.shape[0]
     shapes = [[s, *y.shape], [s, batch, m.shape[1]], [rows, *y.shape], [rows, batch]]
     kept = shapes if self.motion.stiffness else shapes[:2]
-    dtypes = [self._low(y[:0]).dtype if self.units.rest is None else y.dtype] + 3 * [y.dtype]
+    # A rest is evaluated at the points again; without, they are factors of products and no more.
+    of_points = self.products if self.products and self.units.rest is None else y.dtype
+    dtypes = [of_points, *(3 * [y.dtype])]
     return Kept(*(tf.TensorArray(t, room, element_shape=shape) for t, shape in zip(dtypes, kept)))
 
   def _step(self, i: tf.Tensor) -> tuple[tf.Tensor, Turn, Turn]:

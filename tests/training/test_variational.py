@@ -47,6 +47,10 @@ def test_the_same_seed_trains_the_same_and_another_does_not():
   assert np.abs(same - other).max() > 1e-4
 
 
+def test_nothing_tunes_the_numbers_of_samples():
+  assert not model().sample_numbers(3).options().autotune.enabled
+
+
 def test_the_order_of_the_samples_does_not_matter():
   """Each sample number names its own latent and group elements, whichever replica gets it."""
   numbers = tf.constant([5, 2, 7, 0, 1, 3, 6, 4], tf.int64)
