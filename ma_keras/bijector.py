@@ -172,6 +172,19 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     shape = tf.shape(x)
     return tf.reshape(y, shape), -tf.reshape(change, shape[:-1]), tf.reshape(stiffness, shape[:-1])
 
+  def score(self, x: tf.Tensor, initial: tf.Tensor) -> tf.Tensor:
+    """grad_y ln p(y) at y = forward(x) where `initial` is grad ln p0(x): see `flow.score`.
+
+    Args:
+      x: Points at time 0, shape [..., N].
+      initial: The score of the base distribution there, shape [..., N]; -x of a standard normal.
+
+    Returns:
+      Shape [..., N]; not to be differentiated.
+    """
+    points = self._events.checked(x), self._events.checked(initial)
+    return flow.score(self._potential, self._tableau, self._horizon, *points)
+
   def trajectory(
     self, x: tf.Tensor, times: Sequence[float], reverse: bool = False
   ) -> flow.Trajectory:

@@ -89,3 +89,19 @@ def push_forward_and_stiffness(
   """
   x, log_det, stiffness = distribution.bijector.with_stiffness(latents)
   return x, distribution.distribution.log_prob(latents) - log_det, stiffness
+
+
+def push_forward_score(distribution: Any, latents: tf.Tensor) -> tf.Tensor:
+  """grad ln p(x, T) at x = x(T; z), carried along the flow: no solve back from x.
+
+  Args:
+    distribution: `tfd.TransformedDistribution` over a `MongeAmpereBijector`, the model p.
+    latents: Draws z of the base distribution, shape [..., N].
+
+  Returns:
+    Shape [..., N]; not to be differentiated.
+  """
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch(latents)
+    log_prob = distribution.distribution.log_prob(latents)
+  return distribution.bijector.score(latents, tape.gradient(log_prob, latents))

@@ -66,6 +66,29 @@ def solve(
   return y, *tallies
 
 
+def score(
+  potential: Potential,
+  tableau: integrators.Tableau,
+  horizon: Horizon,
+  x: tf.Tensor,
+  initial: tf.Tensor,
+) -> tf.Tensor:
+  """grad ln p(x(T), T) of the parcels that start at x with grad ln p(x, 0): see `adjoint.score`.
+
+  Args:
+    potential: Scalar potential phi.
+    tableau: Runge-Kutta method.
+    horizon: [0, T] and its steps.
+    x: Fluid parcels at time 0, shape [..., N].
+    initial: Their score then, shape [..., N].
+
+  Returns:
+    Shape [..., N]; not to be differentiated.
+  """
+  motion = dynamics.Motion(potential, tableau, horizon.grid(x.dtype), 0, horizon.num_steps)
+  return tf.stop_gradient(gradients.adjoint.score(motion, x, initial)[1])
+
+
 def trajectory(
   potential: Potential,
   tableau: integrators.Tableau,

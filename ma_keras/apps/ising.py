@@ -33,7 +33,7 @@ flags.DEFINE_float(
 flags.DEFINE_bool(
   'path_gradient',
   False,
-  'Leave the score term out of the gradient: twice the work, noise that vanishes at the optimum.',
+  'The gradient along paths alone: one more solve, noise that vanishes at the optimum.',
 )
 flags.DEFINE_bool('antithetic', False, 'Draw latents in pairs of mirrored radii.')
 flags.DEFINE_integer(

@@ -16,8 +16,8 @@ class Aids:
 
   Attributes:
     force_weight: Weight of |grad ln p + grad E|^2 / N, section 4.2.
-    path_gradient: Leave `objectives.score_term` out of the gradient: nearly twice the work, and
-      noise that vanishes as the model nears the target.
+    path_gradient: The gradient along the samples' paths alone, `objectives.along_paths`: one more
+      solve, and noise that vanishes as the model nears the target.
     antithetic: Draw latents in pairs of one direction and of mirrored radii.
     anneal_steps: Over so many steps at the start the energy is scaled from `anneal_from` to 1: the
       target cools from the temperature 1/anneal_from. 0: never.

@@ -101,7 +101,8 @@ class VariationalFreeEnergy(FlowModel):
     if aids.force_weight > 0:
       penalties += aids.force_weight * objectives.force_matching(flow, energy, x)
     if aids.path_gradient:
-      penalties -= objectives.score_term(flow, x)
+      score = distributions.push_forward_score(flow, latents)
+      log_prob = objectives.along_paths(log_prob, x, score)
     energies = energy(x)
     if aids.anneal_steps > 0:
       beta = aids.inverse_temperature(self.optimizer.iterations, latents.dtype)
