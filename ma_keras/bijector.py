@@ -172,18 +172,28 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     shape = tf.shape(x)
     return tf.reshape(y, shape), -tf.reshape(change, shape[:-1]), tf.reshape(stiffness, shape[:-1])
 
-  def score(self, x: tf.Tensor, initial: tf.Tensor) -> tf.Tensor:
-    """grad_y ln p(y) at y = forward(x) where `initial` is grad ln p0(x): see `flow.score`.
+  def with_score(
+    self, x: tf.Tensor, score: tf.Tensor, stiffness: bool = False
+  ) -> tuple[tf.Tensor, ...]:
+    """One solve for value, log determinant and grad_y ln p(y), the score carried along.
 
     Args:
-      x: Points at time 0, shape [..., N].
-      initial: The score of the base distribution there, shape [..., N]; -x of a standard normal.
+      x: Points at time 0, shape [B, N].
+      score: grad ln p0 there, shape [B, N]: -x of a standard normal.
+      stiffness: Whether to return that, too: see `with_stiffness`.
 
     Returns:
-      Shape [..., N]; not to be differentiated.
+      y [B, N], log|det dy/dx| [B], the stiffness [B] if asked for, and the score at y [B, N], which
+      is not to be differentiated.
     """
-    points = self._events.checked(x), self._events.checked(initial)
-    return flow.score(self._potential, self._tableau, self._horizon, *points)
+    points = self._events.checked(x)
+    y, change, *more = flow.solve(
+      *(self._potential, self._tableau, self._horizon, points),
+      gradient=self._gradient,
+      stiffness=stiffness,
+      score=self._events.checked(score),
+    )
+    return y, -change, *more
 
   def trajectory(
     self, x: tf.Tensor, times: Sequence[float], reverse: bool = False

@@ -91,17 +91,23 @@ def push_forward_and_stiffness(
   return x, distribution.distribution.log_prob(latents) - log_det, stiffness
 
 
-def push_forward_score(distribution: Any, latents: tf.Tensor) -> tf.Tensor:
-  """grad ln p(x, T) at x = x(T; z), carried along the flow: no solve back from x.
+def push_forward_with_score(
+  distribution: Any, latents: tf.Tensor, stiffness: bool = False
+) -> tuple[tf.Tensor, ...]:
+  """`push_forward`, and grad ln p(x, T) at x: carried along the flow, no solve back from x.
 
   Args:
     distribution: `tfd.TransformedDistribution` over a `MongeAmpereBijector`, the model p.
-    latents: Draws z of the base distribution, shape [..., N].
+    latents: Draws z of the base distribution, shape [B, N].
+    stiffness: Whether to return that, too.
 
   Returns:
-    Shape [..., N]; not to be differentiated.
+    Samples [B, N], their log densities [B], the stiffness [B] if asked for, and the scores [B, N],
+    which are not to be differentiated.
   """
   with tf.GradientTape(watch_accessed_variables=False) as tape:
     tape.watch(latents)
     log_prob = distribution.distribution.log_prob(latents)
-  return distribution.bijector.score(latents, tape.gradient(log_prob, latents))
+  initial = tape.gradient(log_prob, latents)
+  x, log_det, *more = distribution.bijector.with_score(latents, initial, stiffness)
+  return x, log_prob - log_det, *more

@@ -11,7 +11,8 @@ from ma_keras import integrators
 from ma_keras.horizon import Grid
 from ma_keras.potentials.base import Frame, Potential
 
-# What adds up over the steps, each of shape [...]: the change of ln p; the stiffness, if asked for.
+# What is told of the way: the change of ln p, [...]; if asked for the stiffness, [...]; if asked
+# for the score at the end, [..., N].
 Tallies: TypeAlias = tuple[tf.Tensor, ...]
 
 
@@ -30,6 +31,35 @@ def rates(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, 
   """
   velocity, laplacian = potential.gradient_and_laplacian(t, x)
   return velocity, -laplacian
+
+
+def rates_with_score(
+  potential: Potential, t: tf.Tensor, x: tf.Tensor, score: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+  """`rates`, and that of the score s = grad ln p on the way: ds/dt = -grad(s.v + laplacian phi).
+
+  The gradient of Eq. (3): the adjoint equation of -ln p, run with the flow instead of against it.
+
+  Args:
+    potential: Scalar potential phi.
+    t: Time, shape [].
+    x: Fluid parcels, shape [..., N].
+    score: s, shape [..., N].
+
+  Returns:
+    velocity [..., N], log_density_rate [...] and score_rate [..., N], the last not to be
+    differentiated.
+  """
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch(x)
+    velocity, density_rate = rates(potential, t, x)
+  pulled = tape.gradient(
+    [velocity, density_rate],
+    x,
+    output_gradients=[score, -tf.ones_like(density_rate)],
+    unconnected_gradients=tf.UnconnectedGradients.ZERO,
+  )
+  return velocity, density_rate, -tf.stop_gradient(pulled)
 
 
 class Interval(NamedTuple):
@@ -61,6 +91,7 @@ class Motion:
     last: Number after that of the latest.
     reverse: Run from late to early.
     stiffness: Tally the steps' stiffness as well.
+    score: Tally grad ln p, too, which is this at the start, [..., N].
   """
 
   potential: Potential
@@ -70,6 +101,7 @@ class Motion:
   last: int
   reverse: bool = False
   stiffness: bool = False
+  score: tf.Tensor | None = None
 
   @property
   def num_steps(self) -> int:
@@ -99,17 +131,20 @@ class Motion:
 
   def nothing(self, x: tf.Tensor) -> Tallies:
     """The tallies before the first step."""
-    return (tf.zeros_like(x[..., 0]),) * (2 if self.stiffness else 1)
+    sums = (tf.zeros_like(x[..., 0]),) * (2 if self.stiffness else 1)
+    return sums if self.score is None else (*sums, tf.stop_gradient(self.score))
 
-  def step(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
-    """x after step i, [..., N], and what the step adds to the tallies."""
+  def step(self, i: tf.Tensor, x: tf.Tensor, tallies: Tallies) -> tuple[tf.Tensor, Tallies]:
+    """x and the tallies after step i, of those before it."""
     there = self.interval(i)
-    state, found = self._stages(there, x)
-    y, change = integrators.combine(state, there.h, self.tableau.b, found)
-    y = there.frame.leave(y)
-    if not self.stiffness:
-      return y, (change,)
-    return y, (change, integrators.stiffness(self.tableau, there.h, found))
+    score = () if self.score is None else tallies[-1:]
+    state, found = self._stages(there, x, *score)
+    y, change, *after = integrators.combine(state, there.h, self.tableau.b, found)
+    increments = [change]
+    if self.stiffness:
+      increments.append(integrators.stiffness(self.tableau, there.h, found))
+    sums = [total + more for total, more in zip(tallies, increments)]
+    return there.frame.leave(y), (*sums, *map(there.frame.leave, after))
 
   def undo(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """x before step i, for time-symmetric methods: the same step with -h.
@@ -123,8 +158,14 @@ class Motion:
     points = [integrators.combine(state, back.h, row, found)[0] for row in self.tableau.a]
     return before, points[::-1]
 
-  def _stages(self, there: Interval, x: tf.Tensor) -> tuple[Any, list[Any]]:
-    """The state (x, 0) in the frame of a step, and its rates at the stages."""
-    state = (there.frame.enter(x), tf.zeros_like(x[..., 0]))
-    field = lambda t, state: rates(there.frame.potential, t, state[0])  # noqa: E731
+  def _stages(self, there: Interval, x: tf.Tensor, *score: tf.Tensor) -> tuple[Any, list[Any]]:
+    """The state (x, 0), or (x, 0, score), in the frame of a step, and its rates at the stages."""
+    # Orthogonal frames: scores turn as points do.
+    state = (there.frame.enter(x), tf.zeros_like(x[..., 0]), *map(there.frame.enter, score))
+    move = rates_with_score if score else rates
+
+    def field(t: tf.Tensor, state: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
+      x, _, *score = state
+      return move(there.frame.potential, t, x, *score)
+
     return state, integrators.stages(self.tableau, field, there.start, there.h, state)

@@ -35,6 +35,7 @@ def solve(
   steps: tuple[int, int] | None = None,
   gradient: str | gradients.GradientMode = 'store',
   stiffness: bool = False,
+  score: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, ...]:
   """Integrates dx/dt = grad phi and d ln p/dt = -laplacian phi. Eqs. (2)-(3).
 
@@ -49,10 +50,12 @@ def solve(
     steps: Half-open range of steps to take; all of them by default.
     gradient: How the result is differentiated: see `gradients`.
     stiffness: Return the steps' stiffness, too: see `integrators.stiffness`.
+    score: grad ln p of the parcels where they start, [..., N]; return that at the end as well,
+      not to be differentiated: see `dynamics.rates_with_score`.
 
   Returns:
     The parcels at the other end, [..., N], the change of their log density on the way, [...],
-    and, if asked for, the stiffness summed over the steps, [...].
+    and, if asked for, the stiffness summed over the steps, [...], and the score [..., N].
   """
   x, mode = tf.convert_to_tensor(x, dtype_hint=potential.dtype), gradients.get(gradient)
   if stiffness:
@@ -60,33 +63,10 @@ def solve(
     mode.check_stiffness()
   first, last = steps or (0, horizon.num_steps)
   motion = dynamics.Motion(
-    potential, tableau, horizon.grid(x.dtype), first, last, reverse, stiffness
+    potential, tableau, horizon.grid(x.dtype), first, last, reverse, stiffness, score
   )
   y, tallies = mode.solve(motion, x)
   return y, *tallies
-
-
-def score(
-  potential: Potential,
-  tableau: integrators.Tableau,
-  horizon: Horizon,
-  x: tf.Tensor,
-  initial: tf.Tensor,
-) -> tf.Tensor:
-  """grad ln p(x(T), T) of the parcels that start at x with grad ln p(x, 0): see `adjoint.score`.
-
-  Args:
-    potential: Scalar potential phi.
-    tableau: Runge-Kutta method.
-    horizon: [0, T] and its steps.
-    x: Fluid parcels at time 0, shape [..., N].
-    initial: Their score then, shape [..., N].
-
-  Returns:
-    Shape [..., N]; not to be differentiated.
-  """
-  motion = dynamics.Motion(potential, tableau, horizon.grid(x.dtype), 0, horizon.num_steps)
-  return tf.stop_gradient(gradients.adjoint.score(motion, x, initial)[1])
 
 
 def trajectory(

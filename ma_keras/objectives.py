@@ -92,7 +92,7 @@ def along_paths(log_prob: tf.Tensor, x: tf.Tensor, score: tf.Tensor) -> tf.Tenso
   Args:
     log_prob: ln p(x, T), shape [...].
     x: Samples of the model, differentiable by its variables, shape [..., N].
-    score: s, shape [..., N]: `distributions.push_forward_score`.
+    score: s, shape [..., N]: `distributions.push_forward_with_score`.
 
   Returns:
     The values of `log_prob`, [...].

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from ma_keras import dynamics, integrators
-from ma_keras.dynamics import Interval, Motion
+from ma_keras.dynamics import Motion
 from ma_keras.gradients import pullback
 from ma_keras.gradients.discrete import Solution, run
 from ma_keras.gradients.pullback import Tensors
@@ -43,55 +43,20 @@ def adjoint(motion: Motion, x: tf.Tensor) -> Solution:
   return y, (change,)
 
 
-def score(motion: Motion, x: tf.Tensor, s: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-  """x and its score s = grad ln p(x, t) at the end of a motion: ds/dt = -d(s.v + laplacian phi)/dx.
-
-  The gradient of Eq. (3) along the parcel: the adjoint equation of b = -1, run with the flow
-  instead of against it. Like the adjoint it is the score of the continuous flow up to the
-  integrator's error. Nothing is kept: for values, not to be differentiated.
-
-  Args:
-    motion: The steps.
-    x: Parcels at the start, shape [..., N].
-    s: grad ln p there, shape [..., N].
-
-  Returns:
-    Both at the end, [..., N] each.
-  """
-  motion, b = motion.prepared(), -tf.ones_like(x[..., 0])
-
-  def advance(i: tf.Tensor, x: tf.Tensor, s: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    x, s, _ = _step(motion, motion.interval(i), (x, s, []), b, [])
-    return i + 1, x, s
-
-  start, d = (tf.constant(0), x, s), motion.num_steps
-  return tf.while_loop(lambda i, *_: i < d, advance, start, maximum_iterations=d)[1:]
-
-
 def _step_back(
   motion: Motion, i: tf.Tensor, state: State, dchange: tf.Tensor, variables: list[tf.Variable]
 ) -> State:
-  there = motion.interval(i)
-  back = there._replace(start=there.start + there.h, h=-there.h)
-  return _step(motion, back, state, dchange, variables)
-
-
-def _step(
-  motion: Motion,
-  there: Interval,
-  state: State,
-  dchange: tf.Tensor,
-  variables: list[tf.Variable],
-) -> State:
-  """One step of the adjoint equations over an interval, in its frame."""
   x, dx, gradients = state
-  frame = there.frame
+  there = motion.interval(i)
 
   def field(t: tf.Tensor, state: State) -> State:
-    return _adjoint_rates(frame.potential, t, state, dchange, variables)
+    return _adjoint_rates(there.frame.potential, t, state, dchange, variables)
 
+  frame = there.frame
   entered = (frame.enter(x), frame.enter(dx), gradients)  # Orthogonal: cotangents turn alike.
-  x, dx, gradients = integrators.step(motion.tableau, field, there.start, there.h, entered)
+  x, dx, gradients = integrators.step(
+    motion.tableau, field, there.start + there.h, -there.h, entered
+  )
   return frame.leave(x), frame.leave(dx), gradients
 
 

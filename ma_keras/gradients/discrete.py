@@ -2,50 +2,65 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
 from ma_keras.gradients import pullback
-from ma_keras.gradients.pullback import Tensors, added
+from ma_keras.gradients.pullback import Tensors
 
 Solution = tuple[tf.Tensor, Tallies]
 # What flows back through a step: the cotangents of x and of every variable.
 Cotangents = tuple[tf.Tensor, list[tf.Tensor]]
 
 
-def run(
-  motion: Motion, x: tf.Tensor, begin: int | tf.Tensor = 0, end: int | tf.Tensor | None = None
+def run(motion: Motion, x: tf.Tensor) -> Solution:
+  """x after all steps, [..., N], and the tallies."""
+  return _segment(motion, x, motion.nothing(x), 0, motion.num_steps)
+
+
+def _segment(
+  motion: Motion, x: tf.Tensor, tallies: Tallies, begin: int | tf.Tensor, end: int | tf.Tensor
 ) -> Solution:
-  """x after steps begin..end-1, all by default, [..., N], and the tallies."""
-  last = motion.num_steps if end is None else end
-
-  def advance(i: tf.Tensor, x: tf.Tensor, tallies: Tallies) -> tuple[tf.Tensor, ...]:
-    x, increments = motion.step(i, x)
-    return i + 1, x, added(tallies, increments)
-
+  """x and the tallies after steps begin..end-1, of those before."""
   _, x, tallies = tf.while_loop(
-    lambda i, *_: i < last,
-    advance,
-    (tf.convert_to_tensor(begin), x, motion.nothing(x)),
+    lambda i, *_: i < end,
+    lambda i, x, tallies: (i + 1, *motion.step(i, x, tallies)),
+    (tf.convert_to_tensor(begin), x, tallies),
     maximum_iterations=motion.num_steps,
   )
   return x, tallies
+
+
+def score_apart(
+  solve: Callable[[Motion, tf.Tensor], Solution], motion: Motion, x: tf.Tensor
+) -> Solution:
+  """solve(motion, x), with the score by a solve of its own where it is asked for."""
+  if motion.score is None:
+    return solve(motion, x)
+  y, tallies = solve(dataclasses.replace(motion, score=None), x)
+  alone = dataclasses.replace(motion, stiffness=False)
+  return y, (*tallies, tf.stop_gradient(run(alone.prepared(), x)[1][-1]))
 
 
 def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
   """`run`, keeping x before every segment of steps and computing the rest again."""
 
   def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
-    forward = lambda x, begin, end: run(motion, x, begin, end)  # noqa: E731
+    forward = functools.partial(_segment, motion.prepared())
     steps = (motion.num_steps, segment)
     y, tallies, through = pullback.segmented(forward, x, motion.nothing(x), *steps)
+    scoreless = dataclasses.replace(motion, score=None)
 
     def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
-      dy, *dtallies = doutputs
+      dy, *dtallies = doutputs if motion.score is None else doutputs[:-1]
 
       def back(x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Cotangents) -> Cotangents:
-        states = _states(motion, x, begin, end, segment)
-        step = lambda i, c: _pulled(motion, i, states[i - begin], c, dtallies, held)  # noqa: E731
+        states = _states(scoreless, x, begin, end, segment)
+        step = lambda i, c: _pulled(scoreless, i, states[i - begin], c, dtallies, held)  # noqa: E731
         return pullback.backwards(step, begin, end, after, segment)
 
       dx, gradients = through((dy, pullback.zeros(held)), back)
@@ -62,7 +77,7 @@ def _states(motion: Motion, x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, size
   kept = tf.TensorArray(x.dtype, size, element_shape=x.shape, clear_after_read=False)
 
   def advance(i: tf.Tensor, x: tf.Tensor, kept: tf.TensorArray) -> tuple:
-    x, _ = motion.step(i, x)
+    x, _ = motion.step(i, x, motion.nothing(x))
     return i + 1, x, kept.write(i + 1 - begin, x)
 
   _, _, kept = tf.while_loop(
@@ -84,7 +99,7 @@ def _pulled(
 
   def step(x: tf.Tensor) -> list[tf.Tensor]:
     # Prepared within the tape: what depends on the variables alone has a derivative, too.
-    after, increments = motion.prepared().step(i, x)
+    after, increments = motion.prepared().step(i, x, motion.nothing(x))
     return [after, *increments]
 
   return pullback.pulled_back(step, before, [dx, *dtallies], variables, gradients)

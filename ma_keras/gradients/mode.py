@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 
 import tensorflow as tf
 
@@ -49,7 +50,8 @@ class Store(GradientMode):
     hidden = _units(motion, x)
     if hidden is None:
       return self._fallback(motion, x)
-    return units.solve(motion, hidden, x, self.products)
+    solve = functools.partial(units.solve, hidden, products=self.products)
+    return discrete.score_apart(solve, motion, x)
 
   def _fallback(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     if self.products is not None:
@@ -93,7 +95,8 @@ class Recompute(GradientMode):
     hidden = _units(motion, x)
     if hidden is None:
       return discrete.recomputed(motion, x, self.segment)
-    return units.solve(motion, hidden, x, segment=self.segment)
+    solve = functools.partial(units.solve, hidden, segment=self.segment)
+    return discrete.score_apart(solve, motion, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Reversible(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
-    return reversible.reversible(motion, x)
+    return discrete.score_apart(reversible.reversible, motion, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Adjoint(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
-    return adjoint.adjoint(motion, x)
+    return discrete.score_apart(adjoint.adjoint, motion, x)
 
 
 def _units(motion: Motion, x: tf.Tensor) -> Units | None:

@@ -12,8 +12,8 @@ from ma_keras.dynamics import Tallies
 Tensors = Sequence[tf.Tensor]
 # Cotangents of the outputs, and variables -> cotangents of the arguments, and of the variables.
 Pull = Callable[[Tensors, list[tf.Variable]], tuple[Tensors, list[tf.Tensor]]]
-# Of the steps begin..end-1: (x, begin, end) -> x after them, and the tallies.
-Segment = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, Tallies]]
+# Of the steps begin..end-1: (x, tallies, begin, end) -> those after them.
+Segment = Callable[[tf.Tensor, Tallies, tf.Tensor, tf.Tensor], tuple[tf.Tensor, Tallies]]
 
 
 def differentiable(
@@ -66,8 +66,8 @@ def segmented(
 
   def advance(j: tf.Tensor, x: tf.Tensor, tallies: Tallies, starts: tf.TensorArray) -> tuple:
     starts = starts.write(j, x)
-    x, increments = forward(x, *bounds(j))
-    return j + 1, x, added(tallies, increments), starts
+    x, tallies = forward(x, tallies, *bounds(j))
+    return j + 1, x, tallies, starts
 
   starts = tf.TensorArray(x.dtype, number, element_shape=x.shape)
   first = (tf.constant(0), x, nothing, starts)

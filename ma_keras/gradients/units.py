@@ -19,8 +19,8 @@ ONE_PRODUCT_FOR_TWO = 1.05
 
 
 def solve(
-  motion: Motion,
   units: Units,
+  motion: Motion,
   x: tf.Tensor,
   products: tf.DType | None = None,
   segment: int | None = None,
@@ -32,8 +32,8 @@ def solve(
   G = W'W. One H x H product per stage replaces two of N x H.
 
   Args:
+    units: The potential's hidden layer.
     motion: The steps; explicit methods only.
-    units: Its potential's hidden layer.
     x: Points, shape [B, N].
     products: Dtype of the factors of the matrix products of the stages, bfloat16 perhaps; that of
       x by default. Everything else stays in the dtype of x.
@@ -110,7 +110,13 @@ def _recomputed(
   """Segment by segment: only the states before each are kept."""
   d = loop.motion.num_steps
   size = min(segment, d)
-  forward = lambda y, begin, end: loop.forward(y, k, begin, end, room=0)[:2]  # noqa: E731
+
+  def forward(
+    y: tf.Tensor, tallies: Tallies, begin: tf.Tensor, end: tf.Tensor
+  ) -> tuple[tf.Tensor, Tallies]:
+    y, increments, _ = loop.forward(y, k, begin, end, room=0)
+    return y, pullback.added(tallies, increments)
+
   end, tallies, pull = pullback.segmented(forward, y, loop.motion.nothing(y), d, size)
 
   def through(after: Cotangents, dtallies: Tensors, held: list[tf.Variable]) -> Cotangents:

@@ -43,14 +43,15 @@ def stiffness(tableau: Tableau, h: tf.Tensor, rates: Sequence[State]) -> tf.Tens
   Args:
     tableau: The method; `tableau.defects` are its rows e.
     h: Step size, shape [].
-    rates: The stages k_i, nests of velocities [..., N] and density rates [...].
+    rates: The stages k_i: velocities [..., N], density rates [...], and what else there is.
 
   Returns:
     Shape [...].
   """
-  total = tf.zeros_like(rates[0][1])
+  pairs = [tuple(rate[:2]) for rate in rates]
+  total = tf.zeros_like(pairs[0][1])
   for e in tableau.defects:
-    velocity, density = combine(tf.nest.map_structure(tf.zeros_like, rates[0]), h, e, rates)
+    velocity, density = combine(tf.nest.map_structure(tf.zeros_like, pairs[0]), h, e, pairs)
     total += tf.reduce_sum(tf.square(velocity), axis=-1) + tf.square(density)
   return total
 

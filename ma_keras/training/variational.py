@@ -92,22 +92,26 @@ class VariationalFreeEnergy(FlowModel):
   def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
     aids, energy = self.aids, self.target.energy
-    penalties = tf.zeros_like(latents[:, 0])
-    if self.stiffness_weight > 0:
-      x, log_prob, stiffness = distributions.push_forward_and_stiffness(flow, latents)
-      penalties += self.stiffness_weight * stiffness
-    else:
-      x, log_prob = distributions.push_forward(flow, latents)
+    x, log_prob, stiffness = self._pushed(flow, latents)
+    penalties = self.stiffness_weight * stiffness
     if aids.force_weight > 0:
       penalties += aids.force_weight * objectives.force_matching(flow, energy, x)
-    if aids.path_gradient:
-      score = distributions.push_forward_score(flow, latents)
-      log_prob = objectives.along_paths(log_prob, x, score)
     energies = energy(x)
     if aids.anneal_steps > 0:
       beta = aids.inverse_temperature(self.optimizer.iterations, latents.dtype)
       penalties -= (1.0 - beta) * energies
     return log_prob + energies, penalties
+
+  def _pushed(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """x and ln p(x, T), differentiable as the aids say, and the stiffness, zero if not weighed."""
+    stiff = self.stiffness_weight > 0
+    if self.aids.path_gradient:
+      x, log_prob, *more, score = distributions.push_forward_with_score(flow, latents, stiff)
+      log_prob = objectives.along_paths(log_prob, x, score)
+    else:
+      push = distributions.push_forward_and_stiffness if stiff else distributions.push_forward
+      x, log_prob, *more = push(flow, latents)
+    return x, log_prob, more[0] if stiff else tf.zeros_like(log_prob)
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
     """F/N and the spread of its terms; Keras asks for them at the end of an epoch as well."""
