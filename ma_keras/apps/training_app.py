@@ -44,7 +44,8 @@ def prepare(run: training.RunDirectory, lines: dict[str, str], fixed: tuple[str,
 def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:
   """The model with its optimiser, ready for a checkpoint; call within the strategy's scope."""
   total_steps = FLAGS.epochs * steps_per_epoch
-  optimizer = training.adam(
+  make = training.soap if FLAGS.optimizer == 'soap' else training.adam
+  optimizer = make(
     FLAGS.learning_rate, total_steps, min(FLAGS.warmup_steps, total_steps), FLAGS.gradient_clip
   )
   optimizer.build(model.trainable_variables)  # Before a checkpoint is restored into it.
@@ -67,7 +68,8 @@ def fit(
   Guards come first among the callbacks, and the backup last: what a guard stops is not saved.
   """
   backup = training.Backup(model, run.backup)
-  callbacks = [*callbacks, backup]
+  turns = [training.Turns()] if isinstance(model.optimizer, training.Soap) else []
+  callbacks = [*callbacks, *turns, backup]
   if parameter_server.is_asynchronous(model.distribute_strategy):
     first = [parameter_server.Validation(validation)] if validation else []
     callbacks, validation = [parameter_server.AtEpochs([*first, *callbacks])], None

@@ -19,9 +19,10 @@ from ma_keras.training.free_energy import FreeEnergy, measure, summarise
 from ma_keras.training.likelihood import Likelihood, measure_likelihood
 from ma_keras.training.maximum_likelihood import MaximumLikelihood
 from ma_keras.training.observables import Observable, measure_observables
-from ma_keras.training.optimizer import adam
+from ma_keras.training.optimizer import adam, soap
 from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
+from ma_keras.training.soap import Soap, Turns
 from ma_keras.training.variational import VariationalFreeEnergy
 
 __all__ = [
@@ -39,7 +40,9 @@ __all__ = [
   'Refinement',
   'RunDirectory',
   'Snapshots',
+  'Soap',
   'TrainingStopped',
+  'Turns',
   'VariationalFreeEnergy',
   'adam',
   'configurations',
@@ -48,5 +51,6 @@ __all__ = [
   'measure',
   'measure_likelihood',
   'measure_observables',
+  'soap',
   'summarise',
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from ma_keras import gradients, integrators
-from ma_keras.training import strategy
+from ma_keras.training import optimizer, strategy
 
 flags.DEFINE_string(
   'run_dir',
@@ -62,8 +62,15 @@ flags.DEFINE_float(
 
 flags.DEFINE_integer('batch_size', 64, 'Global batch B, over all replicas.', lower_bound=1)
 flags.DEFINE_integer('epochs', 20, 'Epochs; a checkpoint is written after each.', lower_bound=1)
+flags.DEFINE_enum(
+  'optimizer',
+  'adam',
+  optimizer.OPTIMIZERS,
+  'adam, or soap: Adam in the eigenbasis of the second moment of the gradient, for models of a few '
+  'thousand parameters.',
+)
 flags.DEFINE_float(
-  'learning_rate', 3e-3, "Adam's peak rate: linear warm-up, then cosine decay.", lower_bound=0.0
+  'learning_rate', 3e-3, 'Peak rate: linear warm-up, then cosine decay.', lower_bound=0.0
 )
 flags.DEFINE_integer('warmup_steps', 100, 'Steps of the linear warm-up.', lower_bound=0)
 flags.DEFINE_float(

@@ -1,10 +1,14 @@
-"""The optimiser of every app: Adam with warm-up, cosine decay and gradient clipping."""
+"""The optimisers of the apps: warm-up, cosine decay and gradient clipping, around Adam or Soap."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import tf_keras
+
+from ma_keras.training.soap import Soap
+
+OPTIMIZERS = ('adam', 'soap')
 
 
 def adam(
@@ -21,11 +25,22 @@ def adam(
   Returns:
     A tf_keras optimiser.
   """
-  schedule = tf_keras.optimizers.schedules.CosineDecay(
+  schedule = _schedule(learning_rate, total_steps, warmup_steps)
+  return tf_keras.optimizers.Adam(schedule, global_clipnorm=gradient_clip or None)
+
+
+def soap(
+  learning_rate: float, total_steps: int, warmup_steps: int = 0, gradient_clip: float = 0.0
+) -> Soap:
+  """`Soap` with the schedule of `adam`, and its arguments. Train with a `Turns` callback."""
+  return Soap(_schedule(learning_rate, total_steps, warmup_steps), gradient_clip)
+
+
+def _schedule(learning_rate: float, total_steps: int, warmup_steps: int) -> Any:
+  return tf_keras.optimizers.schedules.CosineDecay(
     initial_learning_rate=learning_rate / max(warmup_steps, 1),
     decay_steps=max(total_steps - warmup_steps, 1),
     alpha=0.01,
     warmup_target=learning_rate if warmup_steps else None,
     warmup_steps=warmup_steps,
   )
-  return tf_keras.optimizers.Adam(schedule, global_clipnorm=gradient_clip or None)

@@ -1,0 +1,139 @@
+"""Adam in the eigenbasis of the gradient's second moment, for a few thousand parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+LARGEST = 6000  # Parameters: the two matrices then hold 290 MB in float32.
+# How long: C and v alike, since v is the diagonal of Q'CQ.
+MEMORY = {'momentum': 0.9, 'square': 0.99, 'covariance': 0.99}
+
+
+class Soap(tf_keras.optimizers.Optimizer):
+  """theta <- theta - rate Q [Q'm / sqrt(v)], m the mean gradient, v that of (Q'g)^2; Q'CQ diagonal.
+
+  C is the running mean of g g', g the gradient by all P parameters in one vector. Q = I is Adam,
+  which sees each parameter alone; kernels, amplitudes and the quadratic part of a lattice potential
+  undo and redo one another's work, and in the eigenbasis of C they do not. `turn`, which finds Q,
+  is called every so often from outside the compiled step: see `Turns`. Shampoo's eigenbasis (Vyas
+  et al., SOAP, 2024), of one block that holds all parameters.
+
+  Attributes:
+    momentum: m, variable [P].
+    square: v, variable [P].
+    covariance: C, variable [P, P].
+    basis: Q, variable [P, P].
+  """
+
+  def __init__(self, learning_rate: Any, gradient_clip: float = 0.0, name: str = 'Soap') -> None:
+    """Keeps the rate and the clip; variables are made by `build`.
+
+    Args:
+      learning_rate: A number, or a tf_keras schedule.
+      gradient_clip: Largest norm of g; 0 leaves it alone.
+      name: Name of the optimiser.
+    """
+    super().__init__(name=name)
+    self._learning_rate = self._build_learning_rate(learning_rate)
+    self.gradient_clip = gradient_clip
+
+  def build(self, var_list: Iterable[tf.Variable]) -> None:
+    """Makes m, v, C and Q.
+
+    Raises:
+      ValueError: There are too many parameters for P x P matrices, or several replicas.
+    """
+    super().build(var_list)
+    if getattr(self, '_built', False):
+      return
+    variables = list(var_list)
+    size = sum(v.shape.num_elements() for v in variables)
+    if size > LARGEST:
+      raise ValueError(
+        f"`optimizer` 'soap' keeps matrices of P x P for P <= {LARGEST} parameters, got {size}: "
+        "use 'adam'."
+      )
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+      raise ValueError(
+        "`optimizer` 'soap' takes one replica: use 'adam', or --strategy=one_device."
+      )
+    dtype = variables[0].dtype
+    self.momentum = self.add_variable([size], dtype, name='momentum')
+    self.square = self.add_variable([size], dtype, name='square')
+    self.covariance = self.add_variable([size, size], dtype, name='covariance')
+    self.basis = self.add_variable([size, size], dtype, 'identity', name='basis')
+    self._built = True
+
+  def apply_gradients(
+    self, grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]], **unused: Any
+  ) -> tf.Variable:
+    """One step; the count of steps, as in every optimiser of tf_keras, goes up by one."""
+    gradients, variables = zip(*grads_and_vars)
+    with tf.init_scope():
+      self.build(variables)
+    step = self._step(tf.concat([tf.reshape(g, [-1]) for g in gradients], axis=0))
+    sizes = [v.shape.num_elements() for v in variables]
+    for variable, part in zip(variables, tf.split(step, sizes)):
+      variable.assign_sub(tf.reshape(part, variable.shape))
+    return self.iterations.assign_add(1)
+
+  def _step(self, g: tf.Tensor) -> tf.Tensor:
+    """What is taken off all parameters, [P]; the running means take in g."""
+    if self.gradient_clip:
+      g = tf.clip_by_norm(g, self.gradient_clip)
+    q = self.basis.read_value()
+    turned = tf.linalg.matvec(q, g, transpose_a=True)
+    mean = self._remember('momentum', g)
+    square = self._remember('square', tf.square(turned))
+    self._remember('covariance', g[:, tf.newaxis] * g)
+    direction = tf.linalg.matvec(q, mean, transpose_a=True) / (tf.sqrt(square) + 1e-8)
+    rate = self._learning_rate
+    rate = rate(self.iterations) if callable(rate) else rate
+    return tf.cast(rate, g.dtype) * tf.linalg.matvec(q, direction)
+
+  def _remember(self, name: str, value: tf.Tensor) -> tf.Tensor:
+    """The running mean of that name with one more value in it, free of the bias of its start."""
+    variable, beta = getattr(self, name), MEMORY[name]
+    variable.assign(beta * variable + (1.0 - beta) * value)
+    count = tf.cast(self.iterations + 1, value.dtype)
+    return variable / (1.0 - tf.pow(tf.constant(beta, value.dtype), count))
+
+  def turn(self) -> None:
+    """Q becomes the eigenvectors of C, and v the eigenvalues, the diagonal of Q'CQ."""
+    squares, basis = np.linalg.eigh(self.covariance.numpy().astype(np.float64))
+    self.square.assign(np.maximum(squares, 0.0))
+    self.basis.assign(basis)
+
+  def get_config(self) -> dict[str, Any]:
+    """The constructor's arguments."""
+    rate = self._serialize_hyperparameter(self._learning_rate)
+    return {'learning_rate': rate, 'gradient_clip': self.gradient_clip, 'name': self.name}
+
+
+class Turns(tf_keras.callbacks.Callback):
+  """Turns the basis of the model's `Soap` every max(20, P/20) steps: a few hundredths of the time.
+
+  Whether it is time is read off the count of steps, so that a resumed run turns when the
+  interrupted one would have. Place it before the callback that writes checkpoints.
+  """
+
+  def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    """Counts the turns behind."""
+    del logs
+    optimizer = self.model.optimizer
+    self._every = max(20, optimizer.momentum.shape[0] // 20)
+    self._done = int(optimizer.iterations.numpy()) // self._every
+
+  def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    """Turns if a multiple of so many steps has been passed."""
+    del batch, logs
+    optimizer = self.model.optimizer
+    due = int(optimizer.iterations.numpy()) // self._every
+    if due > self._done:
+      optimizer.turn()
+      self._done = due

@@ -1,0 +1,107 @@
+"""Adam in the eigenbasis: what it equals, what it finds, what it gains, and how it resumes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+import ma_keras
+from ma_keras import targets, training
+from ma_keras.training.soap import MEMORY
+
+P = 12
+
+
+def valley(condition=1e4):
+  """A = R D R', eigenvalues from 1 to `condition`, R a rotation of all coordinates."""
+  rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(P, P)))[0]
+  return rotation @ np.diag(np.geomspace(1.0, condition, P)) @ rotation.T
+
+
+def descend(optimizer, steps, hessian, turn_every=0):
+  """theta, and theta'A theta/2, after so many steps, each at a minimum of its own near zero."""
+  parts = [tf.Variable(tf.ones([4], tf.float64)), tf.Variable(tf.ones([2, 4], tf.float64))]
+  noise = np.random.default_rng(2).normal(size=(steps, P)) * 0.03
+  for k in range(steps):
+    theta = np.concatenate([part.numpy().ravel() for part in parts])
+    g = hessian @ (theta + noise[k])
+    optimizer.apply_gradients(zip([tf.constant(g[:4]), tf.constant(g[4:].reshape(2, 4))], parts))
+    if turn_every and (k + 1) % turn_every == 0:
+      optimizer.turn()
+  theta = np.concatenate([part.numpy().ravel() for part in parts])
+  return theta, theta @ hessian @ theta / 2
+
+
+def test_it_is_adam_until_the_basis_turns():
+  adam = tf_keras.optimizers.Adam(0.01, beta_2=MEMORY['square'], epsilon=1e-8)
+  expected, _ = descend(adam, 30, valley())
+  found, _ = descend(training.Soap(0.01), 30, valley())
+  np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_the_basis_diagonalises_the_second_moment():
+  optimizer = training.Soap(0.01)
+  descend(optimizer, 40, valley(), turn_every=40)
+  q, c = optimizer.basis.numpy(), optimizer.covariance.numpy()
+  np.testing.assert_allclose(q.T @ q, np.eye(P), atol=1e-12)
+  turned = q.T @ c @ q
+  np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-12 * np.abs(c).max())
+
+
+def test_a_valley_across_the_axes_is_no_harder_than_one_along_them():
+  hessian = valley()
+  schedule = lambda: tf_keras.optimizers.schedules.CosineDecay(0.05, 600)  # noqa: E731
+  _, by_adam = descend(tf_keras.optimizers.Adam(schedule(), beta_2=0.99), 600, hessian)
+  _, by_soap = descend(training.Soap(schedule()), 600, hessian, turn_every=20)
+  _, along = descend(training.Soap(schedule()), 600, np.diag(np.linalg.eigvalsh(hessian)))
+  assert by_soap < 10 * along
+  assert by_soap < by_adam / 100
+
+
+def test_the_gradient_is_clipped_as_a_whole():
+  optimizer, part = training.Soap(0.01, gradient_clip=1.0), tf.Variable([0.0, 0.0])
+  optimizer.apply_gradients([(tf.constant([30.0, 40.0]), part)])
+  np.testing.assert_allclose(optimizer.momentum, 0.1 * np.array([0.6, 0.8]), rtol=1e-6)
+
+
+def model():
+  potential = ma_keras.potentials.Lattice(2, 3, dtype=tf.float64, seed=1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  made = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
+  optimizer = training.soap(1e-2, 100, 10, 1.0)
+  optimizer.build(made.trainable_variables)
+  made.compile(optimizer)
+  return made
+
+
+def fit(made, steps):
+  callbacks = [training.Turns()]
+  made.fit(made.sample_numbers(steps), steps_per_epoch=steps, verbose=0, callbacks=callbacks)
+
+
+def test_a_restored_run_goes_on_as_if_nothing_had_been(tmp_path):
+  whole, half, other = model(), model(), model()
+  fit(whole, 50)
+  fit(half, 30)
+  checkpoint = lambda made: tf.train.Checkpoint(m=made.bijector, o=made.optimizer)  # noqa: E731
+  path = checkpoint(half).write(str(tmp_path / 'half'))
+  checkpoint(other).read(path).assert_consumed()
+  fit(other, 20)
+  assert np.abs(whole.optimizer.basis.numpy() - np.eye(whole.optimizer.basis.shape[0])).max() > 0.1
+  for one, two in zip(whole.trainable_variables, other.trainable_variables):
+    np.testing.assert_array_equal(one, two)
+
+
+def test_what_it_cannot_do_is_said():
+  with pytest.raises(ValueError, match="P <= 6000 parameters, got 6001: use 'adam'"):
+    training.Soap(0.01).build([tf.Variable(tf.zeros([6001]))])
+  with (
+    tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1']).scope(),
+    pytest.raises(ValueError, match='takes one replica'),
+  ):
+    training.Soap(0.01).build([tf.Variable(tf.zeros([3]))])
+
+
+def test_its_description_makes_another_one():
+  made = training.Soap.from_config(training.Soap(0.01, 2.0).get_config())
+  assert (made.gradient_clip, float(made.learning_rate)) == (2.0, pytest.approx(0.01))
