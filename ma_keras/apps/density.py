@@ -46,7 +46,7 @@ MODEL_FLAGS = (
   *('hidden_units', 'dense_start', 'local'),
   *('separable_units', 'separable_spread', 'separable_steepness'),
   *('basis_size', 'num_steps', 'step_size', 'integrator', 'step_jitter', 'refine_tolerance'),
-  'optimizer',
+  *('optimizer', 'accumulate'),
 )
 
 

@@ -49,7 +49,15 @@ MODEL_FLAGS = (
   *('path_gradient', 'antithetic', 'anneal_steps'),
   *('potential', 'hidden_units', 'activation', 'symmetry', 'start'),
   *('channels', 'basis_size', 'second_layer', 'start_from'),
-  *('num_steps', 'step_size', 'integrator', 'refine_tolerance', 'step_jitter', 'optimizer'),
+  *(
+    'num_steps',
+    'step_size',
+    'integrator',
+    'refine_tolerance',
+    'step_jitter',
+    'optimizer',
+    'accumulate',
+  ),
 )
 SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
 

@@ -49,6 +49,13 @@ def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:
     FLAGS.learning_rate, total_steps, min(FLAGS.warmup_steps, total_steps), FLAGS.gradient_clip
   )
   optimizer.build(model.trainable_variables)  # Before a checkpoint is restored into it.
+  parts = FLAGS.accumulate * tf.distribute.get_strategy().num_replicas_in_sync
+  if FLAGS.accumulate > 1 and FLAGS.batch_size % parts:
+    raise ValueError(
+      f'`--accumulate` {FLAGS.accumulate} with all replicas makes {parts} parts, which do not '
+      f'divide --batch_size={FLAGS.batch_size}: choose one that they do.'
+    )
+  model.accumulate = FLAGS.accumulate
   model.compile(
     optimizer, jit_compile=FLAGS.jit_compile, steps_per_execution=FLAGS.steps_per_execution
   )

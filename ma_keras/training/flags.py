@@ -61,6 +61,12 @@ flags.DEFINE_float(
 )
 
 flags.DEFINE_integer('batch_size', 64, 'Global batch B, over all replicas.', lower_bound=1)
+flags.DEFINE_integer(
+  'accumulate',
+  1,
+  'Parts, one after another, in which a replica takes its share of the batch: less memory.',
+  lower_bound=1,
+)
 flags.DEFINE_integer('epochs', 20, 'Epochs; a checkpoint is written after each.', lower_bound=1)
 flags.DEFINE_enum(
   'optimizer',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -30,6 +31,7 @@ class FlowModel(tf_keras.Model):
     batch_size: B, over all replicas; with parameter servers, of one worker.
     seed: Non-negative integer; with the step it names every random number of training.
     stiffness_weight: Weight of the solver's stiffness.
+    accumulate: In how many parts, one after another, a replica takes its rows.
     refinements: How often the steps were halved so far (`training.Refinement`), int64 variable.
   """
 
@@ -65,6 +67,7 @@ class FlowModel(tf_keras.Model):
     self.batch_size = int(batch_size)
     self.seed = seed
     self.stiffness_weight = stiffness_weight
+    self.accumulate = 1
     self.refinements = tf.Variable(0, dtype=tf.int64, trainable=False, name='refinements')
     # Metrics hold the global batch already; Keras would add up what the replicas return.
     self.distribute_reduction_method = 'first'
@@ -91,7 +94,21 @@ class FlowModel(tf_keras.Model):
       seeds.PerSample(second, numbers, self.batch_size),
     )
 
-  def descend(self, tape: tf.GradientTape, loss: tf.Tensor) -> None:
-    """One step of the optimiser, which sums the gradients of all replicas."""
+  def descend(self, loss: Callable[..., tf.Tensor], *rows: tf.Tensor) -> None:
+    """One step of the optimiser, which sums the gradients of all replicas.
+
+    With `accumulate` parts the gradient is that of the first part of the rows, plus that of the
+    next: less memory, and, for a sum of two, to the bit what two replicas make of them.
+
+    Args:
+      loss: Rows -> their part of the loss of the global batch, a sum over rows, [].
+      *rows: This replica's share, [b, ...] each.
+    """
     variables = self.trainable_variables
-    self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+    gradients: list[tf.Tensor] = []
+    for part in zip(*(tf.split(each, self.accumulate) for each in rows)):
+      with tf.control_dependencies(gradients), tf.GradientTape() as tape:
+        value = loss(*part)
+      more = tape.gradient(value, variables)
+      gradients = [a + b for a, b in zip(gradients, more)] if gradients else more
+    self.optimizer.apply_gradients(zip(gradients, variables))

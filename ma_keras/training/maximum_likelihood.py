@@ -49,20 +49,20 @@ class MaximumLikelihood(FlowModel):
 
   def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
     """One step on this replica's share of the global batch."""
-    numbers, x = batch
+    self.descend(self._loss, *batch)
+    return {metric.name: metric.result() for metric in self.metrics}
+
+  def _loss(self, numbers: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """What these points add to the mean over the global batch; the metrics take them in."""
     noise_seed, flow_seed = self.per_sample_seeds(numbers, 'maximum_likelihood')
     if x.dtype.is_integer:
       noise = seeds.uniform([x.shape[-1]], noise_seed, self.bijector.dtype)
       x = tf.cast(x, noise.dtype) + noise
     y = self.preprocessing.inverse(x)
-    with tf.GradientTape() as tape:
-      nll, stiffness = self._terms(self.flow(flow_seed), y)
-      # Summed over replicas by the optimizer: together the mean over the global batch.
-      loss = tf.reduce_sum(nll + self.stiffness_weight * stiffness) / self.batch_size
-    self.descend(tape, loss)
+    nll, stiffness = self._terms(self.flow(flow_seed), y)
     self._nll.update_state(nll)
     self._stiffness.update_state(stiffness)
-    return {metric.name: metric.result() for metric in self.metrics}
+    return tf.reduce_sum(nll + self.stiffness_weight * stiffness) / self.batch_size
 
   def test_step(self, batch: Batch) -> dict[str, tf.Tensor]:
     """The likelihood of real points, at steps of equal size."""

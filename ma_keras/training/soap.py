@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 LARGEST = 6000  # Parameters: the two matrices then hold 290 MB in float32.
+FIRST_TURN = 20  # Steps before the first basis of our own.
 # How long: C and v alike, since v is the diagonal of Q'CQ.
 MEMORY = {'momentum': 0.9, 'square': 0.99, 'covariance': 0.99}
 
@@ -116,24 +117,34 @@ class Soap(tf_keras.optimizers.Optimizer):
 
 
 class Turns(tf_keras.callbacks.Callback):
-  """Turns the basis of the model's `Soap` every max(20, P/20) steps: a few hundredths of the time.
+  """Turns the basis of the model's `Soap`: after 20, 40, 80, ... steps, then every max(20, P/20).
 
-  Whether it is time is read off the count of steps, so that a resumed run turns when the
-  interrupted one would have. Place it before the callback that writes checkpoints.
+  Eigenvectors cost P^3; so seldom, they take a few hundredths of the time. When to turn is read off
+  the count of steps, so that a resumed run turns when the interrupted one would have. Place it
+  before the callback that writes checkpoints.
   """
 
   def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
     """Counts the turns behind."""
     del logs
-    optimizer = self.model.optimizer
-    self._every = max(20, optimizer.momentum.shape[0] // 20)
-    self._done = int(optimizer.iterations.numpy()) // self._every
+    self._done = self._due()
 
   def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-    """Turns if a multiple of so many steps has been passed."""
+    """Turns if it is time, or was since the last look."""
     del batch, logs
-    optimizer = self.model.optimizer
-    due = int(optimizer.iterations.numpy()) // self._every
+    due = self._due()
     if due > self._done:
-      optimizer.turn()
+      self.model.optimizer.turn()
       self._done = due
+
+  def _due(self) -> int:
+    """How many turns are due by now."""
+    optimizer = self.model.optimizer
+    return turns_due(int(optimizer.iterations.numpy()), optimizer.momentum.shape[0])
+
+
+def turns_due(steps: int, size: int) -> int:
+  """How often `Turns` turns in so many steps, of P = `size` parameters."""
+  every = max(FIRST_TURN, size // 20)
+  early = min(steps, every - 1) // FIRST_TURN  # 20, 40, 80, ... before `every`.
+  return early.bit_length() + steps // every

@@ -77,17 +77,18 @@ class VariationalFreeEnergy(FlowModel):
 
   def train_step(self, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
     """One Adam step on this replica's share `numbers` (int64 [b]) of the global batch."""
+    self.descend(self._loss, numbers)
+    return self.get_metrics_result()
+
+  def _loss(self, numbers: tf.Tensor) -> tf.Tensor:
+    """What these samples add to the mean over the global batch; the metrics take them in."""
     latent_seed, flow_seed = self.per_sample_seeds(numbers, 'variational_free_energy')
     latents = self.aids.latents(self.target.event_size, latent_seed, self.bijector.dtype)
-    with tf.GradientTape() as tape:
-      free_energies, penalties = self._terms(self.flow(flow_seed), latents)
-      # Summed over replicas by the optimizer: together the mean over the global batch.
-      loss = tf.reduce_sum(free_energies + penalties) / self.batch_size
-    self.descend(tape, loss)
+    free_energies, penalties = self._terms(self.flow(flow_seed), latents)
     per_site = tf.cast(free_energies, tf.float64) / self.target.event_size
     self._free_energy.update_state(per_site)
     self._square.update_state(tf.square(per_site))
-    return self.get_metrics_result()
+    return tf.reduce_sum(free_energies + penalties) / self.batch_size
 
   def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""

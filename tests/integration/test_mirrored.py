@@ -22,6 +22,7 @@ import ma_keras
 from ma_keras import symmetry, targets, training
 from ma_keras.training import strategy
 
+training.determinism.enable(0)
 chosen = strategy.make(sys.argv[1])
 assert chosen.num_replicas_in_sync == int(sys.argv[2])
 with chosen.scope():
@@ -33,6 +34,7 @@ with chosen.scope():
   model = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
   optimizer = training.adam(1e-2, 20, 2, 1.0)
   optimizer.build(model.trainable_variables)
+  model.accumulate = int(sys.argv[4])
   model.compile(optimizer)
 history = model.fit(model.sample_numbers(10), epochs=2, steps_per_epoch=10, verbose=0).history
 weights = {v.name: v.numpy() for v in model.trainable_variables}
@@ -41,8 +43,8 @@ np.savez(sys.argv[3], **logs, **weights)
 """
 
 
-def command(strategy, replicas, path):
-  return [sys.executable, '-c', TRAIN, strategy, str(replicas), str(path)]
+def command(strategy, replicas, path, accumulate=1):
+  return [sys.executable, '-c', TRAIN, strategy, str(replicas), str(path), str(accumulate)]
 
 
 @pytest.fixture(scope='module')
@@ -65,10 +67,16 @@ def test_two_replicas_equal_one(one, tmp_path):
 
 
 def test_two_workers_equal_one(one, tmp_path):
+  """To the bit, where one takes the batch in the two halves that they take."""
   calls = [('worker', command('multi_worker', 2, tmp_path / f'{i}.npz')) for i in range(2)]
   assert clusters.wait(clusters.start(calls)) == [0, 0]
+  subprocess.run(command('one_device', 1, tmp_path / 'halves.npz', 2), check=True, timeout=300)
+  halves = np.load(tmp_path / 'halves.npz')
   for index in range(2):
-    assert_equal(np.load(tmp_path / f'{index}.npz'), one)
+    two = np.load(tmp_path / f'{index}.npz')
+    assert_equal(two, one)
+    for name in ('kernel:0', 'amplitude:0'):
+      np.testing.assert_array_equal(two[name], halves[name])
 
 
 def test_a_run_whose_worker_is_killed_ends_and_resumes(tmp_path):

@@ -7,7 +7,7 @@ import tf_keras
 
 import ma_keras
 from ma_keras import targets, training
-from ma_keras.training.soap import MEMORY
+from ma_keras.training.soap import MEMORY, turns_due
 
 P = 12
 
@@ -90,6 +90,14 @@ def test_a_restored_run_goes_on_as_if_nothing_had_been(tmp_path):
   assert np.abs(whole.optimizer.basis.numpy() - np.eye(whole.optimizer.basis.shape[0])).max() > 0.1
   for one, two in zip(whole.trainable_variables, other.trainable_variables):
     np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+  'size, steps', [(12, [20, 40, 60, 80]), (1102, [20, 40, 55, 110]), (2000, [20, 40, 80, 100, 200])]
+)
+def test_the_basis_turns_often_at_first_and_then_at_even_distances(size, steps):
+  found = [k for k in range(1, steps[-1] + 1) if turns_due(k, size) > turns_due(k - 1, size)]
+  assert found == steps
 
 
 def test_what_it_cannot_do_is_said():
