@@ -168,6 +168,8 @@ def test_a_larger_lattice_begins_with_the_weights_of_a_smaller(tmp_path):
     ([*LATTICE, '--start_from=nowhere.npz'], 'nowhere.npz'),
     (['--start_from=model.npz'], '--potential=lattice'),
     (['--beside=nowhere'], '--beside'),
+    (['--batch_size=16', '--accumulate=5'], 'divide --batch_size=16'),
+    (['--optimizer=soap', '--hidden_units=2000'], "use 'adam'"),
   ],
 )
 def test_a_lattice_potential_that_cannot_be_is_one_line(flags, message, tmp_path):

@@ -43,6 +43,14 @@ def test_the_same_seed_trains_the_same_and_another_does_not():
   assert np.abs(same - other).max() > 1e-4
 
 
+def test_parts_of_the_batch_add_up_to_the_whole():
+  parts = model()
+  parts.accumulate = 3
+  np.testing.assert_allclose(
+    weights_after(parts, 2), weights_after(model(), 2), rtol=1e-5, atol=1e-6
+  )
+
+
 def test_the_order_of_the_samples_does_not_matter():
   """Each sample number names its own noise, whichever replica gets it."""
   shuffled = model()

@@ -51,6 +51,12 @@ def test_nothing_tunes_the_numbers_of_samples():
   assert not model().sample_numbers(3).options().autotune.enabled
 
 
+def test_parts_of_the_batch_add_up_to_the_whole():
+  parts = model()
+  parts.accumulate = 4
+  np.testing.assert_allclose(weights_after(parts, 3), weights_after(model(), 3), rtol=1e-9)
+
+
 def test_the_order_of_the_samples_does_not_matter():
   """Each sample number names its own latent and group elements, whichever replica gets it."""
   numbers = tf.constant([5, 2, 7, 0, 1, 3, 6, 4], tf.int64)
