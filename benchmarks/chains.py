@@ -1,6 +1,6 @@
 """Markov chains for the critical Ising model: how long each remembers, per step and per second.
 
-  python benchmarks/chains.py --model=runs/ising_l16_lattice/model.npz --output=chains.json
+  python benchmarks/chains.py --model=runs/ising_l16_best/model.npz --output=chains.json
 
 Autocorrelation times of m and |m|: HMC on the fields, HMC on the latents of a trained flow,
 independence Metropolis with its samples, and Wolff's clusters. Steps of one are not steps of the

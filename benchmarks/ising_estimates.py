@@ -1,6 +1,6 @@
 """What a trained flow says of the critical Ising model, over independent seeds of the estimate.
 
-  python benchmarks/ising_estimates.py --model=runs/ising_l16_lattice/model.npz --output=out.json
+  python benchmarks/ising_estimates.py --model=runs/ising_l16_best/model.npz --output=out.json
 
 One line per seed: KL, effective sample size, the reweighted -ln Z/N less the exact one, energy and
 specific heat; each with its statistical and its integration error.
