@@ -25,6 +25,9 @@ flags.DEFINE_integer('samples', 40000, 'Of every estimate.', lower_bound=100)
 flags.DEFINE_integer('batch_size', 1000, 'Samples flowed at once.', lower_bound=1)
 flags.DEFINE_integer('seeds', 5, 'Estimates.', lower_bound=1)
 flags.DEFINE_integer('refine', 2, 'Steps per step of training.', lower_bound=1)
+flags.DEFINE_integer(
+  'halved', None, 'Of them flowed in halved steps, too; default all.', lower_bound=2
+)
 flags.DEFINE_string('output', None, 'JSON file for the results.')
 
 
@@ -40,7 +43,8 @@ def main(argv: list[str]) -> None:
   results = []
   for seed in range(1, FLAGS.seeds + 1):
     start = time.perf_counter()
-    draws = training.draw(bijector, target, FLAGS.samples, FLAGS.batch_size, seed, True)
+    size = FLAGS.batch_size
+    draws = training.draw(bijector, target, FLAGS.samples, size, seed, True, FLAGS.halved)
     found = training.summarise(draws, exact)
     energy, heat, *_ = training.measure_observables(draws, target)
     off = found.reweighted_per_site - exact

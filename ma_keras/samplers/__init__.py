@@ -1,7 +1,7 @@
 """From the model's samples to the target's expectations."""
 
 from ma_keras.samplers import wolff
-from ma_keras.samplers.importance import ImportanceEstimate, estimate
+from ma_keras.samplers.importance import ImportanceEstimate, estimate, two_level
 from ma_keras.samplers.markov import (
   independence_metropolis,
   integrated_autocorrelation_time,
@@ -17,5 +17,6 @@ __all__ = [
   'independence_metropolis',
   'integrated_autocorrelation_time',
   'latent_hmc',
+  'two_level',
   'wolff',
 ]

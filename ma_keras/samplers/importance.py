@@ -75,3 +75,36 @@ def estimate(log_weights: np.ndarray) -> ImportanceEstimate:
     num_samples=n,
     largest_share=float(weights.max() / (n * mean)),
   )
+
+
+def two_level(coarse: np.ndarray, fine: np.ndarray) -> tuple[ImportanceEstimate, float]:
+  """-ln Z_f = -ln Z_c + (ln Z_c - ln Z_f): all samples cheaply, and the change on a few.
+
+  Two weights of one sample are so alike that few tell their difference (Giles 2008, multilevel
+  Monte Carlo). Where all samples have both, it is `estimate(fine)`.
+
+  Args:
+    coarse: ln w of all samples in large steps, shape [n].
+    fine: ln w of the first m of them in small steps, shape [m], 2 <= m <= n.
+
+  Returns:
+    The estimate, whose effective sample size is that of `coarse` unless m = n; and the change from
+    coarse to fine weights of the m samples.
+
+  Raises:
+    ValueError: Fewer than two weights, more fine ones than coarse ones, or one is not finite.
+  """
+  if len(fine) > len(coarse):
+    raise ValueError(f'`fine` must hold at most the {len(coarse)} of `coarse`, got {len(fine)}.')
+  few, rough, whole = estimate(fine), estimate(coarse[: len(fine)]), estimate(coarse)
+  change = few.negative_log_partition - rough.negative_log_partition
+  if len(fine) == len(coarse):
+    return few, change
+  ratios = [np.exp(w + e.negative_log_partition) for w, e in ((fine, few), (coarse, rough))]
+  spread = np.std(ratios[0] - ratios[1][: len(fine)], ddof=1)
+  both = dataclasses.replace(
+    whole,
+    negative_log_partition=whole.negative_log_partition + change,
+    standard_error=float(np.hypot(whole.standard_error, spread / np.sqrt(len(fine)))),
+  )
+  return both, change

@@ -28,7 +28,8 @@ class FreeEnergy:
     gap_percent: The gap as a percentage of |exact|.
     total_kl: N times the gap, KL(p || exp(-E)/Z) in nats; averaged over draws where the
       potential is random, and then an upper bound for the mixture of all draws.
-    reweighted_per_site: Importance-weighted -ln Z/N, at 2 d steps.
+    reweighted_per_site: Importance-weighted -ln Z/N at 2 d steps; where few samples were flowed in
+      so many, that of all samples at d steps, and the change of theirs (`samplers.two_level`).
     reweighted_error: Its standard error; not to be trusted where the ESS is tiny.
     reweighted_integration_error: Its change between d and 2 d steps, on the same latents.
     reweighted_bias: Of the estimate, upwards, to leading order.
@@ -131,8 +132,7 @@ def summarise(draws: Draws, exact_per_site: float | None = None) -> FreeEnergy:
   coarse, fine = draws.coarse.free_energies, draws.fine.free_energies
   num_sites = draws.fine.values.shape[-1]
   mean = float(np.mean(coarse)) / num_sites
-  weighted, rough = samplers.estimate(-fine), samplers.estimate(-coarse)
-  change = abs(weighted.negative_log_partition - rough.negative_log_partition)
+  weighted, change = samplers.two_level(-coarse, -fine)
   gap = None if exact_per_site is None else mean - exact_per_site
   return FreeEnergy(
     num_sites=num_sites,
@@ -140,14 +140,14 @@ def summarise(draws: Draws, exact_per_site: float | None = None) -> FreeEnergy:
     num_steps=draws.num_steps,
     free_energy_per_site=mean,
     statistical_error=float(np.std(coarse, ddof=1) / np.sqrt(coarse.size)) / num_sites,
-    integration_error=abs(float(np.mean(coarse - fine))) / num_sites,
+    integration_error=abs(float(np.mean(coarse[: fine.size] - fine))) / num_sites,
     exact_per_site=exact_per_site,
     gap_per_site=gap,
     gap_percent=None if gap is None else 100 * gap / abs(exact_per_site or np.nan),
     total_kl=None if gap is None else gap * num_sites,
     reweighted_per_site=weighted.negative_log_partition / num_sites,
     reweighted_error=weighted.standard_error / num_sites,
-    reweighted_integration_error=change / num_sites,
+    reweighted_integration_error=abs(change) / num_sites,
     reweighted_bias=weighted.bias / num_sites,
     effective_sample_size=weighted.effective_sample_size,
     reweighting_doubts=weighted.doubts(),

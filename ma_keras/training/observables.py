@@ -104,7 +104,7 @@ def _distances(target: Target) -> range:
 
 
 def measure_observables(draws: Draws, target: Target) -> list[Observable]:
-  """Expectations over configurations, at d and 2 d steps on the same latents.
+  """Expectations over configurations, at d and 2 d steps on the same latents: those flowed in both.
 
   Args:
     draws: Samples of the flow; a hundred at least.
@@ -123,7 +123,8 @@ def measure_observables(draws: Draws, target: Target) -> list[Observable]:
       f'{_bond(target)} and {num_samples}.'
     )
   coarse, fine = (
-    (moments(target, each.values), -each.free_energies) for each in (draws.coarse, draws.fine)
+    (moments(target, each.values[:num_samples]), -each.free_energies[:num_samples])
+    for each in (draws.coarse, draws.fine)
   )
   return [_observable(name, f, coarse, fine) for name, f in statistics(target).items()]
 

@@ -69,3 +69,25 @@ def test_shifting_the_energy_shifts_the_estimate_without_overflow():
 def test_bad_weights_are_rejected(bad):
   with pytest.raises(ValueError, match='log_weights'):
     samplers.estimate(np.array(bad))
+
+
+def test_two_levels_of_weights_are_covered_by_their_error_bar():
+  """Coarse weights of another target, 0.9 wide; fine ones of that 0.8 wide, for a tenth of them."""
+  exact, scores = -np.log(np.sqrt(2 * np.pi) * 0.8), []
+  for seed in range(200):
+    coarse, fine = log_weights(2000, 0.9, seed), log_weights(2000, 0.8, seed)
+    found, change = samplers.two_level(coarse, fine[:200])
+    assert change == pytest.approx(np.log(0.9 / 0.8), abs=0.1)
+    scores.append((found.negative_log_partition - exact) / found.standard_error)
+  assert abs(np.mean(scores)) < 3 / np.sqrt(200)
+  assert np.std(scores) == pytest.approx(1, abs=3 / np.sqrt(2 * 200))
+
+
+def test_two_levels_of_equally_many_weights_are_the_fine_ones():
+  coarse, fine = log_weights(500, 0.9, 0), log_weights(500, 0.8, 0)
+  assert samplers.two_level(coarse, fine)[0] == samplers.estimate(fine)
+
+
+def test_more_fine_weights_than_coarse_ones_are_refused():
+  with pytest.raises(ValueError, match='at most the 3 of `coarse`, got 4'):
+    samplers.two_level(np.zeros(3), np.zeros(4))

@@ -56,6 +56,21 @@ def test_reweighting_recovers_the_partition_function():
   assert 0.5 < result.effective_sample_size < 1
 
 
+def test_few_samples_in_halved_steps_stand_for_all():
+  """The same latents, so the same values; what few of them say of the change is what all say."""
+  potential = ma_keras.potentials.Quadratic(0.2 * np.eye(N), dtype=tf.float64)
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.25, 'euler')
+  arguments = (bijector, Harmonic(), 20000, 100, 1)
+  every, few = training.draw(*arguments), training.draw(*arguments, halved=1950)
+  np.testing.assert_array_equal(few.coarse.free_energies, every.coarse.free_energies)
+  np.testing.assert_array_equal(few.fine.free_energies, every.fine.free_energies[:2000])
+  whole, part = training.summarise(every), training.summarise(few)
+  assert part.free_energy_per_site == whole.free_energy_per_site
+  assert part.integration_error == pytest.approx(whole.integration_error, rel=0.1)
+  off = part.reweighted_per_site - whole.reweighted_per_site
+  assert abs(off) < 0.1 * whole.reweighted_integration_error
+
+
 def test_the_statistical_error_is_that_of_the_mean():
   values = np.random.default_rng(0).normal(size=64)
   result = training.summarise(drawn(values, values))
