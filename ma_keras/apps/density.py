@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 from absl import flags, logging
 
 import ma_keras
@@ -118,33 +117,21 @@ def train(
   stream: Stream,
   model: training.MaximumLikelihood,
   run: training.RunDirectory,
-  chief: bool,
+  best: training.BestWeights,
 ) -> None:
   """Maximises the likelihood; the guard comes first, so that what it stops is not saved."""
-  best = best_so_far(run)
-  logs = [
-    tf_keras.callbacks.ModelCheckpoint(
-      str(run.best),
-      monitor='val_nll',
-      mode='min',
-      save_best_only=True,
-      save_weights_only=True,
-      initial_value_threshold=best,
-    ),
-    *training_app.logs(run),
-  ]
-  guard = training.DivergenceGuard('nll', math.inf if best is None else best)
-  callbacks = [guard, *refinement(model, points), *(logs if chief else [])]
+  guard = training.DivergenceGuard('nll', best.least)
+  chief = strategies.is_chief(model.distribute_strategy)
+  logs = [best, *training_app.logs(run)] if chief else []
+  callbacks = [guard, *refinement(model, points), *logs]
   validation = validation_batches(points)
   training_app.fit(model, stream, steps_per_epoch(points), run, callbacks, validation)
 
 
-def best_so_far(run: training.RunDirectory) -> float | None:
-  """The best validation loss of the epochs that the run has behind it."""
-  if not run.metrics.exists():
-    return None
-  found = run.read_metrics().get('val_nll', np.array([]))
-  return float(np.nanmin(found)) if np.isfinite(found).any() else None
+def best_so_far(run: training.RunDirectory) -> float:
+  """The least validation loss of the epochs that the run has behind it; inf before the first."""
+  found = run.read_metrics().get('val_nll', np.array([])) if run.metrics.exists() else np.array([])
+  return float(np.min(found[np.isfinite(found)], initial=math.inf))
 
 
 def refinement(
@@ -185,8 +172,7 @@ def measure(
 def report(
   points: data.Dataset, model: training.MaximumLikelihood, run: training.RunDirectory
 ) -> None:
-  """Measures the best weights on test data, writes what is to be kept, and prints the result."""
-  model.load_weights(str(run.best)).expect_partial()
+  """Measures the model on test data, writes what is to be kept, and prints the result."""
   model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
   x = points.test[: FLAGS.eval_points or None]
   result = measure(
@@ -237,10 +223,11 @@ def work(
   model: training.MaximumLikelihood,
   stream: Stream,
 ) -> None:
-  """Trains, measures and reports."""
-  chief = strategies.is_chief(strategy)
-  train(points, stream, model, run, chief)
-  if chief:
+  """Trains, measures and reports the weights that were best on validation data."""
+  best = training.BestWeights(model, run.best, 'val_nll', best_so_far(run))
+  train(points, stream, model, run, best)
+  if strategies.is_chief(strategy):
+    best.restore()
     report(points, model, run)
 
 

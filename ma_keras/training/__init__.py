@@ -6,6 +6,7 @@
 from ma_keras.training import determinism
 from ma_keras.training.aids import Aids
 from ma_keras.training.backup import Backup
+from ma_keras.training.best_weights import BestWeights
 from ma_keras.training.callbacks import (
   BoundGuard,
   DivergenceGuard,
@@ -28,6 +29,7 @@ from ma_keras.training.variational import VariationalFreeEnergy
 __all__ = [
   'Aids',
   'Backup',
+  'BestWeights',
   'BoundGuard',
   'DivergenceGuard',
   'Draws',

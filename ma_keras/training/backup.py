@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -9,6 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -107,10 +109,8 @@ class Backup(tf_keras.callbacks.Callback):
     """Saves; raises OSError where it cannot, with the checkpoints before intact."""
     del logs
     self._epoch.assign(epoch)
-    try:
+    with checkpoint_errors(self.folder):
       self._save(epoch + 1)
-    except UNWRITABLE as error:
-      raise OSError(f'no checkpoint could be written to {self.folder} ({_line(error)})') from error
     self._end_if_terminated()
 
   def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -187,6 +187,15 @@ class Backup(tf_keras.callbacks.Callback):
         f'This worker found {number} epochs in {self.folder}, others {mean:g} on average: '
         '--run_dir must be in a file system that all workers share.'
       )
+
+
+@contextlib.contextmanager
+def checkpoint_errors(folder: pathlib.Path) -> Iterator[None]:
+  """What TensorFlow raises where a folder cannot be written to becomes an OSError that names it."""
+  try:
+    yield
+  except UNWRITABLE as error:
+    raise OSError(f'no checkpoint could be written to {folder} ({_line(error)})') from error
 
 
 def _line(error: Exception) -> str:

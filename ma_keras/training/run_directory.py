@@ -56,8 +56,8 @@ class RunDirectory:
 
   @property
   def best(self) -> pathlib.Path:
-    """The weights of the best epoch on validation data, a tf.train.Checkpoint prefix."""
-    return self.root / 'best' / 'weights'
+    """The weights of the best epoch on validation data."""
+    return self.root / 'best'
 
   @property
   def model(self) -> pathlib.Path:
@@ -95,6 +95,7 @@ class RunDirectory:
     try:
       self.root.mkdir(parents=True, exist_ok=True)
       self._check_model(flags, fixed, defaults)
+      self._drop_cut_row()
       write_atomically(self.flagfile, '\n'.join(flags.values()) + '\n')
     except OSError as error:
       raise ValueError(
@@ -117,6 +118,13 @@ class RunDirectory:
           f'`--run_dir` {self.root} holds a run of another model; changed: '
           f'{" ".join(changed)}. Choose another --run_dir, or use the flags of {self.flagfile}.'
         )
+
+  def _drop_cut_row(self) -> None:
+    """A full disk may leave half a row, to which the next would be appended."""
+    text = self.metrics.read_text() if self.metrics.exists() else ''
+    whole = text[: text.rfind('\n') + 1]
+    if whole != text:
+      write_atomically(self.metrics, whole)
 
   def write_summary(self, summary: dict[str, Any]) -> None:
     """Writes the result as JSON."""

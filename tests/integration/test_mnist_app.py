@@ -73,8 +73,7 @@ def test_the_model_file_scores_as_the_exported_model_does(finished):
 
 def test_the_reported_weights_are_the_best_on_validation_data(finished):
   path, _ = finished
-  assert (path / 'best' / 'weights.index').exists()
-  reader = tf.train.load_checkpoint(str(path / 'best' / 'weights'))
+  reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(path / 'best')))
   best = [np.asarray(reader.get_tensor(name)) for name in reader.get_variable_to_shape_map()]
   for value in apps.weights(path).values():
     assert any(np.array_equal(v, value) for v in best)

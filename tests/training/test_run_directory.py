@@ -1,9 +1,11 @@
 """A run directory keeps a run together and apart from others."""
 
 import pytest
+import tf_keras
 
 from ma_keras import training
 
+HEADER = 'epoch,loss,val_loss\n'
 FLAGS = {'side': '--side=4', 'epochs': '--epochs=2'}
 
 
@@ -50,6 +52,19 @@ def test_metrics_of_a_repeated_epoch_are_the_later_ones(tmp_path):
   metrics = run.read_metrics()
   assert metrics['epoch'].tolist() == [0, 1, 2]
   assert metrics['loss'].tolist() == [3.0, 1.5, 1.0]
+
+
+@pytest.mark.parametrize('cut', ['', 'epo', HEADER, f'{HEADER}0,3.0,NA\n1,2'])
+def test_half_a_row_is_dropped_so_that_the_next_is_not_appended_to_it(tmp_path, cut):
+  run = training.RunDirectory(tmp_path)
+  run.metrics.write_text(cut)
+  run.prepare(FLAGS, fixed=())
+  logger = tf_keras.callbacks.CSVLogger(str(run.metrics), append=True)
+  logger.set_model(tf_keras.Sequential())
+  logger.on_train_begin()
+  logger.on_epoch_end(1, {'loss': 2.5})
+  logger.on_train_end()
+  assert run.read_metrics()['loss'].tolist() == ([3.0, 2.5] if '3.0' in cut else [2.5])
 
 
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):

@@ -1,0 +1,77 @@
+"""The weights of the best epoch, whole at any moment."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from ma_keras.training.backup import checkpoint_errors
+from ma_keras.training.callbacks import TrainingStopped
+
+
+class BestWeights(tf_keras.callbacks.Callback):
+  """Keeps the variables of the flow as they were after the epoch with the least value of a metric.
+
+      best = BestWeights(model, folder, 'val_nll')
+      model.fit(..., callbacks=[..., best])
+      best.restore()
+
+  Better ones are written beside those before, under the next number, and named as the latest by
+  one rename of the file `checkpoint`; only then are the old deleted. (tf_keras's ModelCheckpoint
+  replaces its two files one after the other: a kill between the two loses both.)
+
+  Attributes:
+    metric: Name of what is to be least in the logs.
+    least: Its least value so far.
+  """
+
+  def __init__(
+    self, model: tf_keras.Model, folder: pathlib.Path, metric: str, least: float = math.inf
+  ) -> None:
+    """Touches no file yet.
+
+    Args:
+      model: A FlowModel; its bijector's variables are what is kept.
+      folder: Of these weights alone; made with the first of them.
+      metric: A name in the logs of an epoch.
+      least: Where an earlier part of the run stood.
+    """
+    super().__init__()
+    self.metric = metric
+    self.least = least
+    self._folder = folder
+    self._checkpoint = tf.train.Checkpoint(bijector=model.bijector)
+
+  def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    """Saves if this epoch is the best; raises OSError where it cannot, the ones before intact."""
+    del epoch
+    value = (logs or {}).get(self.metric, math.inf)
+    if value < self.least:
+      with checkpoint_errors(self._folder):
+        self._save()
+      self.least = value
+
+  def restore(self) -> None:
+    """Assigns the best weights to the model's variables.
+
+    Raises:
+      TrainingStopped: There are none.
+    """
+    latest = tf.train.latest_checkpoint(str(self._folder))
+    if latest is None:
+      raise TrainingStopped(
+        f'There are no best weights in {self._folder}: no epoch had a finite {self.metric}. '
+        'Lower --learning_rate, or start anew in another --run_dir.'
+      )
+    self._checkpoint.restore(latest).expect_partial()
+
+  def _save(self) -> None:
+    manager = tf.train.CheckpointManager(
+      self._checkpoint, str(self._folder), max_to_keep=1, checkpoint_name='weights'
+    )
+    number = (manager.latest_checkpoint or '').rpartition('-')[2]
+    manager.save(checkpoint_number=int(number) + 1 if number.isdigit() else 1)
