@@ -1,8 +1,7 @@
-"""Adam in the eigenbasis of the gradient's second moment."""
+"""Adam in the eigenbasis of the gradient's second moment, for a few thousand parameters."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,31 +9,26 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-WINDOW = 256  # Gradients behind the second moment, hence eigenvectors at most.
-FIRST_TURN, TURN_EVERY = 20, 50  # Steps.
-LARGEST = 100_000  # Parameters: the last gradients and the basis then hold 200 MB in float32.
-EPSILON = 1e-8
-RANK_TOLERANCE = 1e-12  # Of singular values, in float64.
-MEMORY = {'momentum': 0.9, 'inside': 0.99, 'outside': 0.99}
+LARGEST = 6000  # Parameters: the two matrices then hold 290 MB in float32.
+FIRST_TURN = 20  # Steps before the first basis of our own.
+# How long: C and v alike, since v is the diagonal of Q'CQ.
+MEMORY = {'momentum': 0.9, 'square': 0.99, 'covariance': 0.99}
 
 
 class Soap(tf_keras.optimizers.Optimizer):
-  """theta <- theta - rate (Q [Q'm / sqrt(v)] + R [R m / sqrt(w)]), R = I - QQ', Q'CQ diagonal.
+  """theta <- theta - rate Q [Q'm / sqrt(v)], m the mean gradient, v that of (Q'g)^2; Q'CQ diagonal.
 
-  C is the mean of g g' over the last K gradients g, each of all P parameters in one vector; Q holds
-  its eigenvectors, K at most. m is the running mean of g, v that of (Q'g)^2, w that of (R g)^2.
-  Without Q this is Adam, which sees each parameter alone; kernels, amplitudes and the quadratic
-  part of a lattice potential undo and redo one another's work, and in the eigenbasis of C they do
-  not. `turn`, which finds Q, is called every so often from outside the compiled step: see `Turns`.
-  A step costs some 10 P K operations, a turn 2 P K^2. Shampoo's eigenbasis (Vyas et al., SOAP,
-  2024), of one block that holds all parameters, in the low-rank form of Agarwal et al. (GGT, 2019).
+  C is the running mean of g g', g the gradient by all P parameters in one vector. Q = I is Adam,
+  which sees each parameter alone; kernels, amplitudes and the quadratic part of a lattice potential
+  undo and redo one another's work, and in the eigenbasis of C they do not. `turn`, which finds Q,
+  is called every so often from outside the compiled step: see `Turns`. Shampoo's eigenbasis (Vyas
+  et al., SOAP, 2024), of one block that holds all parameters.
 
   Attributes:
     momentum: m, variable [P].
-    recent: The last gradients, variable [K, P], the one of step k in row k mod K.
-    basis: Q, variable [P, K]; columns are zero until there are as many gradients.
-    inside: v, variable [K].
-    outside: w, variable [P].
+    square: v, variable [P].
+    covariance: C, variable [P, P].
+    basis: Q, variable [P, P].
   """
 
   def __init__(self, learning_rate: Any, gradient_clip: float = 0.0, name: str = 'Soap') -> None:
@@ -50,10 +44,10 @@ class Soap(tf_keras.optimizers.Optimizer):
     self.gradient_clip = gradient_clip
 
   def build(self, var_list: Iterable[tf.Variable]) -> None:
-    """Makes m, v, w, Q and room for the last gradients.
+    """Makes m, v, C and Q.
 
     Raises:
-      ValueError: There are too many parameters, or several replicas.
+      ValueError: There are too many parameters for P x P matrices, or several replicas.
     """
     super().build(var_list)
     if getattr(self, '_built', False):
@@ -62,7 +56,7 @@ class Soap(tf_keras.optimizers.Optimizer):
     size = sum(v.shape.num_elements() for v in variables)
     if size > LARGEST:
       raise ValueError(
-        f"`optimizer` 'soap' keeps {WINDOW} gradients of at most {LARGEST} parameters, got {size}: "
+        f"`optimizer` 'soap' keeps matrices of P x P for P <= {LARGEST} parameters, got {size}: "
         "use 'adam'."
       )
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
@@ -71,10 +65,9 @@ class Soap(tf_keras.optimizers.Optimizer):
       )
     dtype = variables[0].dtype
     self.momentum = self.add_variable([size], dtype, name='momentum')
-    self.recent = self.add_variable([WINDOW, size], dtype, name='recent')
-    self.basis = self.add_variable([size, WINDOW], dtype, name='basis')
-    self.inside = self.add_variable([WINDOW], dtype, name='inside')
-    self.outside = self.add_variable([size], dtype, name='outside')
+    self.square = self.add_variable([size], dtype, name='square')
+    self.covariance = self.add_variable([size, size], dtype, name='covariance')
+    self.basis = self.add_variable([size, size], dtype, 'identity', name='basis')
     self._built = True
 
   def apply_gradients(
@@ -95,17 +88,14 @@ class Soap(tf_keras.optimizers.Optimizer):
     if self.gradient_clip:
       g = tf.clip_by_norm(g, self.gradient_clip)
     q = self.basis.read_value()
-    split = functools.partial(_inside_and_outside, q)
-    row = tf.cast(self.iterations % WINDOW, tf.int32)
-    self.recent.scatter_update(tf.IndexedSlices(g[tf.newaxis], row[tf.newaxis]))
-    v, w = (self._remember(name, x**2) for name, x in zip(('inside', 'outside'), split(g)))
-    inside, outside = split(self._remember('momentum', g))
-    # Once more outside: the scales w, one for each parameter, mix the two.
-    _, outside = split(outside / (tf.sqrt(w) + EPSILON))
-    step = tf.linalg.matvec(q, inside / (tf.sqrt(v) + EPSILON)) + outside
+    turned = tf.linalg.matvec(q, g, transpose_a=True)
+    mean = self._remember('momentum', g)
+    square = self._remember('square', tf.square(turned))
+    self._remember('covariance', g[:, tf.newaxis] * g)
+    direction = tf.linalg.matvec(q, mean, transpose_a=True) / (tf.sqrt(square) + 1e-8)
     rate = self._learning_rate
     rate = rate(self.iterations) if callable(rate) else rate
-    return tf.cast(rate, g.dtype) * step
+    return tf.cast(rate, g.dtype) * tf.linalg.matvec(q, direction)
 
   def _remember(self, name: str, value: tf.Tensor) -> tf.Tensor:
     """The running mean of that name with one more value in it, free of the bias of its start."""
@@ -115,14 +105,10 @@ class Soap(tf_keras.optimizers.Optimizer):
     return variable / (1.0 - tf.pow(tf.constant(beta, value.dtype), count))
 
   def turn(self) -> None:
-    """Q becomes the eigenvectors of C, and v its eigenvalues, the diagonal of Q'CQ."""
-    count = min(int(self.iterations.numpy()), WINDOW)
-    rows = self.recent.numpy()[:count].astype(np.float64)
-    _, roots, basis = np.linalg.svd(rows / np.sqrt(max(count, 1)), full_matrices=False)
-    rank = int(np.sum(roots > RANK_TOLERANCE * roots[:1]))
-    room = WINDOW - rank
-    self.inside.assign(np.pad(roots[:rank] ** 2, (0, room)))
-    self.basis.assign(np.pad(basis[:rank].T, ((0, 0), (0, room))))
+    """Q becomes the eigenvectors of C, and v the eigenvalues, the diagonal of Q'CQ."""
+    squares, basis = np.linalg.eigh(self.covariance.numpy().astype(np.float64))
+    self.square.assign(np.maximum(squares, 0.0))
+    self.basis.assign(basis)
 
   def get_config(self) -> dict[str, Any]:
     """The constructor's arguments."""
@@ -130,17 +116,12 @@ class Soap(tf_keras.optimizers.Optimizer):
     return {'learning_rate': rate, 'gradient_clip': self.gradient_clip, 'name': self.name}
 
 
-def _inside_and_outside(q: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-  """Q'x and x - QQ'x."""
-  inside = tf.linalg.matvec(q, x, transpose_a=True)
-  return inside, x - tf.linalg.matvec(q, inside)
-
-
 class Turns(tf_keras.callbacks.Callback):
-  """Turns the basis of the model's `Soap`: after 20 and 40 steps, then every 50.
+  """Turns the basis of the model's `Soap`: after 20, 40, 80, ... steps, then every max(20, P/20).
 
-  When to turn is read off the count of steps, so that a resumed run turns when the interrupted one
-  would have. Place it before the callback that writes checkpoints.
+  Eigenvectors cost P^3; so seldom, they take a few hundredths of the time. When to turn is read off
+  the count of steps, so that a resumed run turns when the interrupted one would have. Place it
+  before the callback that writes checkpoints.
   """
 
   def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -158,10 +139,12 @@ class Turns(tf_keras.callbacks.Callback):
 
   def _due(self) -> int:
     """How many turns are due by now."""
-    return turns_due(int(self.model.optimizer.iterations.numpy()))
+    optimizer = self.model.optimizer
+    return turns_due(int(optimizer.iterations.numpy()), optimizer.momentum.shape[0])
 
 
-def turns_due(steps: int) -> int:
-  """How often `Turns` turns in so many steps."""
-  early = min(steps, TURN_EVERY - 1) // FIRST_TURN
-  return early + steps // TURN_EVERY
+def turns_due(steps: int, size: int) -> int:
+  """How often `Turns` turns in so many steps, of P = `size` parameters."""
+  every = max(FIRST_TURN, size // 20)
+  early = min(steps, every - 1) // FIRST_TURN  # 20, 40, 80, ... before `every`.
+  return early.bit_length() + steps // every
