@@ -186,7 +186,8 @@ def report(
   if FLAGS.saved_model:
     export.save(trained.flow(), run.saved_model, trained.latent_flow())
   run.write_summary(kept)
-  draw_figures(points, model, run)
+  if FLAGS.figures:
+    draw_figures(points, model, run)
   print(result)
   if result.doubts():
     raise training.TrainingStopped(result.doubts())

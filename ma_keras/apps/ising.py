@@ -1,6 +1,6 @@
 """Variational free energy of the 2-D Ising model (paper, section 4.2 and Figure 4).
 
-  python apps/ising.py --flagfile=apps/flagfiles/ising_l8.flags
+  python apps/ising_main.py --flagfile=apps/flagfiles/ising_l8.flags
 
 Trains a Monge-Ampere flow on Eq. (7), resumes where a killed run stopped, and ends with one
 line: the free energy per site with its errors beside the exact one.
@@ -95,10 +95,9 @@ def logging_callbacks(
 ) -> list[tf_keras.callbacks.Callback]:
   """What writes snapshots, CSV and TensorBoard: the chief's alone."""
   moments = [FLAGS.epochs * i // SNAPSHOT_MOMENTS for i in range(SNAPSHOT_MOMENTS)]
-  return [
-    training.Snapshots(lambda: ising_figures.draw(model, target), moments, run.snapshots),
-    *training_app.logs(run),
-  ]
+  draw = ising_figures.Configurations(model, target)
+  snapshots = [training.Snapshots(draw, moments, run.snapshots)] if FLAGS.figures else []
+  return [*snapshots, *training_app.logs(run)]
 
 
 def training_stream(model: training.VariationalFreeEnergy) -> Any:
@@ -154,7 +153,8 @@ def report(
   found = dataclasses.asdict(result)
   notes = {**{name: FLAGS[name].value for name in ising_target.TARGET_FLAGS}, **found}
   ma_keras.model_file.save(run.model, ma_keras.model_file.Model(model.bijector, notes=notes))
-  ising_figures.save(model, target, run, exact)
+  if FLAGS.figures:
+    ising_figures.save(model, target, run, exact)
   kept = {'seed': FLAGS.seed, 'version': ma_keras.__version__, **found}
   run.write_summary({**kept, 'observables': report_observables(draws, target)})
   if result.reweighting_doubts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import numpy as np
 from absl import flags, logging
@@ -18,10 +19,21 @@ SNAPSHOT_TILE = 25
 DOMAIN_MOMENTS, DOMAIN_COLUMNS = 5, 6
 
 
-def draw(model: training.VariationalFreeEnergy, target: targets.Target) -> np.ndarray:
-  """Configurations of the model as it is, [25, r, r]; the same latents every time."""
-  x = model.flow(FLAGS.seed).sample(SNAPSHOT_TILE, seed=seeds.stateless(FLAGS.seed, 'snapshots'))
-  return ising_target.pictures(training.configurations(target, x, FLAGS.seed).numpy())
+class Configurations:
+  """() -> configurations of the model as it is, [25, r, r]; the same latents every time."""
+
+  def __init__(self, model: training.VariationalFreeEnergy, target: targets.Target) -> None:
+    """Draws nothing yet."""
+    self.model = model
+    self.target = target
+    self._seen: Any = None
+
+  def __call__(self) -> np.ndarray:
+    """One flow is traced for all times, unless the number of steps has changed."""
+    if self.model.bijector is not self._seen:
+      self._seen, self._flow = self.model.bijector, self.model.flow(FLAGS.seed)
+    x = self._flow.sample(SNAPSHOT_TILE, seed=seeds.stateless(FLAGS.seed, 'snapshots'))
+    return ising_target.pictures(training.configurations(self.target, x, FLAGS.seed).numpy())
 
 
 def save(

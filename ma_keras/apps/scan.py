@@ -91,6 +91,8 @@ def report(at: list[float], runs: list[training.RunDirectory], root: pathlib.Pat
   for k, summary, row in zip(at, summaries, measured):
     cells = '  '.join(f'{value:.5f} +- {error:.1g}' for value, error in row.values())
     print(f'{k:.6f}  {100 * summary["effective_sample_size"]:.2g} %  {cells}')
+  if not FLAGS.figures:
+    return
   try:
     figure = plotting.thermodynamics(
       np.array(at),

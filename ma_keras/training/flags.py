@@ -26,6 +26,7 @@ flags.DEFINE_enum(
   '(TF_CONFIG), tpu. See docs/distribution.md.',
 )
 flags.DEFINE_string('tpu', '', 'TPU address, for --strategy=tpu.')
+flags.DEFINE_bool('figures', True, 'Draw figures, and keep the snapshots that they show.')
 flags.DEFINE_bool(
   'saved_model', True, 'Export the trained flow at the end; `ma-keras export` can do it later.'
 )

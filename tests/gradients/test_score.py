@@ -79,10 +79,10 @@ def solution(mode, potential, score=None, stiffness=False):
 def test_carrying_it_changes_nothing_else(name, mode, jit_compile):
   potential = cases.CASES[name]()
   stiffness = mode != 'adjoint'
-  compiled = lambda *arguments: tf.function(solution, jit_compile=jit_compile)(*arguments)  # noqa: E731
+  solve = tf.function(solution, jit_compile=True) if jit_compile else solution
   initial = -cases.points(4)
-  (*found, score), derivatives = compiled(mode, potential, initial, stiffness)
-  expected, expected_derivatives = compiled(mode, potential, None, stiffness)
+  (*found, score), derivatives = solve(mode, potential, initial, stiffness)
+  expected, expected_derivatives = solution(mode, potential, None, stiffness)
   for one, two in zip([*found, *derivatives], [*expected, *expected_derivatives], strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-12)
   reference = solution('plain', potential, initial)[0][-1]

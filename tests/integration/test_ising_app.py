@@ -18,6 +18,7 @@ run = functools.partial(apps.run, 'ising_main.py')
 TINY = [
   *('--side=2', '--hidden_units=8', '--num_steps=4', '--batch_size=16', '--epochs=3'),
   *('--steps_per_epoch=10', '--eval_samples=128', '--deterministic', '--nosaved_model'),
+  '--nofigures',
 ]
 
 
@@ -30,7 +31,7 @@ def checkpoint_bytes(path):
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
   path = tmp_path_factory.mktemp('ising')
-  return path, run(*TINY, '--saved_model', f'--run_dir={path}')
+  return path, run(*TINY, '--saved_model', '--figures', f'--run_dir={path}')
 
 
 def test_l4_ends_with_an_honest_free_energy(tmp_path):
@@ -42,7 +43,7 @@ def test_l4_ends_with_an_honest_free_energy(tmp_path):
     *('--side=4', '--potential=lattice', '--channels=6', '--basis_size=3', '--path_gradient'),
     *('--num_steps=12', '--step_size=0.08333333333333333', '--epochs=4', '--steps_per_epoch=100'),
     *('--learning_rate=0.005', '--eval_samples=10000', '--eval_batch_size=1000', '--jit_compile'),
-    '--nosaved_model',
+    *('--nosaved_model', '--nofigures'),
   ]
   done = run(*flags, f'--run_dir={tmp_path}')
   assert done.returncode == 0, done.stderr
@@ -74,7 +75,8 @@ def test_a_run_leaves_everything_behind(finished):
 
 def test_the_flagfile_of_a_run_replays_it_exactly(finished, tmp_path):
   path, _ = finished
-  done = run(f'--flagfile={path}/flags.txt', f'--run_dir={tmp_path}')
+  lighter = ['--nofigures', '--nosaved_model']
+  done = run(f'--flagfile={path}/flags.txt', *lighter, f'--run_dir={tmp_path}')
   assert done.returncode == 0, done.stderr
   first, again = apps.weights(path), apps.weights(tmp_path)
   for name in first:
@@ -263,7 +265,7 @@ def test_a_spin_glass_out_of_a_file(tmp_path):
 
 
 def test_phi4_on_a_lattice_potential(tmp_path):
-  done = run(*TINY, *LATTICE, '--target=phi4', f'--run_dir={tmp_path}')
+  done = run(*TINY, *LATTICE, '--second_layer=0', '--target=phi4', f'--run_dir={tmp_path}')
   assert done.returncode == 0, done.stderr
   assert 'magnetisation: ' in done.stdout and 'exact' not in done.stdout.splitlines()[-1]
 

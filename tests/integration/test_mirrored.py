@@ -83,7 +83,8 @@ def test_a_run_whose_worker_is_killed_ends_and_resumes(tmp_path):
   """Through the app: the other ends with exit code 4; all started again, the job is done."""
   flags = [
     *('--side=2', '--hidden_units=8', '--num_steps=3', '--batch_size=8', '--steps_per_epoch=5'),
-    *('--eval_samples=64', '--strategy=multi_worker', '--nosaved_model', f'--run_dir={tmp_path}'),
+    *('--eval_samples=64', '--strategy=multi_worker', '--nosaved_model', '--nofigures'),
+    f'--run_dir={tmp_path}',
   ]
   call = apps.command('ising_main.py', *flags)
   errors = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.PIPE, 'text': True}

@@ -20,6 +20,7 @@ TINY = ['--flagfile=apps/flagfiles/digits_tiny.flags']
 SMALL = [
   *('--hidden_units=8', '--num_steps=4', '--step_size=0.25', '--batch_size=20', '--epochs=3'),
   *('--warmup_steps=5', '--learning_rate=0.01', '--deterministic', '--nosaved_model'),
+  '--nofigures',
 ]
 
 

@@ -12,6 +12,7 @@ FLAGS = [
   *('--strategy=parameter_server', '--side=4', '--hidden_units=32', '--num_steps=4'),
   *('--batch_size=32', '--steps_per_epoch=20', '--epochs=2', '--eval_samples=64'),
   *('--learning_rate=0.03', '--warmup_steps=1', '--nosaved_model'),
+  '--nofigures',
 ]
 TASKS = ['chief', 'ps', 'worker', 'worker']
 
