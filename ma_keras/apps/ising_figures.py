@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Any
 
 import numpy as np
 from absl import flags, logging
 
 from ma_keras import plotting, seeds, targets, training
 from ma_keras.apps import ising_target
+from ma_keras.bijector import MongeAmpereBijector
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -26,12 +26,12 @@ class Configurations:
     """Draws nothing yet."""
     self.model = model
     self.target = target
-    self._seen: Any = None
+    self._traced: MongeAmpereBijector | None = None
 
   def __call__(self) -> np.ndarray:
     """One flow is traced for all times, unless the number of steps has changed."""
-    if self.model.bijector is not self._seen:
-      self._seen, self._flow = self.model.bijector, self.model.flow(FLAGS.seed)
+    if self.model.bijector is not self._traced:
+      self._traced, self._flow = self.model.bijector, self.model.flow(FLAGS.seed)
     x = self._flow.sample(SNAPSHOT_TILE, seed=seeds.stateless(FLAGS.seed, 'snapshots'))
     return ising_target.pictures(training.configurations(self.target, x, FLAGS.seed).numpy())
 

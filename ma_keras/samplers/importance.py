@@ -96,12 +96,14 @@ def two_level(coarse: np.ndarray, fine: np.ndarray) -> tuple[ImportanceEstimate,
   """
   if len(fine) > len(coarse):
     raise ValueError(f'`fine` must hold at most the {len(coarse)} of `coarse`, got {len(fine)}.')
-  few, rough, whole = estimate(fine), estimate(coarse[: len(fine)]), estimate(coarse)
+  same = coarse[: len(fine)]
+  few, rough = estimate(fine), estimate(same)
   change = few.negative_log_partition - rough.negative_log_partition
   if len(fine) == len(coarse):
     return few, change
-  ratios = [np.exp(w + e.negative_log_partition) for w, e in ((fine, few), (coarse, rough))]
-  spread = np.std(ratios[0] - ratios[1][: len(fine)], ddof=1)
+  whole = estimate(coarse)
+  relative = [np.exp(w + e.negative_log_partition) for w, e in ((fine, few), (same, rough))]
+  spread = np.std(relative[0] - relative[1], ddof=1)
   both = dataclasses.replace(
     whole,
     negative_log_partition=whole.negative_log_partition + change,

@@ -62,7 +62,7 @@ def draw(
     seed: Non-negative integer.
     jit_compile: Whether XLA compiles the flow; latents are then others.
     halved: How many of them to flow in steps of half the size as well, rounded up to whole batches;
-      all by default. A tenth says as much of the integration error, at a third of the work.
+      all by default. A tenth tells the integration error at two fifths of the work.
 
   Returns:
     Draws.

@@ -10,14 +10,11 @@ from ma_keras.flow import Horizon
 from tests.potentials import cases
 from tests.symmetry import cases as symmetric
 
-# Those that share the stages' work, and those that solve apart for the score; some under XLA.
+MODES = ['store', 'plain', 'recompute', gradients.Recompute(2), 'adjoint']
+# Those that share the stages' work, and those that solve apart for the score; two under XLA.
 WAYS = [
-  ('lattice in time', 'store', None),
-  ('lattice in time', 'recompute', True),
-  ('lattice in time', gradients.Recompute(2), None),
-  ('softplus', 'store', True),
-  ('softplus', gradients.Recompute(2), None),
-  ('softplus', 'adjoint', None),
+  *((name, mode, False) for name in ('lattice in time', 'softplus') for mode in MODES),
+  *(('lattice in time', 'recompute', True), ('softplus', 'store', True)),
 ]
 
 
