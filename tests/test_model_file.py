@@ -31,6 +31,9 @@ POTENTIALS = {
   'lattice': lambda: potentials.Sum(
     [potentials.Lattice(2, 3, BASIS), potentials.SpectralQuadratic(2, BASIS)]
   ),
+  'local lattices': lambda: potentials.Sum(
+    [potentials.Lattice(2, 3, BASIS, reach=0), potentials.DeepLattice(2, 3, 2, reach=0)]
+  ),
   'average': lambda: symmetry.GroupAverage(
     potentials.OneHiddenLayer(4, 3), symmetry.inversion(4) * symmetry.dihedral(2)
   ),

@@ -48,7 +48,7 @@ MODEL_FLAGS = (
   *('seed', 'batch_size', 'stiffness_weight', 'force_weight'),
   *('path_gradient', 'antithetic', 'anneal_steps'),
   *('potential', 'hidden_units', 'activation', 'symmetry', 'start'),
-  *('channels', 'basis_size', 'second_layer', 'start_from'),
+  *('channels', 'kernel_reach', 'basis_size', 'second_layer', 'start_from'),
   *(
     'num_steps',
     'step_size',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from typing import Any
 
 from absl import flags
 
@@ -35,6 +36,12 @@ flags.DEFINE_enum(
   'First flow: to the Gaussian factor of the target (log_cosh and H >= 2 N only), or random.',
 )
 flags.DEFINE_integer('channels', 10, 'Kernels C of the lattice potential.', lower_bound=1)
+flags.DEFINE_integer(
+  'kernel_reach',
+  None,
+  'Rows and columns that the kernels of the lattice potential go, up to L // 2; default: all.',
+  lower_bound=0,
+)
 flags.DEFINE_integer('basis_size', 6, 'Functions of time of the lattice potential.', lower_bound=1)
 flags.DEFINE_integer(
   'second_layer', 0, 'Units of a second layer of the lattice potential; 0: none.', lower_bound=0
@@ -99,12 +106,16 @@ def build_lattice(target: targets.Target) -> potentials.Potential:
     )
   time = FLAGS.num_steps * FLAGS.step_size
   basis = potentials.TimeBasis(time, FLAGS.basis_size) if FLAGS.basis_size > 1 else None
-  terms: list[potentials.Potential] = [
-    potentials.Lattice(FLAGS.side, FLAGS.channels, basis, dtype=target.dtype, seed=FLAGS.seed)
-  ]
+  shared: dict[str, Any] = {
+    'time_basis': basis,
+    'reach': FLAGS.kernel_reach,
+    'dtype': target.dtype,
+    'seed': FLAGS.seed,
+  }
+  terms: list[potentials.Potential] = [potentials.Lattice(FLAGS.side, FLAGS.channels, **shared)]
   if FLAGS.second_layer:
     sizes = (FLAGS.side, FLAGS.channels, FLAGS.second_layer)
-    terms.append(potentials.DeepLattice(*sizes, basis, dtype=target.dtype, seed=FLAGS.seed))
+    terms.append(potentials.DeepLattice(*sizes, **shared))
   quadratic = potentials.SpectralQuadratic(FLAGS.side, basis, dtype=target.dtype)
   if isinstance(target, targets.CoupledSpins):
     quadratic.start_gaussian(target.covariance, time)

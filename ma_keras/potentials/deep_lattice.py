@@ -30,7 +30,8 @@ class DeepLattice(EvenLayer):
 
   Attributes:
     torus: The tables of the L x L torus.
-    kernel: w, one value per orbit of offsets, variable [C, R].
+    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`.
+    reach: How many rows and columns the kernels go; None: all of the torus.
     bias: b, variable [C].
     mixing: W, variable [M, C].
     offset: d, variable [M].
@@ -45,6 +46,7 @@ class DeepLattice(EvenLayer):
     units: int,
     time_basis: Basis | None = None,
     kernel_range: float = 2.0,
+    reach: int | None = None,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
     name: str | None = None,
@@ -57,6 +59,7 @@ class DeepLattice(EvenLayer):
       units: M, of the second.
       time_basis: Makes the amplitudes functions of time; they start constant.
       kernel_range: How far the first kernels reach, in sites; training may extend them.
+      reach: Rows and columns that they can go at all, up to L // 2; None: all of the torus.
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
       name: Module name.
@@ -64,7 +67,7 @@ class DeepLattice(EvenLayer):
     Raises:
       ValueError: A number is out of range.
     """
-    super().__init__(side, time_basis, name)
+    super().__init__(side, time_basis, reach, name)
     if min(channels, units) < 1 or not kernel_range > 0:
       raise ValueError(
         '`channels`, `units` and `kernel_range` must be positive, got '
@@ -83,6 +86,7 @@ class DeepLattice(EvenLayer):
       'channels': self.kernel.shape[0],
       'units': self.offset.shape[0],
       'time_basis': self.time_basis,
+      'reach': self.reach,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from ma_keras.potentials.activations import log_cosh
@@ -18,7 +19,8 @@ class EvenLayer(Potential):
 
   Attributes:
     torus: The tables of the L x L torus.
-    kernel: w, one value per orbit of offsets, variable [C, R].
+    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`.
+    reach: How many rows and columns the kernels go; None: all of the torus.
     bias: b, variable [C].
     amplitude: Of whatever units come last, variable [M]; with a time basis [K, M].
     time_basis: How the amplitudes vary in time, or None.
@@ -26,11 +28,21 @@ class EvenLayer(Potential):
 
   self_contained = True
 
-  def __init__(self, side: int, time_basis: Basis | None, name: str | None) -> None:
-    """Tables alone; `_start` makes the variables."""
+  def __init__(
+    self, side: int, time_basis: Basis | None, reach: int | None, name: str | None
+  ) -> None:
+    """Tables alone; `_start` makes the variables.
+
+    Raises:
+      ValueError: The torus is no torus, or too small for that reach.
+    """
     self.torus = Torus(side)
+    if reach is not None and not (int(reach) == reach and 0 <= reach <= side // 2):
+      raise ValueError(
+        f'`reach` must be an integer from 0 to L // 2 = {side // 2}, got {reach}; None: all.'
+      )
     super().__init__(side**2, name=name)
-    self.time_basis = time_basis
+    self.time_basis, self.reach = time_basis, reach
     self._prepared_spectra: tf.Tensor | None = None
 
   def _start(
@@ -42,7 +54,8 @@ class EvenLayer(Potential):
   ) -> None:
     """Draws C kernels and M amplitudes (`sizes`) with one seed each; b evenly from 0 to 2."""
     channels, units = sizes
-    drawn = self.torus.draw_kernels(channels, kernel_range, seeds[0], dtype)
+    orbits = self.torus.orbits if self.reach is None else self.torus.within(self.reach)
+    drawn = self.torus.draw_kernels((channels, orbits), kernel_range, seeds[0], dtype)
     self.kernel = tf.Variable(drawn, name='kernel')
     self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
     drawn = 0.01 * tf.random.stateless_normal([units], seeds[1], dtype=dtype)
@@ -52,7 +65,7 @@ class EvenLayer(Potential):
     """Takes the weights of a potential of this kind trained on a smaller torus.
 
     Raises:
-      ValueError: It has other layers or another basis of time, or is larger.
+      ValueError: It has other layers or another basis of time, is larger, or its kernels are.
     """
     mine, its = self._pointwise(), smaller._pointwise()
     shapes, given = ([tuple(variable.shape) for variable in each] for each in (mine, its))
@@ -61,7 +74,12 @@ class EvenLayer(Potential):
         f'`smaller` must have variables of shapes {shapes}, got {given}: build both with the same '
         'channels, units and basis of time.'
       )
-    self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
+    embedded, orbits = self.torus.embed(smaller.kernel.numpy(), smaller.torus), self.kernel.shape[1]
+    if np.any(embedded[:, orbits:]):
+      raise ValueError(
+        f'`smaller` has kernels beyond the `reach` of {self.reach} here: give its own, or None.'
+      )
+    self.kernel.assign(embedded[:, :orbits])
     for variable, its_own in zip(mine, its):
       variable.assign(its_own.numpy())
 

@@ -21,7 +21,8 @@ class Lattice(EvenLayer):
 
   Attributes:
     torus: The tables of the L x L torus.
-    kernel: w, one value per orbit of offsets, variable [C, R].
+    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`.
+    reach: How many rows and columns the kernels go; None: all of the torus.
     bias: b, variable [C].
     amplitude: a, variable [C]; with a time basis its coefficients, [K, C].
     time_basis: How the amplitudes vary in time, or None.
@@ -33,6 +34,7 @@ class Lattice(EvenLayer):
     channels: int,
     time_basis: Basis | None = None,
     kernel_range: float = 2.0,
+    reach: int | None = None,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
     name: str | None = None,
@@ -44,6 +46,7 @@ class Lattice(EvenLayer):
       channels: C.
       time_basis: Makes the amplitudes functions of time; they start constant, at 0.01 draws.
       kernel_range: How far the first kernels reach, in sites; training may extend them.
+      reach: Rows and columns that they can go at all, up to L // 2; None: all of the torus.
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
       name: Module name.
@@ -51,7 +54,7 @@ class Lattice(EvenLayer):
     Raises:
       ValueError: A number is out of range.
     """
-    super().__init__(side, time_basis, name)
+    super().__init__(side, time_basis, reach, name)
     if int(channels) != channels or channels < 1 or not kernel_range > 0:
       raise ValueError(
         '`channels` must be a positive integer and `kernel_range` positive, got '
@@ -67,6 +70,7 @@ class Lattice(EvenLayer):
       'side': self.torus.side,
       'channels': self.kernel.shape[0],
       'time_basis': self.time_basis,
+      'reach': self.reach,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

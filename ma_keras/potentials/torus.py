@@ -18,6 +18,8 @@ class Torus:
   w^_kq = sum_rc w_rc cos(2 pi k r/L) cos(2 pi q c/L); symmetric under exchange of the two axes, as
   they all are, it does not mind a transposed image either.
 
+  Orbits are numbered from the near to the far: a kernel of fewer values than R is zero beyond.
+
   Attributes:
     side: L.
     orbits: R, the number of orbits: (n + 1)(n + 2)/2 with n = L // 2.
@@ -57,9 +59,14 @@ class Torus:
     rows = tf.reshape(tf.transpose(rows, [0, 2, 1]), [-1, self.side])
     return tf.reshape(tf.matmul(rows, hartley), tf.shape(x))
 
+  def within(self, reach: int) -> int:
+    """The number of orbits whose offsets go up to `reach` rows and columns."""
+    return (reach + 1) * (reach + 2) // 2
+
   def spectrum(self, kernel: tf.Tensor) -> tf.Tensor:
     """w^, the eigenvalues [..., N] of kernels given by one value per orbit, [..., R]."""
-    return tf.tensordot(kernel, tf.constant(self._to_spectrum, kernel.dtype), axes=1)
+    waves = self._to_spectrum[: kernel.shape[-1]]
+    return tf.tensordot(kernel, tf.constant(waves, kernel.dtype), axes=1)
 
   def kernel(self, spectrum: np.ndarray) -> np.ndarray:
     """The kernel [R] of a symmetric spectrum [N]: the inverse of `spectrum`, in NumPy."""
@@ -67,17 +74,22 @@ class Torus:
 
   def inner_products(self, kernels: tf.Tensor) -> tf.Tensor:
     """w_c . w_d over all offsets, [C, C], of kernels [C, R]."""
-    weighted = kernels * tf.constant(self.sizes, kernels.dtype)
+    weighted = kernels * self._sizes_of(kernels)
     return tf.matmul(weighted, kernels, transpose_b=True)
 
   def squared_norms(self, kernels: tf.Tensor) -> tf.Tensor:
     """|w_c|^2 over all offsets, [C], of kernels [C, R]."""
-    return tf.linalg.matvec(tf.square(kernels), tf.constant(self.sizes, kernels.dtype))
+    return tf.linalg.matvec(tf.square(kernels), self._sizes_of(kernels))
 
-  def draw_kernels(self, number: int, reach: float, seed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Kernels [C, R] of norm 1, Normal(0, 1) times exp(-distance / `reach`)."""
-    drawn = tf.random.stateless_normal([number, self.orbits], seed, dtype=dtype)
-    drawn = drawn * np.exp(-np.linalg.norm(self.representatives, axis=-1) / reach)
+  def _sizes_of(self, kernels: tf.Tensor) -> tf.Tensor:
+    return tf.constant(self.sizes[: kernels.shape[-1]], kernels.dtype)
+
+  def draw_kernels(
+    self, shape: tuple[int, int], decay: float, seed: tf.Tensor, dtype: tf.DType
+  ) -> tf.Tensor:
+    """Kernels of `shape` [C, R] and norm 1, Normal(0, 1) times exp(-distance / `decay`)."""
+    distances = np.linalg.norm(self.representatives[: shape[1]], axis=-1)
+    drawn = tf.random.stateless_normal(shape, seed, dtype=dtype) * np.exp(-distances / decay)
     return drawn / tf.sqrt(self.squared_norms(drawn))[:, tf.newaxis]
 
   def convolve(self, kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -95,9 +107,10 @@ class Torus:
     """
     if smaller.side > self.side:
       raise ValueError(f'`smaller` must be at most of side {self.side}, got {smaller.side}.')
-    if smaller.side == self.side:
-      return kernel
-    half = 2 * smaller.representatives == smaller.side
+    size = kernel.shape[-1]
+    if smaller.side < self.side:
+      half = 2 * smaller.representatives[:size] == smaller.side
+      kernel = kernel / 2 ** half.sum(axis=-1)
     embedded = np.zeros([*kernel.shape[:-1], self.orbits])
-    embedded[..., : smaller.orbits] = kernel / 2 ** half.sum(axis=-1)
+    embedded[..., :size] = kernel
     return embedded

@@ -146,7 +146,8 @@ def test_a_larger_lattice_begins_with_the_weights_of_a_smaller(tmp_path):
   start = f'--start_from={small}/model.npz'
   assert run(*TINY, *LATTICE, f'--run_dir={small}').returncode == 0
   done = run(
-    *TINY, *LATTICE, '--side=4', '--dtype=float64', start, '--learning_rate=0', f'--run_dir={large}'
+    *(*TINY, *LATTICE, '--side=4', '--kernel_reach=1', '--dtype=float64', start),
+    *('--learning_rate=0', f'--run_dir={large}'),
   )
   assert done.returncode == 0, done.stderr
   for path in (small, large):
@@ -168,6 +169,7 @@ def test_a_larger_lattice_begins_with_the_weights_of_a_smaller(tmp_path):
   [
     ([*LATTICE, '--boundary=open'], '--boundary=open'),
     ([*LATTICE, '--start_from=nowhere.npz'], 'nowhere.npz'),
+    ([*LATTICE, '--kernel_reach=9'], '`reach`'),
     (['--start_from=model.npz'], '--potential=lattice'),
     (['--beside=nowhere'], '--beside'),
     (['--batch_size=16', '--accumulate=5'], 'divide --batch_size=16'),

@@ -97,12 +97,12 @@ def local(patch=1, shared=False, basis=None, image_shape=(2, 2, 1), activation='
   return generic(made)
 
 
-def deep_lattice(side=2, basis=None):
-  return generic(DeepLattice(side, 3, 2, basis, dtype=tf.float64))
+def deep_lattice(side=2, basis=None, reach=None):
+  return generic(DeepLattice(side, 3, 2, basis, reach=reach, dtype=tf.float64))
 
 
-def lattice(side=2, basis=None):
-  return generic(Lattice(side, 3, basis, dtype=tf.float64))
+def lattice(side=2, basis=None, reach=None):
+  return generic(Lattice(side, 3, basis, reach=reach, dtype=tf.float64))
 
 
 def spectral(side=2, basis=None):

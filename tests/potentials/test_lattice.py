@@ -11,7 +11,13 @@ from tests.potentials import cases
 
 TIME = tf.constant(cases.TIME, tf.float64)
 BASIS = TimeBasis(1.5, 2)
-KINDS = {'lattice': cases.lattice, 'spectral': cases.spectral, 'deep': cases.deep_lattice}
+KINDS = {
+  'lattice': cases.lattice,
+  'local': lambda side, basis: cases.lattice(side, basis, reach=1),
+  'spectral': cases.spectral,
+  'deep': cases.deep_lattice,
+  'deep local': lambda side, basis: cases.deep_lattice(side, basis, reach=1),
+}
 
 
 def fields(side, *leading):
@@ -115,6 +121,34 @@ def test_weights_of_a_smaller_torus_act_alike_on_a_larger_one(kind, other, messa
     on_eight(**other)[kind].start_from(small)
 
 
+@pytest.mark.parametrize('kind', ['lattice', 'deep'])
+@pytest.mark.parametrize('reach', [0, 1, 2])
+def test_kernels_of_limited_reach_are_those_that_vanish_beyond(kind, reach):
+  side = 5
+  build = {'lattice': cases.lattice, 'deep': cases.deep_lattice}[kind]
+  local, whole = build(side, BASIS, reach), build(side, BASIS)
+  assert local.kernel.shape[1] == np.sum(np.max(local.torus.representatives, axis=-1) <= reach)
+  whole.start_from(local)
+  assert np.count_nonzero(whole.kernel) == np.size(local.kernel)
+  x = fields(side, 3)
+  np.testing.assert_allclose(local(TIME, x), whole(TIME, x), rtol=1e-12)
+  for found, expected in zip(
+    local.gradient_and_laplacian(TIME, x), whole.gradient_and_laplacian(TIME, x)
+  ):
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_kernels_that_keep_their_reach_carry_over_to_a_larger_torus():
+  small, large = Lattice(4, 3, seed=0), Lattice(8, 3, reach=2)
+  large.start_from(small)
+  whole = Lattice(8, 3)
+  whole.start_from(small)
+  x = tf.cast(fields(8, 3), tf.float32)
+  np.testing.assert_allclose(large(0.0, x), whole(0.0, x), rtol=1e-6)
+  with pytest.raises(ValueError, match='`reach` of 1'):
+    Lattice(8, 3, reach=1).start_from(small)
+
+
 def test_a_spectral_start_from_a_smaller_torus():
   small = SpectralQuadratic(4, BASIS, tf.float64)
   small.start_gaussian(targets.Ising(4).covariance, 1.5)
@@ -132,6 +166,9 @@ def test_a_spectral_start_from_a_smaller_torus():
     (lambda: Lattice(1, 3), 'side'),
     (lambda: Lattice(4, 0), 'channels'),
     (lambda: Lattice(4, 3, kernel_range=0.0), 'kernel_range'),
+    (lambda: Lattice(4, 3, reach=3), 'reach'),
+    (lambda: Lattice(4, 3, reach=0.5), 'reach'),
+    (lambda: DeepLattice(4, 3, 2, reach=-1), 'reach'),
     (lambda: SpectralQuadratic(4).start_gaussian(np.eye(4), 1.0), 'covariance'),
     (lambda: SpectralQuadratic(2).start_gaussian(-np.eye(4), 1.0), 'covariance'),
     (lambda: SpectralQuadratic(2).start_gaussian(np.eye(4), 0.0), 'time'),
