@@ -6,7 +6,7 @@ from typing import Any
 
 import tf_keras
 
-from ma_keras.training.soap import Soap
+from ma_keras.training.soap import FIRST_TURN, Soap
 
 OPTIMIZERS = ('adam', 'soap')
 
@@ -32,8 +32,11 @@ def adam(
 def soap(
   learning_rate: float, total_steps: int, warmup_steps: int = 0, gradient_clip: float = 0.0
 ) -> Soap:
-  """`Soap` with the schedule of `adam`, and its arguments. Train with a `Turns` callback."""
-  return Soap(_schedule(learning_rate, total_steps, warmup_steps), gradient_clip)
+  """`Soap` with the schedule of `adam`, and its arguments; still until its basis turns first.
+
+  Train with a `Turns` callback.
+  """
+  return Soap(_schedule(learning_rate, total_steps, warmup_steps), gradient_clip, FIRST_TURN)
 
 
 def _schedule(learning_rate: float, total_steps: int, warmup_steps: int) -> Any:

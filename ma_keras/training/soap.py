@@ -31,17 +31,25 @@ class Soap(tf_keras.optimizers.Optimizer):
     basis: Q, variable [P, P].
   """
 
-  def __init__(self, learning_rate: Any, gradient_clip: float = 0.0, name: str = 'Soap') -> None:
+  def __init__(
+    self,
+    learning_rate: Any,
+    gradient_clip: float = 0.0,
+    still_steps: int = 0,
+    name: str = 'Soap',
+  ) -> None:
     """Keeps the rate and the clip; variables are made by `build`.
 
     Args:
       learning_rate: A number, or a tf_keras schedule.
       gradient_clip: Largest norm of g; 0 leaves it alone.
+      still_steps: First steps that learn C and move nothing. Weights that are good already can be
+        lost to Adam, whose equal steps by all values of a kernel add up in its sum.
       name: Name of the optimiser.
     """
     super().__init__(name=name)
     self._learning_rate = self._build_learning_rate(learning_rate)
-    self.gradient_clip = gradient_clip
+    self.gradient_clip, self.still_steps = gradient_clip, still_steps
 
   def build(self, var_list: Iterable[tf.Variable]) -> None:
     """Makes m, v, C and Q.
@@ -95,6 +103,7 @@ class Soap(tf_keras.optimizers.Optimizer):
     direction = tf.linalg.matvec(q, mean, transpose_a=True) / (tf.sqrt(square) + 1e-8)
     rate = self._learning_rate
     rate = rate(self.iterations) if callable(rate) else rate
+    rate = tf.where(self.iterations < self.still_steps, 0.0, rate)
     return tf.cast(rate, g.dtype) * tf.linalg.matvec(q, direction)
 
   def _remember(self, name: str, value: tf.Tensor) -> tf.Tensor:
@@ -113,7 +122,8 @@ class Soap(tf_keras.optimizers.Optimizer):
   def get_config(self) -> dict[str, Any]:
     """The constructor's arguments."""
     rate = self._serialize_hyperparameter(self._learning_rate)
-    return {'learning_rate': rate, 'gradient_clip': self.gradient_clip, 'name': self.name}
+    own = {'gradient_clip': self.gradient_clip, 'still_steps': self.still_steps}
+    return {'learning_rate': rate, **own, 'name': self.name}
 
 
 class Turns(tf_keras.callbacks.Callback):

@@ -39,6 +39,13 @@ def test_it_is_adam_until_the_basis_turns():
   np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_nothing_moves_while_it_is_to_be_still():
+  start, _ = descend(training.Soap(0.01, still_steps=5), 5, valley())
+  np.testing.assert_array_equal(start, np.ones(P))
+  moved, _ = descend(training.Soap(0.01, still_steps=5), 6, valley())
+  assert np.min(np.abs(moved - 1.0)) > 1e-4
+
+
 def test_the_basis_diagonalises_the_second_moment():
   optimizer = training.Soap(0.01)
   descend(optimizer, 40, valley(), turn_every=40)
@@ -111,5 +118,6 @@ def test_what_it_cannot_do_is_said():
 
 
 def test_its_description_makes_another_one():
-  made = training.Soap.from_config(training.Soap(0.01, 2.0).get_config())
-  assert (made.gradient_clip, float(made.learning_rate)) == (2.0, pytest.approx(0.01))
+  made = training.Soap.from_config(training.Soap(0.01, 2.0, 3).get_config())
+  assert (made.gradient_clip, made.still_steps) == (2.0, 3)
+  assert float(made.learning_rate) == pytest.approx(0.01)
