@@ -30,6 +30,7 @@ ROWS = {
   'path gradient, antithetic draws': ['--antithetic'],
   'force matching, weight 0.1': [*PLAIN, '--force_weight=0.1', '--gradient=plain'],
   'annealing over 300 steps': [*PLAIN, '--anneal_steps=300'],
+  'path gradient, by Soap': ['--optimizer=soap', '--learning_rate=0.007'],
   'a second layer of 6 units': ['--second_layer=6'],
   'without functions of time': ['--basis_size=1'],
   SMALL: ['--side=4'],
@@ -39,7 +40,8 @@ ROWS = {
 
 def train(row: list[str], folder: pathlib.Path) -> dict[str, float]:
   """KL and ESS after the epochs, with their errors, and the seconds of the whole process."""
-  flags_of_row = [f'--flagfile={BASE}', f'--epochs={FLAGS.epochs}', f'--seed={FLAGS.seed}', *row]
+  own = [f'--flagfile={BASE}', f'--epochs={FLAGS.epochs}', f'--seed={FLAGS.seed}']
+  flags_of_row = [*own, '--nofigures', '--nosaved_model', *row]
   found, seconds = app_run.summary('ising_main.py', flags_of_row, folder)
   sites = found['num_sites']
   return {
