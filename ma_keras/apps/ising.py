@@ -81,6 +81,11 @@ def set_up(
   """Everything that can fail for a flag's sake, before any work is done."""
   strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
   strategies.check_compiled(strategy, FLAGS.strategy, FLAGS.jit_compile)
+  if FLAGS.force_weight and FLAGS.jit_compile and FLAGS.potential == 'lattice':
+    raise ValueError(
+      f'`--force_weight={FLAGS.force_weight}` has second derivatives of the flow, which XLA cannot '
+      'compile for --potential=lattice: use --nojit_compile.'
+    )
   target = ising_target.build()
   ising_figures.other_curves()  # Fails now if there is none.
   with strategy.scope():

@@ -171,6 +171,7 @@ def test_a_larger_lattice_begins_with_the_weights_of_a_smaller(tmp_path):
     ([*LATTICE, '--start_from=nowhere.npz'], 'nowhere.npz'),
     ([*LATTICE, '--kernel_reach=9'], '`reach`'),
     (['--start_from=model.npz'], '--potential=lattice'),
+    ([*LATTICE, '--force_weight=0.1', '--jit_compile'], 'use --nojit_compile'),
     (['--beside=nowhere'], '--beside'),
     (['--batch_size=16', '--accumulate=5'], 'divide --batch_size=16'),
     (['--optimizer=soap', '--hidden_units=2000'], "use 'adam'"),
