@@ -64,7 +64,8 @@ assert not {'ma_keras', 'tensorflow_probability', 'tf_keras'} & set(sys.modules)
 def bijector(gradient='store'):
   """Steps that are undone to 1e-5: a symmetric method needs few."""
   if gradient in ('reversible', 'adjoint'):
-    return bijectors.generic(num_steps=4, step_size=0.15, integrator='gauss4', gradient=gradient)
+    method = {'integrator': 'implicit_midpoint', 'gradient': gradient}
+    return bijectors.generic(num_steps=4, step_size=0.15, **method)
   return bijectors.generic(num_steps=30, step_size=0.02, gradient=gradient)
 
 
