@@ -31,7 +31,7 @@ class DeepLattice(EvenLayer):
   Attributes:
     torus: The tables of the L x L torus.
     kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`.
-    reach: How many rows and columns the kernels go; None: all of the torus.
+    reach: How many rows and columns the kernels go; L // 2 is all of the torus.
     bias: b, variable [C].
     mixing: W, variable [M, C].
     offset: d, variable [M].

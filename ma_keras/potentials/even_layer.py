@@ -20,7 +20,7 @@ class EvenLayer(Potential):
   Attributes:
     torus: The tables of the L x L torus.
     kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`.
-    reach: How many rows and columns the kernels go; None: all of the torus.
+    reach: How many rows and columns the kernels go; L // 2 is all of the torus.
     bias: b, variable [C].
     amplitude: Of whatever units come last, variable [M]; with a time basis [K, M].
     time_basis: How the amplitudes vary in time, or None.
@@ -37,7 +37,8 @@ class EvenLayer(Potential):
       ValueError: The torus is no torus, or too small for that reach.
     """
     self.torus = Torus(side)
-    if reach is not None and not (int(reach) == reach and 0 <= reach <= side // 2):
+    reach = side // 2 if reach is None else reach
+    if int(reach) != reach or not 0 <= reach <= side // 2:
       raise ValueError(
         f'`reach` must be an integer from 0 to L // 2 = {side // 2}, got {reach}; None: all.'
       )
@@ -54,8 +55,8 @@ class EvenLayer(Potential):
   ) -> None:
     """Draws C kernels and M amplitudes (`sizes`) with one seed each; b evenly from 0 to 2."""
     channels, units = sizes
-    orbits = self.torus.orbits if self.reach is None else self.torus.within(self.reach)
-    drawn = self.torus.draw_kernels((channels, orbits), kernel_range, seeds[0], dtype)
+    shape = channels, self.torus.within(self.reach)
+    drawn = self.torus.draw_kernels(shape, kernel_range, seeds[0], dtype)
     self.kernel = tf.Variable(drawn, name='kernel')
     self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
     drawn = 0.01 * tf.random.stateless_normal([units], seeds[1], dtype=dtype)

@@ -22,7 +22,7 @@ class Lattice(EvenLayer):
   Attributes:
     torus: The tables of the L x L torus.
     kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`.
-    reach: How many rows and columns the kernels go; None: all of the torus.
+    reach: How many rows and columns the kernels go; L // 2 is all of the torus.
     bias: b, variable [C].
     amplitude: a, variable [C]; with a time basis its coefficients, [K, C].
     time_basis: How the amplitudes vary in time, or None.
