@@ -16,9 +16,12 @@ EXPLICIT = pytest.mark.parametrize(
 
 
 def integrate(tableau, field, state, start, stop, steps):
+  step = tf.function(
+    lambda t, h, state: integrators.step(tableau, field, t, h, state), autograph=False
+  )
   h = tf.constant((stop - start) / steps, tf.float64)
   for k in range(steps):
-    state = integrators.step(tableau, field, start + k * h, h, state)
+    state = step(start + k * h, h, state)
   return state
 
 
