@@ -21,11 +21,16 @@ def valley(condition=1e4):
 def descend(optimizer, steps, hessian, turn_every=0):
   """theta, and theta'A theta/2, after so many steps, each at a minimum of its own near zero."""
   parts = [tf.Variable(tf.ones([4], tf.float64)), tf.Variable(tf.ones([2, 4], tf.float64))]
+  optimizer.build(parts)
+
+  @tf.function(autograph=False)
+  def step(noise):
+    g = tf.linalg.matvec(hessian, tf.concat([tf.reshape(part, [-1]) for part in parts], 0) + noise)
+    optimizer.apply_gradients(zip([g[:4], tf.reshape(g[4:], [2, 4])], parts))
+
   noise = np.random.default_rng(2).normal(size=(steps, P)) * 0.03
   for k in range(steps):
-    theta = np.concatenate([part.numpy().ravel() for part in parts])
-    g = hessian @ (theta + noise[k])
-    optimizer.apply_gradients(zip([tf.constant(g[:4]), tf.constant(g[4:].reshape(2, 4))], parts))
+    step(tf.constant(noise[k]))
     if turn_every and (k + 1) % turn_every == 0:
       optimizer.turn()
   theta = np.concatenate([part.numpy().ravel() for part in parts])
@@ -72,7 +77,7 @@ def test_the_gradient_is_clipped_as_a_whole():
 
 
 def model():
-  potential = ma_keras.potentials.Lattice(2, 3, dtype=tf.float64, seed=1)
+  potential = ma_keras.potentials.OneHiddenLayer(4, 3, 'log_cosh', False, tf.float64, seed=1)
   bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
   made = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
   optimizer = training.soap(1e-2, 100, 10, 1.0)
