@@ -43,7 +43,7 @@ class EvenLayer(Potential):
         f'`reach` must be an integer from 0 to L // 2 = {side // 2}, got {reach}; None: all.'
       )
     super().__init__(side**2, name=name)
-    self.time_basis, self.reach = time_basis, reach
+    self.time_basis, self.reach = time_basis, int(reach)
     self._prepared_spectra: tf.Tensor | None = None
 
   def _start(

@@ -122,7 +122,7 @@ def test_weights_of_a_smaller_torus_act_alike_on_a_larger_one(kind, other, messa
 
 
 @pytest.mark.parametrize('kind', ['lattice', 'deep'])
-@pytest.mark.parametrize('reach', [0, 1, 2])
+@pytest.mark.parametrize('reach', [0, 1, 2.0])
 def test_kernels_of_limited_reach_are_those_that_vanish_beyond(kind, reach):
   side = 5
   build = {'lattice': cases.lattice, 'deep': cases.deep_lattice}[kind]
