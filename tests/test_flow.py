@@ -67,13 +67,10 @@ def test_quadratic_flow_is_a_power_of_the_taylor_polynomial(tableau):
 def test_observed_orders_of_position_and_log_density(tableau, reverse):
   potential, x = flows.Breathing(), flows.points(4)
   end, change = flows.exact('breathing', x, 1.2, reverse)
+  solve = tf.function(flow.solve, autograph=False)
   errors = []
   for steps in (16, 32):
-    horizon = Horizon(steps, 1.2 / steps)
-    solve = tf.function(
-      lambda horizon=horizon: flow.solve(potential, tableau, horizon, x, reverse), autograph=False
-    )
-    solved = solve()
+    solved = solve(potential, tableau, Horizon(steps, 1.2 / steps), x, reverse)
     errors.append([flows.max_error(solved[0], end), flows.max_error(solved[1], change)])
   np.testing.assert_allclose(flows.observed_orders(errors), [[tableau.order] * 2], atol=0.2)
 

@@ -16,12 +16,10 @@ EXPLICIT = pytest.mark.parametrize(
 
 
 def integrate(tableau, field, state, start, stop, steps):
-  step = tf.function(
-    lambda t, h, state: integrators.step(tableau, field, t, h, state), autograph=False
-  )
+  step = tf.function(integrators.step, autograph=False)
   h = tf.constant((stop - start) / steps, tf.float64)
   for k in range(steps):
-    state = step(start + k * h, h, state)
+    state = step(tableau, field, start + k * h, h, state)
   return state
 
 

@@ -94,7 +94,7 @@ def test_force_matching_is_added_with_its_weight():
 
 
 def test_force_matching_trains():
-  plain, forced = model(symmetric=False), model(symmetric=False, force_weight=10.0)
+  plain, forced = model(), model(force_weight=10.0)
   assert np.abs(weights_after(plain, 3) - weights_after(forced, 3)).max() > 1e-6
 
 
