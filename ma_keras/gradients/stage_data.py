@@ -1,4 +1,4 @@
-"""What the stages of a one-hidden-layer flow are made of, keep, and send back."""
+"""What the stages of a one-hidden-layer flow in x are made of, keep, and send back."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import tensorflow as tf
 
 
 class Coefficients(NamedTuple):
-  """z = Y M + c, q = a act'(z); velocity q M', or q; Laplacian sum_j a_j n_j act''(z_j).
+  """z = x M + b, q = a act'(z); velocity q M'; Laplacian sum_j w_j act''(z_j).
 
   Attributes:
-    m: M, [K, H].
-    c: [1, H], or point by point [B, H].
-    a: Of every stage of the motion, [d, s, H].
-    n: Squared norms of the columns of W, [H].
+    m: M, the kernel, [N, H].
+    b: [1, H].
+    w: Of every stage of the motion, [d, s, H].
+    a: Of every stage, [d, s, H].
   """
 
   m: tf.Tensor
-  c: tf.Tensor
+  b: tf.Tensor
+  w: tf.Tensor
   a: tf.Tensor
-  n: tf.Tensor
 
 
 class Kept(NamedTuple):
   """What the backward pass needs of the forward one, some steps or one.
 
   Attributes:
-    points: Y of every stage, [steps, s, B, K]; in the dtype of the products if there is no rest.
+    points: x of every stage, [steps, s, B, N]; in the dtype of the products if there is no rest.
     slopes: act'(z) of every stage, [steps, s, B, H].
-    velocity_defects: sum_i e_i v_i for every row e of the tableau, [steps, rows, B, K].
+    velocity_defects: sum_i e_i v_i for every row e of the tableau, [steps, rows, B, N].
     laplacian_defects: The same of the Laplacians, [steps, rows, B]. Both empty without stiffness.
   """
 
@@ -43,15 +43,20 @@ class Cotangents(NamedTuple):
   """What flows back through the steps.
 
   Attributes:
-    y, m, n: Of the state and of the coefficients of that name.
-    c: Point by point, [B, H].
-    a: Step by step, a TensorArray of [s, H].
+    x, m: Of the points and of the kernel.
+    b: Point by point, [B, H].
+    w, a: Step by step, TensorArrays of [s, H].
     variables: Of the variables of the rest.
   """
 
-  y: tf.Tensor
+  x: tf.Tensor
   m: tf.Tensor
-  c: tf.Tensor
+  b: tf.Tensor
+  w: tf.TensorArray
   a: tf.TensorArray
-  n: tf.Tensor
   variables: list[tf.Tensor]
+
+
+def step_by_step(*parts: tf.Tensor) -> tuple[tf.TensorArray, ...]:
+  """Room for the cotangents of coefficients [d, ...]."""
+  return tuple(tf.TensorArray(p.dtype, p.shape[0], element_shape=p.shape[1:]) for p in parts)

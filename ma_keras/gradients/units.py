@@ -3,19 +3,55 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
-from ma_keras.gradients import pullback
+from ma_keras.gradients import hidden_loop, pullback, stage_data
+from ma_keras.gradients.hidden_loop import HiddenLoop
+from ma_keras.gradients.products import Products
 from ma_keras.gradients.pullback import Tensors
-from ma_keras.gradients.stage_data import Coefficients, Cotangents
 from ma_keras.gradients.stage_loop import StageLoop
 from ma_keras.potentials.units import Units
 
 # One product of H x H runs nearer the processor's peak than two of half its size.
 ONE_PRODUCT_FOR_TWO = 1.05
+
+
+class Loop(Protocol):
+  """Stages with a backward pass by hand; coefficients k and cotangents are the loop's own."""
+
+  @property
+  def motion(self) -> Motion:
+    """The steps."""
+
+  def nothing(self, y: tf.Tensor) -> Tallies:
+    """The tallies before the first step."""
+
+  def forward(
+    self, y: tf.Tensor, k: Any, begin: int | tf.Tensor, end: int | tf.Tensor, room: int
+  ) -> tuple[tf.Tensor, Tallies, Any]:
+    """The state after steps begin..end-1, the tallies, and what is kept of `room` steps."""
+
+  def cotangents(self, y: tf.Tensor, k: Any, variables: Sequence[tf.Variable]) -> Any:
+    """Those after the last step, of which that of the state is given."""
+
+  def backward(
+    self,
+    kept: Any,
+    k: Any,
+    begin: int | tf.Tensor,
+    end: int | tf.Tensor,
+    cotangents: Any,
+    dtallies: Tensors,
+    variables: Sequence[tf.Variable],
+  ) -> Any:
+    """The cotangents before step `begin`, of those after step end-1."""
+
+  def arguments(self, found: Any, k: Any) -> Tensors:
+    """Those of the state and of the coefficients, before the first step."""
 
 
 def solve(
@@ -28,8 +64,7 @@ def solve(
   """dx/dt = W (a act'(z)) + v, d ln p/dt = -sum_j a_j |W_j|^2 act''(z_j) - l, z = W'x + b.
 
   v and l are those of the rest, where there is one. Without, and where it is cheaper, the flow
-  runs in hidden coordinates: x = x_0 + W u, so that du/dt = a act'(z) and z = z_0 + G u with
-  G = W'W. One H x H product per stage replaces two of N x H.
+  runs in hidden coordinates: see `_in_hidden_coordinates`.
 
   Args:
     units: The potential's hidden layer.
@@ -43,17 +78,37 @@ def solve(
   Returns:
     x at the end [B, N] and the tallies [B].
   """
-  a, n = units.amplitude(motion.stage_times()), units.squared_norms
-  if not hidden_is_cheaper(units, motion, x.shape[0]):
-    coefficients = Coefficients(units.kernel, units.bias[tf.newaxis], a, n)
-    return _run(StageLoop(motion, units, True, products), x, coefficients, segment)
+  if hidden_is_cheaper(units, motion, x.shape[0]):
+    return _in_hidden_coordinates(units, motion, x, Products(products), segment)
+  a = units.amplitude(motion.stage_times())
+  k = stage_data.Coefficients(units.kernel, units.bias[tf.newaxis], a * units.squared_norms, a)
+  return _run(StageLoop(motion, units, Products(products)), x, k, segment)
+
+
+def _in_hidden_coordinates(
+  units: Units, motion: Motion, x: tf.Tensor, products: Products, segment: int | None
+) -> tuple[tf.Tensor, Tallies]:
+  """dz/dt = q G, q = a act'(z) and G = W'W, from z = W'x + b; x moves by W times the integral of q.
+
+  One H x H product per stage replaces two of N x H. Amplitudes that do not vary in time are
+  multiplied into G, once.
+  """
   # Each tensor has two uses at most: a sum of three cotangents would have no fixed order.
   at_ends, within = tf.identity(units.kernel), tf.identity(units.kernel)
   z = tf.matmul(x, at_ends) + units.bias
   gram = tf.matmul(within, within, transpose_a=True)
-  loop = StageLoop(motion, units, False, products)
-  u, tallies = _run(loop, tf.zeros_like(z), Coefficients(gram, z, a, n), segment)
-  return x + tf.matmul(u, at_ends, transpose_b=True), tallies
+  times = motion.stage_times()
+  a = units.amplitude(times)
+  w = a * units.squared_norms
+  if units.steady:
+    once = units.amplitude(times[0, 0])
+    k = hidden_loop.Coefficients(once[:, tf.newaxis] * gram, w, tf.ones_like(a[..., :1]))
+  else:
+    k = hidden_loop.Coefficients(gram, w, a)
+  loop = HiddenLoop(motion, units.activation, units.steady, products)
+  _, (change, moved) = _run(loop, z, k, segment)
+  moved = once * moved if units.steady else moved
+  return x + tf.matmul(moved, at_ends, transpose_b=True), (change,)
 
 
 def hidden_is_cheaper(units: Units, motion: Motion, batch_size: int | None) -> bool:
@@ -71,22 +126,19 @@ def hidden_is_cheaper(units: Units, motion: Motion, batch_size: int | None) -> b
 
 
 def _run(
-  loop: StageLoop, y: tf.Tensor, coefficients: Coefficients, segment: int | None
+  loop: Loop, y: tf.Tensor, coefficients: Any, segment: int | None
 ) -> tuple[tf.Tensor, Tallies]:
   """Y at the end and the tallies, differentiable by Y, the coefficients and rest's variables."""
   drive = _stored if segment is None else functools.partial(_recomputed, segment=segment)
 
   def solve(y: tf.Tensor, *parts: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
-    k = Coefficients(*parts)
+    k = type(coefficients)(*parts)
     end, tallies, through = drive(loop, y, k)
 
     def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
       dy, *dtallies = doutputs
-      a = tf.TensorArray(y.dtype, loop.motion.num_steps, element_shape=k.a.shape[1:])
-      m, c, n = (tf.zeros_like(part) for part in (k.m, y[:, :1] * k.n, k.n))
-      found = through(Cotangents(dy, m, c, a, n, pullback.zeros(held)), dtallies, held)
-      dc = tf.reduce_sum(found.c, 0, keepdims=True) if loop.tied else found.c
-      return (found.y, found.m, dc, found.a.stack(), found.n), found.variables
+      found = through(loop.cotangents(dy, k, held), dtallies, held)
+      return loop.arguments(found, k), found.variables
 
     return (end, *tallies), pull
 
@@ -94,10 +146,11 @@ def _run(
   return end, tuple(tallies)
 
 
-Through = Callable[[Cotangents, Tensors, list[tf.Variable]], Cotangents]
+# (cotangents, those of the tallies, variables) -> cotangents before the first step.
+Through = Callable[[Any, Tensors, list[tf.Variable]], Any]
 
 
-def _stored(loop: StageLoop, y: tf.Tensor, k: Coefficients) -> tuple[tf.Tensor, Tallies, Through]:
+def _stored(loop: Loop, y: tf.Tensor, k: Any) -> tuple[tf.Tensor, Tallies, Through]:
   """All steps at once, every stage kept."""
   d = loop.motion.num_steps
   end, tallies, kept = loop.forward(y, k, 0, d, room=d)
@@ -105,7 +158,7 @@ def _stored(loop: StageLoop, y: tf.Tensor, k: Coefficients) -> tuple[tf.Tensor, 
 
 
 def _recomputed(
-  loop: StageLoop, y: tf.Tensor, k: Coefficients, segment: int
+  loop: Loop, y: tf.Tensor, k: Any, segment: int
 ) -> tuple[tf.Tensor, Tallies, Through]:
   """Segment by segment: only the states before each are kept."""
   d = loop.motion.num_steps
@@ -117,10 +170,10 @@ def _recomputed(
     y, increments, _ = loop.forward(y, k, begin, end, room=0)
     return y, pullback.added(tallies, increments)
 
-  end, tallies, pull = pullback.segmented(forward, y, loop.motion.nothing(y), d, size)
+  end, tallies, pull = pullback.segmented(forward, y, loop.nothing(y), d, size)
 
-  def through(after: Cotangents, dtallies: Tensors, held: list[tf.Variable]) -> Cotangents:
-    def back(y: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Cotangents) -> Cotangents:
+  def through(after: Any, dtallies: Tensors, held: list[tf.Variable]) -> Any:
+    def back(y: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Any) -> Any:
       _, _, kept = loop.forward(y, k, begin, end, room=size)
       return loop.backward(kept, k, begin, end, after, dtallies, held)
 

@@ -185,7 +185,10 @@ class OneHiddenLayer(Potential):
       return None
     bias = tf.zeros_like(self.kernel[0]) if self.bias is None else tf.convert_to_tensor(self.bias)
     kernel = tf.convert_to_tensor(self.kernel)
-    return Units(kernel, bias, self._amplitude, self._squared_norms(), self._activation)
+    steady = self.time_basis is None
+    return Units(
+      kernel, bias, self._amplitude, self._squared_norms(), self._activation, steady=steady
+    )
 
   def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
     return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)

@@ -22,6 +22,7 @@ class Units(NamedTuple):
     amplitude: Times [...] -> a, [..., H].
     squared_norms: |W_j|^2, [H]: the Laplacian is sum_j a_j |W_j|^2 act''(z_j) + that of the rest.
     activation: act with its derivatives.
+    steady: Whether the amplitudes do not vary in time.
     at_rest: Whether all steps share one frame, that of x itself.
     rest: What else there is in a sum, `self_contained`; None for nothing.
   """
@@ -31,5 +32,6 @@ class Units(NamedTuple):
   amplitude: Callable[[tf.Tensor], tf.Tensor]
   squared_norms: tf.Tensor
   activation: Activation
+  steady: bool = False
   at_rest: bool = True
   rest: Potential | None = None

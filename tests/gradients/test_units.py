@@ -129,11 +129,11 @@ def test_sums_and_amplitudes_in_time(name, reverse):
   assert_agree(SUMS[name](), reverse=reverse)
 
 
-@pytest.mark.parametrize('segment', [1, 2, 9])
-@pytest.mark.parametrize('build', [lambda: layer(4), lambda: rotated(40, True)])
+@pytest.mark.parametrize('segment', [1, 3, 9])
+@pytest.mark.parametrize('build', [lambda: layer(4), lambda: in_time(4), lambda: rotated(40, True)])
 def test_recomputed_segments(build, segment):
   """One, uneven, and more steps than there are."""
-  assert_agree(build(), gradient=gradients.Recompute(segment), jit_compile=segment == 2)
+  assert_agree(build(), gradient=gradients.Recompute(segment), jit_compile=segment == 3)
 
 
 @pytest.mark.parametrize('gradient, reverse', [('store', False), (gradients.Recompute(2), True)])
@@ -144,7 +144,14 @@ def test_steps_of_random_size(build, gradient, reverse):
 
 
 @pytest.mark.parametrize(
-  'build', [lambda: layer(4), lambda: layer(40), lambda: rotated(40, True), image_potential]
+  'build',
+  [
+    lambda: layer(4),
+    lambda: in_time(4),
+    lambda: layer(40),
+    lambda: rotated(40, True),
+    image_potential,
+  ],
 )
 def test_under_xla(build):
   assert_agree(build(), jit_compile=True)
