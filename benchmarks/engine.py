@@ -3,9 +3,10 @@
   python benchmarks/engine.py --setting=mnist --output=engine_mnist.json
   python benchmarks/engine.py --setting=mnist --sweep=num_steps --paths='store, XLA;adjoint, XLA'
 
-Every path runs in a process of its own, so that its peak memory is its own, all in turn and with
-the measured rate of matrix products beside them. The floor is the cheapest path's multiplications
-at that rate: forward, backward and weight gradient are one product each.
+Every path runs in a process of its own, so that its peak memory is its own. Each round times one
+step of every path and the rate of matrix products, one after the other: a machine that slows down
+slows down all of them, and ratios stay. The floor is the cheapest path's multiplications at that
+rate: forward, backward and weight gradient are one product each.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def timed(function: Callable[[], Any]) -> float:
   return time.perf_counter() - start
 
 
-def run_path(name: str) -> dict[str, float]:
-  """One negative log likelihood and its gradient by all variables, timed."""
+def serve_path(name: str) -> None:
+  """One negative log likelihood and its gradient by all variables, timed at every line read."""
   n, h, d, b = sizes()
   integrator, gradient, jit_compile = PATHS[name]
   bijector = ma_keras.MongeAmpereBijector(build(n, h), d, TIME / d, integrator, gradient)
@@ -98,16 +99,15 @@ def run_path(name: str) -> dict[str, float]:
     loss, found = step(x)
     float(loss), [float(g[..., 0].numpy().sum()) for g in found]
 
-  before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+  def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+  before = peak()
   first = timed(once)
-  seconds = float(np.median([timed(once) for _ in range(FLAGS.rounds)]))
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  return {
-    'seconds': seconds,
-    'first': first,
-    'peak_mb': peak / 1024,
-    'grown_mb': (peak - before) / 1024,
-  }
+  once()
+  print(json.dumps({'first': first}), flush=True)
+  for _ in sys.stdin:
+    print(json.dumps({'seconds': timed(once), 'peak': peak(), 'before': before}), flush=True)
 
 
 def product_rate(products: tf.DType = tf.float32) -> float:
@@ -134,34 +134,63 @@ def floor_flops() -> float:
   return 3 * 4 * d * b * (in_x if FLAGS.potential == 'image' else min(2 * h * h, in_x))
 
 
-def in_a_process(name: str) -> dict[str, float]:
-  """Runs one path in a process of its own."""
-  own = [f'--{size}={value}' for size, value in zip(SIZES, sizes())]
-  own += [f'--potential={FLAGS.potential}', f'--rounds={FLAGS.rounds}', f'--path={name}']
-  command = [sys.executable, __file__, *own]
-  done = subprocess.run(command, capture_output=True, text=True, check=False)
-  if done.returncode != 0:
-    sys.exit(f'engine: path {name!r} failed:\n{done.stderr[-2000:]}')
-  return json.loads(done.stdout.strip().splitlines()[-1])
+class Path:
+  """One path in a process of its own, which waits between steps."""
+
+  def __init__(self, name: str) -> None:
+    """Starts it and waits until its first steps are over."""
+    self.name = name
+    own = [f'--{size}={value}' for size, value in zip(SIZES, sizes())]
+    command = [sys.executable, __file__, *own, f'--potential={FLAGS.potential}', f'--path={name}']
+    pipe = subprocess.PIPE
+    self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    self.first = self._read()['first']
+    self.steps: list[dict[str, float]] = []
+
+  def step(self) -> None:
+    """Times one more."""
+    self._process.stdin.write('step\n')
+    self._process.stdin.flush()
+    self.steps.append(self._read())
+
+  def end(self) -> dict[str, float]:
+    """Stops the process; what was measured."""
+    self._process.communicate()
+    last = self.steps[-1]
+    return {
+      'seconds': float(np.median([step['seconds'] for step in self.steps])),
+      'first': self.first,
+      'peak_mb': last['peak'],
+      'grown_mb': last['peak'] - last['before'],
+    }
+
+  def _read(self) -> dict[str, float]:
+    line = self._process.stdout.readline()
+    if not line:
+      sys.exit(f'engine: path {self.name!r} failed:\n{self._process.stderr.read()[-2000:]}')
+    return json.loads(line)
 
 
 def compare(names: list[str]) -> dict[str, Any]:
   """Prints the table of these paths; returns it with the floor."""
-  rates, results = [product_rate()], {}
+  paths, rates, lows = [Path(name) for name in names], [], []
+  for _ in range(FLAGS.rounds):
+    for path in paths:
+      path.step()
+    rates.append(product_rate())
+    lows.append(product_rate(tf.bfloat16))
+  rate, low = float(np.median(rates)), float(np.median(lows))
+  floor = floor_flops() / rate
   print(f'N, H, d, B = {sizes()}')
   head = ('step s', 'x floor', 'first s', 'peak MB', 'grown MB')
   print(f'{"path":24s}' + ''.join(f'{title:>9s}' for title in head))
-  for name in names:
-    r = results[name] = in_a_process(name)
-    rates.append(product_rate())
-    floors = r['seconds'] * float(np.median(rates)) / floor_flops()
+  results = {path.name: path.end() for path in paths}
+  for name, r in results.items():
     print(
-      f'{name:24s}{r["seconds"]:9.3f}{floors:9.2f}{r["first"]:9.1f}{r["peak_mb"]:9.0f}'
-      f'{r["grown_mb"]:9.0f}',
+      f'{name:24s}{r["seconds"]:9.3f}{r["seconds"] / floor:9.2f}{r["first"]:9.1f}'
+      f'{r["peak_mb"]:9.0f}{r["grown_mb"]:9.0f}',
       flush=True,
     )
-  rate, low = float(np.median(rates)), product_rate(tf.bfloat16)
-  floor = floor_flops() / rate
   print(f'products: {rate / 1e9:.0f} GFLOP/s, {low / rate:.2f} x that in bfloat16; {floor:.3f} s')
   return {'sizes': sizes(), 'rate': rate, 'bfloat16': low / rate, 'floor': floor, 'paths': results}
 
@@ -171,7 +200,7 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
   if FLAGS.path:
-    print(json.dumps(run_path(FLAGS.path)))
+    serve_path(FLAGS.path)
     return
   names = [name.strip() for name in FLAGS.paths.split(';') if name] or list(PATHS)
   unknown = sorted(set(names) - set(PATHS))

@@ -108,24 +108,24 @@ class HiddenLoop:
     del variables
     transposed = self.products.factor(tf.transpose(k.m))
     between = self.products.between
-    push, unstage = between(self._push), between(self._unstage)
+    unstage, bent = between(self._unstage), between(self._bent)
 
     def pull(i: tf.Tensor, carried: tuple[Cotangents, tf.TensorArray]) -> tuple:
       after, factors = carried
       h, a, w = self.motion.interval(i).h, k.a[i], k.w[i]
+      first = (i - begin) * self._count
+      slopes = kept[first : first + self._count]
       dzs: list[tf.Tensor] = []  # Of stages s, s + 1, ...
-      dws: list[tf.Tensor] = []
       das: list[tf.Tensor] = []
-      found = push(self._count - 1, after.z, dzs, h)
+      found = self._push(self._count - 1, after.z, dzs, h)
       for s in reversed(range(self._count)):
-        n = (i - begin) * self._count + s
-        factors = factors.write(n, found)
+        factors = factors.write(first + s, found)
         product = tf.matmul(found, transposed)
-        dz, dw, da, found = unstage(s, after.z, product, dzs, kept[n], h, a[s], w[s], dtallies)
-        dzs, dws, das = [dz, *dzs], [dw, *dws], [da, *das]
-      ws = after.w.write(i, tf.stack(dws))
-      as_ = after.a if self.steady else after.a.write(i, tf.stack(das))
-      return after._replace(z=found, w=ws, a=as_), factors
+        dz, da, found = unstage(s, after.z, product, dzs, slopes[s], h, a[s], w[s], dtallies)
+        dzs, das = [dz, *dzs], [da, *das]
+      dw = after.w.write(i, bent(slopes, h, dtallies))
+      da = after.a if self.steady else after.a.write(i, tf.stack(das))
+      return after._replace(z=found, w=dw, a=da), factors
 
     dtype = self.products.of(kept.dtype)
     factors = tf.TensorArray(dtype, kept.shape[0], element_shape=kept.shape[1:])
@@ -192,7 +192,7 @@ class HiddenLoop:
     w: tf.Tensor,
     dtallies: Sequence[tf.Tensor],
   ) -> tuple[tf.Tensor, ...]:
-    """Cotangents of z_s, w_s and a_s, and the factor r_s-1; of z before the step where s = 0."""
+    """Cotangents of z_s and a_s, and the factor r_s-1; that of z before the step where s = 0."""
     dchange, dv = dtallies
     hb = h * self.motion.tableau.b[s]
     dl = (-hb * dchange)[:, tf.newaxis]
@@ -200,9 +200,14 @@ class HiddenLoop:
     curvature = self.activation.curvature(slope)
     dslope = (dq if self.steady else a * dq) + dl * (w * self.activation.curvature_slope(slope))
     dzs = [dslope * curvature, *dzs]
-    dw = tf.reduce_sum(dl * curvature, axis=0)
     da = tf.zeros_like(a) if self.steady else tf.reduce_sum(slope * dq, axis=0)
-    return dzs[0], dw, da, self._push(s - 1, dz, dzs, h) if s else dz + sum(dzs)
+    return dzs[0], da, self._push(s - 1, dz, dzs, h) if s else dz + sum(dzs)
+
+  def _bent(self, slopes: tf.Tensor, h: tf.Tensor, dtallies: Sequence[tf.Tensor]) -> tf.Tensor:
+    """The cotangents of w, from the slopes of a step [s, B, H]: nothing waits for them."""
+    weights = -h * tf.constant(self.motion.tableau.b, h.dtype)
+    dl = (weights[:, tf.newaxis] * dtallies[0])[..., tf.newaxis]
+    return tf.reduce_sum(dl * self.activation.curvature(slopes), axis=1)
 
   def _amplitudes(self, k: Coefficients, begin: int | tf.Tensor, stages: int) -> tf.Tensor:
     """a of that many stages from step `begin` on, [stages, 1, H]; beyond the last one, any."""
