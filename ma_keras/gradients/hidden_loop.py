@@ -114,7 +114,7 @@ class HiddenLoop:
       after, factors = carried
       h, a, w = self.motion.interval(i).h, k.a[i], k.w[i]
       first = (i - begin) * self._count
-      slopes = kept[first : first + self._count]
+      slopes = [kept[first + s] for s in range(self._count)]
       dzs: list[tf.Tensor] = []  # Of stages s, s + 1, ...
       das: list[tf.Tensor] = []
       found = self._push(self._count - 1, after.z, dzs, h)
@@ -203,11 +203,13 @@ class HiddenLoop:
     da = tf.zeros_like(a) if self.steady else tf.reduce_sum(slope * dq, axis=0)
     return dzs[0], da, self._push(s - 1, dz, dzs, h) if s else dz + sum(dzs)
 
-  def _bent(self, slopes: tf.Tensor, h: tf.Tensor, dtallies: Sequence[tf.Tensor]) -> tf.Tensor:
-    """The cotangents of w, from the slopes of a step [s, B, H]: nothing waits for them."""
-    weights = -h * tf.constant(self.motion.tableau.b, h.dtype)
-    dl = (weights[:, tf.newaxis] * dtallies[0])[..., tf.newaxis]
-    return tf.reduce_sum(dl * self.activation.curvature(slopes), axis=1)
+  def _bent(
+    self, slopes: list[tf.Tensor], h: tf.Tensor, dtallies: Sequence[tf.Tensor]
+  ) -> tf.Tensor:
+    """The cotangents of w in one step, [s, H]: nothing waits for them."""
+    dl = -h * dtallies[0][:, tf.newaxis]
+    parts = zip(self.motion.tableau.b, slopes)
+    return tf.stack([tf.reduce_sum(b * dl * self.activation.curvature(s), 0) for b, s in parts])
 
   def _amplitudes(self, k: Coefficients, begin: int | tf.Tensor, stages: int) -> tf.Tensor:
     """a of that many stages from step `begin` on, [stages, 1, H]; beyond the last one, any."""
