@@ -108,7 +108,7 @@ class HiddenLoop:
     del variables
     transposed = self.products.factor(tf.transpose(k.m))
     between = self.products.between
-    unstage, bent = between(self._unstage), between(self._bent)
+    stage_back, weights_back = between(self._stage_back), between(self._weights_back)
 
     def pull(i: tf.Tensor, carried: tuple[Cotangents, tf.TensorArray]) -> tuple:
       after, factors = carried
@@ -121,9 +121,9 @@ class HiddenLoop:
       for s in reversed(range(self._count)):
         factors = factors.write(first + s, found)
         product = tf.matmul(found, transposed)
-        dz, da, found = unstage(s, after.z, product, dzs, slopes[s], h, a[s], w[s], dtallies)
+        dz, da, found = stage_back(s, after.z, product, dzs, slopes[s], h, a[s], w[s], dtallies)
         dzs, das = [dz, *dzs], [da, *das]
-      dw = after.w.write(i, bent(slopes, h, dtallies))
+      dw = after.w.write(i, weights_back(slopes, h, dtallies))
       da = after.a if self.steady else after.a.write(i, tf.stack(das))
       return after._replace(z=found, w=dw, a=da), factors
 
@@ -180,7 +180,7 @@ class HiddenLoop:
     weights = [row[s] for row in tableau.a[s + 1 :]]
     return self.products.factor(combine((h * tableau.b[s]) * dz, h, weights, dzs))
 
-  def _unstage(
+  def _stage_back(
     self,
     s: int,
     dz: tf.Tensor,
@@ -203,7 +203,7 @@ class HiddenLoop:
     da = tf.zeros_like(a) if self.steady else tf.reduce_sum(slope * dq, axis=0)
     return dzs[0], da, self._push(s - 1, dz, dzs, h) if s else dz + sum(dzs)
 
-  def _bent(
+  def _weights_back(
     self, slopes: list[tf.Tensor], h: tf.Tensor, dtallies: Sequence[tf.Tensor]
   ) -> tf.Tensor:
     """The cotangents of w in one step, [s, H]: nothing waits for them."""

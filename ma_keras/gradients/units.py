@@ -102,7 +102,8 @@ def _in_hidden_coordinates(
   w = a * units.squared_norms
   if units.steady:
     once = units.amplitude(times[0, 0])
-    k = hidden_loop.Coefficients(once[:, tf.newaxis] * gram, w, tf.ones_like(a[..., :1]))
+    ones = tf.fill([*times.shape, 1], tf.ones([], a.dtype))
+    k = hidden_loop.Coefficients(once[:, tf.newaxis] * gram, w, ones)
   else:
     k = hidden_loop.Coefficients(gram, w, a)
   loop = HiddenLoop(motion, units.activation, units.steady, products)
