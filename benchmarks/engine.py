@@ -105,9 +105,9 @@ def serve_path(name: str) -> None:
   before = peak()
   first = timed(once)
   once()
-  print(json.dumps({'first': first}), flush=True)
+  print(json.dumps({'first': first, 'before_mb': before}), flush=True)
   for _ in sys.stdin:
-    print(json.dumps({'seconds': timed(once), 'peak': peak(), 'before': before}), flush=True)
+    print(json.dumps({'seconds': timed(once), 'peak_mb': peak()}), flush=True)
 
 
 def product_rate(products: tf.DType = tf.float32) -> float:
@@ -144,7 +144,7 @@ class Path:
     command = [sys.executable, __file__, *own, f'--potential={FLAGS.potential}', f'--path={name}']
     pipe = subprocess.PIPE
     self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-    self.first = self._read()['first']
+    self.start = self._read()
     self.steps: list[dict[str, float]] = []
 
   def step(self) -> None:
@@ -156,12 +156,12 @@ class Path:
   def end(self) -> dict[str, float]:
     """Stops the process; what was measured."""
     self._process.communicate()
-    last = self.steps[-1]
+    peak = self.steps[-1]['peak_mb']
     return {
       'seconds': float(np.median([step['seconds'] for step in self.steps])),
-      'first': self.first,
-      'peak_mb': last['peak'],
-      'grown_mb': last['peak'] - last['before'],
+      'first': self.start['first'],
+      'peak_mb': peak,
+      'grown_mb': peak - self.start['before_mb'],
     }
 
   def _read(self) -> dict[str, float]:

@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
 from ma_keras.gradients import pullback
-from ma_keras.gradients.products import Products
-from ma_keras.gradients.stage_data import step_by_step
+from ma_keras.gradients.products import Products, rows
 from ma_keras.integrators import combine
 from ma_keras.potentials.activations import Activation
 
@@ -123,9 +122,8 @@ class HiddenLoop:
         product = tf.matmul(found, transposed)
         dz, da, found = stage_back(s, after.z, product, dzs, slopes[s], h, a[s], w[s], dtallies)
         dzs, das = [dz, *dzs], [da, *das]
-      dw = after.w.write(i, weights_back(slopes, h, dtallies))
-      da = after.a if self.steady else after.a.write(i, tf.stack(das))
-      return after._replace(z=found, w=dw, a=da), factors
+      after = after._replace(z=found, w=after.w.write(i, weights_back(slopes, h, dtallies)))
+      return after if self.steady else after._replace(a=after.a.write(i, tf.stack(das))), factors
 
     dtype = self.products.of(kept.dtype)
     factors = tf.TensorArray(dtype, kept.shape[0], element_shape=kept.shape[1:])
@@ -133,14 +131,14 @@ class HiddenLoop:
       pull, begin, end, (cotangents, factors), self.motion.num_steps
     )
     left = kept if self.steady else kept * self._amplitudes(k, begin, kept.shape[0])
-    dm = self.products(_rows(left), _rows(factors.stack()), kept.dtype, transpose_a=True)
+    dm = self.products(rows(left), rows(factors.stack()), kept.dtype, transpose_a=True)
     return found._replace(m=found.m + dm)
 
   def cotangents(
     self, z: tf.Tensor, k: Coefficients, variables: Sequence[tf.Variable]
   ) -> Cotangents:
     """Those after the last step, of which that of z is given."""
-    w, a = step_by_step(k.w, k.a)
+    w, a = pullback.step_by_step(k.w, k.a)
     return Cotangents(z, tf.zeros_like(k.m), w, a, pullback.zeros(variables))
 
   def arguments(self, found: Cotangents, k: Coefficients) -> pullback.Tensors:
@@ -215,7 +213,7 @@ class HiddenLoop:
     """a of that many stages from step `begin` on, [stages, 1, H]; beyond the last one, any."""
     last = self.motion.num_steps * self._count - 1
     which = tf.minimum(begin * self._count + tf.range(stages), last)
-    return tf.gather(_rows(k.a), which)[:, tf.newaxis]
+    return tf.gather(rows(k.a), which)[:, tf.newaxis]
 
   @property
   def _count(self) -> int:
@@ -228,8 +226,3 @@ def _weighted(
   """h sum_j weight_j q_j, q_j = a_j act'(z_j)."""
   parts = [(h * weight * a[j]) * slopes[j] for j, weight in enumerate(weights) if weight != 0.0]
   return sum(parts) if parts else tf.zeros_like(slopes[0])
-
-
-def _rows(x: tf.Tensor) -> tf.Tensor:
-  """[..., H] -> [rows, H]."""
-  return tf.reshape(x, [-1, x.shape[-1]])

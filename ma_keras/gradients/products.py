@@ -42,3 +42,8 @@ class Products:
     if self.dtype is None or tf.executing_eagerly():
       return function
     return tf.function(function, jit_compile=True, autograph=False)
+
+
+def rows(x: tf.Tensor) -> tf.Tensor:
+  """[..., H] -> [rows, H], as many products of a sum are gathered into one."""
+  return tf.reshape(x, [-1, x.shape[-1]])

@@ -116,3 +116,8 @@ def summed(totals: list[tf.Tensor], more: Sequence[Any]) -> list[tf.Tensor]:
 def zeros(variables: Sequence[tf.Variable]) -> list[tf.Tensor]:
   """Totals to begin with."""
   return [tf.zeros_like(variable) for variable in variables]
+
+
+def step_by_step(*parts: tf.Tensor) -> tuple[tf.TensorArray, ...]:
+  """Room for the cotangents of coefficients [d, ...]."""
+  return tuple(tf.TensorArray(p.dtype, p.shape[0], element_shape=p.shape[1:]) for p in parts)

@@ -55,8 +55,3 @@ class Cotangents(NamedTuple):
   w: tf.TensorArray
   a: tf.TensorArray
   variables: list[tf.Tensor]
-
-
-def step_by_step(*parts: tf.Tensor) -> tuple[tf.TensorArray, ...]:
-  """Room for the cotangents of coefficients [d, ...]."""
-  return tuple(tf.TensorArray(p.dtype, p.shape[0], element_shape=p.shape[1:]) for p in parts)

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
 from ma_keras.gradients import pullback
-from ma_keras.gradients.products import Products
+from ma_keras.gradients.products import Products, rows
 from ma_keras.gradients.pullback import added
-from ma_keras.gradients.stage_data import Coefficients, Cotangents, Kept, step_by_step
+from ma_keras.gradients.stage_data import Coefficients, Cotangents, Kept
 from ma_keras.integrators import combine
 from ma_keras.potentials.units import Units
 
@@ -141,7 +141,7 @@ class StageLoop:
   ) -> Cotangents:
     """Those after the last step, of which that of x is given."""
     m, b = tf.zeros_like(k.m), tf.zeros_like(x[:, :1] * k.b)
-    w, a = step_by_step(k.w, k.a)
+    w, a = pullback.step_by_step(k.w, k.a)
     return Cotangents(x, m, b, w, a, pullback.zeros(variables))
 
   def arguments(self, found: Cotangents, k: Coefficients) -> pullback.Tensors:
@@ -183,8 +183,8 @@ class StageLoop:
   ) -> tf.Tensor:
     """sum_s x_s' dz_s, from z = x M, and sum_s dv_s' q_s, from v = q M': one product."""
     stages, factor = sorted(dzs), self.products.factor
-    left = [factor(_rows(now.points)), *(factor(dvs[s]) for s in stages)]
-    right = [*(dzs[s] for s in stages), factor(_rows(a[:, tf.newaxis] * now.slopes))]
+    left = [factor(rows(now.points)), *(factor(dvs[s]) for s in stages)]
+    right = [*(dzs[s] for s in stages), factor(rows(a[:, tf.newaxis] * now.slopes))]
     return self.products(tf.concat(left, 0), tf.concat(right, 0), a.dtype, transpose_a=True)
 
   def _tallied(
@@ -222,8 +222,3 @@ class StageLoop:
   @property
   def _act(self) -> Any:
     return self.units.activation
-
-
-def _rows(x: tf.Tensor) -> tf.Tensor:
-  """[s, B, K] -> [s B, K]."""
-  return tf.reshape(x, [-1, x.shape[-1]])
