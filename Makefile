@@ -1,4 +1,7 @@
-PYTHON ?= python
+PYTHON ?= python3
+# Ruff and mypy live apart from what a user has installed, so that no release changes their verdict.
+CHECK = .venv-check
+CHECKED = $(CHECK)/.requirements-check.txt
 
 .PHONY: install test lint types check wheel
 
@@ -8,14 +11,19 @@ install:
 test:
 	$(PYTHON) -m pytest
 
-lint:
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
+check: lint types
 
-types:
-	$(PYTHON) -m mypy ma_keras apps
+lint: $(CHECKED)
+	$(CHECK)/bin/ruff check .
+	$(CHECK)/bin/ruff format --check .
 
-check: test  # Linters and types are tests, too: tests/test_style.py.
+types: $(CHECKED)
+	$(CHECK)/bin/mypy ma_keras apps
+
+$(CHECKED): requirements-check.txt
+	$(PYTHON) -m venv --clear $(CHECK)
+	$(CHECK)/bin/python -m pip install -q --no-deps -r requirements-check.txt
+	cp requirements-check.txt $@
 
 wheel:
 	$(PYTHON) -m build --wheel
