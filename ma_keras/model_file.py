@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import inspect
 import json
+import math
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import data, potentials, symmetry
+from ma_keras import archive, data, descriptions, potentials
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import data_space_flow, standard_normal_flow
 from ma_keras.replacing import replacing
 
 FORMAT = 1
-# What a file may ask for by name: nothing else is ever called.
-CLASSES: dict[str, Any] = {
-  cls.__name__: cls
-  for cls in (
-    *(potentials.DeepLattice, potentials.HyperNetwork, potentials.Lattice),
-    *(potentials.LocallyConnected, potentials.MLP),
-    *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
-    *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
-    *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),
-    *(data.Pixels, data.Standardised),
-  )
+LARGEST_NUM_STEPS = 1_000_000
+MOST_VALUES = 500_000  # Of a description; more where the file is large.
+# Keys of a description, and the JSON types of their values.
+KEYS: dict[str, tuple[type, ...]] = {
+  'format': (int,),
+  'potential': (dict,),
+  'num_steps': (int,),
+  'step_size': (int, float),
+  'integrator': (str,),
+  'dtype': (str,),
+  'preprocessing': (dict, type(None)),
+  'event_shape': (list, type(None)),
+  'notes': (dict,),
 }
+DTYPES = ('float16', 'float32', 'float64')
+PREPROCESSING = ('Pixels', 'Standardised')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,26 +73,30 @@ def save(path: str | pathlib.Path, model: Model) -> None:
 
   Raises:
     NotImplementedError: The potential has none, or is none of this package's.
+    ValueError: A weight is NaN or infinite.
   """
   bijector, horizon = model.bijector, model.bijector.horizon
   described = {
     'format': FORMAT,
-    'potential': _described(bijector.potential),
+    'potential': descriptions.describe(bijector.potential),
     'num_steps': horizon.num_steps,
     'step_size': horizon.step_size,
     'integrator': bijector.integrator.name,
     'dtype': bijector.dtype.name,
-    'preprocessing': _described(model.preprocessing),
+    'preprocessing': descriptions.describe(model.preprocessing),
     'event_shape': model.event_shape and list(model.event_shape),
     'notes': model.notes,
   }
   arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(_variables(bijector.potential))}
+  _check_finite(arrays)
+  large = sum(array.nbytes for array in arrays.values()) > archive.MOST_BYTES // 2
+  write = np.savez if large else np.savez_compressed  # Weights hardly become smaller.
   with replacing(pathlib.Path(path)) as beside, beside.open('wb') as file:
-    np.savez_compressed(file, model=json.dumps(described), **arrays)
+    write(file, model=json.dumps(described), **arrays)
 
 
 def load(path: str | pathlib.Path) -> Model:
-  """Reads what `save` wrote. Nothing in the file is executed.
+  """Reads what `save` wrote; executes nothing in it, and allocates no more than the file holds.
 
   Args:
     path: The file.
@@ -95,79 +105,117 @@ def load(path: str | pathlib.Path) -> Model:
     The model.
 
   Raises:
-    ValueError: It is no model file, is damaged, or comes from a newer version.
+    ValueError: It is no model file, is damaged, was written by hand, or by a newer version.
   """
-  try:
-    with np.load(path, allow_pickle=False) as file:
-      described = json.loads(str(file['model']))
-      arrays = [file[f'variable_{k}'] for k in range(len(file.files) - 1)]
-    found = described.get('format')
-  except Exception as error:  # Whatever NumPy, zipfile, zlib and json raise of damaged bytes.
-    raise ValueError(
-      f'`path` {path} is no model file of ma_keras, or is damaged ({error}): write one with '
-      'ma_keras.model_file.save.'
-    ) from error
-  if found != FORMAT:
-    raise ValueError(
-      f'`path` {path} has format {found}, and this version reads {FORMAT}: '
-      'install the newest ma_keras.'
-    )
-  try:
-    return _model(described, arrays)
-  except (KeyError, TypeError, AttributeError, ValueError) as error:
-    raise ValueError(f'`path` {path} is damaged, or was written by hand: {error}') from error
+  path = pathlib.Path(path)
+  reading = f'`path` {path} is no model file of ma_keras, or is damaged'
+  with contextlib.ExitStack() as stack:
+    with _refusal(reading, ': write one with ma_keras.model_file.save.'):
+      file = stack.enter_context(archive.opened(path))
+      described = _description(file)
+    if described.get('format') != FORMAT:
+      raise ValueError(
+        f'`path` {path} has format {described.get("format")!r}, and this version reads {FORMAT}: '
+        'install the newest ma_keras.'
+      )
+    with _refusal(f'`path` {path} is damaged, or was written by hand'):
+      return _model(described, file)
 
 
-def _model(described: dict[str, Any], arrays: list[np.ndarray]) -> Model:
-  """The model again."""
+@contextlib.contextmanager
+def _refusal(message: str, remedy: str = '.') -> Iterator[None]:
+  """Turns any error into a ValueError: libraries raise whatever they do on damaged bytes."""
+  try:
+    yield
+  except Exception as error:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip('.')
+    raise ValueError(f'{message} ({reason[:300]}){remedy}') from error
+
+
+def _description(file: archive.Archive) -> dict[str, Any]:
+  """The JSON object of a file, as plain values."""
+  header = file.headers['model']
+  if header.shape or header.dtype.kind != 'U':
+    raise ValueError(f'its description is {header.dtype} {list(header.shape)}, and no text')
+  text = str(file.read('model'))
+  if sum(text.count(sign) for sign in ',[{') > max(MOST_VALUES, 2 * file.size):
+    raise ValueError('its description has more values than any model')
+  described = json.loads(text)
+  if not isinstance(described, dict):
+    raise ValueError('its description is no JSON object')
+  return described
+
+
+def _model(described: dict[str, Any], file: archive.Archive) -> Model:
+  """The model again; its variables are made when all that is known of them fits the file."""
+  _check(described, len(file.headers) - 1)
   dtype = tf.as_dtype(described['dtype'])
-  potential = _made(described['potential'], dtype)
-  variables = _variables(potential)
-  if [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
-    raise ValueError('its arrays do not fit what it describes.')
-  for variable, array in zip(variables, arrays):
+  with tf.Graph().as_default():  # Where variables have shapes and take no memory.
+    shapes = [tuple(v.shape) for v in _variables(descriptions.make(described['potential'], dtype))]
+  arrays = _arrays(file, shapes, dtype)
+  potential = descriptions.make(described['potential'], dtype)
+  for variable, array in zip(_variables(potential), arrays):
     variable.assign(array)
   bijector = MongeAmpereBijector(
     potential, described['num_steps'], described['step_size'], described['integrator']
   )
-  preprocessing = _made(described['preprocessing'], dtype)
-  shape = described['event_shape']
-  return Model(bijector, preprocessing, shape and tuple(shape), described['notes'])
+  preprocessing = descriptions.make(described['preprocessing'], dtype)
+  shape = described['event_shape'] and tuple(described['event_shape'])
+  _check_event(potential.event_size, preprocessing, shape)
+  return Model(bijector, preprocessing, shape, described['notes'])
+
+
+def _check(described: dict[str, Any], variables: int) -> None:
+  """Raises ValueError on keys, types and numbers that no model file of this version has."""
+  unknown, missing = sorted(described.keys() - KEYS.keys()), sorted(KEYS.keys() - described.keys())
+  if unknown or missing:
+    raise ValueError(f'keys {missing} are missing, {unknown} unknown: perhaps of a newer version')
+  for name, types in KEYS.items():
+    descriptions.check_number(name, described[name], types)
+  if not 1 <= described['num_steps'] <= LARGEST_NUM_STEPS:
+    raise ValueError(f'`num_steps` is {described["num_steps"]}, of 1 to {LARGEST_NUM_STEPS}')
+  if described['dtype'] not in DTYPES:
+    raise ValueError(f'`dtype` is {described["dtype"]!r}, of {DTYPES}')
+  for size in described['event_shape'] or ():
+    descriptions.check_number('event_shape', size, (int,))
+  if described['preprocessing'] and described['preprocessing'].get('class') not in PREPROCESSING:
+    raise ValueError(f'`preprocessing` is none of {PREPROCESSING}')
+  descriptions.check(described['potential'], variables)
+  descriptions.check(described['preprocessing'], variables)
+
+
+def _arrays(
+  file: archive.Archive, shapes: list[tuple[int, ...]], dtype: tf.DType
+) -> list[np.ndarray]:
+  """The weights, of these shapes, finite."""
+  names = [f'variable_{k}' for k in range(len(shapes))]
+  if set(file.headers) != {'model', *names}:
+    raise ValueError(f'it holds {len(file.headers) - 1} arrays and describes {len(shapes)}')
+  for name, shape in zip(names, shapes):
+    header = file.headers[name]
+    if header != (shape, dtype.as_numpy_dtype):
+      raise ValueError(
+        f'{name} is {header.dtype} {list(header.shape)}, and is described as {dtype.name} '
+        f'{list(shape)}'
+      )
+  arrays = {name: file.read(name) for name in names}
+  _check_finite(arrays)
+  return list(arrays.values())
+
+
+def _check_finite(arrays: dict[str, np.ndarray]) -> None:
+  for name, array in arrays.items():
+    if not np.all(np.isfinite(array)):
+      raise ValueError(f'{name} of the model, of shape {list(array.shape)}, holds NaN or infinity')
+
+
+def _check_event(size: int, preprocessing: Any, shape: tuple[int, ...] | None) -> None:
+  if shape is not None and math.prod(shape) != size:
+    raise ValueError(f'`event_shape` {list(shape)} has not the {size} numbers of its potential')
+  if isinstance(preprocessing, data.Standardised) and len(preprocessing.parameters['mean']) != size:
+    raise ValueError(f'its `mean` has not the {size} numbers of its potential')
 
 
 def _variables(potential: potentials.Potential) -> list[tf.Variable]:
   """Trainable and not, each once, in an order that depends on the structure alone."""
   return list(potential.variables)
-
-
-def _described(thing: Any) -> Any:
-  """An object as {'class', 'arguments'}, and so are the objects within."""
-  if isinstance(thing, list):
-    return [_described(part) for part in thing]
-  if not hasattr(thing, 'config'):
-    return thing
-  name = type(thing).__name__
-  if CLASSES.get(name) is not type(thing):
-    raise NotImplementedError(
-      f'{name} cannot be written to a model file, which holds {sorted(CLASSES)} only: save its '
-      'variables by tf.train.Checkpoint.'
-    )
-  return {'class': name, 'arguments': {k: _described(v) for k, v in thing.config().items()}}
-
-
-def _made(described: Any, dtype: tf.DType) -> Any:
-  """The object again."""
-  if isinstance(described, list):
-    return [_made(part, dtype) for part in described]
-  if not isinstance(described, dict):
-    return described
-  cls = CLASSES.get(described.get('class', ''))
-  if cls is None:
-    raise ValueError(f'The model file asks for {described.get("class")!r}: unknown here.')
-  arguments = {k: _made(v, dtype) for k, v in described['arguments'].items()}
-  wanted = inspect.signature(cls).parameters
-  if 'dtype' in wanted:
-    arguments['dtype'] = dtype
-  if 'seed' in wanted:  # Of first values, overwritten soon; of draws, if it is there already.
-    arguments.setdefault('seed', 0)
-  return cls(**arguments)

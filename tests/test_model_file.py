@@ -1,7 +1,11 @@
 """A model file gives back the model, and nothing but a model."""
 
+import io
 import json
 import os
+import resource
+import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -139,6 +143,193 @@ def test_descriptions_that_do_not_fit_are_refused(tmp_path, change, message):
   changed(path, change)
   with pytest.raises(ValueError, match=message):
     model_file.load(path)
+
+
+def members(path):
+  """Name to bytes."""
+  with zipfile.ZipFile(path) as file:
+    return [(name, file.read(name)) for name in file.namelist()]
+
+
+def npy(array, **options):
+  stream = io.BytesIO()
+  np.save(stream, array, **options)
+  return stream.getvalue()
+
+
+def claiming(shape):
+  """A .npy of four numbers that says it has that shape."""
+  stream = io.BytesIO()
+  np.lib.format.write_array_header_1_0(
+    stream, {'descr': '<f4', 'fortran_order': False, 'shape': shape}
+  )
+  return stream.getvalue() + bytes(16)
+
+
+def rewritten(path, change):
+  """The file with a change to the list of its members."""
+  content = members(path)
+  change(content)
+  with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
+    for name, data_of_it in content:
+      file.writestr(name, data_of_it)
+
+
+def replaced(name, data_of_it):
+  return lambda content: (
+    content.append((name, data_of_it))
+    or content.remove(next(pair for pair in content if pair[0] == name))
+  )
+
+
+def in_potential(**arguments):
+  return lambda d: d['potential']['arguments'].update(arguments)
+
+
+def described_as(name, **arguments):
+  return lambda d: d.update(potential={'class': name, 'arguments': arguments})
+
+
+NAN, TORUS = float('nan'), {'channels': 2, 'time_basis': None, 'reach': 0}
+BY_HAND = {
+  'wide': in_potential(hidden_units=300_000_000),
+  'wide and long': in_potential(hidden_units=300_000_000, event_size=300_000_000),
+  'beyond int64': in_potential(hidden_units=10**30),
+  'text for a number': in_potential(hidden_units='3'),
+  'true for a number': in_potential(hidden_units=True),
+  'negative': in_potential(hidden_units=-3),
+  'NaN for a number': in_potential(hidden_units=NAN),
+  'a list for a number': in_potential(hidden_units=[3] * 1000),
+  'a class for a number': in_potential(hidden_units={'class': 'TimeBasis', 'arguments': {}}),
+  'unknown argument': in_potential(colour='red'),
+  'no argument': lambda d: d['potential'].update(arguments=None),
+  'long basis': in_potential(
+    time_basis={'class': 'TimeBasis', 'arguments': {'time': 1.0, 'size': 10**9}}
+  ),
+  'basis that is none': in_potential(time_basis=3),
+  'large torus': described_as('Lattice', side=100_000, **TORUS),
+  'torus of other size': described_as('Lattice', side=512, **TORUS),
+  'spectral torus': described_as('SpectralQuadratic', side=500, time_basis=None),
+  'many layers': described_as('MLP', event_size=4, hidden_units=[1] * 100_000, activation='tanh'),
+  'many terms': lambda d: d.update(
+    potential={'class': 'Sum', 'arguments': {'terms': [d['potential']] * 10_000}}
+  ),
+  'a sum of itself': described_as('Sum', terms=[]),
+  'large picture': described_as(
+    'LocallyConnected', image_shape=[10**5, 10**5, 3], patch=8, stride=4, units=10**6
+  ),
+  'ragged matrix': described_as('Quadratic', matrix=[[1.0], [2.0, 3.0]]),
+  'preprocessing that is none': lambda d: d.update(preprocessing=d['potential']),
+  'mean of other size': lambda d: d.update(preprocessing=STANDARDISED),
+  'hidden in the mean': lambda d: d.update(
+    preprocessing={
+      'class': 'Standardised',
+      'arguments': {'mean': d['potential'], 'deviation': d['potential']},
+    }
+  ),
+  'event of other size': lambda d: d.update(event_shape=[3, 2]),
+  'event of fractions': lambda d: d.update(event_shape=[2.0, 2]),
+  'endless': lambda d: d.update(num_steps=10**9),
+  'no step': lambda d: d.update(num_steps=0),
+  'steps in words': lambda d: d.update(num_steps='3'),
+  'true steps': lambda d: d.update(num_steps=True),
+  'steps of NaN': lambda d: d.update(step_size=NAN),
+  'steps back': lambda d: d.update(step_size=-0.2),
+  'integrator': lambda d: d.update(integrator='rk5'),
+  'texts': lambda d: d.update(dtype='string'),
+  'other precision': lambda d: d.update(dtype='float64'),
+  'no notes': lambda d: d.update(notes=[1]),
+  'of a newer version': lambda d: d.update(colour='red'),
+  'a key too few': lambda d: d.pop('dtype'),
+  'format true': lambda d: d.update(format=True),
+}
+STANDARDISED = {'class': 'Standardised', 'arguments': {'mean': [1.0], 'deviation': [1.0]}}
+ZEROS = np.zeros((4, 3), np.float32)
+REWRITTEN = {
+  'NaN': replaced('variable_0.npy', npy(ZEROS * NAN)),
+  'infinity': replaced('variable_0.npy', npy(ZEROS + np.inf)),
+  'doubles': replaced('variable_0.npy', npy(ZEROS.astype(float))),
+  'other byte order': replaced('variable_0.npy', npy(ZEROS.astype('>f4'))),
+  'other shape': replaced('variable_0.npy', npy(ZEROS.T)),
+  'objects': replaced('variable_0.npy', npy(np.array([[{}] * 3] * 4), allow_pickle=True)),
+  'claims of terabytes': replaced('variable_0.npy', claiming((10**6, 10**6))),
+  'claims of negative': replaced('variable_0.npy', claiming((-4,))),
+  'no header': replaced('variable_0.npy', b'no header'),
+  'longer than its header': replaced('variable_0.npy', npy(ZEROS) + b'x'),
+  'a bomb': replaced('variable_0.npy', npy(np.zeros((5000, 5000), np.float32))),
+  'a bomb in words': replaced('model.npy', npy(np.array('[' * 20_000_000))),
+  'many lists': replaced('model.npy', npy(np.array(f'[{"[]," * 600_000}1]'))),
+  'deep': replaced('model.npy', npy(np.array('[' * 20_000 + ']' * 20_000))),
+  'numbers for words': replaced('model.npy', npy(ZEROS)),
+  'missing': lambda content: content.pop(),
+  'unknown': lambda content: content.append(('more.npy', npy(ZEROS))),
+  'code': lambda content: content.append(('../../evil.py', b'import os')),
+}
+
+
+def assert_refused_at_once(path):
+  """In a second, in 200 MB more than the process had at any time."""
+  before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+  with pytest.raises(ValueError) as refusal:
+    model_file.load(path)
+  assert time.process_time() - start < 1.0
+  assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+  message = str(refusal.value)
+  assert str(path) in message and '\n' not in message and len(message) < 1000
+
+
+@pytest.fixture
+def written(tmp_path):
+  model_file.save(tmp_path / 'model.npz', model())
+  return tmp_path / 'model.npz'
+
+
+@pytest.mark.parametrize('name', BY_HAND)
+def test_a_description_by_hand_is_refused_at_once(written, name):
+  changed(written, BY_HAND[name])
+  assert_refused_at_once(written)
+
+
+@pytest.mark.parametrize('name', REWRITTEN)
+def test_arrays_by_hand_are_refused_at_once(written, name):
+  rewritten(written, REWRITTEN[name])
+  assert_refused_at_once(written)
+
+
+@pytest.mark.filterwarnings('ignore:Duplicate name')
+def test_a_name_that_stands_twice_is_refused(written):
+  rewritten(written, lambda content: content.append(content[-1]))
+  assert_refused_at_once(written)
+
+
+def test_a_newer_version_is_named(written):
+  changed(written, BY_HAND['of a newer version'])
+  with pytest.raises(ValueError, match=r"\['colour'\] unknown: perhaps of a newer version"):
+    model_file.load(written)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+  os.mkfifo(tmp_path / 'model.npz')
+  assert_refused_at_once(tmp_path / 'model.npz')
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+  made = model()
+  made.bijector.potential.bias.assign([1.0, NAN, 1.0])
+  with pytest.raises(ValueError, match='holds NaN'):
+    model_file.save(tmp_path / 'model.npz', made)
+  assert os.listdir(tmp_path) == []
+
+
+def test_large_models_are_stored_as_they_are_and_come_back(tmp_path):
+  """Zeros, which would compress a thousand times, as no weights do."""
+  potential = potentials.OneHiddenLayer(400, 25_000)
+  for variable in potential.variables:
+    variable.assign(tf.zeros_like(variable))
+  bijector = ma_keras.MongeAmpereBijector(potential, 3, 0.2)
+  model_file.save(tmp_path / 'model.npz', model_file.Model(bijector))
+  found = model_file.load(tmp_path / 'model.npz').bijector.potential
+  assert found.kernel.shape == (400, 25_000)
 
 
 def test_a_truncated_file_is_refused(tmp_path):

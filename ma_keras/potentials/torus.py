@@ -6,6 +6,8 @@ translations, rotations and reflections.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -45,10 +47,23 @@ class Torus:
     self.sites = self.representatives @ np.array([self.side, 1])
     self.orbits = len(self.sites)
     self.sizes = np.bincount(orbit_of)
-    angles = 2 * np.pi * np.outer(np.arange(side), np.arange(side)) / side
-    self._hartley = (np.cos(angles) + np.sin(angles)) / np.sqrt(side)
-    members = np.eye(self.orbits)[orbit_of].T.reshape(-1, side, side)
-    self._to_spectrum = (np.cos(angles) @ members @ np.cos(angles)).reshape(self.orbits, -1)
+    self._orbit_of = orbit_of
+
+  @property
+  def _angles(self) -> np.ndarray:
+    """2 pi k r / L, [L, L]."""
+    return 2 * np.pi * np.outer(np.arange(self.side), np.arange(self.side)) / self.side
+
+  @functools.cached_property
+  def _hartley(self) -> np.ndarray:
+    return (np.cos(self._angles) + np.sin(self._angles)) / np.sqrt(self.side)
+
+  @functools.cached_property
+  def _to_spectrum(self) -> np.ndarray:
+    """Eigenvalues of the kernels that are one on an orbit and zero elsewhere, [R, N]."""
+    members = np.eye(self.orbits)[self._orbit_of].T.reshape(-1, self.side, self.side)
+    waves = np.cos(self._angles)
+    return (waves @ members @ waves).reshape(self.orbits, -1)
 
   def transform(self, x: tf.Tensor) -> tf.Tensor:
     """(H X H)' of images X of shape [..., N], N = L^2: an orthogonal map, its own inverse."""

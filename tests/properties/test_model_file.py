@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 import ma_keras
-from ma_keras import data, model_file
+from ma_keras import data, descriptions, model_file
 from tests.properties import recipes, strategies
 
 NOTES = st.dictionaries(
@@ -39,8 +39,8 @@ def assert_equal(found, made):
   one, two = found.bijector, made.bijector
   assert (one.horizon, one.integrator, one.dtype) == (two.horizon, two.integrator, two.dtype)
   assert (found.event_shape, found.notes) == (made.event_shape, made.notes)
-  assert model_file._described(one.potential) == model_file._described(two.potential)
-  assert model_file._described(found.preprocessing) == model_file._described(made.preprocessing)
+  assert descriptions.describe(one.potential) == descriptions.describe(two.potential)
+  assert descriptions.describe(found.preprocessing) == descriptions.describe(made.preprocessing)
   assert len(one.potential.variables) == len(two.potential.variables)
   for a, b in zip(one.potential.variables, two.potential.variables):
     assert a.numpy().tobytes() == b.numpy().tobytes()
