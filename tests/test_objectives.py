@@ -113,6 +113,20 @@ def test_force_matching_is_the_squared_difference_of_forces():
   np.testing.assert_allclose(objectives.force_matching(flow, standard_energy, x), exact, rtol=1e-8)
 
 
+def test_force_matching_holds_its_points_fixed():
+  """Samples of the model move with its variables; the gradient is that at points which do not."""
+  flow = gaussian_flow()
+  latents = tf.random.stateless_normal([6, N], [3, 4], dtype=tf.float64)
+  still = tf.constant(flow.bijector.forward(latents).numpy())
+
+  def matched(points):
+    return gradient(flow, lambda: objectives.force_matching(flow, standard_energy, points()))
+
+  moving = matched(lambda: flow.bijector.forward(tf.identity(latents)))
+  np.testing.assert_allclose(moving, matched(lambda: still), rtol=1e-9)
+  assert np.abs(moving).max() > 0.1
+
+
 def test_force_matching_gradient_equals_finite_differences():
   """The second derivative through the flow that training on forces takes."""
   potential = ma_keras.potentials.OneHiddenLayer(N, 4, dtype=tf.float64, seed=1)

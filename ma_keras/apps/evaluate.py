@@ -28,9 +28,10 @@ SAMPLES = 4096
 
 
 def likelihood(model: model_file.Model) -> training.Likelihood:
-  """On test points."""
-  if not FLAGS['dataset'].present:
-    FLAGS['dataset'].value = model.notes.get('dataset', FLAGS.dataset)
+  """On test points of the split that the model was trained with: it has seen all others."""
+  for name in ('dataset', 'split_seed'):
+    if not FLAGS[name].present:
+      FLAGS[name].value = model.notes.get(name, FLAGS[name].value)
   points = density_data.load()
   size = model.bijector.potential.event_size
   if points.event_size != size:

@@ -1,7 +1,8 @@
 """Apps as a user runs them, each in a process of its own.
 
-`run` and `run_command` fork a process that has imported TensorFlow already, which takes four
-seconds and is the same for all; `command` is for tests that start and kill processes themselves.
+`run`, `run_command` and `call` fork a process that has imported TensorFlow already, which takes
+four seconds and is the same for all; `command` is for tests that start and kill processes
+themselves.
 """
 
 import multiprocessing
@@ -26,31 +27,48 @@ def command(app, *flags):
 
 def run(app, *flags, timeout=300):
   """python apps/APP FLAGS"""
-  return _in_a_fork(str(ROOT / 'apps' / app), flags, ROOT, timeout)
+  return _in_a_fork(_become, (str(ROOT / 'apps' / app), flags), ROOT, timeout)
 
 
 def run_command(folder, *arguments, timeout=300):
   """ma-keras ARGUMENTS, in that folder"""
-  return _in_a_fork(str(ROOT / 'ma_keras' / 'apps' / 'command.py'), arguments, folder, timeout)
+  script = str(ROOT / 'ma_keras' / 'apps' / 'command.py')
+  return _in_a_fork(_become, (script, arguments), folder, timeout)
 
 
-def _in_a_fork(script, arguments, folder, timeout):
+def call(function, *arguments, folder=ROOT, timeout=300):
+  """function(*arguments): a process can import one app alone, since apps share names of flags."""
+  return _in_a_fork(function, arguments, folder, timeout)
+
+
+def passes(function, *arguments):
+  """Fails with what `function` printed unless its process ended well."""
+  done = call(function, *arguments)
+  assert done.returncode == 0, done.stderr
+
+
+def _in_a_fork(function, arguments, folder, timeout):
   with tempfile.TemporaryDirectory() as streams:
-    process = FORKS.Process(target=_become, args=(script, arguments, folder, streams))
+    process = FORKS.Process(target=_redirected, args=(function, arguments, folder, streams))
     process.start()
     process.join(timeout)
     if process.exitcode is None:
       process.kill()
-      raise subprocess.TimeoutExpired([script, *arguments], timeout)
+      raise subprocess.TimeoutExpired([function.__name__, *arguments], timeout)
     stdout, stderr = (pathlib.Path(streams, name).read_text() for name in ('stdout', 'stderr'))
-  return subprocess.CompletedProcess([script, *arguments], process.exitcode, stdout, stderr)
+  command_line = [function.__name__, *arguments]
+  return subprocess.CompletedProcess(command_line, process.exitcode, stdout, stderr)
 
 
-def _become(script, arguments, folder, streams):
+def _redirected(function, arguments, folder, streams):
   for number, name in ((1, 'stdout'), (2, 'stderr')):
     os.dup2(os.open(os.path.join(streams, name), os.O_WRONLY | os.O_CREAT), number)
   os.chdir(folder)
-  sys.argv = [script, *arguments]
+  function(*arguments)
+
+
+def _become(script, flags):
+  sys.argv = [script, *flags]
   runpy.run_path(script, run_name='__main__')
 
 

@@ -1,0 +1,73 @@
+"""Which modules are mutated, which mutants are tried, and which tests they meet."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import pathlib
+import random
+from collections.abc import Iterable
+
+import toml
+from cosmic_ray.commands.init import init
+from cosmic_ray.tools.filters.operators_filter import OperatorsFilter
+from cosmic_ray.work_db import use_db
+from cosmic_ray.work_item import MutationSpec, WorkItem
+
+SETTINGS = pathlib.Path(__file__).with_name('settings.toml')
+Mutants = list[WorkItem]
+
+
+def parts() -> list[str]:
+  """Names of all parts."""
+  return list(toml.load(SETTINGS)['parts'])
+
+
+def modules(tree: pathlib.Path, names: Iterable[str]) -> list[pathlib.Path]:
+  """The modules of these parts, relative to the tree."""
+  patterns = [pattern for name in names for pattern in toml.load(SETTINGS)['parts'][name]]
+  files = {file for pattern in patterns for file in tree.glob(pattern)}
+  return sorted(file.relative_to(tree) for file in files)
+
+
+def part_of(module: pathlib.Path) -> str:
+  """Name of the part that a module belongs to."""
+  table = toml.load(SETTINGS)['parts'].items()
+  return next(name for name, patterns in table if any(map(module.match, patterns)))
+
+
+def sample(paths: Iterable[pathlib.Path], size: int, seed: int, scratch: pathlib.Path) -> Mutants:
+  """So many of all mutants of the modules, each as likely as any other; all of them for size 0.
+
+  Args:
+    paths: Modules, relative to the working directory.
+    size: How many mutants; 0 for all.
+    seed: Equal seeds choose equal mutants of equal modules.
+    scratch: A file for cosmic-ray's list of all mutants; overwritten.
+
+  Returns:
+    The mutants, in order of their modules.
+  """
+  with use_db(str(scratch)) as everything:
+    init(paths, everything, {})
+    OperatorsFilter().filter(everything, argparse.Namespace(config=str(SETTINGS)))
+    mutants = sorted(everything.pending_work_items, key=lambda item: _place(item.mutations[0]))
+  numbers = range(len(mutants))
+  chosen = random.Random(seed).sample(numbers, min(size or len(mutants), len(mutants)))
+  return [mutants[number] for number in sorted(chosen)]
+
+
+def tests(tree: pathlib.Path, module: pathlib.Path) -> list[str]:
+  """Test files that a mutant of this module must get past, relative to the tree, in order."""
+  mirror = tree / 'tests' / module.relative_to('ma_keras').with_name(f'test_{module.name}')
+  table = toml.load(SETTINGS)['tests'].items()
+  named = [name for glob, names in table if fnmatch.fnmatch(str(module), glob) for name in names]
+  files: list[pathlib.Path] = []
+  for path in (mirror, *(tree / name for name in named)):
+    files += sorted(path.glob('test_*.py')) if path.is_dir() else [path]
+  existing = dict.fromkeys(str(file.relative_to(tree)) for file in files if file.exists())
+  return list(existing)
+
+
+def _place(mutation: MutationSpec) -> tuple[str, tuple[int, int], str, int]:
+  return str(mutation.module_path), mutation.start_pos, mutation.operator_name, mutation.occurrence
