@@ -3,7 +3,13 @@ PYTHON ?= python3
 CHECK = .venv-check
 CHECKED = $(CHECK)/.requirements-check.txt
 
-.PHONY: install test lint types check wheel
+# Of `make mutate`: where copy and results go, which parts (all), how many mutants, and which.
+FOLDER ?= $(or $(TMPDIR),/tmp)/ma_keras_mutants
+PARTS ?=
+SAMPLE ?= 300
+SEED ?= 0
+
+.PHONY: install test lint types check mutate wheel
 
 install:
 	$(PYTHON) -m pip install -e '.[dev]'
@@ -24,6 +30,10 @@ $(CHECKED): requirements-check.txt
 	$(PYTHON) -m venv --clear $(CHECK)
 	$(CHECK)/bin/python -m pip install -q --no-deps -r requirements-check.txt
 	cp requirements-check.txt $@
+
+mutate:
+	$(PYTHON) -m pip install -q -e '.[dev,mutate]'
+	$(PYTHON) -m mutation --folder=$(FOLDER) --parts=$(PARTS) --sample=$(SAMPLE) --seed=$(SEED)
 
 wheel:
 	$(PYTHON) -m build --wheel

@@ -45,6 +45,9 @@ DEV_REQUIRES = [
   'scipy>=1.11',
 ]
 
+# `make mutate` uses parts of it that a new major release may change.
+MUTATE_REQUIRES = ['cosmic-ray>=8.7,<9', 'toml>=0.10']
+
 
 def read_text(name: str) -> str:
   """Text of a file beside setup.py, empty if the file is missing."""
@@ -76,7 +79,12 @@ setup(
   entry_points={'console_scripts': ['ma-keras = ma_keras.apps.command:main']},
   python_requires='>=3.10,<3.14',
   install_requires=INSTALL_REQUIRES,
-  extras_require={'plot': PLOT_REQUIRES, 'digits': DIGITS_REQUIRES, 'dev': DEV_REQUIRES},
+  extras_require={
+    'plot': PLOT_REQUIRES,
+    'digits': DIGITS_REQUIRES,
+    'dev': DEV_REQUIRES,
+    'mutate': MUTATE_REQUIRES,
+  },
   classifiers=[
     'Development Status :: 4 - Beta',
     'Intended Audience :: Education',

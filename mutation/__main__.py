@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
   """The command line."""
   parser = argparse.ArgumentParser('mutation', description=__doc__.splitlines()[0])
   parser.add_argument('--folder', type=pathlib.Path, required=True, help='Holds copy and results.')
-  parser.add_argument('--parts', default='', help='Parts of settings.toml, with commas; all.')
+  parser.add_argument('--parts', default='', help='Of settings.toml, or modules, with commas; all.')
   parser.add_argument('--sample', type=int, default=300, help='Mutants to try; 0: all.')
   parser.add_argument('--seed', type=int, default=0, help='Chooses the mutants.')
   parser.add_argument('--again', action='store_true', help='Try the survivors once more.')

@@ -24,8 +24,9 @@ def parts() -> list[str]:
 
 
 def modules(tree: pathlib.Path, names: Iterable[str]) -> list[pathlib.Path]:
-  """The modules of these parts, relative to the tree."""
-  patterns = [pattern for name in names for pattern in toml.load(SETTINGS)['parts'][name]]
+  """The modules of these parts, or of these paths, relative to the tree."""
+  table = toml.load(SETTINGS)['parts']
+  patterns = [pattern for name in names for pattern in table.get(name, [name])]
   files = {file for pattern in patterns for file in tree.glob(pattern)}
   return sorted(file.relative_to(tree) for file in files)
 
@@ -67,6 +68,11 @@ def tests(tree: pathlib.Path, module: pathlib.Path) -> list[str]:
     files += sorted(path.glob('test_*.py')) if path.is_dir() else [path]
   existing = dict.fromkeys(str(file.relative_to(tree)) for file in files if file.exists())
   return list(existing)
+
+
+def named_tests() -> list[str]:
+  """All tests that the settings name."""
+  return [name for names in toml.load(SETTINGS)['tests'].values() for name in names]
 
 
 def _place(mutation: MutationSpec) -> tuple[str, tuple[int, int], str, int]:

@@ -71,3 +71,10 @@ def test_values_beyond_single_precision_are_named():
 def test_an_empty_test_set_is_refused():
   with pytest.raises(ValueError, match='no test points: leave `test` out'):
     data.split('numbers', numbered(60), numbered(0))
+
+
+def test_eighteen_points_are_enough_and_seventeen_are_not():
+  found = data.split('numbers', numbered(18))
+  assert [len(part) for part in (found.train, found.validation, found.test)] == [12, 3, 3]
+  with pytest.raises(ValueError, match='at least 18 points'):
+    data.split('numbers', numbered(17))

@@ -100,3 +100,13 @@ def test_bad_arguments_name_their_values():
 def test_means_and_deviations_are_finite_and_of_one_shape(mean, deviation):
   with pytest.raises(ValueError, match='`mean` and `deviation` must be finite and of one shape'):
     data.Standardised(mean, deviation)
+
+
+def test_margins_from_nothing_to_less_than_a_half():
+  """Without a margin y = logit(x/levels); at one half no pixel would be told from another."""
+  x = np.array([[0.5, 100.0, 255.5]])
+  y = data.Pixels(margin=0.0, dtype=tf.float64).inverse(tf.constant(x))
+  np.testing.assert_allclose(y, np.log(x / (256 - x)), rtol=1e-12)
+  for margin in (-1e-9, 0.5):
+    with pytest.raises(ValueError, match='`margin` in'):
+      data.Pixels(margin=margin)

@@ -1,6 +1,7 @@
 """Where data come from, and what is said when they do not."""
 
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -103,3 +104,50 @@ def test_pixels_and_real_numbers_do_not_mix(tmp_path):
   np.savez(tmp_path / 'mixed.npz', train=np.zeros([60, 2], np.uint8), test=np.full([6, 2], 0.5))
   with pytest.raises(ValueError, match='points of one shape and kind'):
     data.load_file(tmp_path / 'mixed.npz')
+
+
+class Opened:
+  """Creates a file when it is unpickled, as a pickle of somebody else's may do anything."""
+
+  def __init__(self, path):
+    self.path = path
+
+  def __reduce__(self):
+    return open, (str(self.path), 'w')
+
+
+@pytest.mark.parametrize('name', ['points.npy', 'points.npz'])
+def test_no_code_within_a_file_is_run(tmp_path, name):
+  objects = np.array([Opened(tmp_path / 'opened')] * 60)
+  if name.endswith('npz'):
+    np.savez(tmp_path / name, train=objects)
+  else:
+    np.save(tmp_path / name, objects, allow_pickle=True)
+  with pytest.raises(ValueError, match='cannot be read'):
+    data.load_file(tmp_path / name)
+  assert not (tmp_path / 'opened').exists()
+
+
+def test_files_and_names_are_split_by_seed_zero_if_none_is_given(tmp_path):
+  np.save(tmp_path / 'points.npy', np.arange(120.0).reshape(60, 2))
+  load = lambda *seed: data.load_file(tmp_path / 'points.npy', *seed)  # noqa: E731
+  np.testing.assert_array_equal(load().test, load(0).test)
+  assert not np.array_equal(load().test, load(1).test)
+  np.testing.assert_array_equal(data.load('digits').test, data.load('digits', seed=0).test)
+
+
+@pytest.mark.parametrize(
+  'shape, splits',
+  [((28, None, 1), ('train', 'test')), ((28, 28, 1), ('train', 'validation'))],
+  ids=['sizes that vary', 'no test split'],
+)
+def test_images_of_many_sizes_and_without_test_split_are_refused(monkeypatch, shape, splits):
+  """Before anything is downloaded: what is to come is known from the builder alone."""
+  import tensorflow_datasets as tfds
+
+  features = {'image': types.SimpleNamespace(shape=shape)}
+  counts = {split: types.SimpleNamespace(num_examples=10) for split in splits}
+  info = types.SimpleNamespace(features=features, splits=counts)
+  monkeypatch.setattr(tfds, 'builder', lambda *_, **__: types.SimpleNamespace(info=info))
+  with pytest.raises(ValueError, match='images of one size and the splits train and test'):
+    data.load('somebody')
