@@ -9,10 +9,14 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras import distributions
+from ma_keras.disk_errors import disk_errors
+from ma_keras.replacing import replacing_folder
 
 Function = Callable[..., dict[str, tf.Tensor]]
 # The signature that servers run for a request that names none.
 DEFAULT = 'serving_default'
+# All that TensorFlow may have in the folder of a SavedModel, which a new one replaces whole.
+NAMES = ('assets', 'assets.extra', 'fingerprint.pb', 'saved_model.pb', 'variables')
 
 
 def save(flow: Any, path: str | pathlib.Path, unconstrained: Any = None) -> None:
@@ -39,6 +43,10 @@ def save(flow: Any, path: str | pathlib.Path, unconstrained: Any = None) -> None
     path: Directory of the SavedModel.
     unconstrained: The density in R^N, where `flow` is that of data with a preprocessing:
       `save(model.flow(), path, model.latent_flow())` for a `model_file.Model`.
+
+  Raises:
+    ValueError: The path is a file, or a folder that holds something else.
+    OSError: It cannot be written; what was there before is whole.
   """
   named = functions(flow)
   module = tf.Module(name='exported_flow')
@@ -48,7 +56,9 @@ def save(flow: Any, path: str | pathlib.Path, unconstrained: Any = None) -> None
     named |= {f'{name}_unconstrained': one for name, one in functions(unconstrained).items()}
   for name, function in named.items():
     setattr(module, name, function)
-  tf.saved_model.save(module, str(path), signatures={**named, DEFAULT: named['log_prob']})
+  signatures = {**named, DEFAULT: named['log_prob']}
+  with disk_errors('SavedModel', path), replacing_folder(pathlib.Path(path), NAMES) as beside:
+    tf.saved_model.save(module, str(beside), signatures=signatures)
 
 
 def functions(flow: Any) -> dict[str, Function]:

@@ -1,5 +1,6 @@
 """An exported flow runs on bare TensorFlow: a map, its inverse and its density, of any batch."""
 
+import resource
 import subprocess
 import sys
 
@@ -191,3 +192,18 @@ def test_images_through_a_chain_are_exported(tmp_path):
   assert drawn['x'].shape == (5, 2, 3, 1)
   np.testing.assert_allclose(drawn['log_prob'], flow.log_prob(drawn['x']), rtol=1e-5)
   np.testing.assert_allclose(loaded.log_prob(drawn['x'])['log_prob'], drawn['log_prob'], rtol=1e-4)
+
+
+def test_a_full_disk_leaves_the_export_before_and_nothing_beside(tmp_path):
+  flow = ma_keras.standard_normal_flow(bijector())
+  export.save(flow, tmp_path / 'x')
+  before = (tmp_path / 'x' / 'saved_model.pb').read_bytes()
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+  try:
+    with pytest.raises(OSError, match=f'no SavedModel could be written to {tmp_path}/x .*large'):
+      export.save(flow, tmp_path / 'x')
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+  assert [path.name for path in tmp_path.iterdir()] == ['x']
+  assert (tmp_path / 'x' / 'saved_model.pb').read_bytes() == before

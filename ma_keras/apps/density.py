@@ -178,7 +178,7 @@ def report(
   result = measure(
     model.bijector, model, x, points.levels, FLAGS.eval_draws, least_steps=FLAGS.eval_steps
   )
-  tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
+  training_app.write_weights(model.bijector, run)
   kept = summary(points, model, result)
   shape = points.event_shape if points.is_image else None
   trained = ma_keras.model_file.Model(model.bijector, model.preprocessing, shape, kept)

@@ -40,7 +40,7 @@ def draw(
   if separable:
     figures['pixel_maps'] = pixel_maps(points, model, separable[0])
   for name, figure in figures.items():
-    figure.savefig(run.figure(name), dpi=150)
+    plotting.save(figure, run.figure(name))
     print(f'Figure: {run.figure(name)}')
 
 

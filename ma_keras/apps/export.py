@@ -5,10 +5,13 @@ python apps/export_main.py --model=runs/digits_tiny/model.npz --output=saved_mod
 
 from __future__ import annotations
 
+import pathlib
+
 from absl import flags
 
 from ma_keras import export
 from ma_keras.apps import model_app
+from ma_keras.replacing import check_folder
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)
@@ -17,8 +20,10 @@ flags.DEFINE_string('output', 'saved_model', 'Folder of the SavedModel.')
 
 def work() -> None:
   """Writes it."""
+  path = pathlib.Path(FLAGS.output)
+  check_folder(path, export.NAMES)  # Fails now if it holds something else.
   model = model_app.load()
-  export.save(model.flow(), FLAGS.output, model.latent_flow() if model.preprocessing else None)
+  export.save(model.flow(), path, model.latent_flow() if model.preprocessing else None)
   print(f'SavedModel: {FLAGS.output}')
 
 

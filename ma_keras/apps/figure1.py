@@ -54,7 +54,7 @@ def main(argv: list[str]) -> None:
   curves = list(zip(path.states.numpy()[..., 0], density))
   try:
     figure = plotting.fluid(parcels.times.numpy(), parcels.states.numpy()[..., 0], curves)
-    figure.savefig(FLAGS.output, dpi=150)
+    plotting.save(figure, FLAGS.output)
   except ImportError:
     end(ExitCode.USAGE, 'matplotlib is missing: pip install "ma_keras[plot]"')
   except OSError as error:

@@ -152,7 +152,7 @@ def report(
     model.bijector, target, FLAGS.eval_samples, size, FLAGS.seed, FLAGS.jit_compile
   )
   result = training.summarise(draws, exact)
-  tf.train.Checkpoint(bijector=model.bijector).write(str(run.weights))
+  training_app.write_weights(model.bijector, run)
   if FLAGS.saved_model:
     export.save(model.flow(FLAGS.seed), run.saved_model)
   found = dataclasses.asdict(result)

@@ -54,7 +54,7 @@ def save(
     logging.warning("No figure: matplotlib is missing. pip install -e '.[plot]'")
     return
   for name, figure in figures.items():
-    figure.savefig(run.figure(name), dpi=150)
+    plotting.save(figure, run.figure(name))
     print(f'Figure: {run.figure(name)}')
 
 

@@ -8,6 +8,7 @@ samples.
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from absl import flags
 from ma_keras import plotting, seeds
 from ma_keras.apps import model_app
 from ma_keras.data import tables
+from ma_keras.replacing import check_apart, target
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)
@@ -55,7 +57,7 @@ def draw_pictures(flow: Any) -> None:
       f'{shape.as_list()}: use a .npy or .csv.'
     )
   try:
-    plotting.gallery(np.concatenate(list(batches(flow)))).savefig(FLAGS.output, dpi=150)
+    plotting.save(plotting.gallery(np.concatenate(list(batches(flow)))), FLAGS.output)
   except ImportError as error:
     raise ValueError("matplotlib is missing: pip install 'ma_keras[plot]'.") from error
 
@@ -63,6 +65,8 @@ def draw_pictures(flow: Any) -> None:
 def work() -> None:
   """Draws and writes."""
   model = model_app.load()
+  check_apart(FLAGS.output, FLAGS.model)
+  target(pathlib.Path(FLAGS.output))  # Fails now if it cannot be a file.
   flow = model.latent_flow() if FLAGS.unconstrained else model.flow()
   if FLAGS.output.endswith('.png'):
     return draw_pictures(flow)

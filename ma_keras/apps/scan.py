@@ -103,7 +103,7 @@ def report(at: list[float], runs: list[training.RunDirectory], root: pathlib.Pat
   except ImportError:
     logging.warning("No figure: matplotlib is missing. pip install -e '.[plot]'")
     return
-  figure.savefig(root / 'scan.png', dpi=150)
+  plotting.save(figure, root / 'scan.png')
   print(f'Figure: {root / "scan.png"}')
 
 

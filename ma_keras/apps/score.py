@@ -18,6 +18,7 @@ from absl import flags
 from ma_keras import data, model_file
 from ma_keras.apps import model_app
 from ma_keras.data import tables
+from ma_keras.replacing import check_apart
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)
@@ -66,6 +67,7 @@ def scores(table: tables.Table, model: model_file.Model, whole: bool) -> Iterato
 
 def work() -> None:
   """Scores and writes; all rows are checked before the first is scored."""
+  check_apart(FLAGS.output, FLAGS.input, FLAGS.model)
   model = model_app.load()
   table = tables.open_table(FLAGS.input)
   whole = table.check(model.bijector.potential.event_size)

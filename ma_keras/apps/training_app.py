@@ -16,6 +16,8 @@ import ma_keras
 from ma_keras import training
 from ma_keras.apps import process
 from ma_keras.apps.exit_code import ExitCode, end
+from ma_keras.disk_errors import disk_errors
+from ma_keras.replacing import replacing_folder
 from ma_keras.training import flags as training_flags
 from ma_keras.training import parameter_server
 
@@ -90,6 +92,12 @@ def fit(
     verbose=1 if sys.stdout.isatty() else 2,
     callbacks=callbacks,
   )
+
+
+def write_weights(bijector: ma_keras.MongeAmpereBijector, run: training.RunDirectory) -> None:
+  """The final weights, whole or not at all; raises OSError where they cannot be written."""
+  with disk_errors('weights', run.weights), replacing_folder(run.weights.parent) as folder:
+    tf.train.Checkpoint(bijector=bijector).write(str(folder / run.weights.name))
 
 
 def logs(run: training.RunDirectory) -> list[tf_keras.callbacks.Callback]:

@@ -6,18 +6,20 @@ import contextlib
 import csv
 import dataclasses
 import itertools
+import math
 import pathlib
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import IO, TextIO
 
 import numpy as np
 import tensorflow as tf
 
-from ma_keras.replacing import replacing
+from ma_keras.replacing import check_room, replacing, target
 
 IMAGES = ('.png', '.jpg', '.jpeg', '.bmp')
 SURVEY_ROWS = 10_000
 SHOWN = 5
+LEAST_CELL = 2  # Bytes of a number in a .csv: a digit and a comma.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +116,17 @@ def _npy(path: pathlib.Path) -> Table:
     )
 
   def read(size: int) -> Iterator[np.ndarray]:
-    return (np.asarray(array[k : k + size]) for k in range(0, len(array), size))
+    if not array.flags.c_contiguous:
+      yield from (np.asarray(array[k : k + size]) for k in range(0, len(array), size))
+      return
+    with path.open('rb') as file:  # A map of a file that becomes shorter kills the process.
+      file.seek(array.offset)
+      for k in range(0, len(array), size):
+        shape = (min(size, len(array) - k), *array.shape[1:])
+        block = np.fromfile(file, array.dtype, math.prod(shape))
+        if block.size < math.prod(shape):
+          raise ValueError(f'`path` {path} became shorter while it was read.')
+        yield block.reshape(shape)
 
   return Table(path, range(len(array)), read)
 
@@ -129,7 +141,7 @@ def _csv(path: pathlib.Path) -> Table:
 
   def read(size: int) -> Iterator[np.ndarray]:
     with path.open(newline='') as file:
-      lines = itertools.islice(filter(None, csv.reader(file)), header, None)
+      lines = itertools.islice(filter(None, csv.reader(file)), header, header + number)
       start = 0
       while block := list(itertools.islice(lines, size)):
         yield np.array([_numbers(path, start + k, row, block[0]) for k, row in enumerate(block)])
@@ -203,31 +215,43 @@ def writing(
     labels: The first column of a .csv, if any.
 
   Raises:
-    ValueError: It is neither, or its folder is missing.
+    ValueError: It is neither, or its folder is missing, or other than `num_rows` rows were written.
+    OSError: The disk has no room for that many.
   """
   path = pathlib.Path(path)
   if path.suffix not in ('.csv', '.npy'):
     raise ValueError(f'`path` must be a .csv or .npy, got {path}.')
-  if not path.parent.is_dir():
-    raise ValueError(f'`path` {path}: there is no folder {path.parent}; make it first.')
+  number = num_rows * math.prod(event_shape)
+  check_room(target(path).parent, number * (4 if path.suffix == '.npy' else LEAST_CELL))
+  rows = 0
+
+  def counting(write: Write) -> Write:
+    def counted(block: np.ndarray) -> None:
+      nonlocal rows
+      rows += len(block)
+      write(block)
+
+    return counted
+
   with replacing(path) as beside:
     if path.suffix == '.npy':
-      yield _npy_writer(
-        np.lib.format.open_memmap(beside, 'w+', np.float32, (num_rows, *event_shape))
-      )
+      with beside.open('wb') as file:
+        yield counting(_npy_writer(file, (num_rows, *event_shape)))
     else:
-      with beside.open('w', newline='') as file:
-        csv.writer(file).writerow(header)
-        yield _csv_writer(file, labels)
+      with beside.open('w', newline='') as lines:
+        csv.writer(lines).writerow(header)
+        yield counting(_csv_writer(lines, labels))
+    if rows != num_rows:
+      raise ValueError(f'{rows} rows came for {path}, of {num_rows}: did the input change?')
 
 
-def _npy_writer(array: np.memmap) -> Write:
-  start = 0
+def _npy_writer(file: IO[bytes], shape: tuple[int, ...]) -> Write:
+  """Bytes in order: writing to a map of a file where the disk is full kills the process."""
+  header = {'descr': '<f4', 'fortran_order': False, 'shape': shape}
+  np.lib.format.write_array_header_1_0(file, header)
 
   def write(block: np.ndarray) -> None:
-    nonlocal start
-    array[start : start + len(block)] = block
-    start += len(block)
+    file.write(np.asarray(block, '<f4').tobytes())
 
   return write
 

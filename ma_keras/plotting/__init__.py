@@ -1,6 +1,6 @@
 """Figures of the paper: arrays in, matplotlib figures out. Needs the `plot` extra."""
 
-from ma_keras.plotting.canvas import tile
+from ma_keras.plotting.canvas import save, tile
 from ma_keras.plotting.density import (
   MNIST_BASELINES,
   flowing,
@@ -23,6 +23,7 @@ __all__ = [
   'latents',
   'likelihood',
   'pixel_maps',
+  'save',
   'thermodynamics',
   'tile',
 ]

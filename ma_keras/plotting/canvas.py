@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 import numpy as np
+
+from ma_keras.replacing import replacing
 
 
 def tile(configurations: np.ndarray) -> np.ndarray:
@@ -24,3 +27,9 @@ def subplots(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
 
   figure = Figure(figsize=kwargs.pop('figsize'), layout='constrained')
   return figure, figure.subplots(*args, **kwargs)
+
+
+def save(figure: Any, path: str | pathlib.Path) -> None:
+  """Writes the figure as a PNG, whole or not at all; raises OSError where it cannot."""
+  with replacing(pathlib.Path(path)) as beside:
+    figure.savefig(beside, dpi=150, format='png')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import shutil
@@ -10,25 +9,19 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
 from absl import logging
 
+from ma_keras.disk_errors import disk_errors, last_line
 from ma_keras.training.callbacks import TrainingStopped
 from ma_keras.training.parameter_server import is_asynchronous
 from ma_keras.training.strategy import is_chief
 
 KEPT = 2
 DAMAGED = (tf.errors.OpError, LookupError, ValueError)  # What TensorFlow's readers raise.
-# A full disk, a quota, a file size limit; no access; no folder; a file in its place; a bad disk.
-UNWRITABLE = (
-  *(OSError, tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError),
-  *(tf.errors.PermissionDeniedError, tf.errors.NotFoundError),
-  *(tf.errors.FailedPreconditionError, tf.errors.UnknownError),
-)
 
 
 class Backup(tf_keras.callbacks.Callback):
@@ -109,7 +102,7 @@ class Backup(tf_keras.callbacks.Callback):
     """Saves; raises OSError where it cannot, with the checkpoints before intact."""
     del logs
     self._epoch.assign(epoch)
-    with checkpoint_errors(self.folder):
+    with disk_errors('checkpoint', self.folder):
       self._save(epoch + 1)
     self._end_if_terminated()
 
@@ -171,7 +164,7 @@ class Backup(tf_keras.callbacks.Callback):
       for name in reader.get_variable_to_shape_map():
         reader.get_tensor(name)
     except DAMAGED as error:
-      logging.warning('%s is damaged (%s): skipped.', self._prefix(number), _line(error))
+      logging.warning('%s is damaged (%s): skipped.', self._prefix(number), last_line(error))
       return False
     return True
 
@@ -187,17 +180,3 @@ class Backup(tf_keras.callbacks.Callback):
         f'This worker found {number} epochs in {self.folder}, others {mean:g} on average: '
         '--run_dir must be in a file system that all workers share.'
       )
-
-
-@contextlib.contextmanager
-def checkpoint_errors(folder: pathlib.Path) -> Iterator[None]:
-  """What TensorFlow raises where a folder cannot be written to becomes an OSError that names it."""
-  try:
-    yield
-  except UNWRITABLE as error:
-    raise OSError(f'no checkpoint could be written to {folder} ({_line(error)})') from error
-
-
-def _line(error: Exception) -> str:
-  """The last line of an error, where TensorFlow says what happened."""
-  return (str(error).strip().splitlines() or [type(error).__name__])[-1]

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from ma_keras.training.backup import checkpoint_errors
+from ma_keras.disk_errors import disk_errors
 from ma_keras.training.callbacks import TrainingStopped
 
 
@@ -51,7 +51,7 @@ class BestWeights(tf_keras.callbacks.Callback):
     del epoch
     value = (logs or {}).get(self.metric, math.inf)
     if value < self.least:
-      with checkpoint_errors(self._folder):
+      with disk_errors('checkpoint', self._folder):
         self._save()
       self.least = value
 

@@ -1,5 +1,9 @@
 """Tables give back the numbers that were written, a block at a time, and name what is wrong."""
 
+import errno
+import os
+import resource
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -115,6 +119,61 @@ def test_a_missing_file_and_an_empty_folder_are_refused(tmp_path):
 def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path, name, message):
   with pytest.raises(ValueError, match=message), tables.writing(tmp_path / name, 1, (), ['a']):
     pass
+
+
+def test_more_than_the_disk_can_take_is_refused_before_the_first_row(tmp_path):
+  for name in ('x.npy', 'x.csv'):
+    writing = tables.writing(tmp_path / name, 10**15, (2,), ['a', 'b'])
+    with pytest.raises(OSError, match='bytes are needed and') as refusal, writing:
+      pass
+    assert refusal.value.errno == errno.ENOSPC
+  assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('suffix', ['csv', 'npy'])
+def test_a_disk_that_is_full_on_the_way_leaves_the_old_file_and_nothing_beside(tmp_path, suffix):
+  path = tmp_path / f'x.{suffix}'
+  path.write_text('old')
+  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+  try:
+    with pytest.raises(OSError), tables.writing(path, 2300, (3,), ['a', 'b', 'c']) as write:
+      for _ in range(100):
+        write(X)
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+  assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('suffix', ['csv', 'npy'])
+@pytest.mark.parametrize('rows', [5, 46])
+def test_another_number_of_rows_than_was_said_is_no_file(tmp_path, suffix, rows):
+  """A header that counts rows which are not in the file would be a lie."""
+  writing = tables.writing(tmp_path / f'x.{suffix}', 23, (3,), ['a', 'b', 'c'])
+  with pytest.raises(ValueError, match=f'{rows} rows came'), writing as write:
+    write(np.resize(X, (rows, 3)))
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_changes_while_it_is_read_is_met(tmp_path):
+  np.save(tmp_path / 'x.npy', X)
+  blocks = tables.open_table(tmp_path / 'x.npy').read(5)
+  next(blocks)
+  os.truncate(tmp_path / 'x.npy', 200)  # SIGBUS where the file is mapped.
+  with pytest.raises(ValueError, match='became shorter'):
+    list(blocks)
+  (tmp_path / 'x.csv').write_text('1,2\n3,4\n')
+  table = tables.open_table(tmp_path / 'x.csv')
+  with (tmp_path / 'x.csv').open('a') as file:
+    file.write('5,6\n')
+  np.testing.assert_array_equal(np.concatenate(list(table.read(1))), [[1, 2], [3, 4]])
+
+
+def test_columns_first_is_read_too(tmp_path):
+  np.save(tmp_path / 'x.npy', np.asfortranarray(X))
+  np.testing.assert_array_equal(
+    np.concatenate(list(tables.open_table(tmp_path / 'x.npy').read(5))), X
+  )
 
 
 def test_a_csv_is_a_data_set(tmp_path):
