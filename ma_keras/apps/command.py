@@ -2,15 +2,20 @@
 
 Exit codes: 0 done; 1 a flag, a file or the data are wrong; 3 training stopped, or its result is in
 doubt; 4 no room, no access, or another process of the cluster is gone; 128 + n died of signal n.
-`ma-keras COMMAND --help` lists the flags of a command.
+`ma-keras COMMAND --help` lists the flags of a command, `ma-keras --version` the version.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import itertools
 import sys
 
 from absl import app, flags
+
+from ma_keras.apps import command_line, tensorflow_start
+from ma_keras.apps.exit_code import ExitCode, end
 
 # Command -> module of ma_keras.apps, and what it does.
 COMMANDS = {
@@ -29,31 +34,61 @@ COMMANDS = {
 
 def run(name: str) -> None:
   """Runs `ma_keras.apps.<name>` as the program of this process; one process runs one app."""
+  if command_line.asks_for('version'):
+    return print_version()
+  tensorflow_start.quiet()
   module = importlib.import_module(f'ma_keras.apps.{name}')
-  sys.modules['__main__'].__doc__ = module.__doc__  # What --help begins with,
-  for flag in flags.FLAGS.get_key_flags_for_module(module):  # and what it lists.
-    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-  app.run(module.main)
+  own = flags.FLAGS.get_key_flags_for_module(module)
+  if command_line.asks_for('help', 'helpshort', 'h', '?'):
+    return print(command_line.page(module, own))
+  sys.modules['__main__'].__doc__ = module.__doc__  # What --helpfull begins with.
+  if command_line.asks_for('helpfull'):
+    app.usage(writeto_stdout=True, exitcode=0)
+  app.run(module.main, flags_parser=lambda argv: command_line.parse(argv, own))
+
+
+def print_version() -> None:
+  """One line."""
+  from ma_keras import __version__
+
+  print(f'ma_keras {__version__}')
 
 
 def usage() -> str:
   """The commands, a line each."""
   lines = [f'  ma-keras {name:15s}{about}' for name, (_, about) in COMMANDS.items()]
-  return '\n'.join([__doc__.strip(), '', *lines])
+  return '\n'.join([(__doc__ or '').strip(), '', *lines])
+
+
+def nearest(words: list[str]) -> str:
+  """'; did you mean ...?' with the command that is written most alike, or nothing."""
+  below = [name for name in COMMANDS if words and name.startswith(f'{words[0]} ')]
+  if len(words) == 1 and below:
+    return f'; did you mean {" or ".join(below)}?'
+  for length in (2, 1):
+    close = difflib.get_close_matches(' '.join(words[:length]), COMMANDS, n=1, cutoff=0.55)
+    if close:
+      return f'; did you mean {close[0]}?'
+  return '.'
 
 
 def main() -> None:
   """The console entry."""
   words = sys.argv[1:]
+  if words and words[0] in ('help', '--help', '-h'):
+    words = [*words[1:], '--help'] if words[1:] else []
+  if not words:
+    return print(usage())
+  if words == ['--version']:
+    return print_version()
   for length in (2, 1):
     name = ' '.join(words[:length])
     if name in COMMANDS:
       sys.argv = [f'ma-keras {name}', *words[length:]]
       return run(COMMANDS[name][0])
-  if words in ([], ['--help'], ['-h'], ['help']):
-    print(usage())
-    sys.exit(0 if words else 1)
-  sys.exit(f'{usage()}\n\nma-keras: no command {" ".join(words[:2])!r}.')
+  named = list(itertools.takewhile(lambda word: not word.startswith('-'), words))[:2]
+  name = ' '.join(named or words[:1])
+  end(ExitCode.USAGE, f'no command {name!r}{nearest(named)} `ma-keras` lists the commands.')
 
 
 if __name__ == '__main__':

@@ -91,13 +91,19 @@ def test_help_lists_commands_and_flags():
   done = run_command(ROOT, '--help')
   assert done.returncode == 0 and 'ma-keras score' in done.stdout
   done = run_command(ROOT, 'score', '--help')
-  assert '--input' in done.stdout and 'dequantised' in done.stdout
+  assert done.returncode == 0 and '--input' in done.stdout and 'dequantised' in done.stdout
+  assert '--batch_size' in done.stdout and '--verbosity' not in done.stdout
+  done = run_command(ROOT, 'score', '--helpfull')
+  assert done.returncode == 0 and '--verbosity' in done.stdout
 
 
 @pytest.mark.parametrize(
   'arguments, message',
   [
-    (['fly'], "no command 'fly'"),
+    (['score', '--model=ising_l8', '--inptu=x.csv'], 'no flag --inptu; did you mean --input?'),
+    (['score', '--model=ising_l8'], '--input is missing.'),
+    (['sample', '--model=ising_l8', '--n=few'], 'flag --n=few'),
+    (['sample', '--model=ising_l8', '--flagfile=none.flags'], "'none.flags'"),
     (['score', '--model=ising_l8', '--input=points.csv'], 'the model takes 64'),
     (['score', '--model=ising_l8', '--input=none.csv'], 'none.csv cannot be read'),
     (['sample', '--model=ising_l8', '--output=x.png'], 'up to 400 pictures'),
