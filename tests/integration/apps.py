@@ -18,7 +18,10 @@ import tensorflow as tf
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FORKS = multiprocessing.get_context('forkserver')
 # What defines no flags of an app: one process runs one.
-FORKS.set_forkserver_preload(['tf_keras', 'ma_keras', 'ma_keras.training', 'matplotlib.figure'])
+PACKAGES = ['data', 'export', 'samplers', 'targets', 'training']
+FORKS.set_forkserver_preload(
+  ['tf_keras', 'matplotlib.figure', *(f'ma_keras.{name}' for name in PACKAGES)]
+)
 
 
 def command(app, *flags):
