@@ -39,6 +39,7 @@ flags.DEFINE_integer(
   'validation_points', 0, 'Validation points looked at every epoch; 0: all.', lower_bound=0
 )
 
+DEFAULTS = {'stiffness_weight': training.STIFFNESS_WEIGHT}
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
   *('dataset', 'dataset_file', 'split_seed', 'seed', 'batch_size', 'stiffness_weight'),
@@ -101,15 +102,11 @@ def worker_batches(x: np.ndarray, worker: tf.Tensor) -> tf.data.Dataset:
   return data.untuned(batched.map(lambda points: (numbers, points)).prefetch(8))
 
 
-def validation_batches(points: data.Dataset) -> tf.data.Dataset:
-  """The validation points with noise that never changes."""
+def validation(points: data.Dataset, model: training.MaximumLikelihood) -> training.Validation:
+  """The callback that validates, on points with noise that never changes."""
   x = data.dequantised(points.validation[: FLAGS.validation_points or None], FLAGS.split_seed)
-  size = min(FLAGS.eval_batch_size, len(x))
-  numbers = tf.data.Dataset.range(len(x))
-  batched = tf.data.Dataset.zip((numbers, tf.data.Dataset.from_tensor_slices(x))).batch(
-    size, drop_remainder=True
-  )
-  return data.untuned(batched.cache())
+  y = training.to_latent_space(model.preprocessing, x, FLAGS.eval_batch_size)
+  return training.Validation(y, FLAGS.eval_batch_size, jit_compile=FLAGS.jit_compile)
 
 
 def train(
@@ -119,19 +116,33 @@ def train(
   run: training.RunDirectory,
   best: training.BestWeights,
 ) -> None:
-  """Maximises the likelihood; the guard comes first, so that what it stops is not saved."""
-  guard = training.DivergenceGuard('nll', best.least)
+  """Maximises the likelihood; the guard comes early, so that what it stops is not saved."""
   chief = strategies.is_chief(model.distribute_strategy)
   logs = [best, *training_app.logs(run)] if chief else []
-  callbacks = [guard, *refinement(model, points), *logs]
-  validation = validation_batches(points)
-  training_app.fit(model, stream, steps_per_epoch(points), run, callbacks, validation)
+  callbacks = [validation(points, model), guard(run), *refinement(model, points), *logs]
+  training_app.fit(model, stream, steps_per_epoch(points), run, callbacks)
 
 
-def best_so_far(run: training.RunDirectory) -> float:
-  """The least validation loss of the epochs that the run has behind it; inf before the first."""
-  found = run.read_metrics().get('val_nll', np.array([])) if run.metrics.exists() else np.array([])
-  return float(np.min(found[np.isfinite(found)], initial=math.inf))
+def history(run: training.RunDirectory, name: str) -> np.ndarray:
+  """A column of the run's metrics, one value for each epoch behind it; empty before the first."""
+  metrics = run.read_metrics() if run.metrics.exists() else {}
+  return metrics.get(name, np.array([]))
+
+
+def least(values: np.ndarray) -> float:
+  """The least finite value; infinity of none."""
+  return float(np.min(values[np.isfinite(values)], initial=math.inf))
+
+
+def guard(run: training.RunDirectory) -> training.DivergenceGuard:
+  """The guard against divergence, with what it knew when the run was interrupted."""
+  validated = history(run, 'val_nll')
+  return training.DivergenceGuard(
+    'nll',
+    best=least(validated),
+    first=float(validated[0]) if validated.size else None,
+    best_training=least(history(run, 'nll')),
+  )
 
 
 def refinement(
@@ -170,27 +181,42 @@ def measure(
 
 
 def report(
-  points: data.Dataset, model: training.MaximumLikelihood, run: training.RunDirectory
-) -> None:
-  """Measures the model on test data, writes what is to be kept, and prints the result."""
-  model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
+  points: data.Dataset,
+  model: training.MaximumLikelihood,
+  run: training.RunDirectory,
+  doubts: str,
+) -> str:
+  """Measures the model on test data, writes what is to be kept, and prints the result.
+
+  Files keep the model in as many steps as its likelihood is certified in.
+
+  Args:
+    points: The data.
+    model: With the weights to be reported.
+    run: Where files go.
+    doubts: What is already known to be wrong with the training, empty if nothing is.
+
+  Returns:
+    The doubts, or those of the measurement where there were none.
+  """
   x = points.test[: FLAGS.eval_points or None]
   result = measure(
     model.bijector, model, x, points.levels, FLAGS.eval_draws, least_steps=FLAGS.eval_steps
   )
+  doubts = doubts or result.doubts()
+  model.bijector = training_app.in_steps(model.bijector, result.certified_steps)
   training_app.write_weights(model.bijector, run)
-  kept = summary(points, model, result)
+  notes = {**summary(points, model, result), 'doubts': doubts}
   shape = points.event_shape if points.is_image else None
-  trained = ma_keras.model_file.Model(model.bijector, model.preprocessing, shape, kept)
+  trained = ma_keras.model_file.Model(model.bijector, model.preprocessing, shape, notes)
   ma_keras.model_file.save(run.model, trained)
   if FLAGS.saved_model:
     export.save(trained.flow(), run.saved_model, trained.latent_flow())
-  run.write_summary(kept)
+  run.write_summary(notes)
   if FLAGS.figures:
     draw_figures(points, model, run)
   print(result)
-  if result.doubts():
-    raise training.TrainingStopped(result.doubts())
+  return doubts
 
 
 def summary(
@@ -224,12 +250,46 @@ def work(
   model: training.MaximumLikelihood,
   stream: Stream,
 ) -> None:
-  """Trains, measures and reports the weights that were best on validation data."""
-  best = training.BestWeights(model, run.best, 'val_nll', best_so_far(run))
-  train(points, stream, model, run, best)
+  """Trains, measures and reports the weights that were best on validation data.
+
+  They are reported after a stop as well, before it is told.
+  """
+  best = training.BestWeights(
+    model, run.best, 'val_certified_nll', least(history(run, 'val_certified_nll'))
+  )
+  doubts = ''
+  try:
+    train(points, stream, model, run, best)
+  except training.TrainingStopped as error:
+    if not math.isfinite(best.least):
+      raise
+    doubts = str(error)
   if strategies.is_chief(strategy):
     best.restore()
-    report(points, model, run)
+    doubts = doubts or last_epoch_doubts(run, model.bijector.horizon.num_steps)
+    doubts = report(points, model, run, doubts)
+    if doubts:
+      raise training.TrainingStopped(doubts)
+
+
+def last_epoch_doubts(run: training.RunDirectory, trained_steps: int) -> str:
+  """Says that the last epoch cheated its integrator, in one line; empty if it did not.
+
+  The weights of an earlier epoch, which are the ones reported, may be honest for all that.
+  """
+  names = ('val_nll', 'val_nll_error', 'val_step_error', 'val_steps', 'val_certified_nll')
+  columns = [history(run, name) for name in names]
+  if not all(column.size for column in columns):
+    return ''
+  nll, error, step_error, num_steps, certified = (float(column[-1]) for column in columns)
+  if math.isfinite(certified):
+    text = training.cheated(nll + step_error, trained_steps, nll, error)
+  else:
+    text = f'The likelihood does not stand still even in {num_steps:.0f} steps: {training.REMEDY}'
+  return text and (
+    f'The last epoch cheated its integrator, on validation data. {text} The result above is of '
+    'the best epoch that did not.'
+  )
 
 
 def main(argv: list[str]) -> None:

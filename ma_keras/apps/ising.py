@@ -42,6 +42,7 @@ flags.DEFINE_integer(
 flags.DEFINE_integer('steps_per_epoch', 100, 'Training steps per epoch.', lower_bound=1)
 flags.DEFINE_integer('eval_samples', 4096, 'Samples of the final measurement.', lower_bound=2)
 
+DEFAULTS = {'stiffness_weight': 0.0}
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
   *ising_target.TARGET_FLAGS,
@@ -59,6 +60,7 @@ MODEL_FLAGS = (
     'accumulate',
   ),
 )
+CERTIFIED_SAMPLES = 256  # So many choose the depth that files keep.
 SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
 
 
@@ -144,29 +146,57 @@ def report(
   target: targets.Target,
   run: training.RunDirectory,
   exact: float | None,
-) -> None:
-  """Measures the trained flow, writes what is to be kept, and prints the result."""
+  doubts: str = '',
+) -> str:
+  """Measures the trained flow, writes what is to be kept, and prints the result.
+
+  F is that of the steps of training; files keep the flow in as many steps as its log densities are
+  certified in.
+
+  Args:
+    model: With the weights to be reported.
+    target: Energy and event size.
+    run: Where files go.
+    exact: -ln Z/N, or None where nobody knows it.
+    doubts: What is already known to be wrong with the training, empty if nothing is.
+
+  Returns:
+    The doubts, or those of the measurement where there were none.
+  """
   model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
   size = min(FLAGS.eval_batch_size, FLAGS.eval_samples)
   draws = training.draw(
     model.bijector, target, FLAGS.eval_samples, size, FLAGS.seed, FLAGS.jit_compile
   )
   result = training.summarise(draws, exact)
+  halving = halve_log_densities(model)
+  doubts = doubts or result.doubts() or halving.doubts()
+  model.bijector = training_app.in_steps(model.bijector, halving.certified_steps())
   training_app.write_weights(model.bijector, run)
   if FLAGS.saved_model:
     export.save(model.flow(FLAGS.seed), run.saved_model)
-  found = dataclasses.asdict(result)
-  notes = {**{name: FLAGS[name].value for name in ising_target.TARGET_FLAGS}, **found}
+  measured = {
+    **dataclasses.asdict(result),
+    'certified_steps': model.bijector.horizon.num_steps,
+    'doubts': doubts,
+  }
+  notes = {**{name: FLAGS[name].value for name in ising_target.TARGET_FLAGS}, **measured}
   ma_keras.model_file.save(run.model, ma_keras.model_file.Model(model.bijector, notes=notes))
   if FLAGS.figures:
     ising_figures.save(model, target, run, exact)
-  kept = {'seed': FLAGS.seed, 'version': ma_keras.__version__, **found}
-  run.write_summary({**kept, 'observables': report_observables(draws, target)})
+  summary = {'seed': FLAGS.seed, 'version': ma_keras.__version__, **measured}
+  run.write_summary({**summary, 'observables': report_observables(draws, target)})
   if result.reweighting_doubts:
     print(f'Doubtful: {result.reweighting_doubts}')
   print(result)
-  if result.doubts():
-    raise training.TrainingStopped(result.doubts())
+  return doubts
+
+
+def halve_log_densities(model: training.VariationalFreeEnergy) -> training.Halving:
+  """ln p of samples of the model at its own steps and in finer ones, its random elements drawn."""
+  return training.halve_on_samples(
+    model.bijector.with_seed(FLAGS.seed), CERTIFIED_SAMPLES, FLAGS.eval_batch_size, FLAGS.seed
+  )
 
 
 def report_observables(draws: training.Draws, target: targets.Target) -> list[dict[str, Any]]:
@@ -186,11 +216,19 @@ def work(
   target: targets.Target,
   model: training.VariationalFreeEnergy,
 ) -> None:
-  """Trains, measures and reports."""
+  """Trains, measures and reports; after a stop what was saved last, before the stop is told."""
   exact, chief = ising_target.exact_per_site(target), strategies.is_chief(strategy)
-  train(model, run, exact, logging_callbacks(model, target, run) if chief else [])
+  doubts = ''
+  try:
+    train(model, run, exact, logging_callbacks(model, target, run) if chief else [])
+  except training.TrainingStopped as error:
+    if training.Backup(model, run.backup).restore() == 0:
+      raise
+    doubts = str(error)
   if chief:
-    report(model, target, run, exact)
+    doubts = report(model, target, run, exact, doubts)
+    if doubts:
+      raise training.TrainingStopped(doubts)
 
 
 def main(argv: list[str]) -> None:

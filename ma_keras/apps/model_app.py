@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import sys
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -18,7 +19,10 @@ flags.DEFINE_string(
   'model', None, 'The model.npz of a run, or the name of a pretrained model.', required=True
 )
 flags.DEFINE_integer(
-  'num_steps', 0, 'Integration steps d over the same T; 0: as in training.', lower_bound=0
+  'num_steps',
+  0,
+  'Integration steps d over the same T; 0: as the file says, where they are certified.',
+  lower_bound=0,
 )
 flags.DEFINE_integer('batch_size', 100, 'Points flowed at once.', lower_bound=1)
 flags.DEFINE_integer('seed', 0, 'Names every random number drawn.', lower_bound=0)
@@ -37,12 +41,25 @@ def load() -> model_file.Model:
 
 
 def at_depth(model: model_file.Model) -> model_file.Model:
-  """The same flow in --num_steps steps."""
+  """The same flow in --num_steps steps; what speaks against it is told on stderr."""
+  if model.notes.get('doubts'):
+    warn(f'`--model` {FLAGS.model} is in doubt since its training. {model.notes["doubts"]}')
   if not FLAGS.num_steps:
     return model
+  certified = model.bijector.horizon.num_steps
+  if FLAGS.num_steps < certified:
+    warn(
+      f'`--num_steps` {FLAGS.num_steps} are fewer than the {certified} in which the log densities '
+      'of this model are certified: `ma-keras certify` with the same flag tells by how much.'
+    )
   time = model.bijector.horizon.time
   bijector = model.bijector.copy(num_steps=FLAGS.num_steps, step_size=time / FLAGS.num_steps)
   return model_file.Model(bijector, model.preprocessing, model.event_shape, model.notes)
+
+
+def warn(message: str) -> None:
+  """One line on stderr; the work goes on."""
+  print(f'Warning: {message}', file=sys.stderr, flush=True)
 
 
 def main(argv: list[str], work: Callable[[], None]) -> None:

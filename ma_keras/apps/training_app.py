@@ -38,6 +38,14 @@ def build_bijector(potential: ma_keras.potentials.Potential) -> ma_keras.MongeAm
   )
 
 
+def in_steps(
+  bijector: ma_keras.MongeAmpereBijector, num_steps: int
+) -> ma_keras.MongeAmpereBijector:
+  """The same flow in so many steps of equal size: random ones are for training alone."""
+  step_size = bijector.horizon.time / num_steps
+  return bijector.copy(num_steps=num_steps, step_size=step_size, jitter=0.0)
+
+
 def prepare(run: training.RunDirectory, lines: dict[str, str], fixed: tuple[str, ...]) -> None:
   """The run's directory, or ValueError if it holds a run with other values of `fixed` flags."""
   run.prepare(lines, fixed, [name for name in fixed if FLAGS[name].value == FLAGS[name].default])
@@ -70,7 +78,6 @@ def fit(
   steps_per_epoch: int,
   run: training.RunDirectory,
   callbacks: list[tf_keras.callbacks.Callback],
-  validation: tf.data.Dataset | None = None,
 ) -> None:
   """Trains from wherever the run directory's last backup stands, on stream(steps behind it).
 
@@ -80,15 +87,13 @@ def fit(
   turns = [training.Turns()] if isinstance(model.optimizer, training.Soap) else []
   callbacks = [*callbacks, *turns, backup]
   if parameter_server.is_asynchronous(model.distribute_strategy):
-    first = [parameter_server.Validation(validation)] if validation else []
-    callbacks, validation = [parameter_server.AtEpochs([*first, *callbacks])], None
+    callbacks = [parameter_server.AtEpochs(callbacks)]
   epoch = backup.restore()
   model.fit(
     stream(int(model.optimizer.iterations.numpy())),
     initial_epoch=epoch,
     epochs=FLAGS.epochs,
     steps_per_epoch=steps_per_epoch,
-    validation_data=validation,
     verbose=1 if sys.stdout.isatty() else 2,
     callbacks=callbacks,
   )
@@ -126,9 +131,13 @@ def carry_out(run: training.RunDirectory, experiment: ModuleType) -> None:
 
   Args:
     run: Where.
-    experiment: Its key flags make the run; its `set_up(run, lines) -> tuple` does everything that
+    experiment: Its key flags make the run, those in its `DEFAULTS` have values of its own; its
+      `set_up(run, lines) -> tuple` does everything that
       can fail for a flag's sake, before its `work(run, *tuple)` trains, measures and reports.
   """
+  for name, value in experiment.DEFAULTS.items():
+    if FLAGS[name].value is None:
+      FLAGS[name].value = value
   given = [flag for flag in FLAGS.get_key_flags_for_module(experiment) if flag.value is not None]
   lines = {flag.name: flag.serialize() for flag in given}
   try:

@@ -113,7 +113,9 @@ class Reversible(GradientMode):
 
   def check_stiffness(self) -> None:
     """Raises ValueError: the stage equations are differentiated at their solution alone."""
-    raise ValueError("`gradient='reversible'` has no stiffness: use 'store' or 'recompute'.")
+    raise ValueError(
+      "`gradient='reversible'` has no stiffness: use 'store' or 'recompute', or a weight of 0."
+    )
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
@@ -126,7 +128,9 @@ class Adjoint(GradientMode):
 
   def check_stiffness(self) -> None:
     """Raises ValueError: stiffness belongs to the discrete flow."""
-    raise ValueError("`gradient='adjoint'` has no stiffness: use 'store' or 'recompute'.")
+    raise ValueError(
+      "`gradient='adjoint'` has no stiffness: use 'store' or 'recompute', or a weight of 0."
+    )
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""

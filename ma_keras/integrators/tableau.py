@@ -50,7 +50,8 @@ class Tableau:
     """Raises ValueError if the method has no stages to tell its stiffness by."""
     if not self.defects:
       raise ValueError(
-        f'`integrator` {self.name!r} has no stages to tell its stiffness by: use rk4.'
+        f'`integrator` {self.name!r} has no stages to tell its stiffness by: use rk4, or a '
+        'stiffness weight of 0.'
       )
 
   def __post_init__(self) -> None:

@@ -17,16 +17,25 @@ from ma_keras.training.callbacks import (
 from ma_keras.training.draws import Draws, configurations, draw
 from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.free_energy import FreeEnergy, measure, summarise
-from ma_keras.training.likelihood import Likelihood, measure_likelihood
-from ma_keras.training.maximum_likelihood import MaximumLikelihood
+from ma_keras.training.halving import REMEDY, Halving, halve_on_samples
+from ma_keras.training.likelihood import (
+  Likelihood,
+  cheated,
+  measure_likelihood,
+  to_latent_space,
+)
+from ma_keras.training.maximum_likelihood import STIFFNESS_WEIGHT, MaximumLikelihood
 from ma_keras.training.observables import Observable, measure_observables
 from ma_keras.training.optimizer import adam, soap
 from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
 from ma_keras.training.soap import Soap, Turns
+from ma_keras.training.validation import Validation
 from ma_keras.training.variational import VariationalFreeEnergy
 
 __all__ = [
+  'REMEDY',
+  'STIFFNESS_WEIGHT',
   'Aids',
   'Backup',
   'BestWeights',
@@ -36,6 +45,7 @@ __all__ = [
   'FlowModel',
   'FreeEnergy',
   'Guard',
+  'Halving',
   'Likelihood',
   'MaximumLikelihood',
   'Observable',
@@ -45,14 +55,18 @@ __all__ = [
   'Soap',
   'TrainingStopped',
   'Turns',
+  'Validation',
   'VariationalFreeEnergy',
   'adam',
+  'cheated',
   'configurations',
   'determinism',
   'draw',
+  'halve_on_samples',
   'measure',
   'measure_likelihood',
   'measure_observables',
   'soap',
   'summarise',
+  'to_latent_space',
 ]

@@ -90,33 +90,69 @@ class BoundGuard(Guard):
 
 
 class DivergenceGuard(Guard):
-  """Also stops when the validation likelihood has become much worse than it was at its best.
+  """Also stops when the validation likelihood has lost all that training had gained, and more.
+
+  It stops where val - least > max(first - least, 5 sqrt(2) sigma), sigma the standard error of one
+  validation: a rise beyond the whole fall so far, and beyond chance. A likelihood is a number with
+  an arbitrary zero, so per cents of it mean nothing. A rise while the training loss still falls to
+  a new least is overfitting, which the weights of the best epoch are there for.
 
   The authors' own log shows MNIST runs that reached 1244.9 nats and then blew up to 8741.
 
   Attributes:
-    best: The best validation loss so far.
-    tolerance: By what part of |best| it may rise above.
+    best: The least validation loss so far, nats.
+    first: The validation loss of the first epoch of the run, nats.
+    best_training: The least training loss so far, nats.
   """
 
-  def __init__(self, metric: str, best: float = math.inf, tolerance: float = 0.05) -> None:
-    """`best` is where an earlier part of the run stood."""
+  SIGMAS = 5.0 * math.sqrt(2.0)  # A difference of two validations has sqrt(2) times the error.
+  UNKNOWN_ERROR = 0.2  # Nats, where the logs have no standard error.
+
+  def __init__(
+    self,
+    metric: str,
+    best: float = math.inf,
+    first: float | None = None,
+    best_training: float = math.inf,
+  ) -> None:
+    """Keeps where an earlier part of the run stood.
+
+    Args:
+      metric: Name of the loss in the logs; `val_<metric>` and `val_<metric>_error` are read, too.
+      best: The least validation loss before.
+      first: The validation loss of the first epoch; `best` by default.
+      best_training: The least training loss before.
+    """
     super().__init__(metric)
     self.best = best
-    self.tolerance = tolerance
+    self.first = best if first is None else first
+    self.best_training = best_training
 
   def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
     """Raises TrainingStopped on divergence, or on variables that are not finite."""
     super().on_epoch_end(epoch, logs)
-    value = (logs or {}).get(f'val_{self.metric}', self.best)
+    logs = logs or {}
+    training = logs.get(self.metric, math.inf)
+    learning = training < self.best_training
+    self.best_training = min(self.best_training, training)
+    value = logs.get(f'val_{self.metric}')
+    if value is None:
+      return
     self.best = min(self.best, value)
-    if not value <= self.best + self.tolerance * abs(self.best):
+    self.first = self.first if math.isfinite(self.first) else value
+    if self._diverged(value, logs.get(f'val_{self.metric}_error'), learning):
       raise TrainingStopped(
         f'The validation {self.metric} rose to {value:.2f} at epoch {epoch + 1}, from '
-        f'{self.best:.2f} at its best: training diverges. Lower --learning_rate or '
-        '--gradient_clip: the same command with the new value goes on from the last checkpoint. '
-        'The best weights are kept.'
+        f'{self.best:.2f} at its best and {self.first:.2f} at the beginning: training diverges. '
+        'Lower --learning_rate or --gradient_clip: the same command with the new value goes on '
+        'from the last checkpoint. The best weights are kept.'
       )
+
+  def _diverged(self, value: float, error: float | None, learning: bool) -> bool:
+    if not math.isfinite(value):
+      return True
+    chance = self.SIGMAS * (self.UNKNOWN_ERROR if error is None else error)
+    return value - self.best > max(self.first - self.best, chance) and not learning
 
 
 class Snapshots(tf_keras.callbacks.Callback):

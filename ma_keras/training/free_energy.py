@@ -57,8 +57,8 @@ class FreeEnergy:
   def doubts(self, sigmas: float = 5.0) -> str:
     """What is wrong with this result, in one line; empty if nothing is.
 
-    A bound below the exact value by more than `sigmas` errors, or an integration error that
-    dominates the statistical one.
+    A bound below the exact value by more than `sigmas` errors; or one that halving the steps of
+    training changes by more than its statistical error, and by more than `tolerance` nats.
     """
     error = sigmas * (self.statistical_error + self.integration_error)
     if self.gap_per_site is not None and self.gap_per_site < -error:
@@ -67,12 +67,23 @@ class FreeEnergy:
         'in another --run_dir with more, smaller steps (--num_steps up, --step_size down by the '
         'same factor), or with --stiffness_weight=1.'
       )
-    if self.integration_error > max(1e-4, self.statistical_error):
+    change, statistical = (
+      self.num_sites * each for each in (self.integration_error, self.statistical_error)
+    )
+    if not change <= max(self.tolerance, statistical):
+      errors = change / statistical if statistical > 0 else np.inf
       return (
-        'The integration error dominates: train anew in another --run_dir with more, smaller steps '
-        '(--num_steps up, --step_size down by the same factor).'
+        f'The integration error dominates: F is {change:.2g} nats, or {errors:.2g} standard '
+        f'errors, away from F in halved steps (tolerance {self.tolerance:.2g}). Train anew in '
+        'another --run_dir with more, smaller steps (--num_steps up, --step_size down by the same '
+        'factor), or with --stiffness_weight=1.'
       )
     return ''
+
+  @property
+  def tolerance(self) -> float:
+    """Change of F on halving the steps that is put up with, nats: 1e-4 a site, at most 0.1."""
+    return min(1e-4 * self.num_sites, 0.1)
 
   def __str__(self) -> str:
     """The result in one line."""

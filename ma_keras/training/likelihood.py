@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import data, objectives
+from ma_keras import data
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import standard_normal_flow
+from ma_keras.training.halving import REMEDY, Halving, Scorer, halve, moving
 
-MOST_HALVINGS = 6
+# A likelihood at the steps of training may differ from the refined one by so many standard errors.
+SIGMAS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Likelihood:
     point_error: Its standard error over points.
     noise_error: Its standard error over dequantisation noise; 0 where there is none.
     integration_error: |nll(d) - nll(d/2)| on the same points and noise.
+    root_mean_square_change: Of ln p of a point, between d/2 and d steps, nats.
+    quantile_change: 95 % of the points change by less between d/2 and d steps, nats.
+    certified_steps: d/2 where these three changes are within the tolerance: log densities in so
+      many steps are as good as in twice as many. d where they are not, even there.
     trained_steps: Steps of the flow as it came: those of training, unless they were chosen anew.
     nll_at_trained_steps: The mean at those.
     bits_per_dimension: In pixel space, by the MAF paper's formula; None for real data.
@@ -40,20 +44,26 @@ class Likelihood:
   point_error: float
   noise_error: float
   integration_error: float
+  root_mean_square_change: float
+  quantile_change: float
+  certified_steps: int
   trained_steps: int
   nll_at_trained_steps: float
   bits_per_dimension: float | None
 
   def doubts(self, tolerance: float = 0.1) -> str:
-    """What is wrong with this result, in one line; empty if nothing is."""
+    """What is wrong with this result, in one line; empty if nothing is.
+
+    A likelihood that is not finite, whose log densities still change by more than the tolerance
+    when steps are halved, or that the steps of training make better or worse than it is by more
+    than the tolerance and `SIGMAS` standard errors: training has cheated its integrator.
+    """
     if not np.isfinite(self.nll):
       return 'The likelihood is not finite: train with smaller steps or a lower --learning_rate.'
-    if self.integration_error > tolerance:
-      return (
-        f'The integration error is {self.integration_error:.2g} nats even at {self.num_steps} '
-        'steps: train anew in another --run_dir with a larger --stiffness_weight or more steps.'
-      )
-    return ''
+    changes = (self.integration_error, self.root_mean_square_change, self.quantile_change)
+    return moving(*changes, num_steps=self.num_steps, tolerance=tolerance) or cheated(
+      self.nll_at_trained_steps, self.trained_steps, self.nll, self.point_error, tolerance
+    )
 
   def __str__(self) -> str:
     """The result in one line."""
@@ -64,6 +74,33 @@ class Likelihood:
     if self.bits_per_dimension is not None:
       line += f'; {self.bits_per_dimension:.4f} bits per dimension'
     return line + f'; {self.nll_at_trained_steps:.2f} at {self.trained_steps} steps'
+
+
+def cheated(
+  nll_at_trained_steps: float,
+  trained_steps: int,
+  nll: float,
+  standard_error: float,
+  tolerance: float = 0.1,
+) -> str:
+  """Says in one line that training exploited its integrator's error; empty if it did not.
+
+  Args:
+    nll_at_trained_steps: Mean negative log likelihood at the steps of training, nats.
+    trained_steps: How many they are.
+    nll: The same points' in refined steps, nats.
+    standard_error: Standard error of `nll` over points, nats.
+    tolerance: Difference that is put up with whatever the standard error, nats.
+  """
+  difference = abs(nll_at_trained_steps - nll)
+  if difference <= max(tolerance, SIGMAS * standard_error):
+    return ''
+  errors = difference / standard_error if standard_error > 0 else np.inf
+  return (
+    f'In the {trained_steps} steps of training the NLL is {nll_at_trained_steps:.2f}, in refined '
+    f'steps {nll:.2f}: {difference:.2g} nats, or {errors:.2g} standard errors, belong to the '
+    f'integrator and not to the model: {REMEDY}'
+  )
 
 
 def measure_likelihood(
@@ -87,47 +124,68 @@ def measure_likelihood(
     batch_size: Points flowed at once.
     seed: Of the dequantisation noise, non-negative.
     draws: Draws of noise per point; two or more tell how much it matters.
-    tolerance: Steps are halved until the mean changes by less, in nats,
+    tolerance: Steps are halved until ln p of the points changes by less, in nats: its mean, its
+      root mean square, and 95 % of the points,
     least_steps: and until there are so many.
 
   Returns:
     The likelihood with its errors.
   """
-  noisy = [data.dequantised(points, seed, k) for k in range(draws if levels else 1)]
-  inverse = tf.function(preprocessing.inverse, autograph=False, reduce_retracing=True)
-  sets = [np.concatenate([inverse(part).numpy() for part in _parts(x, batch_size)]) for x in noisy]
+  sets = [
+    to_latent_space(preprocessing, data.dequantised(points, seed, k), batch_size)
+    for k in range(draws if levels else 1)
+  ]
+  scorer = Scorer(bijector.with_seed(seed), batch_size)
 
-  def at(flow: MongeAmpereBijector) -> np.ndarray:
-    score = _scorer(flow)
-    return np.stack(
-      [np.concatenate([score(part).numpy() for part in _parts(y, batch_size)]) for y in sets]
-    )
+  def negative_log_likelihoods(num_steps: int) -> np.ndarray:
+    return np.stack([-scorer(y, num_steps) for y in sets])
 
-  equal = bijector.with_seed(seed).copy(jitter=0.0)
-  first = coarse = at(equal)
-  for _ in range(MOST_HALVINGS):
-    equal = equal.refined()
-    fine = at(equal)
-    change = abs(float(np.mean(fine - coarse)))
-    if not change > tolerance and equal.horizon.num_steps >= least_steps:  # NaN ends it, too.
-      break
-    coarse = fine
+  halving = halve(
+    negative_log_likelihoods,
+    bijector.horizon.num_steps,
+    settled=lambda halving: halving.within(tolerance),
+    least_steps=least_steps,
+  )
   bits = None
   if levels:
     ys = tf.constant(np.concatenate(sets))
-    bits = float(tf.reduce_mean(data.bits_per_dimension(fine.reshape(-1), ys, levels)))
+    bits = float(tf.reduce_mean(data.bits_per_dimension(halving.fine.reshape(-1), ys, levels)))
+  return _likelihood(halving, tolerance, bits)
+
+
+def _likelihood(halving: Halving, tolerance: float, bits_per_dimension: float | None) -> Likelihood:
+  """The likelihood of values [draws, n] at several depths."""
+  num_draws, num_points = halving.fine.shape
   return Likelihood(
-    num_points=len(points),
-    draws=len(sets),
-    num_steps=equal.horizon.num_steps,
-    nll=float(np.mean(fine)),
-    point_error=float(np.std(np.mean(fine, axis=0), ddof=1) / np.sqrt(len(points))),
-    noise_error=_noise_error(fine),
-    integration_error=change,
-    trained_steps=bijector.horizon.num_steps,
-    nll_at_trained_steps=float(np.mean(first)),
-    bits_per_dimension=bits,
+    num_points=num_points,
+    draws=num_draws,
+    num_steps=halving.num_steps,
+    nll=float(np.mean(halving.fine)),
+    point_error=standard_error(halving.fine),
+    noise_error=_noise_error(halving.fine),
+    integration_error=abs(halving.mean_change),
+    root_mean_square_change=halving.root_mean_square_change,
+    quantile_change=halving.quantile_change,
+    certified_steps=halving.certified_steps(tolerance),
+    trained_steps=halving.first_steps,
+    nll_at_trained_steps=float(np.mean(halving.first)),
+    bits_per_dimension=bits_per_dimension,
   )
+
+
+def to_latent_space(preprocessing: Any, points: np.ndarray, batch_size: int) -> np.ndarray:
+  """y = preprocessing^-1(x), [n, N], a batch at a time."""
+  inverse = tf.function(preprocessing.inverse, autograph=False, reduce_retracing=True)
+  parts = [points[k : k + batch_size] for k in range(0, len(points), batch_size)]
+  return np.concatenate([inverse(part).numpy() for part in parts])
+
+
+def standard_error(nll: np.ndarray) -> float:
+  """Standard error over points of the mean of values [draws, n]; inf of a single point."""
+  num_points = nll.shape[-1]
+  if num_points < 2:
+    return np.inf
+  return float(np.std(np.mean(nll, axis=0), ddof=1) / np.sqrt(num_points))
 
 
 def _noise_error(nll: np.ndarray) -> float:
@@ -135,17 +193,3 @@ def _noise_error(nll: np.ndarray) -> float:
   if len(nll) < 2:
     return 0.0
   return float(np.sqrt(np.mean(np.var(nll, axis=0, ddof=1)) / nll.size))
-
-
-def _scorer(bijector: MongeAmpereBijector) -> Callable[[np.ndarray], tf.Tensor]:
-  flow = standard_normal_flow(bijector)
-
-  @tf.function(autograph=False, reduce_retracing=True)
-  def score(y: tf.Tensor) -> tf.Tensor:
-    return tf.cast(objectives.negative_log_likelihood(flow, y), tf.float64)
-
-  return score
-
-
-def _parts(points: np.ndarray, batch_size: int) -> list[np.ndarray]:
-  return [points[i : i + batch_size] for i in range(0, len(points), batch_size)]

@@ -111,33 +111,6 @@ class AtEpochs(tf_keras.callbacks.Callback):
       each.on_epoch_end(epoch, logs)
 
 
-class Validation(tf_keras.callbacks.Callback):
-  """Adds `val_*` to the logs, every point looked at once: the chief does it while workers wait.
-
-  Keras would have each worker go through all of the data, and mix what they find. Place it before
-  the callbacks that read `val_*`.
-
-  Attributes:
-    batches: What `Model.test_step` takes.
-  """
-
-  def __init__(self, batches: tf.data.Dataset) -> None:
-    """Keeps the batches."""
-    super().__init__()
-    self.batches = batches
-
-  def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-    """Validates."""
-    del epoch
-    self.model.reset_metrics()
-    step = tf.function(self.model.test_step)  # Anew: the flow may have been refined.
-    found: dict[str, tf.Tensor] = {}
-    for batch in self.batches:
-      found = step(batch)
-    if logs is not None:
-      logs.update({f'val_{name}': float(value) for name, value in found.items()})
-
-
 def _serve(resolver: Any, chief: str) -> None:
   """Serves until the chief, once there, is gone: TensorFlow's own `join` would block for ever."""
   server = tf.distribute.Server(

@@ -214,6 +214,8 @@ def test_divergence_stops_with_advice_and_keeps_the_checkpoint(tmp_path):
   assert done.returncode != 0
   assert '--learning_rate' in done.stderr and 'Traceback' not in done.stderr
   assert checkpoint_bytes(tmp_path) == before
+  assert 'F/N = ' in done.stdout  # What was saved last is reported, with the doubt in its file.
+  assert '--learning_rate' in ma_keras.load(tmp_path / 'model.npz').notes['doubts']
   recovered = run(*flags)
   assert recovered.returncode == 0 and 'Epoch 2/3' in recovered.stdout
 

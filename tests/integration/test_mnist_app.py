@@ -107,6 +107,73 @@ def test_real_vectors_have_nats_and_no_bits(tmp_path, vectors):
   assert 'NLL' in done.stdout and 'bits' not in done.stdout
 
 
+# One Euler step: the Laplacian at its end is all that the likelihood sees.
+CHEATING = [
+  *('--hidden_units=32', '--num_steps=1', '--step_size=3', '--integrator=euler', '--epochs=6'),
+  *('--stiffness_weight=0', '--batch_size=50', '--warmup_steps=0', '--learning_rate=0.05'),
+  *('--nofigures', '--saved_model'),
+]
+
+
+@pytest.fixture(scope='module')
+def cheated(tmp_path_factory):
+  path, rng = tmp_path_factory.mktemp('cheated'), np.random.default_rng(0)
+  np.save(path / 'four.npy', rng.choice([-1, 1], (600, 2)) + 0.1 * rng.normal(size=(600, 2)))
+  return path / 'run', run(*CHEATING, f'--dataset_file={path}/four.npy', f'--run_dir={path}/run')
+
+
+def test_a_run_that_cheats_its_integrator_ends_in_doubt_with_the_remedy(cheated):
+  path, done = cheated
+  assert done.returncode == 3, done.stderr
+  last = done.stderr.strip().splitlines()[-1]
+  assert 'nats' in last and '--stiffness_weight' in last and '--num_steps' in last
+  assert 'NLL = ' in done.stdout  # What is best is reported all the same.
+  assert json.loads((path / 'summary.json').read_text())['doubts'] in last
+
+
+def test_files_keep_the_depth_at_which_the_likelihood_was_certified(cheated, finished):
+  for path, _ in (cheated, finished):
+    summary = json.loads((path / 'summary.json').read_text())
+    model, module = (
+      ma_keras.load(path / 'model.npz'),
+      tf.saved_model.load(str(path / 'saved_model')),
+    )
+    assert model.bijector.horizon.num_steps == summary['certified_steps']
+    z = np.random.default_rng(0).normal(size=(5, model.bijector.potential.event_size))
+    x = model.flow().bijector.forward(tf.constant(z, tf.float32))
+    np.testing.assert_allclose(module.forward(z=tf.constant(z, tf.float32))['x'], x, rtol=1e-5)
+  assert json.loads((cheated[0] / 'summary.json').read_text())['certified_steps'] > 1
+
+
+def test_a_doubtful_model_says_so_whenever_it_is_used(cheated):
+  path, _ = cheated
+  drawn = apps.run_command(path, 'sample', '--model=model.npz', '--n=3', '--output=x.csv')
+  assert drawn.returncode == 0 and 'in doubt since its training' in drawn.stderr
+  coarse = apps.run_command(
+    path, *('sample', '--model=model.npz', '--n=3', '--num_steps=1', '--output=x.csv')
+  )
+  assert 'fewer than the' in coarse.stderr
+
+
+def test_after_a_stop_the_best_weights_are_reported_and_saved(tmp_path, vectors):
+  flags = [*SMALL, vectors, f'--run_dir={tmp_path}']
+  assert run(*flags, '--epochs=1').returncode == 0
+  best = apps.weights(tmp_path)
+  (tmp_path / 'model.npz').unlink()
+  done = run(*flags, '--learning_rate=1e30', '--gradient_clip=0', '--warmup_steps=0')
+  assert done.returncode == 3 and '--learning_rate' in done.stderr.splitlines()[-1]
+  assert 'NLL = ' in done.stdout
+  assert '--learning_rate' in ma_keras.load(tmp_path / 'model.npz').notes['doubts']
+  for name, value in apps.weights(tmp_path).items():
+    np.testing.assert_array_equal(value, best[name])
+
+
+def test_data_have_a_stiffness_penalty_by_default(tmp_path, vectors):
+  assert run(*SMALL, vectors, f'--run_dir={tmp_path}').returncode == 0
+  assert '--stiffness_weight=0.3' in (tmp_path / 'flags.txt').read_text().splitlines()
+  assert np.loadtxt(tmp_path / 'metrics.csv', delimiter=',', skiprows=1)[:, 2].min() > 0
+
+
 @pytest.mark.parametrize(
   'flags, message',
   [

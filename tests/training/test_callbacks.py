@@ -79,3 +79,69 @@ def test_a_resumed_run_remembers_its_best_and_nan_stops():
     divergence_guard(1000.0).on_epoch_end(0, {'val_nll': 1100.0})
   with pytest.raises(training.TrainingStopped):
     divergence_guard(1000.0).on_epoch_end(0, {'val_nll': math.nan})
+
+
+def run_of(values, error=None, training_losses=None):
+  """A guard that has seen these validation losses, one an epoch."""
+  callback = divergence_guard()
+  for epoch, value in enumerate(values):
+    logs = {'val_nll': value}
+    if error is not None:
+      logs['val_nll_error'] = error
+    if training_losses is not None:
+      logs['nll'] = training_losses[epoch]
+    callback.on_epoch_end(epoch, logs)
+  return callback
+
+
+@pytest.mark.parametrize(
+  'values, error',
+  [
+    ([2.8, 0.4, 0.0, 0.01, 0.03], 0.02),  # A likelihood near zero: per cents mean nothing.
+    ([0.5, 0.0, -1.2, -1.0, -1.3], 0.05),
+    ([-8.0, -8.3, -7.9], 0.1),
+    ([30.0, 12.0, 7.31, 7.69], 1.0),  # Breast cancer: 5 % of 7.31 are a third of its error.
+    ([4.2, 4.5], 0.1),  # At the optimum from the first epoch on: chance alone.
+    ([0.0, 1e-3], None),
+  ],
+)
+def test_healthy_runs_pass_whatever_the_zero_of_their_likelihood(values, error):
+  run_of(values, error)
+  shift = 1e3  # Units of the data shift all by one number.
+  run_of([value - shift for value in values], error)
+
+
+@pytest.mark.parametrize(
+  'values, error',
+  [
+    ([1400.0, 1244.9, 8741.0], 2.0),  # The authors' own.
+    ([0.5, 0.0, -1.2, 1.0], 0.05),
+    ([3.0, 3.5], 0.05),
+    ([-900.0, -1000.0, -850.0], 1.0),
+    ([10.0, 5.0, math.inf], 1.0),
+  ],
+)
+def test_runs_that_lose_more_than_they_had_gained_stop(values, error):
+  run_of(values[:-1], error)
+  with pytest.raises(training.TrainingStopped, match=f'at epoch {len(values)}'):
+    run_of(values, error)
+
+
+def test_overfitting_is_no_divergence():
+  """The training loss still falls; the weights of the best epoch are what is kept."""
+  falling, rising = [3.0, 2.0, 1.0], [3.0, 2.0, 2.5]
+  run_of([3.0, 2.0, 6.0], 0.1, falling)
+  with pytest.raises(training.TrainingStopped):
+    run_of([3.0, 2.0, 6.0], 0.1, rising)
+
+
+def test_a_resumed_run_remembers_its_first_epoch_and_its_training_loss():
+  def resumed(**kwargs):
+    callback = training.DivergenceGuard('nll', 1000.0, **kwargs)
+    callback.set_model(tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(1,))]))
+    return callback
+
+  logs = {'nll': 900.0, 'val_nll': 1100.0, 'val_nll_error': 1.0}
+  resumed(first=1200.0, best_training=800.0).on_epoch_end(5, logs)
+  with pytest.raises(training.TrainingStopped):
+    resumed(first=1050.0, best_training=800.0).on_epoch_end(5, logs)

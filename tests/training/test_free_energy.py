@@ -114,3 +114,18 @@ def test_a_bound_below_the_exact_value_is_doubted():
   assert honest.doubts() == ''
   assert 'cheated' in cheated.doubts()
   assert 'integration error' in coarse.doubts()
+
+
+def test_a_change_on_halving_counts_in_nats_and_standard_errors():
+  """A tenth of a nat at most, or the statistical error where that is more."""
+
+  def doubts(num_sites, change, spread):
+    spins = np.zeros([400, num_sites], np.int8)
+    values = spread * np.random.default_rng(0).normal(size=400)
+    coarse, fine = (training.draws.Weighted(spins, v) for v in (values, values + change))
+    return training.summarise(training.Draws(coarse, fine, 4)).doubts()
+
+  assert not doubts(4096, 0.09, spread=0.1)
+  assert 'standard errors' in doubts(4096, 0.11, spread=0.1)
+  assert not doubts(4096, 0.11, spread=4.0)  # Its statistical error is 0.2 nats.
+  assert doubts(64, 0.05, spread=0.1)  # 1e-4 a site are 0.0064 nats.

@@ -69,6 +69,56 @@ def test_an_error_above_the_tolerance_is_doubted():
   assert 'stiffness_weight' in found.doubts(tolerance=found.integration_error / 2)
 
 
+def test_the_certified_depth_is_the_least_whose_halving_changes_no_log_density():
+  found = measured(2, tolerance=1e-6)
+  assert found.trained_steps < found.certified_steps
+  assert found.certified_steps == found.num_steps // 2
+  changes = []
+  for num_steps in (found.certified_steps // 2, found.certified_steps):
+    flows = (ma_keras.standard_normal_flow(gaussian(d)) for d in (num_steps, 2 * num_steps))
+    one, two = (flow.log_prob(X).numpy() for flow in flows)
+    changes.append(two - one)
+  assert max(np.sqrt(np.mean(changes[0] ** 2)), np.quantile(abs(changes[0]), 0.95)) > 1e-6
+  assert found.root_mean_square_change == pytest.approx(np.sqrt(np.mean(changes[1] ** 2)), rel=1e-3)
+  assert found.quantile_change == pytest.approx(np.quantile(abs(changes[1]), 0.95), rel=1e-3)
+  assert max(found.root_mean_square_change, found.quantile_change) <= 1e-6
+
+
+def test_log_densities_that_move_while_their_mean_stands_still_are_doubted():
+  assert not likelihood().doubts()
+  assert '0.5 root mean square' in likelihood(root_mean_square_change=0.5).doubts()
+  assert '0.3 in one of twenty' in likelihood(quantile_change=0.3).doubts()
+
+
+@pytest.mark.parametrize(
+  'trained, error, doubted',
+  [
+    (3.55, 0.01, False),  # Less than a tenth of a nat.
+    (3.3, 0.01, True),
+    (3.3, 0.2, False),  # Less than two standard errors.
+    (1.11, 0.05, True),
+    (5.0, 0.05, True),  # Worse in the steps of training: they say nothing of the model either.
+  ],
+)
+def test_steps_of_training_that_say_something_else_are_doubted(trained, error, doubted):
+  doubts = likelihood(nll=3.59, nll_at_trained_steps=trained, point_error=error).doubts()
+  assert bool(doubts) == doubted
+  if doubted:
+    assert f'20 steps of training the NLL is {trained:.2f}, in refined steps 3.59' in doubts
+    assert 'standard errors' in doubts and '--stiffness_weight' in doubts
+
+
+def likelihood(**changed):
+  """A likelihood that nobody doubts, but for what is changed."""
+  sound = {
+    **{'num_points': 400, 'draws': 1, 'num_steps': 40, 'nll': 1.0, 'point_error': 0.05},
+    **{'noise_error': 0.0, 'integration_error': 0.0, 'root_mean_square_change': 0.01},
+    **{'quantile_change': 0.01, 'certified_steps': 20, 'trained_steps': 20},
+    **{'nll_at_trained_steps': 1.0, 'bits_per_dimension': None},
+  }
+  return training.Likelihood(**{**sound, **changed})
+
+
 def test_noise_has_an_error_of_its_own():
   """Over many draws of noise, the mean of two scatters as its error says."""
   images = np.random.default_rng(0).integers(0, 256, (40, 2))
