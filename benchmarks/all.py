@@ -35,6 +35,7 @@ BENCHMARKS = {
   'serving': ['serving.py'],
   'soak': ['soak.py'],
   'kills': ['kills.py'],
+  'guards': ['guards.py'],
   'lattice_transform': ['lattice_transform.py'],
 }
 flags.DEFINE_list('only', None, f'Which, of {", ".join(BENCHMARKS)}; default all.')
