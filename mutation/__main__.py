@@ -48,6 +48,7 @@ def begin(folder: pathlib.Path, options: argparse.Namespace) -> None:
   """Copies the tree and draws the mutants."""
   tree = folder / 'tree'
   copy_files('.', tree)
+  copy_files('ma_keras', folder / 'original')
   os.chdir(tree)
   parts = options.parts.split(',') if options.parts else selection.parts()
   paths = selection.modules(tree, parts)
@@ -76,6 +77,8 @@ def main() -> None:
   if not (folder / 'session.sqlite').exists():
     begin(folder, options)
   os.chdir(folder / 'tree')
+  # A run that was killed has left its last mutant behind.
+  shutil.copytree(folder / 'original', folder / 'tree', dirs_exist_ok=True)
   if options.again:
     refresh(folder)
   forks.warm_up()

@@ -62,6 +62,16 @@ def check_errors():
     module.build(vectors)
 
 
-@pytest.mark.parametrize('check', [check_layers, check_start, check_errors])
+def check_bounds():
+  density_potential('--separable_steepness=1e-6', '--separable_spread=0', '--basis_size=1')
+  for flag in (
+    *('hidden_units=-1', 'separable_units=-1', 'separable_spread=-0.1', 'separable_steepness=0'),
+    *('basis_size=0', 'dense_start=zero'),
+  ):
+    with pytest.raises(flags.IllegalFlagValueError):
+      flags.FLAGS(['density', f'--{flag}'])
+
+
+@pytest.mark.parametrize('check', [check_layers, check_start, check_errors, check_bounds])
 def test_the_potential_is_what_flags_say(check):
   apps.passes(check)

@@ -101,6 +101,16 @@ def check_errors():
       module.build(spins)
 
 
+def check_bounds():
+  potential('--kernel_reach=0', '--second_layer=0', '--channels=1', '--basis_size=1')
+  for flag in (
+    *('hidden_units=0', 'channels=0', 'kernel_reach=-1', 'basis_size=0', 'second_layer=-1'),
+    *('activation=relu', 'symmetry=all', 'start=zero'),
+  ):
+    with pytest.raises(flags.IllegalFlagValueError):
+      flags.FLAGS(['ising', f'--{flag}'])
+
+
 def check_smaller_lattice(folder):
   """The quadratic part of a trained smaller torus is embedded; of other layers it is refused."""
   module = potential('--potential=lattice', '--channels=3', '--basis_size=2')
@@ -117,8 +127,9 @@ def check_smaller_lattice(folder):
     module.build(targets.Ising(2, dtype=tf.float64))
 
 
-def test_flags_that_do_not_go_together_are_named():
-  apps.passes(check_errors)
+@pytest.mark.parametrize('check', [check_errors, check_bounds])
+def test_flags_that_do_not_go_together_are_named(check):
+  apps.passes(check)
 
 
 def test_a_smaller_lattice_is_begun_with(tmp_path):

@@ -79,6 +79,17 @@ def test_flags_that_do_not_go_together_are_named(tmp_path):
   apps.passes(check_errors, tmp_path)
 
 
+def check_bounds():
+  ising_target('--side=2', '--quartic=0')
+  for flag in ('side=1', 'quartic=-0.1', 'boundary=closed', 'target=potts', 'dtype=float16'):
+    with pytest.raises(flags.IllegalFlagValueError):
+      flags.FLAGS(['ising', f'--{flag}'])
+
+
+def test_flags_out_of_bounds_are_refused():
+  apps.passes(check_bounds)
+
+
 def check_pictures():
   module = ising_target()
   squares = module.pictures(np.arange(1, 11).reshape(2, 5))
