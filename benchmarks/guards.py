@@ -4,8 +4,9 @@
 
 Tables out of scikit-learn and NumPy, trained by the density app as a user would: heights in
 centimetres and inches, whose best likelihood is near 0 nats; correlated normals at the defaults of
-the app; breast cancer for a hundred epochs; likelihoods far below 0. A healthy run must end with exit code 0, a diverging or
-cheating one with 3, and either must leave its best weights behind, if an epoch had any.
+the app; breast cancer for a hundred epochs; likelihoods far below 0. A healthy run must end with
+exit code 0, a diverging or cheating one with 3, and either must leave its best weights behind, if
+an epoch had any.
 """
 
 from __future__ import annotations
