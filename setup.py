@@ -32,12 +32,25 @@ PLOT_REQUIRES = ['matplotlib>=3.8']
 # The data set that needs no download.
 DIGITS_REQUIRES = ['scikit-learn>=1.3.2']
 
+# The server, ma_keras.serving. uvicorn's own extras would bring more than it needs.
+SERVE_REQUIRES = [
+  'starlette>=0.40,<2',
+  'uvicorn>=0.34,<1',
+  'httptools>=0.6.4',
+  'uvloop>=0.21',
+  'orjson>=3.10.10',
+  'prometheus-client>=0.20',
+  'anyio>=4.0',
+]
+
 # What the tests need; linters and type checks have requirements-check.txt.
 DEV_REQUIRES = [
   *PLOT_REQUIRES,
   *DIGITS_REQUIRES,
+  *SERVE_REQUIRES,
   *(
     'build>=1.0',
+    'httpx>=0.27',
     'hypothesis>=6.100',
     'pytest>=8.0',
     'pytest-xdist>=3.5',
@@ -82,6 +95,7 @@ setup(
   extras_require={
     'plot': PLOT_REQUIRES,
     'digits': DIGITS_REQUIRES,
+    'serve': SERVE_REQUIRES,
     'dev': DEV_REQUIRES,
     'mutate': MUTATE_REQUIRES,
   },

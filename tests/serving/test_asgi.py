@@ -1,116 +1,84 @@
-"""The server: TensorFlow Serving's interface over real sockets, with the model's own numbers."""
+"""The REST interface of TensorFlow Serving, with the model's own numbers, within the process."""
 
-import ast
 import concurrent.futures
-import contextlib
-import http.client
-import io
 import json
-import pathlib
 import re
-import socket
-import sys
 import threading
-import urllib.error
-import urllib.request
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from starlette.testclient import TestClient
 
 import ma_keras
 from ma_keras import data, export, serving
 from tests import bijectors
+from tests.serving.conftest import MAX_BYTES
 
-MAX_BYTES = 20_000
 ROWS = bijectors.points(5, dtype=tf.float32).numpy()
 ROW = [0.1, 0.2, 0.3]
 
 
-@pytest.fixture(scope='module')
-def flow():
-  return ma_keras.standard_normal_flow(bijectors.generic(tf.float32))
-
-
-@pytest.fixture(scope='module')
-def path(flow, tmp_path_factory):
-  found = tmp_path_factory.mktemp('served') / 'small' / '1'
-  export.save(flow, found)
-  return found
-
-
-@pytest.fixture(scope='module')
-def server(path):
-  with serving.Server(path, 'small', max_bytes=MAX_BYTES) as running:
-    yield running
-
-
-def exchange(server, body=None, path='/v1/models/small:predict', method=None):
+def exchange(client, body=None, path='/v1/models/small:predict', method=None):
   """Status and JSON of a request; strict, for NaN is no JSON."""
-  encoded = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-  address = f'http://127.0.0.1:{server.port}{path}'
-  request = urllib.request.Request(address, encoded, method=method)
-  try:
-    with urllib.request.urlopen(request, timeout=60) as response:
-      status, text = response.status, response.read()
-  except urllib.error.HTTPError as error:
-    status, text = error.code, error.read()
-  return status, json.loads(text, parse_constant=pytest.fail)
+  content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+  answer = client.request(method or ('GET' if body is None else 'POST'), path, content=content)
+  return answer.status_code, json.loads(answer.text, parse_constant=pytest.fail)
 
 
-def predict(server, **body):
-  status, answer = exchange(server, body)
+def predict(client, **body):
+  status, answer = exchange(client, body)
   assert status == 200, answer
   return answer
 
 
-def test_rows_and_columns_have_the_numbers_of_the_flow(server, flow):
+def test_rows_and_columns_have_the_numbers_of_the_flow(client, flow):
   expected = flow.log_prob(ROWS)
   for answer in (
-    predict(server, instances=ROWS.tolist())['predictions'],
-    predict(server, instances=[{'x': row} for row in ROWS.tolist()])['predictions'],
-    predict(server, inputs={'x': ROWS.tolist()})['outputs'],
-    predict(server, inputs=ROWS.tolist(), signature_name='log_prob')['outputs'],
+    predict(client, instances=ROWS.tolist())['predictions'],
+    predict(client, instances=[{'x': row} for row in ROWS.tolist()])['predictions'],
+    predict(client, inputs={'x': ROWS.tolist()})['outputs'],
+    predict(client, inputs=ROWS.tolist(), signature_name='log_prob')['outputs'],
   ):
     np.testing.assert_allclose(answer, expected, rtol=1e-6)
 
 
-def test_several_outputs_go_by_name(server, flow):
+def test_several_outputs_go_by_name(client, flow):
   x = flow.bijector.forward(ROWS)
-  columns = predict(server, signature_name='forward', inputs={'z': ROWS.tolist()})['outputs']
-  rows = predict(server, signature_name='forward', instances=ROWS.tolist())['predictions']
+  columns = predict(client, signature_name='forward', inputs={'z': ROWS.tolist()})['outputs']
+  rows = predict(client, signature_name='forward', instances=ROWS.tolist())['predictions']
   np.testing.assert_allclose(columns['x'], x, rtol=1e-6)
   assert [row['x'] for row in rows] == columns['x']
   assert [row['log_det'] for row in rows] == columns['log_det']
 
 
-def test_samples_are_those_of_their_seed(server, flow):
-  drawn = predict(server, signature_name='sample', inputs={'seed': [1, 2], 'n': 4})['outputs']
+def test_samples_are_those_of_their_seed(client, flow):
+  drawn = predict(client, signature_name='sample', inputs={'seed': [1, 2], 'n': 4})['outputs']
   np.testing.assert_allclose(drawn['x'], flow.sample(4, seed=tf.constant([1, 2])), rtol=1e-5)
 
 
 @pytest.mark.parametrize('signature', ['log_prob', 'score', 'inverse'])
-def test_floats_lose_no_digit(server, path, signature):
+def test_floats_lose_no_digit(client, path, signature):
   outputs = tf.saved_model.load(str(path)).signatures[signature](x=tf.constant(ROWS))
-  answer = predict(server, signature_name=signature, inputs=ROWS.tolist())['outputs']
+  answer = predict(client, signature_name=signature, inputs=ROWS.tolist())['outputs']
   for name, value in outputs.items():
     found = answer[name] if len(outputs) > 1 else answer
     np.testing.assert_array_equal(np.array(found, np.float32), value)
 
 
 @pytest.mark.parametrize('kind, answer', [('instances', 'predictions'), ('inputs', 'outputs')])
-def test_no_rows_have_no_predictions(server, kind, answer):
-  assert predict(server, **{kind: []}) == {answer: []}
+def test_no_rows_have_no_predictions(client, kind, answer):
+  assert predict(client, **{kind: []}) == {answer: []}
 
 
-def test_two_hundred_at_once_are_answered_each_with_its_own(server, flow):
+def test_two_hundred_at_once_are_answered_each_with_its_own(client, flow):
   points = bijectors.points(200, dtype=tf.float32).numpy()
   with concurrent.futures.ThreadPoolExecutor(200) as clients:
     gate = threading.Barrier(200)
 
     def ask(point):
       gate.wait()
-      return exchange(server, {'instances': [point.tolist()]})
+      return exchange(client, {'instances': [point.tolist()]})
 
     answers = list(clients.map(ask, points))
   assert [status for status, _ in answers] == [200] * 200
@@ -118,32 +86,20 @@ def test_two_hundred_at_once_are_answered_each_with_its_own(server, flow):
   np.testing.assert_allclose(found, flow.log_prob(points), rtol=1e-5)
 
 
-def test_one_connection_serves_many_requests_and_survives_errors(server):
-  connection = http.client.HTTPConnection('127.0.0.1', server.port, timeout=60)
-  statuses = []
-  for body in ({'instances': [ROW]}, {'instances': [[1.0]]}, {'instances': [ROW]}):
-    connection.request('POST', '/v1/models/small:predict', json.dumps(body))
-    response = connection.getresponse()
-    response.read()
-    statuses.append(response.status)
-  connection.close()
-  assert statuses == [200, 400, 200]
-
-
 @pytest.mark.parametrize('version', ['', '/versions/1'])
-def test_the_model_is_available(server, version):
-  status, answer = exchange(server, path=f'/v1/models/small{version}')
+def test_the_model_is_available(client, version):
+  status, answer = exchange(client, path=f'/v1/models/small{version}')
   (found,) = answer['model_version_status']
   assert (status, found['version'], found['state']) == (200, '1', 'AVAILABLE')
   assert found['status'] == {'error_code': 'OK', 'error_message': ''}
-  assert exchange(server, {'instances': [ROW]}, f'/v1/models/small{version}:predict')[0] == 200
+  assert exchange(client, {'instances': [ROW]}, f'/v1/models/small{version}:predict')[0] == 200
 
 
-def test_metadata_describe_every_signature(server):
-  status, answer = exchange(server, path='/v1/models/small/metadata')
+def test_metadata_describe_every_signature(client):
+  status, answer = exchange(client, path='/v1/models/small/metadata')
   assert status == 200 and answer['model_spec']['name'] == 'small'
   signatures = answer['metadata']['signature_def']['signature_def']
-  assert set(signatures) == set(server.servable.signatures)
+  assert set(signatures) == set(client.app.state.service.servable.signatures)
   x = signatures['score']['inputs']['x']
   assert x['dtype'] == 'DT_FLOAT'
   assert [size['size'] for size in x['tensor_shape']['dim']] == ['-1', '3']
@@ -190,8 +146,8 @@ BAD_BODIES = [
 
 
 @pytest.mark.parametrize('body, message', BAD_BODIES, ids=range(len(BAD_BODIES)))
-def test_a_bad_body_is_refused_and_told_why(server, body, message):
-  status, answer = exchange(server, body)
+def test_a_bad_body_is_refused_and_told_why(client, body, message):
+  status, answer = exchange(client, body)
   assert (status, set(answer)) == (400, {'error'})
   assert re.search(message, answer['error']), answer
 
@@ -210,48 +166,31 @@ def test_a_bad_body_is_refused_and_told_why(server, body, message):
     ('POST', '/v1/models/small/metadata', 405, 'takes GET, got POST'),
     ('PUT', '/v1/models/small:predict', 405, 'takes POST, got PUT'),
     ('DELETE', '/v1/models/small', 405, 'takes GET, got DELETE'),
-    ('BREW', '/v1/models/small', 501, 'BREW'),
+    ('BREW', '/v1/models/small', 405, 'takes GET, got BREW'),
   ],
 )
-def test_a_wrong_address_or_method_is_refused_and_told_why(server, method, where, status, message):
+def test_a_wrong_address_or_method_is_refused_and_told_why(client, method, where, status, message):
   body = {'instances': [ROW]} if method in ('POST', 'PUT') else None
-  found, answer = exchange(server, body, where, method)
+  found, answer = exchange(client, body, where, method)
   assert found == status
   assert re.search(message, answer['error']), answer
 
 
-def test_a_body_beyond_the_limit_is_refused_and_the_server_lives(server):
-  status, answer = exchange(server, {'instances': [ROW] * 5000})
+def test_a_body_beyond_the_limit_is_refused_and_the_server_lives(client):
+  status, answer = exchange(client, {'instances': [ROW] * 5000})
   assert status == 413 and f'the limit is {MAX_BYTES}' in answer['error']
-  assert exchange(server, {'instances': [ROW]})[0] == 200
-
-
-@pytest.mark.parametrize(
-  'head, status',
-  [
-    (b'POST /v1/models/small:predict HTTP/1.1\r\n\r\n', 411),
-    (b'POST /v1/models/small:predict HTTP/1.1\r\nContent-Length: -3\r\n\r\n', 411),
-    (b'POST /v1/models/small:predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n', 411),
-    (b'POST /v1/models/small:predict HTTP/1.1\r\nContent-Length: 9\r\n\r\n{}', 400),
-  ],
-)
-def test_a_broken_request_is_answered_too(server, head, status):
-  with socket.create_connection(('127.0.0.1', server.port), timeout=60) as connection:
-    connection.sendall(head)
-    connection.shutdown(socket.SHUT_WR)
-    answer = connection.makefile('rb').read()
-  assert f' {status} '.encode() in answer.splitlines()[0] and b'{"error": ' in answer
+  assert exchange(client, {'instances': [ROW]})[0] == 200
 
 
 def test_what_is_no_number_is_spelled_out(tmp_path):
   """Pixels beyond [0, 256) have no logit, and JSON no NaN."""
   model = ma_keras.model_file.Model(bijectors.generic(tf.float32), data.Pixels())
   export.save(model.flow(), tmp_path, model.latent_flow())
-  with serving.Server(tmp_path, 'small') as server:
-    answer = predict(server, instances=[[300, 1, 1], [9, 1, 1]])['predictions']
+  with TestClient(serving.application(tmp_path, 'small')) as client:
+    answer = predict(client, instances=[[300, 1, 1], [9, 1, 1]])['predictions']
     assert answer[0] == 'NaN' and np.isnan(float(answer[0]))
     assert np.isfinite(answer[1])
-    answer = predict(server, signature_name='log_prob_unconstrained', instances=[ROW])
+    answer = predict(client, signature_name='log_prob_unconstrained', instances=[ROW])
     np.testing.assert_allclose(answer['predictions'], model.latent_flow().log_prob([ROW]), 1e-5)
 
 
@@ -260,36 +199,11 @@ def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path, content):
   if content is not None:
     (tmp_path / 'saved_model.pb').write_bytes(content)
   with pytest.raises(ValueError, match=r'`path` .*SavedModel.*ma_keras\.export\.save') as refused:
-    serving.serve(tmp_path, 'small')
+    serving.application(tmp_path, 'small')
   assert '\n' not in str(refused.value)
 
 
 @pytest.mark.parametrize('name', ['', 'a/b', 'a:b', 'a b'])
 def test_a_name_that_fits_no_address_is_refused(path, name):
   with pytest.raises(ValueError, match='`name` must consist of'):
-    serving.Server(path, name)
-
-
-def test_a_port_that_is_taken_is_refused(path, server):
-  with pytest.raises(OSError, match=f'`port` {server.port} .*choose another'):
-    serving.serve(path, 'small', port=server.port)
-
-
-def test_serve_says_where_it_is_and_ends_by_an_interrupt(path, monkeypatch):
-  def interrupted(server):
-    raise KeyboardInterrupt
-
-  monkeypatch.setattr(serving.Server, 'serve_forever', interrupted)
-  with contextlib.redirect_stdout(io.StringIO()) as said:
-    serving.serve(path, 'small', port=0)
-  assert '/v1/models/small has forward, inverse, log_prob' in said.getvalue()
-
-
-def test_it_needs_tensorflow_and_the_standard_library_alone():
-  known = {*sys.stdlib_module_names, 'tensorflow'}
-  for file in pathlib.Path(serving.__file__).parent.glob('*.py'):
-    for node in ast.walk(ast.parse(file.read_text())):
-      names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-      if isinstance(node, ast.ImportFrom) and not node.level:
-        names = [node.module]
-      assert {name.split('.')[0] for name in names} <= known, file
+    serving.application(path, name)

@@ -1,0 +1,28 @@
+import pytest
+import tensorflow as tf
+from starlette.testclient import TestClient
+
+import ma_keras
+from ma_keras import export, serving
+from tests import bijectors
+
+MAX_BYTES = 20_000
+
+
+@pytest.fixture(scope='session')
+def flow():
+  return ma_keras.standard_normal_flow(bijectors.generic(tf.float32))
+
+
+@pytest.fixture(scope='session')
+def path(flow, tmp_path_factory):
+  folder = tmp_path_factory.mktemp('served') / 'small' / '1'
+  export.save(flow, folder)
+  return folder
+
+
+@pytest.fixture(scope='session')
+def client(path):
+  limits = serving.Limits(max_json_bytes=MAX_BYTES)
+  with TestClient(serving.application(path, 'small', limits=limits)) as running:
+    yield running
