@@ -6,9 +6,12 @@ import contextlib
 import errno
 import os
 import pathlib
+import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterator
+
+REMAINS = re.compile(r'\.[0-9a-f]{8}\.tmp$')
 
 
 @contextlib.contextmanager
@@ -98,14 +101,11 @@ def check_room(folder: pathlib.Path, size: int) -> None:
     raise OSError(errno.ENOSPC, f'{size} bytes are needed and {free} are free', str(folder))
 
 
-def remove_remains(folder: pathlib.Path, names: Collection[str]) -> None:
-  """Removes what a killed `replacing` of these names left in a folder of one writer."""
-  for name in names:
-    for remains in folder.glob(f'{name}.????????.tmp'):
-      if remains.is_dir():
-        shutil.rmtree(remains, ignore_errors=True)
-      else:
-        remains.unlink()
+def remove_remains(folder: pathlib.Path) -> None:
+  """Removes what killed processes left of files and folders that they were replacing."""
+  for remains in folder.iterdir():
+    if REMAINS.search(remains.name):
+      shutil.rmtree(remains) if remains.is_dir() else remains.unlink()
 
 
 def _beside(path: pathlib.Path) -> pathlib.Path:

@@ -130,8 +130,8 @@ def test_the_input_is_no_output_by_whatever_name(tmp_path, link):
 
 
 def test_what_a_kill_left_is_removed_and_nothing_else(tmp_path):
-  for name in ('x.txt.0a1b2c3d.tmp', 'y.txt.0a1b2c3d.tmp', 'x.txt'):
+  for name in ('x.txt.0a1b2c3d.tmp', 'x.tmp', 'notes.tmp', 'x.txt'):
     (tmp_path / name).write_text('')
   (tmp_path / 'x.txt.0a1b2c3e.tmp').mkdir()
-  replacing.remove_remains(tmp_path, ['x.txt'])
-  assert names(tmp_path) == ['x.txt', 'y.txt.0a1b2c3d.tmp']
+  replacing.remove_remains(tmp_path)
+  assert names(tmp_path) == ['notes.tmp', 'x.tmp', 'x.txt']

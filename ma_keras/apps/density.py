@@ -79,7 +79,9 @@ def set_up(
   stream = training_stream(points, model)
   stream(0)  # Fewer points than a batch are met here.
   if strategies.is_chief(strategy):
-    training_app.prepare(run, flag_lines, MODEL_FLAGS)
+    splits = (points.train, points.validation, points.test)
+    arrays = {} if FLAGS.dataset_file else {'dataset': splits}
+    training_app.prepare(run, flag_lines, MODEL_FLAGS, 'density', arrays)
   return strategy, points, model, stream
 
 

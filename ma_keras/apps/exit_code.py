@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import pathlib
+import re
 import sys
 from typing import NoReturn
 
@@ -14,10 +15,13 @@ class ExitCode(enum.IntEnum):
   DONE = 0
   USAGE = 1  # A flag, a file or the data are wrong: nothing was done. absl's own is 1, too.
   STOPPED = 3  # Training diverged or cheated, or the result is in doubt: the line says what to do.
-  NO_ROOM = 4  # Disk, memory, access or another process are lost: the same command goes on.
+  NO_ROOM = 4  # Disk, memory, access or another process are in the way: the same command goes on.
+  INTERRUPTED = 130  # Ctrl-C.
+  TERMINATED = 143  # SIGTERM.
 
 
 def end(code: ExitCode, message: object) -> NoReturn:
   """Ends the process with one line, `command: message`."""
-  print(f'{pathlib.Path(sys.argv[0]).stem}: {message}', file=sys.stderr, flush=True)
+  line = re.sub(r'\s*\n\s*', ' ', str(message).strip())
+  print(f'{pathlib.Path(sys.argv[0]).stem}: {line}', file=sys.stderr, flush=True)
   sys.exit(code)

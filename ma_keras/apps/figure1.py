@@ -9,6 +9,8 @@ largest deviation from the closed form is printed.
 
 from __future__ import annotations
 
+import pathlib
+
 import numpy as np
 import tensorflow as tf
 from absl import flags
@@ -16,7 +18,7 @@ from absl import flags
 import ma_keras
 from ma_keras import plotting
 from ma_keras.apps import process
-from ma_keras.apps.exit_code import ExitCode, end
+from ma_keras.replacing import target
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output', 'figure1a.png', 'Where the figure goes.')
@@ -47,17 +49,22 @@ def deviation_from_appendix_a(path: ma_keras.Trajectory, density: np.ndarray) ->
 
 
 def main(argv: list[str]) -> None:
-  """Draws the figure."""
+  """See `work`."""
   process.begin(argv)
+  with process.ending('Choose another --output.', lambda: 'nothing was written.'):
+    work()
+
+
+def work() -> None:
+  """Draws the figure."""
+  target(pathlib.Path(FLAGS.output))  # Fails now if it cannot be a file.
   path, density = flow_fluid(np.linspace(-3.5, 3.5, 201))
   parcels, _ = flow_fluid(np.linspace(-2, 2, NUM_PARCELS))
   curves = list(zip(path.states.numpy()[..., 0], density))
   try:
     figure = plotting.fluid(parcels.times.numpy(), parcels.states.numpy()[..., 0], curves)
-    plotting.save(figure, FLAGS.output)
-  except ImportError:
-    end(ExitCode.USAGE, 'matplotlib is missing: pip install "ma_keras[plot]"')
-  except OSError as error:
-    end(ExitCode.NO_ROOM, f'`--output` {FLAGS.output} cannot be written ({error}).')
+  except ImportError as error:
+    raise ValueError("matplotlib is missing: pip install 'ma_keras[plot]'.") from error
+  plotting.save(figure, FLAGS.output)
   print(f'Largest deviation from Appendix A: {deviation_from_appendix_a(path, density):.2g}')
   print(f'Figure: {FLAGS.output}')

@@ -93,7 +93,7 @@ def set_up(
   with strategy.scope():
     model = build_model(target)
   if strategies.is_chief(strategy):
-    training_app.prepare(run, flag_lines, MODEL_FLAGS)
+    training_app.prepare(run, flag_lines, MODEL_FLAGS, 'ising')
   return strategy, target, model
 
 

@@ -6,13 +6,11 @@ import pathlib
 import sys
 from collections.abc import Callable
 
-import tensorflow as tf
 from absl import flags
 
 import ma_keras
 from ma_keras import model_file, pretrained
 from ma_keras.apps import process
-from ma_keras.apps.exit_code import ExitCode, end
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -65,9 +63,6 @@ def warn(message: str) -> None:
 def main(argv: list[str], work: Callable[[], None]) -> None:
   """Does the work; what goes wrong, in one line."""
   process.begin(argv)
-  try:
+  remedy = 'What was there before is whole. Free some, or lower --batch_size.'
+  with process.ending(remedy, lambda: 'nothing was written: the same command begins anew.'):
     work()
-  except ValueError as error:
-    end(ExitCode.USAGE, error)
-  except (OSError, tf.errors.ResourceExhaustedError) as error:
-    end(ExitCode.NO_ROOM, f'no room, or no access: {error}. Free some, or lower --batch_size.')

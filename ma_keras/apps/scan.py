@@ -8,15 +8,13 @@ the one before. A killed scan goes on where it stopped. It ends with a table and
 
 from __future__ import annotations
 
-import json
 import pathlib
 
 import numpy as np
 from absl import flags, logging
 
 from ma_keras import plotting, targets, training
-from ma_keras.apps import ising, training_app
-from ma_keras.apps.exit_code import ExitCode, end
+from ma_keras.apps import ising, process, training_app
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(ising)
@@ -50,6 +48,7 @@ def run_one(
   """The run of one coupling, unless it is done already."""
   run = training.RunDirectory(root / f'K_{coupling:.6f}')
   if run.summary.exists():
+    run.read_summary()  # Fails now if it is damaged.
     return run
   FLAGS['coupling'].value, FLAGS['run_dir'].value = coupling, str(run.root)
   if before is not None:
@@ -85,7 +84,7 @@ def exact_curves(least: float, most: float) -> dict[str, tuple[np.ndarray, np.nd
 
 def report(at: list[float], runs: list[training.RunDirectory], root: pathlib.Path) -> None:
   """Prints the table and draws the plot."""
-  summaries = [json.loads(run.summary.read_text()) for run in runs]
+  summaries = [run.read_summary() for run in runs]
   measured = [values(summary) for summary in summaries]
   print('K, ESS, then value +- error of:', ', '.join(measured[0]))
   for k, summary, row in zip(at, summaries, measured):
@@ -108,13 +107,17 @@ def report(at: list[float], runs: list[training.RunDirectory], root: pathlib.Pat
 
 
 def main(argv: list[str]) -> None:
-  """All couplings, hot to cold."""
+  """See `work`."""
   training_app.begin(argv)
   root = pathlib.Path(FLAGS.run_dir or f'runs/scan_l{FLAGS.side}')
-  try:
-    at = couplings()
-  except ValueError as error:
-    end(ExitCode.USAGE, error)
+  remedy = 'Free some: the same command goes on.'
+  with process.ending(remedy, lambda: f'couplings that are done are kept in {root}.'):
+    work(root)
+
+
+def work(root: pathlib.Path) -> None:
+  """All couplings, hot to cold, each in a folder of its own, then the report."""
+  at = couplings()
   FLAGS['potential'].value = 'lattice'  # The one whose weights are handed on.
   runs: list[training.RunDirectory] = []
   for coupling in at:

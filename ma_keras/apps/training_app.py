@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 from absl import flags
@@ -16,13 +17,16 @@ import ma_keras
 from ma_keras import training
 from ma_keras.apps import process
 from ma_keras.apps.exit_code import ExitCode, end
+from ma_keras.data import fingerprint
 from ma_keras.disk_errors import disk_errors
 from ma_keras.replacing import replacing_folder
 from ma_keras.training import flags as training_flags
 from ma_keras.training import parameter_server
+from ma_keras.training.run_directory import NO_ROOM
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(training_flags)
+FILES = ('dataset_file', 'couplings_file', 'start_from')  # Flags that name files.
 ModelT = TypeVar('ModelT', bound=training.FlowModel)
 
 
@@ -46,9 +50,30 @@ def in_steps(
   return bijector.copy(num_steps=num_steps, step_size=step_size, jitter=0.0)
 
 
-def prepare(run: training.RunDirectory, lines: dict[str, str], fixed: tuple[str, ...]) -> None:
-  """The run's directory, or ValueError if it holds a run with other values of `fixed` flags."""
-  run.prepare(lines, fixed, [name for name in fixed if FLAGS[name].value == FLAGS[name].default])
+def prepare(
+  run: training.RunDirectory,
+  lines: dict[str, str],
+  fixed: tuple[str, ...],
+  app: str,
+  arrays: Mapping[str, Sequence[np.ndarray]] | None = None,
+) -> None:
+  """Takes the run's directory, which knows its data and has one process: see `RunDirectory`.
+
+  Args:
+    run: The directory.
+    lines: Name to flagfile line.
+    fixed: The flags that define the model. Of those that name files, the content does.
+    app: Name of the app.
+    arrays: Flag to the data that it names, where they are in no file.
+
+  Raises:
+    ValueError: The directory holds another run.
+  """
+  defaults = [name for name in fixed if FLAGS[name].value == FLAGS[name].default]
+  hashes = {name: fingerprint.of_arrays(*parts) for name, parts in (arrays or {}).items()}
+  files = {name: FLAGS[name].value for name in FILES if name in fixed}
+  hashes |= {name: fingerprint.of_file(path) for name, path in files.items() if path}
+  run.prepare(lines, fixed, defaults, app, hashes)
 
 
 def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:
@@ -140,23 +165,34 @@ def carry_out(run: training.RunDirectory, experiment: ModuleType) -> None:
       FLAGS[name].value = value
   given = [flag for flag in FLAGS.get_key_flags_for_module(experiment) if flag.value is not None]
   lines = {flag.name: flag.serialize() for flag in given}
+  remedy = (
+    f'What {run.root} held before is intact. Free disk space or choose another --run_dir; if '
+    'memory ran out, lower --batch_size.'
+  )
   try:
-    made = experiment.set_up(run, lines)
-  except (ValueError, OSError) as error:
-    end(ExitCode.USAGE, error)
-  try:
-    experiment.work(run, *made)
+    with process.ending(remedy, lambda: saved(run)):
+      experiment.work(run, *_set_up(run, experiment, lines))
   except training.TrainingStopped as error:
     end(ExitCode.STOPPED, error)
-  except (tf.errors.UnavailableError, tf.errors.AbortedError):
-    end(
-      ExitCode.NO_ROOM,
-      'another process of the cluster is gone: start all of them again with the commands they had, '
-      'and they go on from the last checkpoint.',
-    )
-  except (OSError, tf.errors.ResourceExhaustedError) as error:
-    end(
-      ExitCode.NO_ROOM,
-      f'no room, or no access: {error}. What {run.root} held before is intact. Free disk space or '
-      'choose another --run_dir; if memory ran out, lower --batch_size.',
-    )
+  except training.Owned as error:
+    end(ExitCode.NO_ROOM, error)
+  finally:
+    run.release()
+
+
+def _set_up(
+  run: training.RunDirectory, experiment: ModuleType, lines: dict[str, str]
+) -> tuple[Any, ...]:
+  """What the flags say; a file that cannot be read is a wrong flag, but a full disk is none."""
+  try:
+    return experiment.set_up(run, lines)
+  except OSError as error:
+    if error.errno in NO_ROOM:
+      raise
+    raise ValueError(str(error)) from error
+
+
+def saved(run: training.RunDirectory) -> str:
+  """What there is of a run that is cut short, and how to go on."""
+  number = training.saved_epochs(run.backup)
+  return f'{number} epochs are saved in {run.root}: the same command goes on from there.'

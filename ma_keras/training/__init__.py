@@ -5,7 +5,7 @@
 
 from ma_keras.training import determinism
 from ma_keras.training.aids import Aids
-from ma_keras.training.backup import Backup
+from ma_keras.training.backup import Backup, saved_epochs
 from ma_keras.training.best_weights import BestWeights
 from ma_keras.training.callbacks import (
   BoundGuard,
@@ -27,6 +27,7 @@ from ma_keras.training.likelihood import (
 from ma_keras.training.maximum_likelihood import STIFFNESS_WEIGHT, MaximumLikelihood
 from ma_keras.training.observables import Observable, measure_observables
 from ma_keras.training.optimizer import adam, soap
+from ma_keras.training.ownership import Owned
 from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
 from ma_keras.training.soap import Soap, Turns
@@ -49,6 +50,7 @@ __all__ = [
   'Likelihood',
   'MaximumLikelihood',
   'Observable',
+  'Owned',
   'Refinement',
   'RunDirectory',
   'Snapshots',
@@ -66,6 +68,7 @@ __all__ = [
   'measure',
   'measure_likelihood',
   'measure_observables',
+  'saved_epochs',
   'soap',
   'summarise',
   'to_latent_space',

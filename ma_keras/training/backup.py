@@ -120,7 +120,7 @@ class Backup(tf_keras.callbacks.Callback):
 
   def _end_if_terminated(self) -> None:
     if self._terminated:
-      saved = int(self._epoch.numpy()) + 1
+      saved = saved_epochs(self.folder.parent)
       print(
         f'Terminated by SIGTERM; {saved} epochs are saved: the same command goes on from there.',
         file=sys.stderr,
@@ -151,8 +151,7 @@ class Backup(tf_keras.callbacks.Callback):
 
   def _found(self) -> list[int]:
     """Numbers of the checkpoints, newest first."""
-    names = [file.stem for file in self.folder.glob('ckpt-*.index')]
-    return sorted((int(name.removeprefix('ckpt-')) for name in names), reverse=True)
+    return _numbers(self.folder)
 
   def _prefix(self, number: int) -> str:
     return str(self.folder / f'ckpt-{number}')
@@ -180,3 +179,14 @@ class Backup(tf_keras.callbacks.Callback):
         f'This worker found {number} epochs in {self.folder}, others {mean:g} on average: '
         '--run_dir must be in a file system that all workers share.'
       )
+
+
+def saved_epochs(folder: pathlib.Path) -> int:
+  """How many epochs are behind the newest checkpoint in the folder of a `Backup`."""
+  return max(_numbers(folder / 'chief'), default=0)
+
+
+def _numbers(folder: pathlib.Path) -> list[int]:
+  """Numbers of the checkpoints, newest first."""
+  numbers = [file.stem.removeprefix('ckpt-') for file in folder.glob('ckpt-*.index')]
+  return sorted((int(number) for number in numbers if number.isdigit()), reverse=True)

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from ma_keras.replacing import replacing
+
 
 class TrainingStopped(RuntimeError):
   """Training met something it must not go on from; the message says what to change."""
@@ -178,4 +180,9 @@ class Snapshots(tf_keras.callbacks.Callback):
     """Saves a snapshot if this epoch was chosen."""
     del logs
     if epoch in self.epochs:
-      np.save(self.directory / f'epoch_{epoch:05d}.npy', self.draw())
+      samples = self.draw()
+      with (
+        replacing(self.directory / f'epoch_{epoch:05d}.npy') as beside,
+        beside.open('wb') as file,
+      ):
+        np.save(file, samples)

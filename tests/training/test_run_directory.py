@@ -1,5 +1,7 @@
 """A run directory keeps a run together and apart from others."""
 
+import errno
+
 import pytest
 import tf_keras
 
@@ -74,3 +76,108 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
   with pytest.raises(OSError, match='disk full'):
     run.write_summary({'a': 2})
   assert '"a": 1' in run.summary.read_text()
+
+
+def prepared(folder, **options):
+  run = training.RunDirectory(folder)
+  run.prepare(FLAGS, fixed=('side',), **{'app': 'density', **options})
+  return run
+
+
+def content(folder):
+  return {path.name: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+def test_other_data_under_the_same_name_are_met_and_nothing_is_touched(tmp_path):
+  prepared(tmp_path, hashes={'dataset_file': '0a'})
+  before = content(tmp_path)
+  with pytest.raises(ValueError, match=r'content has changed. Put the old one back'):
+    prepared(tmp_path, hashes={'dataset_file': '0b'})
+  assert content(tmp_path) == before
+  prepared(tmp_path, hashes={'dataset_file': '0a'})
+
+
+def test_a_run_of_a_version_without_hashes_goes_on_with_a_warning(tmp_path, caplog):
+  run = prepared(tmp_path, hashes={'dataset': '0a'})
+  run.record.unlink()
+  prepared(tmp_path, hashes={'dataset': '0b'})
+  assert 'its data may have changed' in caplog.records[-1].getMessage()
+  with pytest.raises(ValueError, match='has changed'):  # From now on it is known.
+    prepared(tmp_path, hashes={'dataset': '0a'})
+
+
+def test_the_run_of_another_app_is_met(tmp_path):
+  prepared(tmp_path)
+  with pytest.raises(ValueError, match='holds a run of `train density`, not of `train ising`'):
+    prepared(tmp_path, app='ising')
+
+
+JUNK = bytes(range(256)) * 3
+DAMAGE = {
+  'flags.txt': [JUNK, b'\0' * 50, b'side=4\n'],
+  'run.json': [JUNK, b'', b'[]', b'{"app": "density"}', b'{"app": "density", "sha256": 3}'],
+  'metrics.csv': [
+    *(JUNK + b'\n', b'\0' * 50 + b'\n', HEADER.encode() + b'\0\0\0\n0,1,2\n'),
+    *(b'loss,val_loss\n1,2\n', HEADER.encode() + b'0,1\n', HEADER.encode() + b'0,1,2,3\n'),
+    *(HEADER.encode() + b'nan,1,2\n', HEADER.encode() + b'0,one,2\n'),
+  ],
+}
+
+
+@pytest.mark.parametrize('name', DAMAGE)
+def test_a_damaged_file_is_named_with_the_remedy_and_nothing_is_lost(tmp_path, name):
+  prepared(tmp_path)
+  whole = content(tmp_path)
+  for junk in DAMAGE[name]:
+    (tmp_path / name).write_bytes(junk)
+    with pytest.raises(ValueError, match=rf'{tmp_path}/{name}.* damaged.*put back a copy, or'):
+      prepared(tmp_path)
+    assert content(tmp_path) == {**whole, name: junk}
+
+
+@pytest.mark.parametrize('name', DAMAGE)
+def test_a_folder_where_a_file_should_be_is_named(tmp_path, name):
+  prepared(tmp_path)
+  (tmp_path / name).unlink(missing_ok=True)
+  (tmp_path / name).mkdir()
+  with pytest.raises(ValueError, match=rf'{tmp_path}.*(directory|damaged)'):
+    prepared(tmp_path)
+
+
+def test_a_summary_that_is_damaged_is_named(tmp_path):
+  run = prepared(tmp_path)
+  for junk in (JUNK, b'', b'[1]', b'{"a": '):
+    run.summary.write_bytes(junk)
+    with pytest.raises(ValueError, match=r'summary\.json is damaged'):
+      run.read_summary()
+
+
+def test_a_name_with_a_line_break_is_refused(tmp_path):
+  flags = {'dataset_file': '--dataset_file=a\nb.csv'}
+  with pytest.raises(ValueError, match='line break'):
+    training.RunDirectory(tmp_path / 'run').prepare(flags, fixed=('dataset_file',))
+  assert not (tmp_path / 'run').exists()
+
+
+def test_names_in_any_script_are_the_same_names_again(tmp_path):
+  flags = {'dataset_file': '--dataset_file=a b\u2028\u00fc \u6e2c.csv'}
+  for _ in range(2):
+    training.RunDirectory(tmp_path).prepare(flags, fixed=('dataset_file',))
+
+
+def test_a_file_on_the_way_to_the_directory_is_an_error(tmp_path):
+  (tmp_path / 'file').write_text('')
+  for path in (tmp_path / 'file', tmp_path / 'file' / 'run'):
+    with pytest.raises(ValueError, match='cannot be written to'):
+      prepared(path)
+
+
+def test_a_full_disk_is_no_wrong_flag(tmp_path, monkeypatch):
+  """Exit code 4, and not 1: there may be room later."""
+
+  def full(*_):
+    raise OSError(errno.ENOSPC, 'No space left on device')
+
+  monkeypatch.setattr('os.replace', full)
+  with pytest.raises(OSError, match='No space left'):
+    prepared(tmp_path)
