@@ -30,6 +30,12 @@ def test_a_twin_of_a_twin_is_the_draw_itself():
   np.testing.assert_allclose(aids.mirrored(aids.mirrored(tf.constant(z))), z, rtol=1e-8)
 
 
+def test_points_of_any_rank_are_mirrored_one_by_one():
+  z = latents(Aids())
+  deep = aids.mirrored(tf.reshape(z, [4, 100, N]))
+  np.testing.assert_allclose(tf.reshape(deep, [400, N]), aids.mirrored(tf.constant(z)), rtol=1e-12)
+
+
 def test_twins_are_standard_normal():
   z = latents(Aids(antithetic=True), range(20000), 20000)[10000:]
   assert scipy.stats.kstest(z.ravel(), 'norm').pvalue > 1e-3
