@@ -47,7 +47,7 @@ def check_own_split(folder):
   np.save(file, np.random.default_rng(0).normal(size=(60, 4)))
   points = data.load_file(file, seed=3)
   saved(path, {'split_seed': 3}, data.for_dataset(points), tf.float32)
-  app = evaluate(path, f'--dataset_file={file}')
+  app = evaluate(path, f'--dataset_file={file}', '--draws=1')
   model = ma_keras.load(path)
   expected = training.measure_likelihood(model.bijector, model.preprocessing, points.test)
   assert app.likelihood(model).nll == pytest.approx(expected.nll, rel=1e-6)

@@ -30,7 +30,7 @@ def test_a_bound_below_by_less_than_its_error_passes():
 
 
 def test_a_bound_below_the_exact_value_stops():
-  with pytest.raises(training.TrainingStopped, match='at epoch 1 .*--num_steps'):
+  with pytest.raises(training.TrainingStopped, match=r'at epoch 1 .*--num_steps'):
     guard().on_epoch_end(0, logs(-2.06))
 
 
@@ -40,7 +40,7 @@ def test_without_an_exact_value_only_nan_stops():
 
 @pytest.mark.parametrize('value', [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_stops_at_once(value):
-  with pytest.raises(training.TrainingStopped, match='at step 4.*--learning_rate'):
+  with pytest.raises(training.TrainingStopped, match=r'at step 4.*--learning_rate'):
     guard().on_train_batch_end(3, logs(value))
 
 
@@ -57,6 +57,7 @@ def test_snapshots_are_taken_at_the_chosen_epochs(tmp_path):
   snapshots = training.Snapshots(lambda: np.full(2, next(draws)), [0, 2], run.snapshots)
   for epoch in range(4):
     snapshots.on_epoch_begin(epoch)
+  training.Snapshots(None, [], run.snapshots)  # As when the run is resumed: nothing is lost.
   assert {k: v.tolist() for k, v in run.read_snapshots().items()} == {0: [0, 0], 2: [1, 1]}
 
 
@@ -147,9 +148,7 @@ def test_a_resumed_run_remembers_its_first_epoch_and_its_training_loss():
     resumed(first=1050.0, best_training=800.0).on_epoch_end(5, logs)
 
 
-@pytest.mark.parametrize(
-  'error, sigma', [(0.1, 0.1), (None, training.DivergenceGuard.UNKNOWN_ERROR)]
-)
+@pytest.mark.parametrize('error, sigma', [(0.1, 0.1), (None, 0.2)])
 def test_chance_ends_at_five_standard_errors_of_a_difference(error, sigma):
   """Two validations that are each off by sigma differ by sqrt(2) sigma."""
   limit = 5 * np.sqrt(2 * sigma**2)
