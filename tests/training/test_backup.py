@@ -75,6 +75,24 @@ def assert_same(made, other):
 
 
 @pytest.fixture(scope='module')
+def compiled():
+  """Two equal models, each traced once, and their state before the first step."""
+  pair = model(), model()
+  return pair, state(pair[0])
+
+
+@pytest.fixture
+def untrained(compiled):
+  """Both models as new ones are: to trace a training step takes longer than to train."""
+  pair, start = compiled
+  for made in pair:
+    variables = (*made.trainable_variables, *made.optimizer.variables)
+    for variable, value in zip(variables, start, strict=True):
+      variable.assign(value)
+  return pair
+
+
+@pytest.fixture(scope='module')
 def uninterrupted(tmp_path_factory):
   made = model()
   _, logs = train(made, tmp_path_factory.mktemp('uninterrupted'))
@@ -89,11 +107,21 @@ def checkpoint(number):
   return [f'ckpt-{number}.data-00000-of-00001', f'ckpt-{number}.index']
 
 
-@pytest.mark.parametrize('step', range(1, EPOCHS * STEPS, 2))
-def test_killed_at_any_step_it_ends_in_the_same_bits(step, uninterrupted, tmp_path):
+def test_a_new_model_is_what_a_killed_one_was(untrained, uninterrupted, tmp_path):
+  """What `untrained` gives to the tests below is as good as a new model."""
+  assert_same(untrained[0], model())
   with pytest.raises(KeyboardInterrupt):
-    train(model(), tmp_path, others=[Death(step, killed)])
+    train(untrained[0], tmp_path, others=[Death(2 * STEPS + 1, killed)])
   resumed = model()
+  assert train(resumed, tmp_path)[0] == [2, 3]
+  assert_same(resumed, uninterrupted[0])
+
+
+@pytest.mark.parametrize('step', range(1, EPOCHS * STEPS, 2))
+def test_killed_at_any_step_it_ends_in_the_same_bits(step, untrained, uninterrupted, tmp_path):
+  first, resumed = untrained
+  with pytest.raises(KeyboardInterrupt):
+    train(first, tmp_path, others=[Death(step, killed)])
   epochs, logs = train(resumed, tmp_path)
   assert epochs == list(range((step - 1) // STEPS, EPOCHS))
   other, expected = uninterrupted
@@ -133,11 +161,11 @@ def flipped(path):
   ],
 )
 def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
-  part, damage, uninterrupted, tmp_path, caplog
+  part, damage, untrained, uninterrupted, tmp_path, caplog
 ):
-  train(model(), tmp_path, epochs=3)
+  first, resumed = untrained
+  train(first, tmp_path, epochs=3)
   damage(tmp_path / 'chief' / f'ckpt-3.{part}')
-  resumed = model()
   epochs, _ = train(resumed, tmp_path)
   assert epochs == [2, 3]
   assert_same(resumed, uninterrupted[0])
@@ -146,11 +174,11 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
   assert files(tmp_path) == [*checkpoint(3), *checkpoint(4)]
 
 
-def test_two_damaged_checkpoints_are_an_error_and_no_start_from_scratch(tmp_path):
-  train(model(), tmp_path, epochs=3)
+def test_two_damaged_checkpoints_are_an_error_and_no_start_from_scratch(untrained, tmp_path):
+  first, made = untrained
+  train(first, tmp_path, epochs=3)
   flipped(tmp_path / 'chief' / 'ckpt-2.data-00000-of-00001')
   truncated(tmp_path / 'chief' / 'ckpt-3.index')
-  made = model()
   before = state(made)
   with pytest.raises(training.TrainingStopped, match=rf'{tmp_path}.*ckpt-3, ckpt-2.*--run_dir'):
     training.Backup(made, tmp_path).restore()
@@ -159,13 +187,13 @@ def test_two_damaged_checkpoints_are_an_error_and_no_start_from_scratch(tmp_path
 
 
 @pytest.mark.parametrize('left', ['unfinished/ckpt-2_temp/part', 'ckpt-2.data-00000-of-00001'])
-def test_what_a_killed_write_leaves_is_no_checkpoint(left, uninterrupted, tmp_path):
+def test_what_a_killed_write_leaves_is_no_checkpoint(left, untrained, uninterrupted, tmp_path):
   """All that is there until the index is in place."""
-  train(model(), tmp_path, epochs=1)
+  first, resumed = untrained
+  train(first, tmp_path, epochs=1)
   path = tmp_path / 'chief' / left
   path.parent.mkdir(parents=True, exist_ok=True)
   path.write_bytes(b'half')
-  resumed = model()
   epochs, _ = train(resumed, tmp_path)
   assert epochs == [1, 2, 3]
   assert_same(resumed, uninterrupted[0])
