@@ -16,7 +16,8 @@ import tempfile
 import tensorflow as tf
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FORKS = multiprocessing.get_context('forkserver')
+# 'fork' will do in a process that has imported TensorFlow and run nothing: mutation/forks.py.
+FORKS = multiprocessing.get_context(os.environ.get('START_METHOD', 'forkserver'))
 # What defines no flags of an app: one process runs one.
 PACKAGES = ['data', 'export', 'samplers', 'targets', 'training']
 FORKS.set_forkserver_preload(
