@@ -44,6 +44,21 @@ def test_symmetric_and_of_the_order_its_times_allow(tableau):
 
 
 @GAUSS
+def test_the_iteration_stops_where_nothing_moves_by_more_than_rounding(tableau):
+  """dx/dt = -x, h = 1e-3: every iteration gains three digits, so six are enough for sixteen."""
+  calls = []
+
+  def field(t, x):
+    calls.append(t)
+    return -x
+
+  x, h = tf.ones([2], tf.float64), tf.constant(1e-3, tf.float64)
+  end = integrators.step(tableau, field, tf.zeros_like(h), h, x)
+  np.testing.assert_allclose(end, np.exp(-1e-3), rtol=1e-9)
+  assert 4 * len(tableau.c) < len(calls) <= 8 * len(tableau.c)
+
+
+@GAUSS
 @pytest.mark.parametrize('steps', [8, 16, 32])
 def test_there_and_back_is_the_identity_whatever_the_step(tableau, steps):
   """Explicit methods come back only at their order."""

@@ -102,3 +102,13 @@ def test_unknown_names_list_the_known_ones():
 def test_what_is_no_method_is_refused(a, b, c):
   with pytest.raises(ValueError, match="'mine'"):
     integrators.Tableau('mine', 1, a, b, c)
+
+
+def test_methods_that_tell_their_stiffness_compare_stages():
+  """A defect is a difference of slopes: zero for a constant field, so its weights sum to zero."""
+  for tableau in integrators.TABLEAUS.values():
+    for row in tableau.defects:
+      assert sum(row) == pytest.approx(0.0, abs=1e-15) and len(row) == len(tableau.c)
+  integrators.RK4.check_stiffness()
+  with pytest.raises(ValueError, match=r"`integrator` 'euler' has no stages"):
+    integrators.EULER.check_stiffness()

@@ -1,5 +1,7 @@
 """The measured free energy where it is known, and its two errors where they are known."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -98,6 +100,20 @@ def test_the_line_names_both_errors_and_the_exact_value():
     assert word in line
 
 
+def number(pattern, text):
+  return float(re.search(pattern.replace('*', r'([-+\d.e]+)'), text).group(1))
+
+
+def test_the_numbers_of_the_line_are_those_of_the_result():
+  result = measured(rate=0.2)
+  line = str(result)
+  assert number(r'F/N = *', line) == pytest.approx(result.free_energy_per_site, abs=1e-6)
+  assert number(r'KL * nats', line) == pytest.approx(result.total_kl, abs=1e-3)
+  percent = 100 * result.effective_sample_size
+  assert number(r'ESS * %', line) == pytest.approx(percent, rel=5e-3)
+  assert number(r'% of *;', line) == result.num_samples
+
+
 def test_a_target_without_exact_value_is_measured_too():
   potential = ma_keras.potentials.OneHiddenLayer(9, 4, 'log_cosh', use_bias=False, seed=1)
   bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
@@ -126,6 +142,8 @@ def test_a_change_on_halving_counts_in_nats_and_standard_errors():
     return training.summarise(training.Draws(coarse, fine, 4)).doubts()
 
   assert not doubts(4096, 0.09, spread=0.1)
-  assert 'standard errors' in doubts(4096, 0.11, spread=0.1)
+  doubt = doubts(4096, 0.11, spread=0.1)
+  assert number(r'F is * nats', doubt) == pytest.approx(0.11)
+  assert number(r'or * standard errors', doubt) == pytest.approx(0.11 * 20 / 0.1, rel=0.1)
   assert not doubts(4096, 0.11, spread=4.0)  # Its statistical error is 0.2 nats.
   assert doubts(64, 0.05, spread=0.1)  # 1e-4 a site are 0.0064 nats.
