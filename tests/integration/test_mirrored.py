@@ -6,51 +6,50 @@ import time
 
 import numpy as np
 import pytest
-
-from tests import clusters
-from tests.integration import apps
-
-TRAIN = """
-import sys
-import numpy as np
 import tensorflow as tf
-if sys.argv[1] != 'multi_worker':
-  tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2
-  )
+
 import ma_keras
 from ma_keras import symmetry, targets, training
 from ma_keras.training import strategy
-
-training.determinism.enable(0)
-chosen = strategy.make(sys.argv[1])
-assert chosen.num_replicas_in_sync == int(sys.argv[2])
-with chosen.scope():
-  potential = ma_keras.potentials.OneHiddenLayer(
-    4, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1
-  )
-  potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 0.1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
-  model = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
-  optimizer = training.adam(1e-2, 20, 2, 1.0)
-  optimizer.build(model.trainable_variables)
-  model.accumulate = int(sys.argv[4])
-  model.compile(optimizer)
-history = model.fit(model.sample_numbers(10), epochs=2, steps_per_epoch=10, verbose=0).history
-weights = {v.name: v.numpy() for v in model.trainable_variables}
-logs = {name: history[name] for name in ('free_energy_per_site', 'spread_per_site')}
-np.savez(sys.argv[3], **logs, **weights)
-"""
+from tests import clusters
+from tests.integration import apps
 
 
-def command(strategy, replicas, path, accumulate=1):
-  return [sys.executable, '-c', TRAIN, strategy, str(replicas), str(path), str(accumulate)]
+def train(name, replicas, path, accumulate=1):
+  """Twenty steps under a strategy, in a process that has used no device yet; results as .npz."""
+  if name != 'multi_worker':
+    tf.config.set_logical_device_configuration(
+      tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+  training.determinism.enable(0)
+  chosen = strategy.make(name)
+  assert chosen.num_replicas_in_sync == replicas
+  with chosen.scope():
+    potential = ma_keras.potentials.OneHiddenLayer(
+      4, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1
+    )
+    potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 0.1)
+    bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
+    model = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
+    optimizer = training.adam(1e-2, 20, 2, 1.0)
+    optimizer.build(model.trainable_variables)
+    model.accumulate = accumulate
+    model.compile(optimizer)
+  history = model.fit(model.sample_numbers(10), epochs=2, steps_per_epoch=10, verbose=0).history
+  weights = {v.name: v.numpy() for v in model.trainable_variables}
+  logs = {name: history[name] for name in ('free_energy_per_site', 'spread_per_site')}
+  np.savez(path, **logs, **weights)
+
+
+def worker(path):
+  script = 'import sys; from tests.integration.test_mirrored import train'
+  return [sys.executable, '-c', f"{script}; train('multi_worker', 2, sys.argv[1])", str(path)]
 
 
 @pytest.fixture(scope='module')
 def one(tmp_path_factory):
   path = tmp_path_factory.mktemp('one') / 'one.npz'
-  subprocess.run(command('one_device', 1, path), check=True, timeout=300)
+  apps.passes(train, 'one_device', 1, path)
   return np.load(path)
 
 
@@ -62,15 +61,15 @@ def assert_equal(two, one):
 
 
 def test_two_replicas_equal_one(one, tmp_path):
-  subprocess.run(command('mirrored', 2, tmp_path / 'two.npz'), check=True, timeout=300)
+  apps.passes(train, 'mirrored', 2, tmp_path / 'two.npz')
   assert_equal(np.load(tmp_path / 'two.npz'), one)
 
 
 def test_two_workers_equal_one(one, tmp_path):
   """To the bit, where one takes the batch in the two halves that they take."""
-  calls = [('worker', command('multi_worker', 2, tmp_path / f'{i}.npz')) for i in range(2)]
-  assert clusters.wait(clusters.start(calls)) == [0, 0]
-  subprocess.run(command('one_device', 1, tmp_path / 'halves.npz', 2), check=True, timeout=300)
+  calls = [('worker', worker(tmp_path / f'{i}.npz')) for i in range(2)]
+  assert clusters.wait(clusters.start(calls, cwd=apps.ROOT)) == [0, 0]
+  apps.passes(train, 'one_device', 1, tmp_path / 'halves.npz', 2)
   halves = np.load(tmp_path / 'halves.npz')
   for index in range(2):
     two = np.load(tmp_path / f'{index}.npz')

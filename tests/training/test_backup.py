@@ -4,7 +4,6 @@ import os
 import pathlib
 import resource
 import signal
-import subprocess
 import sys
 
 import numpy as np
@@ -16,8 +15,8 @@ import ma_keras
 from ma_keras import targets, training
 from ma_keras.training import strategy
 from tests import clusters
+from tests.integration import apps
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 EPOCHS, STEPS = 4, 3
 
 
@@ -232,16 +231,13 @@ def test_a_run_of_keras_own_backup_goes_on(uninterrupted, tmp_path):
   assert_same(resumed, uninterrupted[0])
 
 
+def train_until_sigterm(folder):
+  die = lambda: os.kill(os.getpid(), signal.SIGTERM)  # noqa: E731
+  train(model(), folder, others=[Death(2 * STEPS + 2, die)])
+
+
 def test_sigterm_ends_the_process_after_the_step(uninterrupted, tmp_path):
-  script = (
-    'import os, pathlib, signal, sys\n'
-    'from tests.training import test_backup as here\n'
-    'die = lambda: os.kill(os.getpid(), signal.SIGTERM)\n'
-    'folder = pathlib.Path(sys.argv[1])\n'
-    'here.train(here.model(), folder, others=[here.Death(2 * here.STEPS + 2, die)])\n'
-  )
-  call = [sys.executable, '-c', script, str(tmp_path)]
-  done = subprocess.run(call, capture_output=True, text=True, timeout=300, cwd=ROOT)
+  done = apps.call(train_until_sigterm, tmp_path)
   assert done.returncode == 143 and 'Traceback' not in done.stderr
   last = done.stderr.strip().splitlines()[-1]
   assert last == 'Terminated by SIGTERM; 2 epochs are saved: the same command goes on from there.'
@@ -295,21 +291,22 @@ def in_strategy(name, folder):
 
 SCRIPT = """
 import pathlib, sys
-import tensorflow as tf
 from tests.training import test_backup
-if sys.argv[1] == 'mirrored':
-  tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2
-  )
-test_backup.in_strategy(sys.argv[1], pathlib.Path(sys.argv[2]))
+test_backup.in_strategy('multi_worker', pathlib.Path(sys.argv[1]))
 """
 
 
+def on_two_devices(folder):
+  tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2
+  )
+  in_strategy('mirrored', folder)
+
+
 def test_two_replicas_go_on(tmp_path):
-  call = [sys.executable, '-c', SCRIPT, 'mirrored', str(tmp_path)]
-  subprocess.run(call, check=True, timeout=300, cwd=ROOT)
+  apps.passes(on_two_devices, tmp_path)
 
 
 def test_two_workers_go_on_from_the_chiefs_checkpoint(tmp_path):
-  call = [sys.executable, '-c', SCRIPT, 'multi_worker', str(tmp_path)]
-  assert clusters.wait(clusters.start([('worker', call)] * 2, cwd=ROOT)) == [0, 0]
+  call = [sys.executable, '-c', SCRIPT, str(tmp_path)]
+  assert clusters.wait(clusters.start([('worker', call)] * 2, cwd=apps.ROOT)) == [0, 0]
