@@ -159,9 +159,7 @@ class Backup(tf_keras.callbacks.Callback):
   def _is_whole(self, number: int) -> bool:
     """Whether all can be read and has its checksum, before any variable is assigned."""
     try:
-      reader = tf.train.load_checkpoint(self._prefix(number))
-      for name in reader.get_variable_to_shape_map():
-        reader.get_tensor(name)
+      check_whole(self._prefix(number))
     except DAMAGED as error:
       logging.warning('%s is damaged (%s): skipped.', self._prefix(number), last_line(error))
       return False
@@ -179,6 +177,14 @@ class Backup(tf_keras.callbacks.Callback):
         f'This worker found {number} epochs in {self.folder}, others {mean:g} on average: '
         '--run_dir must be in a file system that all workers share.'
       )
+
+
+def check_whole(prefix: str) -> None:
+  """Raises one of `DAMAGED` unless all of a checkpoint can be read; the prefix '' is of none."""
+  if prefix:
+    reader = tf.train.load_checkpoint(prefix)
+    for name in reader.get_variable_to_shape_map():
+      reader.get_tensor(name)
 
 
 def saved_epochs(folder: pathlib.Path) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 import pathlib
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
+from absl import logging
 
-from ma_keras.disk_errors import disk_errors
+from ma_keras.disk_errors import disk_errors, last_line
+from ma_keras.training.backup import DAMAGED, check_whole
 from ma_keras.training.callbacks import TrainingStopped
 
 
@@ -55,19 +58,42 @@ class BestWeights(tf_keras.callbacks.Callback):
         self._save()
       self.least = value
 
+  def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    """Raises TrainingStopped on damaged weights, which no epoch to come may be better than."""
+    del logs
+    if math.isfinite(self.least) and self._latest() is None:
+      logging.warning('%s has no weights any more: the best from here on are kept.', self._folder)
+      self.least = math.inf
+
   def restore(self) -> None:
     """Assigns the best weights to the model's variables.
 
     Raises:
-      TrainingStopped: There are none.
+      TrainingStopped: There are none, or they are damaged.
     """
-    latest = tf.train.latest_checkpoint(str(self._folder))
+    latest = self._latest()
     if latest is None:
       raise TrainingStopped(
         f'There are no best weights in {self._folder}: no epoch had a finite {self.metric}. '
         'Lower --learning_rate, or start anew in another --run_dir.'
       )
     self._checkpoint.restore(latest).expect_partial()
+
+  def _latest(self) -> str | None:
+    """Prefix of the weights, which can be read; None if there are none."""
+    try:
+      names = os.listdir(self._folder) if self._folder.exists() else []
+      latest = tf.train.latest_checkpoint(str(self._folder))
+      if latest is None and 'checkpoint' in names:
+        raise ValueError('the file `checkpoint` names no weights')
+      check_whole(latest or '')
+    except (OSError, *DAMAGED) as error:
+      raise TrainingStopped(
+        f'The best weights in {self._folder} are damaged ({last_line(error)}): put back a copy of '
+        'that folder, or delete it, and the best epoch from here on is kept (--epochs says of how '
+        'many).'
+      ) from error
+    return latest
 
   def _save(self) -> None:
     manager = tf.train.CheckpointManager(

@@ -109,3 +109,40 @@ def test_without_any_the_error_says_so(model, tmp_path):
   train(model, best, [float('nan')])
   with pytest.raises(training.TrainingStopped, match='no best weights'):
     best.restore()
+
+
+JUNK = bytes(range(256)) * 9
+
+
+@pytest.mark.parametrize(
+  'name, content',
+  [
+    *(('checkpoint', content) for content in (JUNK, b'', b'model_checkpoint_path: "nowhere-7"')),
+    *(('weights-1.index', content) for content in (JUNK, b'')),
+    *(('weights-1.data-00000-of-00001', content) for content in (JUNK, b'', None)),
+  ],
+)
+def test_damaged_weights_stop_a_run_before_it_trains_on(model, tmp_path, name, content):
+  """They are the least so far: epochs that are not better would end with nothing to report."""
+  train(model, training.BestWeights(model, tmp_path, 'val_nll'), [3.0])
+  (tmp_path / name).unlink()
+  if content is not None:
+    (tmp_path / name).write_bytes(content)
+  set_to(model, 7.0)
+  later = training.BestWeights(model, tmp_path, 'val_nll', least=3.0)
+  for meet in (later.on_train_begin, later.restore):
+    with pytest.raises(
+      training.TrainingStopped, match=rf'{tmp_path} are damaged .*delete it'
+    ) as stop:
+      meet()
+    assert '\n' not in str(stop.value)
+  assert values(model) == {7.0}
+
+
+def test_without_the_folder_the_best_from_here_on_is_kept(model, tmp_path, caplog):
+  later = training.BestWeights(model, tmp_path / 'best', 'val_nll', least=3.0)
+  later.on_train_begin()
+  assert 'no weights any more' in caplog.records[-1].getMessage()
+  train(model, later, [5.0, 4.0, 6.0])
+  later.restore()
+  assert values(model) == {4.0}
