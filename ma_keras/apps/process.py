@@ -61,7 +61,7 @@ def ending(remedy: str, saved: Callable[[], str]) -> Iterator[None]:
         'had, and they go on from the last checkpoint.',
       )
     except (OSError, MemoryError, tf.errors.ResourceExhaustedError) as error:
-      end(ExitCode.NO_ROOM, f'no room, or no access: {error or "memory"}. {remedy}')
+      end(ExitCode.NO_ROOM, f'no room, or no access: {str(error) or "memory ran out"}. {remedy}')
     except (KeyboardInterrupt, tf.errors.CancelledError):
       signal.signal(signal.SIGINT, signal.SIG_DFL)  # A second one ends the process at once.
       end(ExitCode.INTERRUPTED, f'interrupted; {saved()}')

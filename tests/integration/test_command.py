@@ -1,5 +1,7 @@
 """`ma-keras`: train, evaluate, sample, score, certify and export, as a newcomer does."""
 
+import fcntl
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -87,6 +89,36 @@ def test_a_pretrained_flow_of_spins_is_evaluated_on_its_own_target():
   assert 'exact -2.322735' in done.stdout
 
 
+def test_more_samples_than_the_disk_can_hold_are_refused_at_once(folder):
+  """Field case 26: it opened a file of terabytes."""
+  done = run_command(folder, 'sample', '--model=ising_l8', f'--n={10**12}', '--output=x.npy')
+  assert done.returncode == 4 and 'Traceback' not in done.stderr
+  assert f'{256 * 10**12} bytes are needed' in done.stderr and not (folder / 'x.npy').exists()
+
+
+def content(folder):
+  """Path to bytes, but for the lock, which has its owner."""
+  files = [path for path in folder.rglob('*') if path.is_file() and path.name != 'lock']
+  return {path: path.read_bytes() for path in files}
+
+
+def test_a_run_knows_its_data_and_its_owner(folder):
+  """Field case 25: other points under the same name trained on; two processes mixed their files."""
+  before = content(folder / 'run')
+  with (folder / 'run' / 'lock').open() as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    done = run_command(folder, *TRAIN)
+  assert done.returncode == 4 and 'belongs to process' in done.stderr
+  points = (folder / 'points.csv').read_text()
+  try:
+    (folder / 'points.csv').write_text(points.replace('1', '2'))
+    done = run_command(folder, *TRAIN)
+  finally:
+    (folder / 'points.csv').write_text(points)
+  assert done.returncode == 1 and 'points.csv is not what the run in run began with' in done.stderr
+  assert content(folder / 'run') == before
+
+
 def test_help_lists_commands_and_flags():
   done = run_command(ROOT, '--help')
   assert done.returncode == 0 and 'ma-keras score' in done.stdout
@@ -105,6 +137,8 @@ def test_help_lists_commands_and_flags():
     (['sample', '--model=ising_l8', '--n=few'], 'flag --n=few'),
     (['sample', '--model=ising_l8', '--flagfile=none.flags'], "'none.flags'"),
     (['score', '--model=ising_l8', '--input=points.csv'], 'the model takes 64'),
+    (['score', '--model=ising_l8', '--input=points.csv', '--output=points.csv'], 'would be lost'),
+    (['export', '--model=ising_l8', '--output=.'], 'holds points.csv'),
     (['score', '--model=ising_l8', '--input=none.csv'], 'none.csv cannot be read'),
     (['sample', '--model=ising_l8', '--output=x.png'], 'up to 400 pictures'),
     (['eval', '--model=run/model.npz', '--dataset=digits'], '64'),
