@@ -42,7 +42,7 @@ flags.DEFINE_integer(
 flags.DEFINE_integer('steps_per_epoch', 100, 'Training steps per epoch.', lower_bound=1)
 flags.DEFINE_integer('eval_samples', 4096, 'Samples of the final measurement.', lower_bound=2)
 
-DEFAULTS = {'stiffness_weight': 0.0}
+DEFAULTS: dict[str, float] = {}
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
   *ising_target.TARGET_FLAGS,

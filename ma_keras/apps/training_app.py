@@ -156,12 +156,12 @@ def carry_out(run: training.RunDirectory, experiment: ModuleType) -> None:
 
   Args:
     run: Where.
-    experiment: Its key flags make the run, those in its `DEFAULTS` have values of its own; its
-      `set_up(run, lines) -> tuple` does everything that
-      can fail for a flag's sake, before its `work(run, *tuple)` trains, measures and reports.
+    experiment: Its key flags make the run, those in its `DEFAULTS` with defaults of its own; its
+      `set_up(run, lines) -> tuple` does everything that can fail for a flag's sake, before its
+      `work(run, *tuple)` trains, measures and reports.
   """
   for name, value in experiment.DEFAULTS.items():
-    if FLAGS[name].value is None:
+    if FLAGS[name].using_default_value:
       FLAGS[name].value = value
   given = [flag for flag in FLAGS.get_key_flags_for_module(experiment) if flag.value is not None]
   lines = {flag.name: flag.serialize() for flag in given}

@@ -53,9 +53,9 @@ flags.DEFINE_float(
 )
 flags.DEFINE_float(
   'stiffness_weight',
-  None,
-  "Weight of the solver's own error in the loss, which keeps training honest. Default: 0.3 for "
-  'data, 0 for free energies, where the bound itself tells.',
+  0.0,
+  "Weight of the solver's own error in the loss, which keeps training honest; 0.3 by default for "
+  'data, which have no exact bound to tell.',
   lower_bound=0.0,
 )
 flags.DEFINE_float(
@@ -81,7 +81,10 @@ flags.DEFINE_enum(
   'thousand parameters.',
 )
 flags.DEFINE_float(
-  'learning_rate', 3e-3, 'Peak rate: linear warm-up, then cosine decay.', lower_bound=0.0
+  'learning_rate',
+  3e-3,
+  'Peak rate: linear warm-up, then cosine decay; 0.001 by default for data.',
+  lower_bound=0.0,
 )
 flags.DEFINE_integer('warmup_steps', 100, 'Steps of the linear warm-up.', lower_bound=0)
 flags.DEFINE_float(
