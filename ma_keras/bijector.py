@@ -11,6 +11,7 @@ from tensorflow_probability.python.internal import cache_util
 
 from ma_keras import adaptive, certificate, flow, gradients, integrators, seeds
 from ma_keras.events import Events
+from ma_keras.gradients import on_demand
 from ma_keras.potentials.base import Potential
 
 
@@ -33,6 +34,10 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
   `copy(num_steps=, step_size=)` is the same flow at another depth, sharing the potential.
   """
 
+  # Compiled functions hold no variables of their own, and their keys have no order to be listed in.
+  _TF_MODULE_IGNORED_PROPERTIES = tfp.bijectors.Bijector._TF_MODULE_IGNORED_PROPERTIES | {
+    '_compiled'
+  }
   # One solve yields the value and both log determinants: the cache keeps all three.
   _cache = cache_util.BijectorCacheWithGreedyAttrs(
     forward_name='_augmented_forward', inverse_name='_augmented_inverse'
@@ -48,6 +53,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     jitter: float = 0.0,
     seed: int | tf.Tensor = 0,
     dtype: tf.DType | None = None,
+    batch_size: int | None = None,
     validate_args: bool = False,
     name: str = 'monge_ampere',
   ) -> None:
@@ -66,6 +72,11 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
         step (`Horizon`). One more way to keep an optimiser from cheating the integrator.
       seed: Which steps: non-negative int or int32 [2]. `with_seed` draws others.
       dtype: Floating dtype of events; that of the potential's variables by default, or float32.
+      batch_size: How many points are solved at a time, one batch after the other, so that memory
+        does not grow with their number; derivatives are by the points and by trainable variables,
+        and cost one more forward pass. None takes all at once. One call can have its own:
+        `bijector.forward(x, batch_size=8192)`,
+        `flow.log_prob(x, bijector_kwargs={'batch_size': 8192})`.
       validate_args: Check at run time that every input and output is finite.
       name: Name of the ops.
 
@@ -93,7 +104,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       self._events = Events(potential.event_size, dtype)
       self._horizon = flow.Horizon(num_steps, step_size, jitter, seed)
       self._tableau = integrators.get(integrator)
-      self._gradient = gradients.get(gradient)
+      self._mode = gradients.get(gradient)
+      self._gradient = gradients.by(self._mode, batch_size)
       self._gradient.check(self._tableau)
       self._compiled = self._no_dependency({})
       super().__init__(
@@ -208,9 +220,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Returns:
       Times [S], states [S, ..., N], log-density changes [S, ...].
     """
-    return self._run(
-      flow.trajectory, self._events.checked(x), tuple(float(t) for t in times), reverse
-    )
+    times = tuple(float(t) for t in times)
+    return self._run(flow.trajectory, self._events.checked(x), times, reverse, self._gradient)
 
   def certificate(self, x: tf.Tensor, reverse: bool = False) -> certificate.Certificate:
     """Step-halving and round-trip errors at the given points: see `certificate.certify`.
@@ -240,11 +251,14 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """
     return self._run(_adaptive, self._events.checked(x), reverse, rtol, atol)
 
-  def _solve(self, x: tf.Tensor, reverse: bool) -> tuple[tf.Tensor, tf.Tensor]:
+  def _solve(
+    self, x: tf.Tensor, reverse: bool, batch_size: int | None = None
+  ) -> tuple[tf.Tensor, tf.Tensor]:
     """The flow of points of any leading rank, through a solver of [B, N]."""
     x = self._events.checked(x)
     rows = tf.reshape(x, [-1, self._potential.event_size])
-    y, change = self._run(flow.solve, rows, reverse, None, self._gradient)
+    mode = self._gradient if batch_size is None else gradients.by(self._mode, batch_size)
+    y, change = self._run(flow.solve, rows, reverse, None, mode)
     y = tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
     change = tf.ensure_shape(tf.reshape(change, tf.shape(x)[:-1]), x.shape[:-1])
     return self._with_assertions(y, change)
@@ -262,33 +276,38 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
 
     if not tf.executing_eagerly():
       return call(x)
-    key = (function.__name__, x.shape.rank, *arguments)
+    # What a tape records keeps its stages; what nobody differentiates has a trace of its own.
+    key = (function.__name__, x.shape.rank, on_demand.recording(), *arguments)
     if key not in self._compiled:
       spec = tf.TensorSpec([None] * (x.shape.rank - 1) + [x.shape[-1]], x.dtype)
       self._compiled[key] = tf.function(call, input_signature=[spec], autograph=False)
     return self._compiled[key](x)
 
-  def _augmented_forward(self, x: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    y, change = self._solve(x, reverse=False)
+  def _augmented_forward(
+    self, x: tf.Tensor, batch_size: int | None = None
+  ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    y, change = self._solve(x, False, batch_size)
     return y, {'fldj': -change, 'ildj': change}
 
-  def _augmented_inverse(self, y: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    x, change = self._solve(y, reverse=True)
+  def _augmented_inverse(
+    self, y: tf.Tensor, batch_size: int | None = None
+  ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    x, change = self._solve(y, True, batch_size)
     return x, {'fldj': change, 'ildj': -change}
 
-  def _forward(self, x: tf.Tensor) -> tf.Tensor:
-    return self._augmented_forward(x)[0]
+  def _forward(self, x: tf.Tensor, **options: Any) -> tf.Tensor:
+    return self._augmented_forward(x, **options)[0]
 
-  def _inverse(self, y: tf.Tensor) -> tf.Tensor:
-    return self._augmented_inverse(y)[0]
+  def _inverse(self, y: tf.Tensor, **options: Any) -> tf.Tensor:
+    return self._augmented_inverse(y, **options)[0]
 
-  def _forward_log_det_jacobian(self, x: tf.Tensor) -> tf.Tensor:
-    self._cache.forward(x)  # Not only the attributes: the value, too, is worth keeping.
-    return self._cache.forward_attributes(x)['fldj']
+  def _forward_log_det_jacobian(self, x: tf.Tensor, **options: Any) -> tf.Tensor:
+    self._cache.forward(x, **options)  # Not only the attributes: the value, too, is worth keeping.
+    return self._cache.forward_attributes(x, **options)['fldj']
 
-  def _inverse_log_det_jacobian(self, y: tf.Tensor) -> tf.Tensor:
-    self._cache.inverse(y)
-    return self._cache.inverse_attributes(y)['ildj']
+  def _inverse_log_det_jacobian(self, y: tf.Tensor, **options: Any) -> tf.Tensor:
+    self._cache.inverse(y, **options)
+    return self._cache.inverse_attributes(y, **options)['ildj']
 
   def _batch_shape(self, x_event_ndims: int) -> tf.TensorShape:
     self._events.check_ndims(x_event_ndims)

@@ -112,6 +112,12 @@ class Motion:
     """The same motion, with what the potential can compute once computed."""
     return dataclasses.replace(self, potential=self.potential.prepared())
 
+  def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Motion:
+    """The same motion of some rows of a batch: see `Potential.for_rows`."""
+    score = None if self.score is None else tf.gather(self.score, rows)
+    potential = self.potential.for_rows(rows, batch_size)
+    return dataclasses.replace(self, potential=potential, score=score)
+
   def interval(self, i: tf.Tensor) -> Interval:
     """Where step i, int32 [], goes."""
     start, stop, h = (part[self._number(i)] for part in self.grid)

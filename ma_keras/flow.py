@@ -76,6 +76,7 @@ def trajectory(
   x: tf.Tensor,
   times: Sequence[float],
   reverse: bool = False,
+  gradient: str | gradients.GradientMode = 'store',
 ) -> Trajectory:
   """x(t_s) and ln p along the path, at the steps nearest to the chosen times.
 
@@ -89,6 +90,7 @@ def trajectory(
     x: Parcels at time 0 (at T if `reverse`), shape [..., N].
     times: Times within [0, T], in the order of the motion: rising, or falling if `reverse`.
     reverse: Flow from T back to 0.
+    gradient: How the result is differentiated: see `gradients`.
 
   Returns:
     Times (rounded to whole steps), states and log-density changes.
@@ -103,7 +105,7 @@ def trajectory(
   for mark in marks:
     segment = (min(position, mark), max(position, mark))
     if segment[0] < segment[1]:
-      x, increment = solve(potential, tableau, horizon, x, reverse, segment)
+      x, increment = solve(potential, tableau, horizon, x, reverse, segment, gradient)
       change += increment
     states.append(x)
     changes.append(change)

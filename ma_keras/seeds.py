@@ -26,7 +26,7 @@ class PerSample:
 
   seed: int | tf.Tensor
   numbers: tf.Tensor
-  batch_size: int
+  batch_size: int | tf.Tensor
 
   def rekeyed(self, rekey: Callable[[int | tf.Tensor], tf.Tensor]) -> PerSample:
     """The same samples under another seed."""
@@ -72,6 +72,13 @@ def stateless(seed: Seed, salt: str) -> Seed:
 def of_batch(seed: Seed) -> int | tf.Tensor:
   """One seed for all samples: that of the global batch where there is one per sample."""
   return seed.seed if isinstance(seed, PerSample) else seed
+
+
+def for_rows(seed: Seed, rows: tf.Tensor, batch_size: int | tf.Tensor) -> PerSample:
+  """The draws that some rows of a batch have: those of `seed` for [B, ...], gathered by row."""
+  if isinstance(seed, PerSample):
+    return dataclasses.replace(seed, numbers=tf.gather(seed.numbers, rows))
+  return PerSample(seed, rows, batch_size)
 
 
 def fresh() -> tf.Tensor:

@@ -3,12 +3,25 @@
 from ma_keras.gradients.mode import (
   MODES,
   Adjoint,
+  Chunked,
   GradientMode,
   Plain,
   Recompute,
   Reversible,
   Store,
+  by,
   get,
 )
 
-__all__ = ['MODES', 'Adjoint', 'GradientMode', 'Plain', 'Recompute', 'Reversible', 'Store', 'get']
+__all__ = [
+  'MODES',
+  'Adjoint',
+  'Chunked',
+  'GradientMode',
+  'Plain',
+  'Recompute',
+  'Reversible',
+  'Store',
+  'by',
+  'get',
+]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
-from ma_keras.gradients import pullback
+from ma_keras.gradients import on_demand, pullback
 from ma_keras.gradients.pullback import Tensors
 
 Solution = tuple[tf.Tensor, Tallies]
@@ -47,7 +47,10 @@ def score_apart(
 
 
 def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
-  """`run`, keeping x before every segment of steps and computing the rest again."""
+  """`run`, keeping x before every segment of steps and computing the rest again.
+
+  Nothing is kept where no tape records.
+  """
 
   def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     forward = functools.partial(_segment, motion.prepared())
@@ -68,7 +71,14 @@ def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
 
     return (y, *tallies), pull
 
-  y, *tallies = pullback.differentiable(solve, x)
+  def kept(x: tf.Tensor) -> Tensors:
+    return pullback.differentiable(solve, x)
+
+  def lean(x: tf.Tensor) -> Tensors:
+    y, tallies = run(motion.prepared(), x)
+    return y, *tallies
+
+  y, *tallies = kept(x) if on_demand.recording() else on_demand.on_demand(kept, lean, x)
   return y, tuple(tallies)
 
 

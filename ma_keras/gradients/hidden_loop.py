@@ -61,13 +61,16 @@ class HiddenLoop:
 
   def forward(
     self, z: tf.Tensor, k: Coefficients, begin: int | tf.Tensor, end: int | tf.Tensor, room: int
-  ) -> tuple[tf.Tensor, Tallies, tf.Tensor]:
-    """z after steps begin..end-1, the tallies, and act'(z) of `room` steps, [room s, B, H]."""
+  ) -> tuple[tf.Tensor, Tallies, tf.Tensor | None]:
+    """z after steps begin..end-1, the tallies, and act'(z) of `room` steps, [room s, B, H].
+
+    Nothing is kept of no steps.
+    """
     m = self.products.factor(k.m)
     between = self.products.between
     stage, tallied = between(self._stage), between(self._tallied)
 
-    def advance(i: tf.Tensor, z: tf.Tensor, tallies: Tallies, kept: tf.TensorArray) -> tuple:
+    def advance(i: tf.Tensor, z: tf.Tensor, tallies: Tallies, kept: list[tf.TensorArray]) -> tuple:
       h, a = self.motion.interval(i).h, k.a[i]
       slopes: list[tf.Tensor] = []
       product = None
@@ -75,18 +78,19 @@ class HiddenLoop:
         slope, factor = stage(s, z, product, slopes, h, a)
         slopes.append(slope)
         product = tf.matmul(factor, m)
-        kept = kept.write((i - begin) * self._count + s, slope) if room else kept
+        kept = [array.write((i - begin) * self._count + s, slope) for array in kept]
       z = z + tf.cast(product, z.dtype)
       return i + 1, z, tallied(tallies, slopes, h, a, k.w[i]), kept
 
-    kept = tf.TensorArray(z.dtype, room * self._count, element_shape=z.shape)
-    _, z, tallies, kept = tf.while_loop(
+    size = room * self._count
+    arrays = [tf.TensorArray(z.dtype, size, element_shape=z.shape)] if room else []
+    _, z, tallies, arrays = tf.while_loop(
       lambda i, *_: i < end,
       advance,
-      (tf.convert_to_tensor(begin), z, self.nothing(z), kept),
+      (tf.convert_to_tensor(begin), z, self.nothing(z), arrays),
       maximum_iterations=self.motion.num_steps,
     )
-    return z, tallies, kept.stack()
+    return z, tallies, arrays[0].stack() if room else None
 
   def backward(
     self,

@@ -9,7 +9,7 @@ import functools
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
-from ma_keras.gradients import adjoint, discrete, reversible, units
+from ma_keras.gradients import adjoint, chunks, discrete, reversible, units
 from ma_keras.integrators import Tableau
 from ma_keras.potentials.units import Units
 
@@ -137,6 +137,45 @@ class Adjoint(GradientMode):
     return discrete.score_apart(adjoint.adjoint, motion, x)
 
 
+@dataclasses.dataclass(frozen=True)
+class Chunked(GradientMode):
+  """So many rows at a time, forwards and backwards, by another mode: see `chunks.solve`.
+
+  Memory does not grow with the number of points; a backward pass costs one more forward pass.
+
+  Attributes:
+    mode: How the rows of one chunk are solved.
+    batch_size: Rows per chunk, at most.
+  """
+
+  mode: GradientMode
+  batch_size: int
+
+  def __post_init__(self) -> None:
+    """Checks the batch size.
+
+    Raises:
+      ValueError: It is not a positive integer.
+    """
+    if int(self.batch_size) != self.batch_size or self.batch_size < 1:
+      raise ValueError(
+        f'`batch_size` must be a positive integer, got {self.batch_size}: rows solved at a time, '
+        '8192 say; None for no limit.'
+      )
+
+  def check(self, tableau: Tableau) -> None:
+    """See `GradientMode`."""
+    self.mode.check(tableau)
+
+  def check_stiffness(self) -> None:
+    """See `GradientMode`."""
+    self.mode.check_stiffness()
+
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+    """See `GradientMode`."""
+    return chunks.solve(self.mode.solve, motion, x, int(self.batch_size))
+
+
 def _units(motion: Motion, x: tf.Tensor) -> Units | None:
   """The hidden layer, where the hand-written pass can have it."""
   return motion.potential.units() if motion.tableau.explicit and x.shape.rank == 2 else None
@@ -162,3 +201,12 @@ def get(mode: str | GradientMode) -> GradientMode:
   if mode not in MODES:
     raise ValueError(f'`gradient` must be one of {sorted(MODES)} or a GradientMode, got {mode!r}.')
   return MODES[mode]
+
+
+def by(mode: str | GradientMode, batch_size: int | None) -> GradientMode:
+  """The mode of that name, some rows at a time if a batch size is given.
+
+  Raises:
+    ValueError: No mode has that name, or the batch size is not a positive integer.
+  """
+  return get(mode) if batch_size is None else Chunked(get(mode), batch_size)

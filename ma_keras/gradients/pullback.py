@@ -96,16 +96,27 @@ def pulled_back(
   totals: list[tf.Tensor],
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
   """The vector-Jacobian product of a function at x: by x, and by variables, added to `totals`."""
+  dx, *more = vector_jacobian_product(function, [x], variables, cotangents)
+  return dx, summed(totals, more)
+
+
+def vector_jacobian_product(
+  function: Callable[..., Tensors],
+  arguments: Tensors,
+  variables: Sequence[tf.Variable],
+  cotangents: Tensors,
+) -> list[tf.Tensor]:
+  """The vector-Jacobian product of a function: by its arguments, then by the variables."""
   with tf.GradientTape(watch_accessed_variables=False) as tape:
-    tape.watch([x, *variables])
-    outputs = function(x)
-  dx, *more = tape.gradient(
+    tape.watch([*arguments, *variables])
+    outputs = function(*arguments)
+  pulled = tape.gradient(
     outputs,
-    [x, *variables],
+    [*arguments, *variables],
     output_gradients=cotangents,
     unconnected_gradients=tf.UnconnectedGradients.ZERO,
   )
-  return tf.convert_to_tensor(dx), summed(totals, more)
+  return [tf.convert_to_tensor(part) for part in pulled]
 
 
 def summed(totals: list[tf.Tensor], more: Sequence[Any]) -> list[tf.Tensor]:

@@ -39,13 +39,13 @@ class StageLoop:
 
   def forward(
     self, x: tf.Tensor, k: Coefficients, begin: int | tf.Tensor, end: int | tf.Tensor, room: int
-  ) -> tuple[tf.Tensor, Tallies, Kept]:
-    """x after steps begin..end-1, the tallies, and what is kept of `room` steps, if any."""
+  ) -> tuple[tf.Tensor, Tallies, Any]:
+    """x after steps begin..end-1, the tallies, and what is kept of `room` steps: () of none."""
     m, transposed = self.products.factor(k.m), self.products.factor(tf.transpose(k.m))
     times = self.motion.stage_times()
     rest = None if self.units.rest is None else self.units.rest.prepared()
 
-    def advance(i: tf.Tensor, x: tf.Tensor, tallies: Tallies, arrays: Kept) -> tuple:
+    def advance(i: tf.Tensor, x: tf.Tensor, tallies: Tallies, arrays: Any) -> tuple:
       h, enter, leave = self._step(i)
       x = enter(x)
       points: list[tf.Tensor] = []
@@ -72,7 +72,7 @@ class StageLoop:
         arrays = tf.nest.map_structure(lambda to, part: to.write(i - begin, part), arrays, found)
       return i + 1, leave(x), added(tallies, tuple(increments)), arrays
 
-    arrays = self._arrays(x, k.m.shape[1], room)
+    arrays = self._arrays(x, k.m.shape[1], room) if room else ()
     start = (tf.convert_to_tensor(begin), x, self.nothing(x), arrays)
     _, x, tallies, arrays = tf.while_loop(
       lambda i, *_: i < end, advance, start, maximum_iterations=self.motion.num_steps

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
-from ma_keras.gradients import hidden_loop, pullback, stage_data
+from ma_keras.gradients import chunks, hidden_loop, on_demand, pullback, stage_data
 from ma_keras.gradients.hidden_loop import HiddenLoop
 from ma_keras.gradients.products import Products
 from ma_keras.gradients.pullback import Tensors
@@ -18,6 +18,9 @@ from ma_keras.potentials.units import Units
 
 # One product of H x H runs nearer the processor's peak than two of half its size.
 ONE_PRODUCT_FOR_TWO = 1.05
+# Numbers in one array [rows, max(N, H)] of a pass that keeps nothing: enough of them to make up
+# for starting its operations, and few enough to stay in a cache. Accelerators start later.
+CHUNK = {'CPU': 2**20, 'other': 2**24}
 
 
 class Loop(Protocol):
@@ -64,7 +67,8 @@ def solve(
   """dx/dt = W (a act'(z)) + v, d ln p/dt = -sum_j a_j |W_j|^2 act''(z_j) - l, z = W'x + b.
 
   v and l are those of the rest, where there is one. Without, and where it is cheaper, the flow
-  runs in hidden coordinates: see `_in_hidden_coordinates`.
+  runs in hidden coordinates: see `_in_hidden_coordinates`. Where no tape records nothing is kept,
+  and many points are taken some at a time.
 
   Args:
     units: The potential's hidden layer.
@@ -78,15 +82,64 @@ def solve(
   Returns:
     x at the end [B, N] and the tallies [B].
   """
+  run = functools.partial(_run, segment=segment)
+  if on_demand.recording():
+    return _stepped(units, motion, x, Products(products), run)
+
+  def kept(x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
+    y, tallies = _stepped(_of_tensors(units, *tensors), motion, x, Products(products), run)
+    return y, *tallies
+
+  def lean(x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
+    layer = _of_tensors(units, *tensors)
+
+    def of_rows(motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+      return _stepped(layer, motion, x, Products(products), _unkept)
+
+    return chunks.in_turn(of_rows, motion, x, chunk_size(units))
+
+  a = units.amplitude(motion.stage_times())
+  tensors = (units.kernel, units.bias, units.squared_norms, a)
+  y, *tallies = on_demand.on_demand(kept, lean, x, *tensors)
+  return y, tuple(tallies)
+
+
+def chunk_size(units: Units) -> int:
+  """Rows to take at a time where nothing is kept."""
+  devices = {device.device_type for device in tf.config.list_logical_devices()}
+  numbers = CHUNK['CPU' if devices == {'CPU'} else 'other']
+  return max(1, numbers // max(units.kernel.shape))
+
+
+def _of_tensors(
+  units: Units, kernel: tf.Tensor, bias: tf.Tensor, squared_norms: tf.Tensor, a: tf.Tensor
+) -> Units:
+  """The units with these tensors for their own; a at all stages of the motion, [d, s, H]."""
+  return units._replace(
+    kernel=kernel,
+    bias=bias,
+    squared_norms=squared_norms,
+    amplitude=lambda times: a if times.shape.rank == 2 else a[0, 0],
+  )
+
+
+# (loop, state, coefficients) -> the state at the end and the tallies.
+Run = Callable[[Loop, tf.Tensor, Any], tuple[tf.Tensor, Tallies]]
+
+
+def _stepped(
+  units: Units, motion: Motion, x: tf.Tensor, products: Products, run: Run
+) -> tuple[tf.Tensor, Tallies]:
+  """x at the end and the tallies, in the coordinates that cost less."""
   if hidden_is_cheaper(units, motion, x.shape[0]):
-    return _in_hidden_coordinates(units, motion, x, Products(products), segment)
+    return _in_hidden_coordinates(units, motion, x, products, run)
   a = units.amplitude(motion.stage_times())
   k = stage_data.Coefficients(units.kernel, units.bias[tf.newaxis], a * units.squared_norms, a)
-  return _run(StageLoop(motion, units, Products(products)), x, k, segment)
+  return run(StageLoop(motion, units, products), x, k)
 
 
 def _in_hidden_coordinates(
-  units: Units, motion: Motion, x: tf.Tensor, products: Products, segment: int | None
+  units: Units, motion: Motion, x: tf.Tensor, products: Products, run: Run
 ) -> tuple[tf.Tensor, Tallies]:
   """dz/dt = q G, q = a act'(z) and G = W'W, from z = W'x + b; x moves by W times the integral of q.
 
@@ -107,7 +160,7 @@ def _in_hidden_coordinates(
   else:
     k = hidden_loop.Coefficients(gram, w, a)
   loop = HiddenLoop(motion, units.activation, units.steady, products)
-  _, (change, moved) = _run(loop, z, k, segment)
+  _, (change, moved) = run(loop, z, k)
   moved = once * moved if units.steady else moved
   return x + tf.matmul(moved, at_ends, transpose_b=True), (change,)
 
@@ -145,6 +198,12 @@ def _run(
 
   end, *tallies = pullback.differentiable(solve, y, *coefficients)
   return end, tuple(tallies)
+
+
+def _unkept(loop: Loop, y: tf.Tensor, coefficients: Any) -> tuple[tf.Tensor, Tallies]:
+  """Y at the end and the tallies, with nothing kept on the way."""
+  end, tallies, _ = loop.forward(y, coefficients, 0, loop.motion.num_steps, room=0)
+  return end, tallies
 
 
 # (cotangents, those of the tallies, variables) -> cotangents before the first step.

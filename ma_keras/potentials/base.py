@@ -158,6 +158,19 @@ class Potential(tf.Module, abc.ABC):
     reseed = getattr(self._laplacian_method, 'with_seed', None)
     return self if reseed is None else self.with_laplacian(reseed(seed))
 
+  def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Potential:
+    """The same potential for some rows of a batch, with the draws that they have in all of it.
+
+    A flow that takes its points some at a time asks for it. Most potentials draw nothing and
+    return themselves.
+
+    Args:
+      rows: Numbers of the rows in the batch, int32 [b].
+      batch_size: B, an int or int32 [].
+    """
+    chosen = getattr(self._laplacian_method, 'for_rows', None)
+    return self if chosen is None else self.with_laplacian(chosen(rows, batch_size))
+
   def prepared(self: PotentialT) -> PotentialT:
     """The same potential with what depends on neither t nor x computed once.
 

@@ -66,6 +66,10 @@ class Hutchinson:
     """The same estimator with other probes."""
     return dataclasses.replace(self, seed=seed)
 
+  def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Hutchinson:
+    """The probes that these rows have in a batch [B, N], all of which are drawn at every stage."""
+    return self.with_seed(seeds.for_rows(self.seed, rows, batch_size))
+
   def _draw(self, seed: seeds.Seed, x: tf.Tensor) -> tf.Tensor:
     shape = tf.shape(x)[1:] if isinstance(seed, seeds.PerSample) else tf.shape(x)
     if self.probe == 'gaussian':

@@ -55,6 +55,12 @@ class Sum(Potential):
     terms = tuple(term.with_seed(key) for term, key in zip(self.terms, keys))
     return Potential.with_seed(self._twin(terms=terms), seed)
 
+  def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Potential:
+    """The sum of the terms for these rows."""
+    terms = tuple(term.for_rows(rows, batch_size) for term in self.terms)
+    changed = any(new is not old for new, old in zip(terms, self.terms))
+    return Potential.for_rows(self._twin(terms=terms) if changed else self, rows, batch_size)
+
   def prepared(self) -> Sum:
     """The sum of the prepared terms."""
     return self._twin(terms=tuple(term.prepared() for term in self.terms))

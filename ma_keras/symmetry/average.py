@@ -52,6 +52,19 @@ class GroupAverage(Potential):
     """The average of the reseeded phi~."""
     return Potential.with_seed(self._twin(potential=self.potential.with_seed(seed)), seed)
 
+  def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Potential:
+    """The average itself, if its phi~ draws nothing.
+
+    Raises:
+      ValueError: phi~ draws numbers of its own for every image of every row.
+    """
+    if self.potential.for_rows(rows, batch_size) is not self.potential:
+      raise ValueError(
+        '`batch_size` does not go with a GroupAverage of random potentials, whose draws depend on '
+        'the whole batch: leave it out, or give the Laplacian method to the average itself.'
+      )
+    return Potential.for_rows(self, rows, batch_size)
+
   def prepared(self) -> GroupAverage:
     """The average of the prepared phi~."""
     return self._twin(potential=self.potential.prepared())

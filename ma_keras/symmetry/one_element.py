@@ -130,6 +130,15 @@ class OneElementPerInterval(Potential):
     twin = self._twin(seed=own, potential=self.potential.with_seed(inner))
     return Potential.with_seed(twin, seed)
 
+  def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Potential:
+    """The elements of these rows, where every sample has its own, and phi~ for them."""
+    inner, seed = self.potential.for_rows(rows, batch_size), self.seed
+    if isinstance(seed, seeds.PerSample):
+      seed = seeds.for_rows(seed, rows, batch_size)
+    changed = inner is not self.potential or seed is not self.seed
+    twin = self._twin(potential=inner, seed=seed) if changed else self
+    return Potential.for_rows(twin, rows, batch_size)
+
   def prepared(self) -> OneElementPerInterval:
     """The same draws from the prepared phi~."""
     return self._twin(potential=self.potential.prepared())

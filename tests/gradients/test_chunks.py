@@ -1,0 +1,138 @@
+"""`batch_size`: the same flow so many rows at a time, forwards and backwards."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import gradients, symmetry
+from ma_keras.potentials import Hutchinson
+from ma_keras.seeds import PerSample
+from tests.bijectors import generic, points
+from tests.potentials import cases as potentials
+from tests.symmetry import cases as symmetric
+
+SEED = tf.constant([3, 4])
+
+
+def per_sample(batch):
+  return PerSample(SEED, tf.range(batch), batch)
+
+
+def random_elements(batch):
+  group = symmetry.square_lattice(symmetric.SIDE)
+  return symmetry.OneElementPerInterval(symmetric.layer(), group, 0.1, seed=per_sample(batch))
+
+
+# Potentials with draws for every row: those of a chunk must be those of the whole batch.
+RANDOM = {
+  'elements': random_elements,
+  'probes': lambda batch: symmetric.layer().with_laplacian(Hutchinson(seed=2)),
+  'probes of samples': lambda batch: symmetric.layer().with_laplacian(
+    Hutchinson(seed=per_sample(batch))
+  ),
+  'sum': lambda batch: random_elements(batch) + symmetric.layer(seed=1),
+}
+
+
+def likelihood(bijector, x, **options):
+  """ln p and its derivatives by x and all variables."""
+  flow = ma_keras.standard_normal_flow(bijector)
+  with tf.GradientTape() as tape:
+    tape.watch(x)
+    log_prob = flow.log_prob(x, **options)
+    total = tf.reduce_sum(tf.sin(log_prob))
+  return [log_prob, *tape.gradient(total, [x, *bijector.trainable_variables])]
+
+
+def assert_close(one, two):
+  for a, b in zip(one, two, strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize('batch_size', [1, 3, 5, 8])
+def test_chunks_are_the_whole(batch_size):
+  bijector = generic()
+  chunked = bijector.copy(batch_size=batch_size)
+  expected = likelihood(bijector, points(5))
+  assert_close(likelihood(chunked, points(5)), expected)
+  options = {'bijector_kwargs': {'batch_size': batch_size}}
+  assert_close(likelihood(bijector, points(5), **options), expected)
+
+
+@pytest.mark.parametrize('gradient', ['plain', 'recompute', 'adjoint'])
+def test_every_mode_goes_in_chunks(gradient):
+  bijector = generic(gradient=gradient)
+  assert_close(likelihood(bijector.copy(batch_size=2), points(5)), likelihood(bijector, points(5)))
+
+
+@pytest.mark.parametrize('name', RANDOM)
+def test_rows_keep_their_draws(name):
+  bijector = ma_keras.MongeAmpereBijector(RANDOM[name](5), 3, 0.1)
+  x = symmetric.points(5)
+  whole = likelihood(bijector, x)
+  assert_close(likelihood(bijector.copy(batch_size=2), tf.identity(x)), whole)
+  assert np.ptp(whole[0]) > 0.1
+
+
+@pytest.mark.parametrize('jit_compile', [False, True])
+def test_chunks_in_graphs_of_any_batch(jit_compile):
+  bijector = generic()
+  spec = tf.TensorSpec([None, 3], tf.float64)
+  compiled = tf.function(
+    lambda x: likelihood(bijector.copy(batch_size=2), x),
+    input_signature=[spec],
+    jit_compile=jit_compile,
+    autograph=False,
+  )
+  for batch in (5, 4):
+    assert_close(compiled(points(batch)), likelihood(bijector, points(batch)))
+
+
+def test_every_call_of_the_bijector_goes_in_chunks():
+  """Leading axes are rows, and come back."""
+  bijector = generic()
+  chunked, x = bijector.copy(batch_size=2), points(3, 2)
+  assert_close([chunked.forward(x)], [bijector.forward(x)])
+  assert_close(chunked.with_stiffness(x, reverse=True), bijector.with_stiffness(x, reverse=True))
+  y, z = points(5), points(5, seed=2)
+  assert_close(chunked.with_score(y, z, True), bijector.with_score(y, z, True))
+  times = [0.0, 0.2, 0.6]
+  assert_close(chunked.trajectory(x, times), bijector.trajectory(x, times))
+  sample = ma_keras.standard_normal_flow(chunked).sample([2, 3], seed=[1, 2])
+  assert_close([sample], [ma_keras.standard_normal_flow(bijector).sample([2, 3], seed=[1, 2])])
+
+
+def test_second_derivatives_go_through_chunks():
+  bijector, x = generic(), points(3)
+
+  def bend(bijector):
+    with tf.GradientTape() as outer:
+      outer.watch(x)
+      total = tf.reduce_sum(tf.square(likelihood(bijector, x)[1]))
+    return outer.gradient(total, [x, *bijector.trainable_variables])
+
+  assert_close(bend(bijector.copy(batch_size=2)), bend(bijector))
+
+
+def test_the_cache_tells_batch_sizes_apart():
+  """A value solved with one batch size is not taken for that of another; its own is."""
+  bijector = generic()
+  x = points(3)
+  y = bijector.forward(x, batch_size=2)
+  assert bijector.forward(x, batch_size=2) is y
+  assert bijector.forward(x) is not y and bijector.inverse(y, batch_size=2) is x
+  log_det = bijector.forward_log_det_jacobian(x, batch_size=2)
+  np.testing.assert_allclose(log_det, bijector.forward_log_det_jacobian(x), rtol=1e-12)
+
+
+def test_errors_name_the_argument():
+  with pytest.raises(ValueError, match='`batch_size` must be a positive integer, got 0'):
+    generic(batch_size=0)
+  with pytest.raises(ValueError, match=r'`batch_size` must be a positive integer, got 2\.5'):
+    generic().forward(points(3), batch_size=2.5)
+  layer = potentials.one_hidden_layer().with_laplacian(Hutchinson(seed=2))
+  average = symmetry.GroupAverage(layer, symmetry.inversion(potentials.EVENT_SIZE))
+  with pytest.raises(ValueError, match='does not go with a GroupAverage of random potentials'):
+    ma_keras.MongeAmpereBijector(average, 2, 0.1, batch_size=2).forward(potentials.points(3))
+  assert gradients.by('store', None) == gradients.Store()
