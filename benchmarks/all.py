@@ -22,6 +22,8 @@ BENCHMARKS = {
   'engine_image': [*MNIST, '--potential=image', '--paths=plain;plain, XLA;store;store, XLA'],
   'engine_ising': ['engine.py', '--setting=ising'],
   'training_step': ['training_step.py'],
+  'memory': ['memory.py'],
+  'memory_mnist': ['memory.py', '--event_size=784', '--hidden_units=1024', '--num_rows=2000'],
   'sweep_num_steps': [*MNIST, '--sweep=num_steps', LIGHT, '--rounds=1'],
   'sweep_event_size': [*MNIST, '--sweep=event_size', '--paths=store, XLA', '--rounds=1'],
   'sweep_hidden_units': [*MNIST, '--sweep=hidden_units', '--paths=store, XLA', '--rounds=1'],

@@ -13,6 +13,7 @@ from tests.potentials import cases as potentials
 from tests.symmetry import cases as symmetric
 
 SEED = tf.constant([3, 4])
+SMALL = {'num_steps': 2, 'integrator': 'midpoint'}
 
 
 def per_sample(batch):
@@ -50,25 +51,24 @@ def assert_close(one, two):
     np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize('batch_size', [1, 3, 5, 8])
+@pytest.mark.parametrize('batch_size', [2, 8])
 def test_chunks_are_the_whole(batch_size):
-  bijector = generic()
-  chunked = bijector.copy(batch_size=batch_size)
+  bijector = generic(**SMALL)
   expected = likelihood(bijector, points(5))
-  assert_close(likelihood(chunked, points(5)), expected)
+  assert_close(likelihood(bijector.copy(batch_size=batch_size), points(5)), expected)
   options = {'bijector_kwargs': {'batch_size': batch_size}}
   assert_close(likelihood(bijector, points(5), **options), expected)
 
 
 @pytest.mark.parametrize('gradient', ['plain', 'recompute', 'adjoint'])
 def test_every_mode_goes_in_chunks(gradient):
-  bijector = generic(gradient=gradient)
+  bijector = generic(gradient=gradient, **SMALL)
   assert_close(likelihood(bijector.copy(batch_size=2), points(5)), likelihood(bijector, points(5)))
 
 
 @pytest.mark.parametrize('name', RANDOM)
 def test_rows_keep_their_draws(name):
-  bijector = ma_keras.MongeAmpereBijector(RANDOM[name](5), 3, 0.1)
+  bijector = ma_keras.MongeAmpereBijector(RANDOM[name](5), 2, 0.1, 'midpoint')
   x = symmetric.points(5)
   whole = likelihood(bijector, x)
   assert_close(likelihood(bijector.copy(batch_size=2), tf.identity(x)), whole)
@@ -77,7 +77,7 @@ def test_rows_keep_their_draws(name):
 
 @pytest.mark.parametrize('jit_compile', [False, True])
 def test_chunks_in_graphs_of_any_batch(jit_compile):
-  bijector = generic()
+  bijector = generic(**SMALL)
   spec = tf.TensorSpec([None, 3], tf.float64)
   compiled = tf.function(
     lambda x: likelihood(bijector.copy(batch_size=2), x),
@@ -104,7 +104,7 @@ def test_every_call_of_the_bijector_goes_in_chunks():
 
 
 def test_second_derivatives_go_through_chunks():
-  bijector, x = generic(), points(3)
+  bijector, x = generic(**SMALL), points(3)
 
   def bend(bijector):
     with tf.GradientTape() as outer:
@@ -117,7 +117,7 @@ def test_second_derivatives_go_through_chunks():
 
 def test_the_cache_tells_batch_sizes_apart():
   """A value solved with one batch size is not taken for that of another; its own is."""
-  bijector = generic()
+  bijector = generic(**SMALL)
   x = points(3)
   y = bijector.forward(x, batch_size=2)
   assert bijector.forward(x, batch_size=2) is y
