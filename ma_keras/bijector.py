@@ -221,7 +221,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       Times [S], states [S, ..., N], log-density changes [S, ...].
     """
     times = tuple(float(t) for t in times)
-    return self._run(flow.trajectory, self._events.checked(x), times, reverse, self._gradient)
+    mode = gradients.by('store', self.parameters['batch_size'])
+    return self._run(flow.trajectory, self._events.checked(x), times, reverse, mode)
 
   def certificate(self, x: tf.Tensor, reverse: bool = False) -> certificate.Certificate:
     """Step-halving and round-trip errors at the given points: see `certificate.certify`.
