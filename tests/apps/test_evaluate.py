@@ -71,3 +71,14 @@ def in_doubt(path, notes, kind):
 def test_a_result_in_doubt_has_its_own_exit_code(tmp_path, notes, kind):
   done = apps.call(in_doubt, tmp_path / 'model.npz', notes, kind)
   assert done.returncode == 3 and 'Not to be trusted.' in done.stderr
+
+
+def check_bounds(path):
+  evaluate(path, '--n=0', '--draws=1', '--tolerance=0')
+  for flag in ('n=-1', 'draws=0', 'tolerance=-0.1', 'num_steps=-1', 'batch_size=0', 'seed=-1'):
+    with pytest.raises(flags.IllegalFlagValueError):
+      flags.FLAGS(['eval', f'--model={path}', f'--{flag}'])
+
+
+def test_flags_out_of_bounds_are_refused(tmp_path):
+  apps.passes(check_bounds, tmp_path / 'model.npz')

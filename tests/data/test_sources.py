@@ -25,7 +25,9 @@ def test_without_scikit_learn_one_line_says_what_to_install(monkeypatch):
 def test_an_unknown_data_set_ends_in_one_line():
   with pytest.raises(ValueError, match='--dataset=digits') as caught:
     data.load('no_such_data_set')
-  assert '\n' not in str(caught.value)
+  assert '\n' not in str(caught.value) and '`data_dir` (the default)' in str(caught.value)
+  with pytest.raises(ValueError, match='`data_dir` /no/such/folder'):
+    data.load('no_such_data_set', '/no/such/folder')
 
 
 def test_vectors_from_a_file(tmp_path):
