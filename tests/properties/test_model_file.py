@@ -119,3 +119,44 @@ def test_any_other_json_is_refused(path, described):
     np.savez(file, model=json.dumps(described))
   with pytest.raises(ValueError, match=r'model file|format'):
     model_file.load(path)
+
+
+def places(value, path=()):
+  """Paths to all values within a JSON value."""
+  yield path
+  items = value.items() if isinstance(value, dict) else ()
+  for key, part in enumerate(value) if isinstance(value, list) else items:
+    yield from places(part, (*path, key))
+
+
+ODD = st.sampled_from(
+  [
+    *(None, True, '', '3', -1, 0, 3, 10**9, 10**30, 0.5, -0.5, 1e308, float('nan'), float('inf')),
+    *([], {}, [3], [[1.0]], {'class': 'Sum', 'arguments': {'terms': []}}),
+  ]
+)
+
+
+@strategies.examples(60)
+@hypothesis.given(data=st.data(), odd=ODD)
+def test_any_value_of_a_description_put_in_place_of_another_is_met(saved, path, data, odd):
+  """The file is refused, or has the weights to the bit: no other exception, and no other weight."""
+  made, content = saved
+  path.write_bytes(content)
+  with np.load(path) as file:
+    arrays = {key: file[key] for key in file.files}
+  described = json.loads(str(arrays.pop('model')))
+  *way, last = data.draw(st.sampled_from([place for place in places(described) if place]))
+  inner = described
+  for key in way:
+    inner = inner[key]
+  inner[last] = odd
+  with path.open('wb') as file:
+    np.savez(file, model=json.dumps(described), **arrays)
+  try:
+    found = model_file.load(path)
+  except ValueError as error:
+    assert str(path) in str(error)
+  else:
+    variables = zip(found.bijector.potential.variables, made.bijector.potential.variables)
+    assert all(one.numpy().tobytes() == two.numpy().tobytes() for one, two in variables)
