@@ -26,7 +26,7 @@ FIRST = {
   'certify': 'model input n tolerance',
   'export': 'model output',
   'serve': 'saved_model name host port',
-  'figure1': 'output',
+  'figure1': 'output rate time',
 }
 # Topic -> flags of any command, in the order in which they are listed after the first ones.
 TOPICS = {
@@ -41,6 +41,9 @@ TOPICS = {
   'Measurement': 'tolerance draws eval_points eval_draws eval_steps eval_samples '
   'eval_batch_size validation_points',
   'Results': 'saved_model figures beside',
+  'Access': 'token_file access_log poll_seconds max_connections',
+  'Limits': 'max_rows max_bytes max_json_bytes max_bytes_in_flight max_queued_rows max_batch_rows '
+  'max_wait_ms head_seconds body_seconds compute_seconds send_seconds max_head_bytes',
   'Process': 'batch_size seed deterministic jit_compile steps_per_execution strategy tpu',
 }
 LATER = '--flagfile=FILE reads flags from a file; --helpfull lists those of TensorFlow, too.'
