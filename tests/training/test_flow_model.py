@@ -38,3 +38,12 @@ def test_blocks_of_samples_draw_numbers_of_their_own():
 @pytest.mark.parametrize('other', [{'seed': 1}, {'step': 1}, {'which': 1}, {'salt': 'other'}])
 def test_seeds_steps_and_uses_draw_numbers_of_their_own(other):
   assert not np.intersect1d(latents(range(B)), latents(range(B), **other)).size
+
+
+def test_without_a_weight_of_stiffness_any_integrator_trains():
+  """Euler has no stages to tell its stiffness by."""
+  potential = ma_keras.potentials.OneHiddenLayer(4, 3, seed=1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'euler')
+  assert training.VariationalFreeEnergy(bijector, targets.Ising(2), B).stiffness_weight == 0
+  with pytest.raises(ValueError, match="'euler' has no stages"):
+    training.VariationalFreeEnergy(bijector, targets.Ising(2), B, stiffness_weight=0.1)
