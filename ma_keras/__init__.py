@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     targets,
   )
   from ma_keras.bijector import MongeAmpereBijector
-  from ma_keras.certificate import Certificate
+  from ma_keras.certificate import Certificate, certify
   from ma_keras.distributions import data_space_flow, standard_normal_flow
   from ma_keras.flow import Horizon, Trajectory
   from ma_keras.model_file import load
@@ -33,6 +33,7 @@ __all__ = [
   'MongeAmpereBijector',
   'Trajectory',
   '__version__',
+  'certify',
   'data',
   'data_space_flow',
   'export',
@@ -51,6 +52,7 @@ __all__ = [
 # Public name -> the module that defines it; every other name is a module itself.
 _MODULES = {
   'Certificate': 'certificate',
+  'certify': 'certificate',
   'Horizon': 'flow',
   'MongeAmpereBijector': 'bijector',
   'Trajectory': 'flow',

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
-from ma_keras import adaptive, certificate, flow, gradients, integrators, seeds
+from ma_keras import adaptive, bases, certificate, flow, gradients, integrators, seeds
 from ma_keras.events import Events
 from ma_keras.gradients import on_demand
 from ma_keras.potentials.base import Potential
@@ -144,6 +144,18 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     finer = self._horizon.refined(factor)
     return self.copy(num_steps=finer.num_steps, step_size=finer.step_size)
 
+  def in_equal_steps(self, factor: int = 1) -> MongeAmpereBijector:
+    """The same flow without jitter, in `factor` times as many steps.
+
+    The copy is kept, with what was compiled for it: certificates ask for it again and again.
+    """
+    if factor == 1 and not self._horizon.jitter:
+      return self
+    key = ('in_equal_steps', factor)
+    if key not in self._compiled:
+      self._compiled[key] = self.refined(factor).copy(jitter=0.0)
+    return self._compiled[key]
+
   def with_seed(self, seed: seeds.Seed) -> MongeAmpereBijector:
     """The same flow with other random draws: in its potential (`Potential.with_seed`), and steps.
 
@@ -224,17 +236,27 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     mode = gradients.by('store', self.parameters['batch_size'])
     return self._run(flow.trajectory, self._events.checked(x), times, reverse, mode)
 
-  def certificate(self, x: tf.Tensor, reverse: bool = False) -> certificate.Certificate:
-    """Step-halving and round-trip errors at the given points: see `certificate.certify`.
+  def certificate(
+    self, x: tf.Tensor, reverse: bool = False, base: Any = None, batch_size: int | None = None
+  ) -> certificate.Certificate:
+    """By how much ln p changes on halving the steps, and whether it is to be trusted.
+
+    `reverse` certifies `log_prob` at x; otherwise the log densities of samples drawn of the latents
+    x. `certificate.certify` has the equations, and takes any `tfd.TransformedDistribution`.
 
     Args:
       x: Points at time 0 (at T if `reverse`), shape [..., N].
       reverse: Certify the flow from T to 0, the direction of `log_prob`.
+      base: p(x, 0), a `tfd.Distribution` with events [N]; standard normal by default.
+      batch_size: Points flowed at once; all of them by default.
 
     Returns:
-      Errors of position, log density and round trip, each of shape [...].
+      The certificate of every point.
     """
-    return self._run(certificate.certify, self._events.checked(x), reverse)
+    x = self._events.checked(x)
+    base = base or bases.standard_normal(self._potential.event_size, self.dtype)
+    flow = tfp.distributions.TransformedDistribution(base, self)
+    return certificate.certify(flow, x, reverse, batch_size)
 
   def adaptive(
     self, x: tf.Tensor, reverse: bool = False, rtol: float = 1e-6, atol: float = 1e-8

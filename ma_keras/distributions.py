@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from ma_keras import bases
 from ma_keras.bijector import MongeAmpereBijector
 
 tfd = tfp.distributions
@@ -25,8 +26,7 @@ def standard_normal_flow(
   Returns:
     tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0, 1), N), bijector).
   """
-  zero = tf.zeros([], bijector.dtype)
-  base = tfd.Sample(tfd.Normal(zero, tf.ones_like(zero)), bijector.potential.event_size)
+  base = bases.standard_normal(bijector.potential.event_size, bijector.dtype)
   return tfd.TransformedDistribution(base, bijector, name=name)
 
 

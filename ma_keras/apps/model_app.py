@@ -6,6 +6,7 @@ import pathlib
 import sys
 from collections.abc import Callable
 
+import numpy as np
 from absl import flags
 
 import ma_keras
@@ -58,6 +59,14 @@ def at_depth(model: model_file.Model) -> model_file.Model:
 def warn(message: str) -> None:
   """One line on stderr; the work goes on."""
   print(f'Warning: {message}', file=sys.stderr, flush=True)
+
+
+def dequantised(rows: np.ndarray, start: int) -> np.ndarray:
+  """x + u, u ~ Uniform[0, 1)^N, of the rows from number `start` on."""
+  noise = [
+    np.random.default_rng([FLAGS.seed, start + k]).random(rows.shape[1]) for k in range(len(rows))
+  ]
+  return rows + np.array(noise)
 
 
 def main(argv: list[str], work: Callable[[], None]) -> None:

@@ -33,14 +33,6 @@ flags.DEFINE_bool(
 )
 
 
-def dequantised(rows: np.ndarray, start: int) -> np.ndarray:
-  """x + u, u ~ Uniform[0, 1)^N, of the rows from number `start` on."""
-  noise = [
-    np.random.default_rng([FLAGS.seed, start + k]).random(rows.shape[1]) for k in range(len(rows))
-  ]
-  return rows + np.array(noise)
-
-
 def scores(table: tables.Table, model: model_file.Model, whole: bool) -> Iterator[np.ndarray]:
   """ln p of the rows, nats, a batch at a time."""
   bijector, preprocessing = model.bijector, model.preprocessing
@@ -59,7 +51,7 @@ def scores(table: tables.Table, model: model_file.Model, whole: bool) -> Iterato
   bar = tf_keras.utils.Progbar(len(table), unit_name='row')
   start = 0
   for rows in table.blocks(FLAGS.batch_size, bijector.potential.event_size):
-    x = dequantised(rows, start) if pixels and whole else rows
+    x = model_app.dequantised(rows, start) if pixels and whole else rows
     yield score(tf.constant(x, bijector.dtype)).numpy()
     start += len(rows)
     bar.add(len(rows))
