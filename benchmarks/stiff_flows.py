@@ -155,7 +155,7 @@ def truth(bijector: MongeAmpereBijector, x: tf.Tensor) -> np.ndarray:
 
 
 def _inverse(bijector: MongeAmpereBijector) -> tf.types.experimental.GenericFunction:
-  """(x, starts, stops, lengths of steps) -> z and the change of ln p, traced once for all depths."""
+  """(x, starts, stops, lengths of steps) -> z, change of ln p; traced once for all depths."""
   vector = tf.TensorSpec([None], DOUBLE)
   spec = [tf.TensorSpec([None, bijector.potential.event_size], DOUBLE), vector, vector, vector]
 

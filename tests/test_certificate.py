@@ -1,4 +1,4 @@
-"""The certificate is the change of ln p on halving the steps, and doubts what one halving misses."""
+"""The certificate is the change of ln p on halving the steps; its doubt sees what that misses."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import certificate, data, integrators
+from ma_keras import data, integrators
 from ma_keras.potentials import OneHiddenLayer, Quadratic
 from tests import bijectors, flows
 
@@ -122,7 +122,7 @@ def test_the_change_is_the_true_error_but_for_a_known_factor(tableau, reverse):
 
 
 def test_one_dimension_by_quadrature():
-  """F(1) - F(-1) by the trapezoidal rule; the density at its points is certified, and integrates."""
+  """A certified density integrates to one; of one that does not, many points are in doubt."""
   bijector = bijectors.generic(event_size=1, num_steps=60, step_size=0.02)
   axis = np.linspace(-12.0, 12.0, 4001)[:, np.newaxis]
   result = bijector.certificate(axis, reverse=True)

@@ -38,7 +38,7 @@ TOPICS = {
   'refine_tolerance',
   'Training': 'optimizer learning_rate warmup_steps gradient_clip accumulate force_weight '
   'path_gradient antithetic anneal_steps',
-  'Measurement': 'tolerance draws eval_points eval_draws eval_steps eval_samples '
+  'Measurement': 'tolerance doubted draws eval_points eval_draws eval_steps eval_samples '
   'eval_batch_size validation_points',
   'Results': 'saved_model figures beside',
   'Access': 'token_file access_log poll_seconds max_connections',
