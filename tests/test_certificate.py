@@ -62,7 +62,7 @@ def test_the_closed_form_of_a_quadratic_flow(tableau, base, reverse):
   change = log_prob - discrete_log_prob(p0, tableau, 12, points)
   np.testing.assert_allclose(result.log_prob, log_prob, rtol=1e-12)
   np.testing.assert_allclose(result.log_prob_change, change, atol=1e-11)
-  assert np.max(np.abs(change)) > 1e-3
+  assert np.max(np.abs(change)) > 1e-5
   expected = points @ bijectors.expm(-1.2 * STRONG).T
   exact = (p0 or bijectors.standard_normal()).log_prob(expected) - 1.2 * np.trace(STRONG)
   assert np.all(np.abs(log_prob - exact) <= result.doubt)
@@ -141,7 +141,7 @@ def test_preprocessing_and_shape_stand_in_the_flow():
     flow = ma_keras.data_space_flow(bijector, preprocessing, (3, 1))
     fine = ma_keras.data_space_flow(bijector.refined(), preprocessing, (3, 1))
     z = bijectors.points(4)
-    x = flow.bijector.forward(z)
+    x = tf.identity(flow.bijector.forward(z))  # TFP's cache has the samples' own ln p.
     forward, scored = ma_keras.certify(flow, z), ma_keras.certify(flow, x, reverse=True)
     assert scored.log_prob_change.shape == forward.position_error.shape == [4]
     by_hand = flow.log_prob(x) - fine.log_prob(x)
