@@ -14,6 +14,7 @@ tolerance of 0.1, and the right ones that do not.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import report
@@ -209,26 +210,31 @@ def summary(error: np.ndarray, passed: np.ndarray) -> dict[str, float]:
   }
 
 
+def table(parts: list[dict[str, np.ndarray]]) -> dict[str, Any]:
+  """Summaries of all flows of a kind: by one halving, and by the doubt."""
+  columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+  return {
+    'flows': len(parts),
+    'not converged': int(np.isinf(columns['error']).sum()),
+    'one halving': summary(columns['error'], columns['change'] <= TOLERANCE),
+    'doubt': summary(columns['error'], columns['doubt'] <= TOLERANCE),
+  }
+
+
 def main(argv: list[str]) -> None:
   """Prints the table and writes the JSON."""
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
-  results = {}
-  for kind in KINDS:
-    parts = []
-    for number in range(FLAGS.flows):
+  parts: dict[str, list[dict[str, np.ndarray]]] = {kind: [] for kind in KINDS}
+  for number in range(FLAGS.flows):
+    for kind, measured in parts.items():
       with np.errstate(all='ignore'):
-        parts.append(verdicts(random_flow(kind, FLAGS.seed, number), FLAGS.points, FLAGS.seed))
-      columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-      results[kind] = {
-        'flows': len(parts),
-        'not converged': int(np.isinf(columns['error']).sum()),
-        'one halving': summary(columns['error'], columns['change'] <= TOLERANCE),
-        'doubt': summary(columns['error'], columns['doubt'] <= TOLERANCE),
-      }
-    report.write(FLAGS.output, results)
+        measured.append(verdicts(random_flow(kind, FLAGS.seed, number), FLAGS.points, FLAGS.seed))
+    results = {kind: table(measured) for kind, measured in parts.items()}
+    report.write(FLAGS.output, results)  # After every flow: it may be stopped at any time.
+  for kind, rows in results.items():
     for name in ('one halving', 'doubt'):
-      print(f'{kind:8s}{name:12s}', results[kind][name], flush=True)
+      print(f'{kind:8s}{name:12s}', rows[name])
 
 
 if __name__ == '__main__':
