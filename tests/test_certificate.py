@@ -68,6 +68,21 @@ def test_the_closed_form_of_a_quadratic_flow(tableau, base, reverse):
   assert np.all(np.abs(log_prob - exact) <= result.doubt)
 
 
+@pytest.mark.parametrize('sign, coefficient', [(1, 16.985), (-1, 0.0333)])
+def test_one_halving_is_fooled_where_the_doubt_is_not(sign, coefficient):
+  """Euler, a T = 4 +- sqrt 8: 1 - a T = -(1 - a T/2)^2, and z = exp(-a T) x is neither."""
+  rate = 4.0 + sign * np.sqrt(8.0)
+  potential = Quadratic([[rate]], tf.float64)
+  bijector = ma_keras.MongeAmpereBijector(potential, 1, 1.0, 'euler')
+  x = np.array([[1.0], [3.0]])
+  result = bijector.certificate(x, reverse=True)
+  error = -0.5 * x[:, 0] ** 2 * ((1.0 - rate) ** 2 - np.exp(-2.0 * rate))
+  np.testing.assert_allclose(result.log_prob_change, [0.0, 0.0], atol=1e-12)
+  np.testing.assert_allclose(np.abs(error), coefficient * x[:, 0] ** 2, rtol=2e-3)
+  assert np.all(result.doubt >= np.abs(error))
+  assert not np.any(result.certified(0.03))
+
+
 @pytest.mark.parametrize('base', BASES)
 def test_it_is_the_log_prob_of_copies_by_hand(base):
   p0, x, bijector = BASES[base]() or bijectors.standard_normal(), flows.points(2, 3), steady(3)
