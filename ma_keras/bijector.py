@@ -254,7 +254,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       The certificate of every point.
     """
     x = self._events.checked(x)
-    base = base or bases.standard_normal(self._potential.event_size, self.dtype)
+    if base is None:
+      base = bases.standard_normal(self._potential.event_size, self.dtype)
     flow = tfp.distributions.TransformedDistribution(base, self)
     return certificate.certify(flow, x, reverse, batch_size)
 
