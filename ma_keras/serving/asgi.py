@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,10 +21,11 @@ from .gate import Gate
 from .limits import Limits
 from .metrics import CONTENT_TYPE
 from .refusal import Refusal
-from .servable import Arrays, Servable
+from .servable import Arrays, Servable, Signature
 from .service import Service
 
 JSON = 'application/json'
+SHORT_BYTES = 2**16
 STREAMED_NUMBERS = tensors.CHUNK  # Longer answers leave in pieces.
 
 
@@ -138,7 +140,7 @@ async def _predict(request: Request) -> Response:
   body, limits = _body(request), service.limits
   body.check_type(JSON_TYPES)
   text = await body.read(limits.max_json_bytes, limits.body_seconds)
-  signature, arrays, kind = rest.understood(_parsed(text), servable)
+  signature, arrays, kind = await _aside(service, _read_rest, text, servable)
   del text
   outputs = await service.compute(signature, arrays, request.scope['share'])
   return _answer(rest.answered(outputs, kind), outputs)
@@ -152,9 +154,8 @@ async def _infer(request: Request) -> Response:
   bound = limits.max_json_bytes if marked is None else limits.max_bytes
   text = await body.read(bound, limits.body_seconds)
   length = len(text) if marked is None else _json_length(marked, len(text), limits.max_json_bytes)
-  value, raw = _parsed(text[:length]), memoryview(text)[length:]
-  question = inference_protocol.understood(value, raw, servable)
-  del text, value, raw
+  question = await _aside(service, _read_inference, text, length, servable)
+  del text
   outputs = await service.compute(question.signature, question.arrays, request.scope['share'])
   answer = inference_protocol.answered(question, outputs, service.name, servable.version)
   if answer.json_length is None:
@@ -192,6 +193,22 @@ def _servable(request: Request) -> Servable:
       f'Model {name!r}, version {version}, is not here: this is {service.name!r}, version {here}.',
     )
   return servable
+
+
+async def _aside(service: Service, read: Callable[..., Any], text: bytes, *others: Any) -> Any:
+  """Reads long bodies in a thread, one at a time, so that short requests go on meanwhile."""
+  if len(text) <= SHORT_BYTES:
+    return read(text, *others)
+  return await asyncio.get_running_loop().run_in_executor(service.reader, read, text, *others)
+
+
+def _read_rest(text: bytes, servable: Servable) -> tuple[Signature, Arrays, str]:
+  return rest.understood(_parsed(text), servable)
+
+
+def _read_inference(text: bytes, length: int, servable: Servable) -> inference_protocol.Question:
+  value, raw = _parsed(text[:length]), memoryview(text)[length:]
+  return inference_protocol.understood(value, raw, servable)
 
 
 def _parsed(text: bytes) -> Any:

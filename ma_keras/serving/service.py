@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import pathlib
 import re
@@ -33,6 +34,7 @@ class Service:
     metrics: Counters.
     draining: True when new requests are refused.
     requests_in_flight: Requests that are not answered yet.
+    reader: The thread that reads long bodies.
   """
 
   def __init__(
@@ -63,6 +65,7 @@ class Service:
       raise ValueError('`token` must be one line of printable ASCII characters, and not empty.')
     self.name, self.token, self.limits = name, token, limits
     self.draining, self.requests_in_flight = False, 0
+    self.reader = concurrent.futures.ThreadPoolExecutor(1, 'ma_keras_reader')
     self.budget = Budget(limits.max_bytes_in_flight)
     self._versions = Versions(path)
     gauges: dict[str, tuple[str, Callable[[], float]]] = {
