@@ -99,7 +99,7 @@ def check_failures(path):
   doubt[0] = 0.0
   assert not app.failures(doubtful)
   unknown = doubtful._replace(log_prob_change=np.where(np.arange(100) < 1, np.nan, 0.0))
-  assert len(app.failures(unknown)) == 4
+  assert len(app.failures(unknown)) == 3
 
 
 def test_mean_spread_quantile_and_doubt_each_stop_it(tmp_path):
