@@ -113,6 +113,14 @@ def test_force_matching_is_the_squared_difference_of_forces():
   np.testing.assert_allclose(objectives.force_matching(flow, standard_energy, x), exact, rtol=1e-8)
 
 
+def test_force_matching_of_any_leading_shape():
+  flow = gaussian_flow()
+  x = tf.random.stateless_normal([2, 5, N], [3, 4], dtype=tf.float64)
+  values = objectives.force_matching(flow, standard_energy, x)
+  rows = objectives.force_matching(flow, standard_energy, tf.reshape(x, [10, N]))
+  np.testing.assert_allclose(tf.reshape(values, [10]), rows, rtol=1e-12)
+
+
 def test_force_matching_holds_its_points_fixed():
   """Samples of the model move with its variables; the gradient is that at points which do not."""
   flow = gaussian_flow()

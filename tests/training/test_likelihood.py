@@ -108,6 +108,12 @@ def test_steps_of_training_that_say_something_else_are_doubted(trained, error, d
     assert 'standard errors' in doubts and '--stiffness_weight' in doubts
 
 
+def test_a_tenth_of_a_nat_is_put_up_with_whatever_the_standard_error():
+  assert not training.cheated(1.09, 20, 1.0, standard_error=0.0)
+  assert 'or inf standard errors' in training.cheated(1.11, 20, 1.0, standard_error=0.0)
+  assert not training.cheated(1.3, 20, 1.0, standard_error=0.2)
+
+
 def likelihood(**changed):
   """A likelihood that nobody doubts, but for what is changed."""
   sound = {
