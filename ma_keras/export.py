@@ -8,18 +8,30 @@ from typing import Any
 
 import tensorflow as tf
 
-from ma_keras import distributions
+from ma_keras import distributions, tensorflow_serving
 from ma_keras.disk_errors import disk_errors
 from ma_keras.replacing import replacing_folder
 
 Function = Callable[..., dict[str, tf.Tensor]]
 # The signature that servers run for a request that names none.
 DEFAULT = 'serving_default'
-# All that TensorFlow may have in the folder of a SavedModel, which a new one replaces whole.
-NAMES = ('assets', 'assets.extra', 'fingerprint.pb', 'saved_model.pb', 'variables')
+# All that may be in the folder of a SavedModel, which a new one replaces whole.
+NAMES = (
+  'assets',
+  'assets.extra',
+  'fingerprint.pb',
+  'saved_model.pb',
+  'variables',
+  tensorflow_serving.BATCHING,
+)
 
 
-def save(flow: Any, path: str | pathlib.Path, unconstrained: Any = None) -> None:
+def save(
+  flow: Any,
+  path: str | pathlib.Path,
+  unconstrained: Any = None,
+  serving_files: bool = False,
+) -> None:
   """Writes x = x(T; z), its inverse and ln p(x, T) as a SavedModel of these functions.
 
   | function          | result                                             |
@@ -43,6 +55,7 @@ def save(flow: Any, path: str | pathlib.Path, unconstrained: Any = None) -> None
     path: Directory of the SavedModel.
     unconstrained: The density in R^N, where `flow` is that of data with a preprocessing:
       `save(model.flow(), path, model.latent_flow())` for a `model_file.Model`.
+    serving_files: True for the files of `tensorflow_serving` beside it, whose inputs are sampled.
 
   Raises:
     ValueError: The path is a file, or a folder that holds something else.
@@ -59,6 +72,8 @@ def save(flow: Any, path: str | pathlib.Path, unconstrained: Any = None) -> None
   signatures = {**named, DEFAULT: named['log_prob']}
   with disk_errors('SavedModel', path), replacing_folder(pathlib.Path(path), NAMES) as beside:
     tf.saved_model.save(module, str(beside), signatures=signatures)
+    if serving_files:
+      tensorflow_serving.write_files(beside)
 
 
 def functions(flow: Any) -> dict[str, Function]:

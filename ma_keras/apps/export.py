@@ -23,7 +23,8 @@ def work() -> None:
   path = pathlib.Path(FLAGS.output)
   check_folder(path, export.NAMES)  # Fails now if it holds something else.
   model = model_app.load()
-  export.save(model.flow(), path, model.latent_flow() if model.preprocessing else None)
+  unconstrained = model.latent_flow() if model.preprocessing else None
+  export.save(model.flow(), path, unconstrained, serving_files=True)
   print(f'SavedModel: {FLAGS.output}')
 
 
