@@ -29,6 +29,17 @@ def test_partition_function_is_covered_by_its_error_bar():
   assert np.std(scores) == pytest.approx(1, abs=3 / np.sqrt(2 * 200))
 
 
+def test_two_and_three_weights_by_hand():
+  """Weights 1 and 3: mean 2, sum of squared deviations 2 over n - 1 = 1."""
+  two = samplers.estimate(np.log([1.0, 3.0]))
+  assert two.negative_log_partition == pytest.approx(-np.log(2))
+  assert two.standard_error == pytest.approx(np.sqrt(2) / 2 / np.sqrt(2))
+  three = samplers.estimate(np.log([1.0, 2.0, 3.0]))
+  assert three.standard_error == pytest.approx(1 / 2 / np.sqrt(3))
+  assert three.effective_sample_size == pytest.approx(2**2 / (14 / 3))
+  assert three.largest_share == pytest.approx(0.5) and three.num_samples == 3
+
+
 def test_effective_sample_size_is_its_population_value():
   """E[w]^2 / E[w^2] by two Gaussian integrals."""
   r = 0.8

@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 
 import ma_keras
 from ma_keras import data, training
+from ma_keras.training.likelihood import standard_error
 
 tfb = tfp.bijectors
 MATRIX = np.array([[0.5, 0.2], [0.2, -0.3]])
@@ -112,6 +113,14 @@ def test_a_tenth_of_a_nat_is_put_up_with_whatever_the_standard_error():
   assert not training.cheated(1.09, 20, 1.0, standard_error=0.0)
   assert 'or inf standard errors' in training.cheated(1.11, 20, 1.0, standard_error=0.0)
   assert not training.cheated(1.3, 20, 1.0, standard_error=0.2)
+
+
+def test_the_standard_error_of_one_two_and_three_points():
+  """Points 1 and 3, 1, 2 and 3, each the mean of two draws: their variances are 2 and 1."""
+  assert standard_error(np.array([[1.0]])) == np.inf
+  assert standard_error(np.array([[0.0, 2.0], [2.0, 4.0]])) == pytest.approx(1.0)
+  three = np.array([[0.0, 2.0, 3.0], [2.0, 2.0, 3.0]])
+  assert standard_error(three) == pytest.approx(1 / np.sqrt(3))
 
 
 def likelihood(**changed):
