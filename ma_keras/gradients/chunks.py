@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager import record
 
 from ma_keras.dynamics import Motion, Tallies
 from ma_keras.gradients import pullback
@@ -19,8 +18,8 @@ Solve = Callable[[Motion, tf.Tensor], tuple[tf.Tensor, Tallies]]
 def solve(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tuple[tf.Tensor, Tallies]:
   """whole(motion, x) of at most `batch_size` rows at a time.
 
-  Nothing is kept: the backward pass computes each chunk again and pulls it back before it turns to
-  the next. It differentiates by the points and by trainable variables.
+  Nothing is kept beyond a chunk: the backward pass computes each one again and pulls it back before
+  it turns to the next. It differentiates by the points and by trainable variables.
 
   Args:
     whole: How the rows of one chunk are solved.
@@ -68,8 +67,8 @@ def _differentiable(
 
   @tf.custom_gradient
   def run(x: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., Any]]:
-    with record.stop_recording():  # A tape would have every chunk keep its stages.
-      outputs = in_turn(whole, motion, x, batch_size)
+    # Tapes go on recording: potentials have some of their own, for velocity and Laplacian.
+    outputs = in_turn(whole, motion, x, batch_size)
 
     def back(*doutputs: tf.Tensor, variables: Sequence[tf.Variable] | None = None) -> Any:
       held = list(variables or ())

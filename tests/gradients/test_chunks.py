@@ -66,6 +66,18 @@ def test_every_mode_goes_in_chunks(gradient):
   assert_close(likelihood(bijector.copy(batch_size=2), points(5)), likelihood(bijector, points(5)))
 
 
+@pytest.mark.parametrize('name', ['value only', 'mlp in time'])
+def test_potentials_with_tapes_of_their_own_go_in_chunks(name):
+  bijector = ma_keras.MongeAmpereBijector(
+    potentials.CASES[name](), 2, 0.1, 'euler', dtype=tf.float64
+  )
+  chunked, x = bijector.copy(batch_size=2), potentials.points(5)
+  log_det = bijector.forward_log_det_jacobian(x)
+  assert np.ptp(log_det) > 0.01
+  assert_close([chunked.forward_log_det_jacobian(x)], [log_det])
+  assert_close(likelihood(chunked, x)[:2], likelihood(bijector, tf.identity(x))[:2])
+
+
 @pytest.mark.parametrize('name', RANDOM)
 def test_rows_keep_their_draws(name):
   bijector = ma_keras.MongeAmpereBijector(RANDOM[name](5), 2, 0.1, 'midpoint')
