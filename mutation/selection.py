@@ -59,15 +59,20 @@ def sample(paths: Iterable[pathlib.Path], size: int, seed: int, scratch: pathlib
 
 
 def tests(tree: pathlib.Path, module: pathlib.Path) -> list[str]:
-  """Test files that a mutant of this module must get past, relative to the tree, in order."""
+  """Test files, or functions of them, that a mutant must get past, by the tree, in order."""
   mirror = tree / 'tests' / module.relative_to('ma_keras').with_name(f'test_{module.name}')
   table = toml.load(SETTINGS)['tests'].items()
   named = [name for glob, names in table if fnmatch.fnmatch(str(module), glob) for name in names]
-  files: list[pathlib.Path] = []
+  paths: list[pathlib.Path] = []
   for path in (mirror, *(tree / name for name in named)):
-    files += sorted(path.glob('test_*.py')) if path.is_dir() else [path]
-  existing = dict.fromkeys(str(file.relative_to(tree)) for file in files if file.exists())
-  return list(existing)
+    paths += sorted(path.glob('test_*.py')) if path.is_dir() else [path]
+  names = [str(path.relative_to(tree)) for path in paths]
+  return list(dict.fromkeys(name for name in names if (tree / file_of(name)).exists()))
+
+
+def file_of(test: str) -> str:
+  """File of a test: tests/test_flow.py of tests/test_flow.py::test_time."""
+  return test.partition('::')[0]
 
 
 def named_tests() -> list[str]:
