@@ -196,22 +196,43 @@ def _servable(request: Request) -> Servable:
 
 
 async def _aside(service: Service, read: Callable[..., Any], text: bytes, *others: Any) -> Any:
-  """Reads long bodies in a thread, one at a time, so that short requests go on meanwhile."""
+  """Reads long bodies in a thread, one at a time, so that short requests go on meanwhile.
+
+  Raises:
+    Refusal: The body does not fit (400), or would take too much memory (413).
+  """
+  limit = service.limits.max_parsed_bytes
   if len(text) <= SHORT_BYTES:
-    return read(text, *others)
-  return await asyncio.get_running_loop().run_in_executor(service.reader, read, text, *others)
+    return _read(read, text, limit, *others)
+  loop = asyncio.get_running_loop()
+  return await loop.run_in_executor(service.reader, _read, read, text, limit, *others)
 
 
-def _read_rest(text: bytes, servable: Servable) -> tuple[Signature, Arrays, str]:
-  return rest.understood(_parsed(text), servable)
+def _read(read: Callable[..., Any], *arguments: Any) -> Any:
+  """The result of `read`; a refusal goes without its traceback, which would hold what was read."""
+  try:
+    return read(*arguments)
+  except Refusal as refusal:
+    status, message, headers = refusal.status, str(refusal), refusal.headers
+  raise Refusal(status, message, headers)
 
 
-def _read_inference(text: bytes, length: int, servable: Servable) -> inference_protocol.Question:
-  value, raw = _parsed(text[:length]), memoryview(text)[length:]
+def _read_rest(text: bytes, limit: int, servable: Servable) -> tuple[Signature, Arrays, str]:
+  return rest.understood(_parsed(text, limit), servable)
+
+
+def _read_inference(
+  text: bytes, limit: int, length: int, servable: Servable
+) -> inference_protocol.Question:
+  value, raw = _parsed(text[:length], limit), memoryview(text)[length:]
   return inference_protocol.understood(value, raw, servable)
 
 
-def _parsed(text: bytes) -> Any:
+def _parsed(text: bytes, limit: int) -> Any:
+  if len(text) > SHORT_BYTES and (size := tensors.parsed_bytes(text)) > limit:
+    raise Refusal(
+      413, f'The JSON would take {size} bytes of memory, the limit is {limit}: send fewer rows.'
+    )
   try:
     return tensors.parse(text)
   except ValueError as error:

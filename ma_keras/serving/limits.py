@@ -11,11 +11,12 @@ from .refusal import busy
 class Limits:
   """Bounds of requests, queue and time; the defaults keep the process below 1.5 GB.
 
-  Parsed JSON takes up to 24 times its length in memory, hence a bound of its own.
+  Parsed JSON may take 24 times its length in memory, hence bounds of its own.
 
   Attributes:
     max_bytes: Longest body in bytes.
     max_json_bytes: Longest JSON in bytes.
+    max_parsed_bytes: Memory that parsed JSON may take, by an estimate.
     max_bytes_in_flight: Bodies, arrays and results of all requests together, in bytes.
     max_rows: Rows of a request.
     max_queued_rows: Rows that may wait in all; a longer request is taken by an empty queue.
@@ -29,15 +30,16 @@ class Limits:
     max_connections: Connections at a time.
   """
 
-  max_bytes: int = 2**26
+  max_bytes: int = 2**25
   max_json_bytes: int = 2**23
-  max_bytes_in_flight: int = 2**28
+  max_parsed_bytes: int = 2**27
+  max_bytes_in_flight: int = 2**27
   max_rows: int = 2**18
   max_queued_rows: int = 2**16
   max_batch_rows: int = 256
   max_wait_ms: float = 5.0
   body_seconds: float = 30.0
-  compute_seconds: float = 60.0
+  compute_seconds: float = 120.0
   send_seconds: float = 120.0
   head_seconds: float = 10.0
   max_head_bytes: int = 2**14

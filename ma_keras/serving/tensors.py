@@ -81,6 +81,15 @@ def parse(body: bytes) -> Any:
     raise ValueError('it is nested too deeply') from error
 
 
+def parsed_bytes(body: bytes) -> int:
+  """Memory that the value of a JSON text takes at most, about, in bytes.
+
+  Numbers are floats of 24 bytes behind pointers of 8, other values as large as CPython makes them.
+  """
+  count = body.count
+  return 32 * count(b',') + 64 * count(b'[') + 240 * count(b'{') + 40 * count(b'"') + len(body)
+
+
 def from_json(value: Any, field: Field) -> np.ndarray:
   """The array of a JSON value, nested lists of numbers.
 

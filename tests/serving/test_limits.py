@@ -3,12 +3,14 @@
 import asyncio
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from ma_keras import serving
+from ma_keras.serving import tensors
 
 PREDICT = '/v1/models/small:predict'
 ROW = [0.1, 0.2, 0.3]
@@ -92,6 +94,26 @@ def test_rows_beyond_the_limit_are_refused(path):
     assert answer.status_code == 413 and 'has 4 rows, the limit is 3' in answer.json()['error']
     sample = {'signature_name': 'sample', 'inputs': {'seed': [1, 2], 'n': 4}}
     assert client.post(PREDICT, json=sample).status_code == 413
+
+
+@pytest.mark.parametrize('item', [b'[]', b'{}', b'1', b'""', b'[[]]', b'{"a":{}}'])
+def test_json_that_grows_in_memory_is_refused_before_it_is_read(path, item):
+  body = b'{"instances":[' + b','.join([item] * 100_000) + b']}'
+  client = running(path, max_parsed_bytes=3_000_000)
+  answer = client.post(PREDICT, content=body)
+  assert answer.status_code == 413 and 'bytes of memory' in answer.json()['error']
+
+
+@pytest.mark.parametrize('item', [b'[]', b'{}', b'1.5', b'"\xc3\xa9a%d"', b'[[]]', b'{"%d":{}}'])
+def test_the_memory_of_json_is_not_more_than_estimated(item):
+  """Counted by tracemalloc, list and all."""
+  items = [item.replace(b'%d', b'%d' % i) for i in range(20_000)]
+  body = b'[' + b','.join(items) + b']'
+  tracemalloc.start()
+  value = tensors.parse(body)
+  size, _ = tracemalloc.get_traced_memory()
+  tracemalloc.stop()
+  assert len(value) == 20_000 and size <= tensors.parsed_bytes(body)
 
 
 def test_bytes_of_all_requests_are_bounded_and_given_back(path):
