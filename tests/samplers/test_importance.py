@@ -40,6 +40,15 @@ def test_two_and_three_weights_by_hand():
   assert three.largest_share == pytest.approx(0.5) and three.num_samples == 3
 
 
+def test_two_of_three_weights_in_small_steps_by_hand():
+  """Fine 1 and 3 beside coarse 1, 1 and 4: relative 1/2, 3/2 beside 1, 1; differences -+1/2."""
+  both, change = samplers.two_level(np.log([1.0, 1.0, 4.0]), np.log([1.0, 3.0]))
+  assert change == pytest.approx(-np.log(2))
+  assert both.negative_log_partition == pytest.approx(-np.log(2) - np.log(2))
+  coarse = np.sqrt(3) / 2 / np.sqrt(3)  # Deviations -1, -1, 2 from the mean 2.
+  assert both.standard_error == pytest.approx(np.hypot(coarse, np.sqrt(0.5) / np.sqrt(2)))
+
+
 def test_effective_sample_size_is_its_population_value():
   """E[w]^2 / E[w^2] by two Gaussian integrals."""
   r = 0.8

@@ -55,6 +55,20 @@ def test_the_covariance_is_the_targets(name, quality):
   assert np.all(error < 0.03)
 
 
+def test_chains_of_any_leading_shape_are_drawn_for_one_by_one():
+  kernel = kernels(0.5)['independence']
+  state = tf.ones([2, 3, N])
+  moved, _ = kernel.one_step(state, kernel.bootstrap_results(state), seed=(1, 2))
+  assert moved.shape == (2, 3, N)
+  assert len(np.unique(moved)) > N
+
+
+def test_proposals_alone_are_not_calibrated():
+  """TFP warns of a kernel that is not, unless Metropolis and Hastings see to it."""
+  kernel = kernels(0.5)['independence']
+  assert kernel.is_calibrated and not kernel.inner_kernel.is_calibrated
+
+
 def test_a_perfect_flow_makes_every_proposal_count():
   x = run(kernels(1.0)['independence'], 100)
   assert np.mean(np.all(x[1:] == x[:-1], axis=-1)) < 0.01

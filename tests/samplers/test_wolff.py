@@ -56,6 +56,14 @@ def test_equal_seeds_give_equal_chains():
   assert np.any(one != other)
 
 
+def test_configurations_are_one_update_apart_by_default():
+  couplings = lattice.coupling_matrix(4, 4, 0.4)
+  single, double = wolff.chain(couplings, 1), wolff.chain(couplings, 1, updates=2)
+  one, two, three, four = itertools.islice(single, 4)
+  np.testing.assert_array_equal([two, four], list(itertools.islice(double, 2)))
+  assert np.any(one != two) and np.any(three != four)
+
+
 @pytest.mark.parametrize(
   'couplings, updates, message',
   [
