@@ -51,6 +51,21 @@ def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
 
   Nothing is kept where no tape records.
   """
+  kept = functools.partial(_recomputed, segment=segment)
+  if on_demand.recording():
+    y, *tallies = kept(motion, x)
+  else:
+    y, *tallies = on_demand.on_demand(kept, _lean, motion, x)
+  return y, tuple(tallies)
+
+
+def _lean(motion: Motion, x: tf.Tensor) -> Tensors:
+  y, tallies = run(motion.prepared(), x)
+  return y, *tallies
+
+
+def _recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Tensors:
+  """x at the end and the tallies, from one state kept per segment."""
 
   def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     forward = functools.partial(_segment, motion.prepared())
@@ -71,15 +86,7 @@ def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
 
     return (y, *tallies), pull
 
-  def kept(x: tf.Tensor) -> Tensors:
-    return pullback.differentiable(solve, x)
-
-  def lean(x: tf.Tensor) -> Tensors:
-    y, tallies = run(motion.prepared(), x)
-    return y, *tallies
-
-  y, *tallies = kept(x) if on_demand.recording() else on_demand.on_demand(kept, lean, x)
-  return y, tuple(tallies)
+  return pullback.differentiable(solve, x)
 
 
 def _states(motion: Motion, x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, size: int) -> tf.Tensor:

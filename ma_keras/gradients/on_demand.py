@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import record
 
+from ma_keras.dynamics import Motion
 from ma_keras.gradients import pullback
 from ma_keras.gradients.pullback import Tensors
+from ma_keras.horizon import Grid
+
+# (motion, x, further tensors) -> x at the end and the tallies.
+Solve = Callable[..., Tensors]
 
 
 def recording() -> bool:
@@ -21,27 +28,34 @@ def recording() -> bool:
   return bool(record.could_possibly_record())
 
 
-def on_demand(
-  solve: Callable[..., Tensors], lean: Callable[..., Tensors], *arguments: tf.Tensor
-) -> tuple[tf.Tensor, ...]:
-  """lean(*arguments), whose derivative is that of solve(*arguments), run only if it is asked for.
+def on_demand(solve: Solve, lean: Solve, motion: Motion, *tensors: tf.Tensor) -> Tensors:
+  """lean(motion, *tensors), whose derivative is that of `solve`, run only if it is asked for.
 
   Somebody may ask who was not there before: a tape around a function that was traced without
   one, or `tf.gradients`. The price is one more forward pass.
 
   Args:
-    solve: A differentiable function of the arguments and of trainable variables.
+    solve: A differentiable function of the tensors and of trainable variables.
     lean: The same outputs, with nothing kept on the way.
-    *arguments: All tensors that it may be differentiated by, variables apart.
+    motion: The steps.
+    *tensors: Whatever it may be differentiated by, variables apart.
   """
 
+  def on_grid(function: Solve, *arguments: tf.Tensor) -> Tensors:
+    grid = Grid(*arguments[: len(motion.grid)])
+    steps = dataclasses.replace(motion, grid=grid)
+    return tuple(function(steps, *arguments[len(grid) :]))
+
   @tf.custom_gradient
-  def run(*arguments: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., Any]]:
+  def run(*arguments: tf.Tensor) -> tuple[Tensors, Callable[..., Any]]:
     def back(*doutputs: tf.Tensor, variables: Sequence[tf.Variable] | None = None) -> Any:
-      pulled = pullback.vector_jacobian_product(solve, arguments, list(variables or ()), doutputs)
+      # Tensors of the graph of the backward pass: that of a second derivative sees no others.
+      again = [tf.identity(part) for part in arguments]
+      of_grid = functools.partial(on_grid, solve)
+      pulled = pullback.vector_jacobian_product(of_grid, again, list(variables or ()), doutputs)
       darguments, gradients = pulled[: len(arguments)], pulled[len(arguments) :]
       return tuple(darguments) if variables is None else (tuple(darguments), gradients)
 
-    return tuple(lean(*arguments)), back
+    return on_grid(lean, *arguments), back
 
-  return run(*arguments)
+  return run(*motion.grid, *tensors)

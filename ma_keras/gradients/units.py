@@ -86,11 +86,11 @@ def solve(
   if on_demand.recording():
     return _stepped(units, motion, x, Products(products), run)
 
-  def kept(x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
+  def kept(motion: Motion, x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
     y, tallies = _stepped(_of_tensors(units, *tensors), motion, x, Products(products), run)
     return y, *tallies
 
-  def lean(x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
+  def lean(motion: Motion, x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
     layer = _of_tensors(units, *tensors)
 
     def of_rows(motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
@@ -100,7 +100,7 @@ def solve(
 
   a = units.amplitude(motion.stage_times())
   tensors = (units.kernel, units.bias, units.squared_norms, a)
-  y, *tallies = on_demand.on_demand(kept, lean, x, *tensors)
+  y, *tallies = on_demand.on_demand(kept, lean, motion, x, *tensors)
   return y, tuple(tallies)
 
 
