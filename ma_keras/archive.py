@@ -22,7 +22,7 @@ HEADERS = {
 
 
 class Header(NamedTuple):
-  """What a member says of its array.
+  """Dtype and shape that a member claims for its array.
 
   Attributes:
     shape: Shape.

@@ -145,7 +145,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     return self.copy(num_steps=finer.num_steps, step_size=finer.step_size)
 
   def in_equal_steps(self, factor: int = 1) -> MongeAmpereBijector:
-    """The same flow without jitter, in `factor` times as many steps.
+    """Returns the flow without jitter, in `factor` times as many steps.
 
     The copy is kept, with what was compiled for it: certificates ask for it again and again.
     """

@@ -122,7 +122,7 @@ def certify(
 
 
 def in_finer_steps(distribution: Any, factor: int) -> Any:
-  """The same distribution with every flow in it at `factor` times as many, equal steps.
+  """Returns the distribution with every flow in it at `factor` times as many, equal steps.
 
   Args:
     distribution: TFP distribution.

@@ -21,7 +21,7 @@ IMPORTS = ('pytest', 'hypothesis', 'scipy.stats', 'tf_keras', 'tensorflow_probab
 
 
 class Outcome(NamedTuple):
-  """What came of a run of tests.
+  """Outcome of a run of tests.
 
   Attributes:
     passed: Whether all tests passed.

@@ -79,7 +79,7 @@ def certificates(model: model_file.Model, start: tf.Tensor) -> dict[str, Certifi
 
 
 def failures(result: Certificate) -> list[str]:
-  """What exceeds --tolerance or --doubted, as short phrases; NaN exceeds everything."""
+  """Short phrases that name what exceeds --tolerance or --doubted; NaN exceeds everything."""
   values = {
     'mean': abs(result.mean),
     'root mean square': result.root_mean_square,

@@ -50,13 +50,13 @@ LATER = '--flagfile=FILE reads flags from a file; --helpfull lists those of Tens
 
 
 def asks_for(*names: str) -> bool:
-  """Whether the command line has one of these flags, which take no value."""
+  """Tells if the command line has one of these flags, which take no value."""
   words = sys.argv[1 : sys.argv.index('--')] if '--' in sys.argv else sys.argv[1:]
   return any(word in (f'-{name}', f'--{name}') for word in words for name in names)
 
 
 def page(module: ModuleType, own: Collection[flags.Flag]) -> str:
-  """What the command does, then its flags: the first ones, and the rest by topic."""
+  """Help: the purpose of the command, then its flags: the first ones, and the rest by topic."""
   name = sys.argv[0].rpartition('/')[2]
   parser = argparse.ArgumentParser(
     prog=name,
@@ -91,7 +91,7 @@ def written(flag: flags.Flag) -> str:
 
 
 def parse(argv: list[str], own: Collection[flags.Flag]) -> list[str]:
-  """What absl's flags leave of the command line; ends the process if they are wrong."""
+  """Parses absl's flags and returns the other arguments; ends the process if a flag is wrong."""
   try:
     return flags.FLAGS(argv)
   except flags.UnrecognizedFlagError as error:
@@ -103,7 +103,7 @@ def parse(argv: list[str], own: Collection[flags.Flag]) -> list[str]:
 
 
 def see() -> str:
-  """Where to look."""
+  """A sentence that says where help is."""
   return f'`{sys.argv[0].rpartition("/")[2]} --help` lists the flags.'
 
 

@@ -151,7 +151,7 @@ def guard(run: training.RunDirectory) -> training.DivergenceGuard:
 def refinement(
   model: training.MaximumLikelihood, points: data.Dataset
 ) -> list[training.Refinement]:
-  """What doubles the number of steps as --refine_tolerance says."""
+  """The callback that doubles the number of steps as --refine_tolerance says."""
 
   def error(bijector: ma_keras.MongeAmpereBijector) -> float:
     few = points.validation[: 4 * FLAGS.eval_batch_size]
@@ -225,7 +225,7 @@ def report(
 def summary(
   points: data.Dataset, model: training.MaximumLikelihood, result: training.Likelihood
 ) -> dict[str, Any]:
-  """What is to be known of the trained model, as plain values."""
+  """Facts about the trained model, as plain values."""
   return {
     'dataset': points.name,
     'split_seed': FLAGS.split_seed,

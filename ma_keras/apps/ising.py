@@ -100,7 +100,7 @@ def set_up(
 def logging_callbacks(
   model: training.VariationalFreeEnergy, target: targets.Target, run: training.RunDirectory
 ) -> list[tf_keras.callbacks.Callback]:
-  """What writes snapshots, CSV and TensorBoard: the chief's alone."""
+  """Callbacks that write snapshots, CSV and TensorBoard: the chief's alone."""
   moments = [FLAGS.epochs * i // SNAPSHOT_MOMENTS for i in range(SNAPSHOT_MOMENTS)]
   draw = ising_figures.Configurations(model, target)
   snapshots = [training.Snapshots(draw, moments, run.snapshots)] if FLAGS.figures else []
@@ -130,7 +130,7 @@ def train(
 
 
 def refinement(model: training.VariationalFreeEnergy) -> list[training.Refinement]:
-  """What doubles the number of steps as --refine_tolerance says."""
+  """The callback that doubles the number of steps as --refine_tolerance says."""
 
   def error(bijector: ma_keras.MongeAmpereBijector) -> float:
     samples = 4 * FLAGS.eval_batch_size

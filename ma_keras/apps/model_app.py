@@ -40,7 +40,7 @@ def load() -> model_file.Model:
 
 
 def at_depth(model: model_file.Model) -> model_file.Model:
-  """The same flow in --num_steps steps; what speaks against it is told on stderr."""
+  """Returns the flow in --num_steps steps; warns on stderr of what speaks against it."""
   if model.notes.get('doubts'):
     warn(f'`--model` {FLAGS.model} is in doubt since its training. {model.notes["doubts"]}')
   if not FLAGS.num_steps:

@@ -45,7 +45,7 @@ def build_bijector(potential: ma_keras.potentials.Potential) -> ma_keras.MongeAm
 def in_steps(
   bijector: ma_keras.MongeAmpereBijector, num_steps: int
 ) -> ma_keras.MongeAmpereBijector:
-  """The same flow in so many steps of equal size: random ones are for training alone."""
+  """Returns the same flow in equal steps of another number: random ones are for training."""
   step_size = bijector.horizon.time / num_steps
   return bijector.copy(num_steps=num_steps, step_size=step_size, jitter=0.0)
 
@@ -193,6 +193,6 @@ def _set_up(
 
 
 def saved(run: training.RunDirectory) -> str:
-  """What there is of a run that is cut short, and how to go on."""
+  """Says what there is of a run that is cut short, and how to go on."""
   number = training.saved_epochs(run.backup)
   return f'{number} epochs are saved in {run.root}: the same command goes on from there.'

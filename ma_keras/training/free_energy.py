@@ -55,7 +55,7 @@ class FreeEnergy:
   reweighting_doubts: str
 
   def doubts(self, sigmas: float = 5.0) -> str:
-    """What is wrong with this result, in one line; empty if nothing is.
+    """Says in one line what is wrong with this result; empty if nothing is.
 
     A bound below the exact value by more than `sigmas` errors; or one that halving the steps of
     training changes by more than its statistical error, and by more than `tolerance` nats.

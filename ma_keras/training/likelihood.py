@@ -52,7 +52,7 @@ class Likelihood:
   bits_per_dimension: float | None
 
   def doubts(self, tolerance: float = 0.1) -> str:
-    """What is wrong with this result, in one line; empty if nothing is.
+    """Says in one line what is wrong with this result; empty if nothing is.
 
     A likelihood that is not finite, whose log densities still change by more than the tolerance
     when steps are halved, or that the steps of training make better or worse than it is by more

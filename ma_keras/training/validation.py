@@ -60,7 +60,7 @@ class Validation(tf_keras.callbacks.Callback):
       logs.update(self.measured())
 
   def measured(self) -> dict[str, float]:
-    """What is added to the logs: see the class."""
+    """Measures what the class adds to the logs, by name."""
     halving = self._halving()
     settled = self._settled(halving)
     num_steps = halving.num_steps // 2 if settled else halving.num_steps
