@@ -32,6 +32,7 @@ BENCHMARKS = {
   'convolution': ['convolution.py'],
   'ffjord': ['ffjord.py'],
   'accuracy': ['accuracy.py'],
+  'stiff_flows': ['stiff_flows.py'],
   'checks': ['checks.py'],
   'pipeline': ['pipeline.py'],
   'serving': ['serving.py'],
