@@ -47,3 +47,12 @@ def test_without_a_weight_of_stiffness_any_integrator_trains():
   assert training.VariationalFreeEnergy(bijector, targets.Ising(2), B).stiffness_weight == 0
   with pytest.raises(ValueError, match="'euler' has no stages"):
     training.VariationalFreeEnergy(bijector, targets.Ising(2), B, stiffness_weight=0.1)
+
+
+def test_a_batch_of_one_is_the_smallest():
+  potential = ma_keras.potentials.OneHiddenLayer(4, 3, seed=1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  assert training.VariationalFreeEnergy(bijector, targets.Ising(2), 1).batch_size == 1
+  for size in (0, 1.5):
+    with pytest.raises(ValueError, match='`batch_size` must be positive and whole'):
+      training.VariationalFreeEnergy(bijector, targets.Ising(2), size)
