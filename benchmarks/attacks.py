@@ -88,22 +88,31 @@ def large_json(target: Target) -> Statuses:
 
 
 def dense_json(target: Target) -> Statuses:
-  """Bodies just below the limit that take the most memory for their length, eight at once."""
-  limit = 2**23
-  bodies = [
-    b'{"instances":[' + b'[],' * (limit // 3 - 10) + b'[]]}',
-    b'{"instances":[' + b'{},' * (limit // 3 - 10) + b'{}]}',
-    b'{"instances":[' + b'1,' * (limit // 2 - 10) + b'1]}',
-    b'{"instances":[' + b'"\xc3\xa9a",' * (limit // 6 - 10) + b'1]}',
+  """Bodies of 8 MB that take the most memory for their length, and shorter ones that get in."""
+  items = [b'[]', b'{}', b'1', b'"\xc3\xa9a"']
+  counts = [(2**23 - 100) // (len(item) + 1) for item in items] + [
+    1_350_000,
+    480_000,
+    3_900_000,
+    10**6,
   ]
+  bodies = [
+    b'{"instances":[' + b','.join([item] * count) + b']}' for item, count in zip(items * 2, counts)
+  ]
+  row = b'[' + b','.join([b'0.25'] * target.numbers) + b']'
+  bodies.append(b'{"instances":[' + b','.join([row] * (8_000_000 // len(row))) + b']}')
   with concurrent.futures.ThreadPoolExecutor(8) as pool:
-    return collections.Counter(pool.map(target.post, bodies * 4))
+    return collections.Counter(pool.map(target.post, bodies * 2))
 
 
 def large_binary(target: Target) -> Statuses:
-  """Valid bodies of 60 MB in raw bytes, three at once."""
-  rows = 60_000_000 // (4 * target.numbers)
-  pixels = np.full([rows, target.numbers], 0.25, np.float32)
+  """Valid bodies of raw bytes, three at once: of 60 MB, beyond the limit, then of 30 MB."""
+  return sum((raw_bytes(target, size) for size in (60_000_000, 30_000_000)), collections.Counter())
+
+
+def raw_bytes(target: Target, size: int) -> Statuses:
+  """Three requests at once for points from latents of so many bytes."""
+  pixels = np.full([size // (4 * target.numbers), target.numbers], 0.25, np.float32)
   entry = {'name': 'z', 'datatype': 'FP32', 'shape': list(pixels.shape)}
   entry['parameters'] = {'binary_data_size': pixels.nbytes}
   head = json.dumps({'inputs': [entry], 'parameters': {'signature_name': 'forward'}}).encode()

@@ -82,9 +82,9 @@ def running(command: str, path: pathlib.Path) -> Iterator[tuple[int, int]]:
   """Port and process number of a server."""
   with socket.create_server(('127.0.0.1', 0)) as probe:
     port = probe.getsockname()[1]
-  line = command.format(path=path, port=port)
-  process = subprocess.Popen(
-    f'exec {line}' if '&&' not in line else line.replace('&&', '&& exec'),
+  folder, _, line = command.format(path=path, port=port).rpartition('&&')
+  process = subprocess.Popen(  # Without a shell in between, whose number it would have.
+    f'{folder}{"&&" if folder else ""} exec {line}',
     shell=True,
     stdout=subprocess.DEVNULL,
     stderr=subprocess.DEVNULL,
@@ -94,6 +94,8 @@ def running(command: str, path: pathlib.Path) -> Iterator[tuple[int, int]]:
       with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
         break
       time.sleep(0.1)
+    if process.poll() is not None:
+      raise RuntimeError(f'{line} has ended with exit code {process.returncode}.')
     yield port, process.pid
   finally:
     process.send_signal(signal.SIGTERM)
