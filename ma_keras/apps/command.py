@@ -34,6 +34,13 @@ COMMANDS = {
 
 def run(name: str) -> None:
   """Runs `ma_keras.apps.<name>` as the program of this process; one process runs one app."""
+  try:
+    _run(name)
+  except KeyboardInterrupt:  # Before the app's own work, which tells what it has saved.
+    end(ExitCode.INTERRUPTED, 'interrupted; nothing was done: the same command begins anew.')
+
+
+def _run(name: str) -> None:
   if command_line.asks_for('version'):
     return print_version()
   tensorflow_start.quiet()

@@ -64,3 +64,15 @@ def test_help_goes_to_the_command_it_names(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['ma-keras', *line.split()])
     command.main()
   assert asked == [('scan', ['ma-keras train scan', '--help'])] * 3
+
+
+def test_an_interrupt_while_a_command_starts_is_one_line(monkeypatch, capsys):
+  def interrupted(name):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(command, '_run', interrupted)
+  with pytest.raises(SystemExit) as ending:
+    command.run('score')
+  stderr = capsys.readouterr().err
+  assert ending.value.code == 130
+  assert 'interrupted; nothing was done' in stderr and stderr.count('\n') == 1
