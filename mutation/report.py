@@ -7,7 +7,7 @@ import difflib
 from typing import Any
 
 from cosmic_ray.work_db import WorkDB
-from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkResult
+from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkResult
 
 from mutation import selection
 
@@ -16,7 +16,7 @@ HEAD = '| part | mutants | killed | timed out | survived | not run |\n|---|---|-
 
 def verdict(result: WorkResult | None) -> str:
   """One of the columns."""
-  if result is None:
+  if result is None or result.worker_outcome == WorkerOutcome.SKIPPED:
     return 'not run'
   if result.test_outcome == TestOutcome.SURVIVED:
     return 'survived'
