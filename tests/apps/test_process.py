@@ -67,6 +67,7 @@ def test_a_signal_in_the_middle_of_a_write_leaves_nothing(capsys, tmp_path, numb
       os.kill(os.getpid(), number)
       time.sleep(5)
 
+  signal.signal(signal.SIGINT, signal.default_int_handler)  # Shells ignore it in the background.
   try:
     found, line = ended(capsys, work=work)
     assert signal.getsignal(signal.SIGTERM) == before[1]

@@ -138,7 +138,7 @@ def test_help_lists_commands_and_flags():
     (['sample', '--model=ising_l8', '--flagfile=none.flags'], "'none.flags'"),
     (['score', '--model=ising_l8', '--input=points.csv'], 'the model takes 64'),
     (['score', '--model=ising_l8', '--input=points.csv', '--output=points.csv'], 'would be lost'),
-    (['export', '--model=ising_l8', '--output=.'], 'holds points.csv'),
+    (['export', '--model=ising_l8', '--output=.'], 'points.csv'),
     (['score', '--model=ising_l8', '--input=none.csv'], 'none.csv cannot be read'),
     (['sample', '--model=ising_l8', '--output=x.png'], 'up to 400 pictures'),
     (['eval', '--model=run/model.npz', '--dataset=digits'], '64'),

@@ -11,14 +11,17 @@ import pytest
 
 from ma_keras.training import ownership
 
-# Takes the folder, says so, and waits to be killed; 'child' leaves a forked child behind.
+# Takes the folder, says so, and waits to be killed; 'child' leaves a forked child behind, which has
+# written to the pipe when all that a fork does is done.
 OWNER = """
 import importlib.util, os, pathlib, sys, time
 spec = importlib.util.spec_from_file_location('ownership', sys.argv[1])
 ownership = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(ownership)
 ownership.take(pathlib.Path(sys.argv[2]))
+ends = os.pipe()
 child = os.fork() if sys.argv[3] == 'child' else 1
+os.write(ends[1], b'.') if not child or sys.argv[3] == 'alone' else os.read(ends[0], 1)
 if child: print('taken', child, flush=True)
 time.sleep(60)
 """
