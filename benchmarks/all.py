@@ -36,6 +36,7 @@ BENCHMARKS = {
   'checks': ['checks.py'],
   'pipeline': ['pipeline.py'],
   'serving': ['serving.py'],
+  'attacks': ['attacks.py'],
   'soak': ['soak.py'],
   'kills': ['kills.py'],
   'guards': ['guards.py'],
