@@ -39,8 +39,13 @@ flags.DEFINE_integer(
   'validation_points', 0, 'Validation points looked at every epoch; 0: all.', lower_bound=0
 )
 
-# Layers of a thousand units are thrown off by the rate that free energies are trained at.
-DEFAULTS = {'stiffness_weight': training.STIFFNESS_WEIGHT, 'learning_rate': 1e-3}
+# Layers of a thousand units are thrown off by the rate that free energies are trained at, and by
+# longer gradients.
+DEFAULTS = {
+  'stiffness_weight': training.STIFFNESS_WEIGHT,
+  'learning_rate': 1e-3,
+  'gradient_clip': 1.0,
+}
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
   *('dataset', 'dataset_file', 'split_seed', 'seed', 'batch_size', 'stiffness_weight'),

@@ -88,7 +88,10 @@ flags.DEFINE_float(
 )
 flags.DEFINE_integer('warmup_steps', 100, 'Steps of the linear warm-up.', lower_bound=0)
 flags.DEFINE_float(
-  'gradient_clip', 10.0, 'Largest global norm of the gradient; 0 leaves it alone.', lower_bound=0.0
+  'gradient_clip',
+  10.0,
+  'Largest global norm of the gradient; 1 by default for data, 0 leaves it alone.',
+  lower_bound=0.0,
 )
 flags.DEFINE_integer('eval_batch_size', 64, 'Samples measured at once.', lower_bound=1)
 
