@@ -53,11 +53,26 @@ def in_turn(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tupl
     y, tallies = whole(motion.for_rows(chunk, batch), tf.gather(x, chunk))
     return (y, *tallies)
 
-  points = tf.TensorSpec([rows.shape[1], x.shape[1]], x.dtype)
-  sums = [tf.TensorSpec([rows.shape[1]], x.dtype)] * (2 if motion.stiffness else 1)
-  outputs = (points, *sums) if motion.score is None else (points, *sums, points)
-  parts = tf.map_fn(of_chunk, rows, fn_output_signature=outputs, parallel_iterations=1)
-  return tuple(_joined(part, batch) for part in parts)
+  # Not `tf.map_fn`: an error within would leave its caching device on TensorFlow's variable scope,
+  # and no strategy's scope could be entered afterwards in this process.
+  def advance(i: tf.Tensor, *arrays: tf.TensorArray) -> tuple[Any, ...]:
+    outputs = of_chunk(rows[i])
+    written = (array.write(i, part) for array, part in zip(arrays, outputs, strict=True))
+    return (i + 1, *written)
+
+  points = tf.TensorShape([rows.shape[1], x.shape[1]])
+  shapes = [points, *[points[:1]] * (2 if motion.stiffness else 1)]
+  if motion.score is not None:
+    shapes.append(points)
+  chunks = tf.shape(rows)[0]
+  _, *arrays = tf.while_loop(
+    lambda i, *_: i < chunks,
+    advance,
+    (tf.constant(0), *(tf.TensorArray(x.dtype, chunks, element_shape=each) for each in shapes)),
+    maximum_iterations=chunks,
+    parallel_iterations=1,
+  )
+  return tuple(_joined(array.stack(), batch) for array in arrays)
 
 
 def _differentiable(

@@ -136,6 +136,20 @@ def test_second_derivatives_go_through_chunks():
   assert_close(bend(bijector.copy(batch_size=2)), bend(bijector))
 
 
+def test_an_error_in_a_chunk_leaves_nothing_behind():
+  """A strategy's scope is entered afterwards as before."""
+
+  class Broken(ma_keras.potentials.Potential):
+    def __call__(self, t, x):
+      raise ArithmeticError('ours')
+
+  bijector = ma_keras.MongeAmpereBijector(Broken(3), 1, 0.1, batch_size=2)
+  with pytest.raises(ArithmeticError, match='ours'):
+    tf.function(bijector.forward, autograph=False)(tf.zeros([5, 3]))
+  with tf.distribute.MirroredStrategy(['CPU:0']).scope():
+    tf.Variable(0.0)
+
+
 def test_the_cache_tells_batch_sizes_apart():
   """A value solved with one batch size is not taken for that of another; its own is."""
   bijector = generic(**SMALL)
