@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import data, potentials, symmetry
+from ma_keras import bases, data, potentials, symmetry
 
 # What a description may ask for by name: nothing else is ever called.
 CLASSES: dict[str, Any] = {
@@ -22,6 +22,7 @@ CLASSES: dict[str, Any] = {
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),
     *(data.Pixels, data.Standardised),
+    *(bases.Mixture,),
   )
 }
 # JSON types by annotation: True is no number, and '3' neither. Others are objects or their lists.
@@ -41,14 +42,21 @@ TYPES: dict[str, tuple[type, ...]] = {
 LARGEST_SIDE = 512  # A torus has tables of L^2 numbers.
 
 
-def describe(thing: Any) -> Any:
-  """An object as {'class', 'arguments'}, and so are the objects within.
+def describe(thing: Any, arrays: list[np.ndarray]) -> Any:
+  """An object as {'class', 'arguments'}, and so are the objects within; {'array': k} for arrays.
+
+  Args:
+    thing: The object.
+    arrays: Its NumPy arguments are added to these.
 
   Raises:
     NotImplementedError: It is none of `CLASSES`.
   """
   if isinstance(thing, list):
-    return [describe(part) for part in thing]
+    return [describe(part, arrays) for part in thing]
+  if isinstance(thing, np.ndarray):
+    arrays.append(thing)
+    return {'array': len(arrays) - 1}
   if not hasattr(thing, 'config'):
     return thing
   name = type(thing).__name__
@@ -57,23 +65,38 @@ def describe(thing: Any) -> Any:
       f'{name} cannot be written to a model file, which holds {sorted(CLASSES)} only: save its '
       'variables by tf.train.Checkpoint.'
     )
-  return {'class': name, 'arguments': {k: describe(v) for k, v in thing.config().items()}}
+  arguments = {k: describe(v, arrays) for k, v in thing.config().items()}
+  return {'class': name, 'arguments': arguments}
 
 
-def make(described: Any, dtype: tf.DType) -> Any:
+def make(described: Any, dtype: tf.DType, arrays: Sequence[np.ndarray] = ()) -> Any:
   """The object again; raises whatever its class does with arguments that do not fit."""
   if isinstance(described, list):
-    return [make(part, dtype) for part in described]
+    return [make(part, dtype, arrays) for part in described]
   if not isinstance(described, dict):
     return described
+  if _is_array(described):
+    return arrays[described['array']]
   cls = _class(described)
-  arguments = {k: make(v, dtype) for k, v in described['arguments'].items()}
+  arguments = {k: make(v, dtype, arrays) for k, v in described['arguments'].items()}
   wanted = inspect.signature(cls).parameters
   if 'dtype' in wanted:
     arguments['dtype'] = dtype
   if 'seed' in wanted:  # Of first values, overwritten soon; of draws, if it is there already.
     arguments.setdefault('seed', 0)
   return cls(**arguments)
+
+
+def num_arrays(described: Any) -> int:
+  """How many arrays a description names: {'array': 0} to {'array': n - 1}.
+
+  Raises:
+    ValueError: A number is missing, or stands twice.
+  """
+  numbers = sorted(_array_numbers(described))
+  if numbers != list(range(len(numbers))):
+    raise ValueError(f'arrays are numbered {numbers[:10]}')
+  return len(numbers)
 
 
 def check(described: Any, variables: int) -> None:
@@ -108,13 +131,29 @@ def _class(described: dict[str, Any]) -> Any:
   return CLASSES[name]
 
 
+def _is_array(described: Any) -> bool:
+  return isinstance(described, dict) and described.keys() == {'array'}
+
+
+def _array_numbers(described: Any) -> Iterator[int]:
+  if isinstance(described, dict):
+    if _is_array(described):
+      check_number('array', described['array'], (int,))
+      yield described['array']
+    described = list(described.values())
+  if isinstance(described, list):
+    for part in described:
+      if isinstance(part, (dict, list)):
+        yield from _array_numbers(part)
+
+
 def _within(described: Any) -> Iterator[dict[str, Any]]:
   """All objects' descriptions, the outer first."""
   if isinstance(described, list):
     for part in described:
       if isinstance(part, (dict, list)):
         yield from _within(part)
-  if isinstance(described, dict):
+  if isinstance(described, dict) and not _is_array(described):
     yield described
     arguments = described.get('arguments')
     yield from _within(list(arguments.values()) if isinstance(arguments, dict) else [])
@@ -125,6 +164,8 @@ def _check_argument(cls: Any, name: str, value: Any) -> None:
   if name not in parameters:
     raise ValueError(f'{cls.__name__} has no argument {name!r} here: a newer version may have')
   types = TYPES.get(str(parameters[name].annotation))
+  if _is_array(value) and types and list in types:
+    return  # Its numbers are checked when it is read.
   if types:
     check_number(f'{cls.__name__}.{name}', value, types)
   if isinstance(value, list) and types:

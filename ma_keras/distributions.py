@@ -30,10 +30,38 @@ def standard_normal_flow(
   return tfd.TransformedDistribution(base, bijector, name=name)
 
 
+def flow_from(
+  base: Any, bijector: MongeAmpereBijector, name: str = 'monge_ampere_flow'
+) -> tfp.distributions.TransformedDistribution:
+  """p(x, T) with p(x, 0) of the base: `standard_normal_flow` of any other start.
+
+  Args:
+    base: TFP distribution with vector events [N] and the bijector's dtype; None: Normal(0, I).
+    bijector: The flow; it fixes N.
+    name: Name of the distribution.
+
+  Returns:
+    tfd.TransformedDistribution(base, bijector).
+
+  Raises:
+    ValueError: The base has other events.
+  """
+  if base is None:
+    return standard_normal_flow(bijector, name)
+  size = bijector.potential.event_size
+  if base.event_shape.as_list() != [size] or base.dtype != bijector.dtype:
+    raise ValueError(
+      f'`base` must have events [{size}] of {bijector.dtype.name}, as the flow has, got '
+      f'{base.event_shape} of {tf.as_dtype(base.dtype).name}.'
+    )
+  return tfd.TransformedDistribution(base, bijector, name=name)
+
+
 def data_space_flow(
   bijector: MongeAmpereBijector,
   preprocessing: Any,
   event_shape: Sequence[int] | None = None,
+  base: Any = None,
   name: str = 'data_space_flow',
 ) -> tfp.distributions.TransformedDistribution:
   """The density of the data themselves: x = preprocessing(y), y = x(T) of the flow.
@@ -45,16 +73,17 @@ def data_space_flow(
     bijector: The flow.
     preprocessing: TFP bijector y -> x of R^N, one of `data.for_dataset`.
     event_shape: Of one point, (28, 28, 1) say; [N] by default.
+    base: Where the flow starts, as in `flow_from`; None: Normal(0, I).
     name: Name of the distribution.
 
   Returns:
-    `tfd.TransformedDistribution` of the standard normal on R^N.
+    `tfd.TransformedDistribution` of the base.
   """
   parts = [preprocessing, bijector]
   if event_shape is not None:
     size = bijector.potential.event_size
     parts.insert(0, tfp.bijectors.Reshape(event_shape, event_shape_in=[size]))
-  base = standard_normal_flow(bijector).distribution
+  base = flow_from(base, bijector).distribution
   return tfd.TransformedDistribution(base, tfp.bijectors.Chain(parts), name=name)
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import archive, data, descriptions, potentials
+from ma_keras import archive, bases, data, descriptions, potentials
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import data_space_flow, standard_normal_flow
+from ma_keras.distributions import data_space_flow, flow_from
 from ma_keras.replacing import replacing
 
-FORMAT = 1
+FORMAT = 2
+FORMATS = (1, 2)
 LARGEST_NUM_STEPS = 1_000_000
 MOST_VALUES = 500_000  # Of a description; more where the file is large.
 # Keys of a description, and the JSON types of their values.
@@ -32,7 +33,10 @@ KEYS: dict[str, tuple[type, ...]] = {
   'preprocessing': (dict, type(None)),
   'event_shape': (list, type(None)),
   'notes': (dict,),
+  'base': (dict, type(None)),
+  'columns': (list, type(None)),
 }
+SINCE_FORMAT_2 = {'base': None, 'columns': None}
 DTYPES = ('float16', 'float32', 'float64')
 PREPROCESSING = ('Pixels', 'Standardised')
 
@@ -46,22 +50,26 @@ class Model:
     preprocessing: TFP bijector y -> x to data: `data.Pixels`, `data.Standardised`, or None.
     event_shape: Of one data point, (28, 28, 1) say; None for [N].
     notes: What is known of the model: where its data come from, how good it is, who made it.
+    base: p(y, 0), a `bases.Mixture`; None for Normal(0, I).
+    columns: Names of the N columns of a table, in order; None where they have none.
   """
 
   bijector: MongeAmpereBijector
   preprocessing: data.Pixels | data.Standardised | None = None
   event_shape: tuple[int, ...] | None = None
   notes: dict[str, Any] = dataclasses.field(default_factory=dict)
+  base: bases.Mixture | None = None
+  columns: tuple[str, ...] | None = None
 
   def latent_flow(self) -> Any:
     """The density of y in R^N, where likelihoods are usually compared (logit space of images)."""
-    return standard_normal_flow(self.bijector)
+    return flow_from(self.base, self.bijector)
 
   def flow(self) -> Any:
     """The density of the data x: images go in and come out."""
     if self.preprocessing is None:
       return self.latent_flow()
-    return data_space_flow(self.bijector, self.preprocessing, self.event_shape)
+    return data_space_flow(self.bijector, self.preprocessing, self.event_shape, self.base)
 
 
 def save(path: str | pathlib.Path, model: Model) -> None:
@@ -76,18 +84,22 @@ def save(path: str | pathlib.Path, model: Model) -> None:
     ValueError: A weight is NaN or infinite.
   """
   bijector, horizon = model.bijector, model.bijector.horizon
+  arguments: list[np.ndarray] = []
   described = {
     'format': FORMAT,
-    'potential': descriptions.describe(bijector.potential),
+    'potential': descriptions.describe(bijector.potential, arguments),
     'num_steps': horizon.num_steps,
     'step_size': horizon.step_size,
     'integrator': bijector.integrator.name,
     'dtype': bijector.dtype.name,
-    'preprocessing': descriptions.describe(model.preprocessing),
+    'preprocessing': descriptions.describe(model.preprocessing, arguments),
     'event_shape': model.event_shape and list(model.event_shape),
     'notes': model.notes,
+    'base': descriptions.describe(model.base, arguments),
+    'columns': model.columns and list(model.columns),
   }
   arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(_variables(bijector.potential))}
+  arrays |= {f'array_{k}': np.asarray(array, np.float64) for k, array in enumerate(arguments)}
   _check_finite(arrays)
   large = sum(array.nbytes for array in arrays.values()) > archive.MOST_BYTES // 2
   write = np.savez if large else np.savez_compressed  # Weights hardly become smaller.
@@ -113,11 +125,13 @@ def load(path: str | pathlib.Path) -> Model:
     with _refusal(reading, ': write one with ma_keras.model_file.save.'):
       file = stack.enter_context(archive.opened(path))
       described = _description(file)
-    if described.get('format') != FORMAT:
+    if described.get('format') not in FORMATS:
       raise ValueError(
-        f'`path` {path} has format {described.get("format")!r}, and this version reads {FORMAT}: '
-        'install the newest ma_keras.'
+        f'`path` {path} has format {described.get("format")!r}, and this version reads '
+        f'{FORMATS}: install the newest ma_keras.'
       )
+    if described['format'] == 1:
+      described |= SINCE_FORMAT_2
     with _refusal(f'`path` {path} is damaged, or was written by hand'):
       return _model(described, file)
 
@@ -148,21 +162,27 @@ def _description(file: archive.Archive) -> dict[str, Any]:
 
 def _model(described: dict[str, Any], file: archive.Archive) -> Model:
   """The model again; its variables are made when all that is known of them fits the file."""
-  _check(described, len(file.headers) - 1)
+  parts = [described[name] for name in ('potential', 'preprocessing', 'base') if name in described]
+  count = descriptions.num_arrays(parts)
+  _check(described, len(file.headers) - 1 - count)
   dtype = tf.as_dtype(described['dtype'])
   with tf.Graph().as_default():  # Where variables have shapes and take no memory.
     shapes = [tuple(v.shape) for v in _variables(descriptions.make(described['potential'], dtype))]
-  arrays = _arrays(file, shapes, dtype)
-  potential = descriptions.make(described['potential'], dtype)
-  for variable, array in zip(_variables(potential), arrays):
+  variables, arrays = _arrays(file, shapes, dtype, count)
+  potential = descriptions.make(described['potential'], dtype, arrays)
+  for variable, array in zip(_variables(potential), variables):
     variable.assign(array)
   bijector = MongeAmpereBijector(
     potential, described['num_steps'], described['step_size'], described['integrator']
   )
-  preprocessing = descriptions.make(described['preprocessing'], dtype)
+  preprocessing = descriptions.make(described['preprocessing'], dtype, arrays)
+  base = descriptions.make(described['base'], dtype, arrays)
   shape = described['event_shape'] and tuple(described['event_shape'])
-  _check_event(potential.event_size, preprocessing, shape)
-  return Model(bijector, preprocessing, shape, described['notes'])
+  columns = described['columns'] and tuple(described['columns'])
+  _check_event(potential.event_size, preprocessing, shape, columns)
+  model = Model(bijector, preprocessing, shape, described['notes'], base, columns)
+  model.latent_flow()  # Refuses a base of another size.
+  return model
 
 
 def _check(described: dict[str, Any], variables: int) -> None:
@@ -185,22 +205,28 @@ def _check(described: dict[str, Any], variables: int) -> None:
 
 
 def _arrays(
-  file: archive.Archive, shapes: list[tuple[int, ...]], dtype: tf.DType
-) -> list[np.ndarray]:
-  """The weights, of these shapes, finite."""
-  names = [f'variable_{k}' for k in range(len(shapes))]
-  if set(file.headers) != {'model', *names}:
-    raise ValueError(f'it holds {len(file.headers) - 1} arrays and describes {len(shapes)}')
-  for name, shape in zip(names, shapes):
+  file: archive.Archive, shapes: list[tuple[int, ...]], dtype: tf.DType, count: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+  """The weights, of these shapes, and `count` arrays of arguments in float64; all finite."""
+  variables, arguments = (
+    [f'{kind}_{k}' for k in range(size)]
+    for kind, size in (('variable', len(shapes)), ('array', count))
+  )
+  if set(file.headers) != {'model', *variables, *arguments}:
+    raise ValueError(f'it holds {len(file.headers) - 1} arrays and describes {len(shapes) + count}')
+  for name, shape in zip(variables, shapes):
     header = file.headers[name]
     if header != (shape, dtype.as_numpy_dtype):
       raise ValueError(
         f'{name} is {header.dtype} {list(header.shape)}, and is described as {dtype.name} '
         f'{list(shape)}'
       )
-  arrays = {name: file.read(name) for name in names}
+  for name in arguments:
+    if file.headers[name].dtype != np.float64:
+      raise ValueError(f'{name} is {file.headers[name].dtype}, and no float64')
+  arrays = {name: file.read(name) for name in (*variables, *arguments)}
   _check_finite(arrays)
-  return list(arrays.values())
+  return [arrays[name] for name in variables], [arrays[name] for name in arguments]
 
 
 def _check_finite(arrays: dict[str, np.ndarray]) -> None:
@@ -209,11 +235,17 @@ def _check_finite(arrays: dict[str, np.ndarray]) -> None:
       raise ValueError(f'{name} of the model, of shape {list(array.shape)}, holds NaN or infinity')
 
 
-def _check_event(size: int, preprocessing: Any, shape: tuple[int, ...] | None) -> None:
+def _check_event(
+  size: int, preprocessing: Any, shape: tuple[int, ...] | None, columns: tuple[Any, ...] | None
+) -> None:
   if shape is not None and math.prod(shape) != size:
     raise ValueError(f'`event_shape` {list(shape)} has not the {size} numbers of its potential')
   if isinstance(preprocessing, data.Standardised) and len(preprocessing.parameters['mean']) != size:
     raise ValueError(f'its `mean` has not the {size} numbers of its potential')
+  if columns is not None and not (
+    len(columns) == size == len(set(columns)) and all(isinstance(name, str) for name in columns)
+  ):
+    raise ValueError(f'its `columns` are not {size} different names')
 
 
 def _variables(potential: potentials.Potential) -> list[tf.Variable]:

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import data, model_file, potentials, seeds, symmetry
+from ma_keras import bases, data, model_file, potentials, seeds, symmetry
 from tests.potentials import cases
 
 BASIS = potentials.TimeBasis(0.6, 2)
@@ -82,6 +82,42 @@ def test_preprocessing_and_image_shape_come_back(tmp_path, preprocessing):
   found = ma_keras.load(tmp_path / 'model.npz')
   assert found.flow().sample(2, seed=1).shape == (2, 2, 2, 1)
   np.testing.assert_array_equal(found.flow().log_prob(X), made.flow().log_prob(X))
+
+
+def test_a_mixture_as_base_and_names_of_columns_come_back(tmp_path):
+  rng = np.random.default_rng(1)
+  scale = np.tril(rng.normal(size=(3, 4, 4)), -1) + np.eye(4)
+  base = bases.Mixture(np.array([0.2, 0.3, 0.5]), rng.normal(size=(3, 4)), scale)
+  bijector = model().bijector
+  made = model_file.Model(bijector, base=base, columns=('a', 'b', 'c', 'd'))
+  model_file.save(tmp_path / 'model.npz', made)
+  found = ma_keras.load(tmp_path / 'model.npz')
+  assert found.columns == ('a', 'b', 'c', 'd')
+  y = tf.cast(cases.points(6), tf.float32)
+  log_prob = made.flow().log_prob(y)
+  np.testing.assert_array_equal(found.flow().log_prob(y), log_prob)
+  assert np.abs(log_prob - model_file.Model(bijector).flow().log_prob(y)).max() > 0.1
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    lambda d: d['base']['arguments'].update(means={'array': 7}),
+    lambda d: d['base']['arguments'].update(means={'array': 0}),
+    lambda d: d['base']['arguments'].update(means={'array': 'x'}),
+    lambda d: d.update(base=None),
+    lambda d: d.update(base=d['potential']),
+    lambda d: d.update(columns=['a', 'a', 'b', 'c']),
+    lambda d: d.update(columns=['a']),
+    lambda d: d.update(columns=[1, 2, 3, 4]),
+  ],
+)
+def test_a_base_or_columns_that_do_not_fit_are_refused(tmp_path, change):
+  base = bases.Mixture(np.ones(1), np.zeros((1, 4)), np.eye(4)[np.newaxis])
+  model_file.save(tmp_path / 'model.npz', model_file.Model(model().bijector, base=base))
+  changed(tmp_path / 'model.npz', change)
+  with pytest.raises(ValueError, match='damaged, or was written by hand'):
+    model_file.load(tmp_path / 'model.npz')
 
 
 def test_draws_named_by_a_tensor_come_back(tmp_path):
