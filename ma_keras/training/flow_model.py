@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_probability as tfp
 import tf_keras
 
-from ma_keras import seeds
+from ma_keras import bases, seeds
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import standard_normal_flow
 
 
 class FlowModel(tf_keras.Model):
@@ -28,7 +28,9 @@ class FlowModel(tf_keras.Model):
 
   Attributes:
     bijector: The flow that is trained.
-    batch_size: B, over all replicas; with parameter servers, of one worker.
+    base: p(x, 0), where it starts from.
+    batch_size: B, over all replicas; with parameter servers, of one worker. None where rows are
+      numbered as they come.
     seed: Non-negative integer; with the step it names every random number of training.
     stiffness_weight: Weight of the solver's stiffness.
     accumulate: In how many parts, one after another, a replica takes its rows.
@@ -38,25 +40,30 @@ class FlowModel(tf_keras.Model):
   def __init__(
     self,
     bijector: MongeAmpereBijector,
-    batch_size: int,
+    batch_size: int | None = None,
     seed: int = 0,
     stiffness_weight: float = 0.0,
     name: str | None = None,
+    base: Any = None,
   ) -> None:
     """Checks the arguments.
 
     Args:
       bijector: The flow to train.
-      batch_size: B, over all replicas.
+      batch_size: B, over all replicas; None for any.
       seed: Non-negative integer.
       stiffness_weight: Weight of `MongeAmpereBijector.with_stiffness`, zero or positive.
       name: Model name.
+      base: p(x, 0), a `tfd.Distribution` with events [N] of the bijector's dtype; standard normal
+        by default. Its variables are trained, too.
 
     Raises:
-      ValueError: A number is out of range, or the bijector has no stiffness to weigh.
+      ValueError: A number is out of range, the bijector has no stiffness to weigh, or the base
+        other events.
     """
     super().__init__(name=name)
-    if int(batch_size) != batch_size or batch_size < 1 or stiffness_weight < 0:
+    size = 1 if batch_size is None else batch_size
+    if int(size) != size or size < 1 or stiffness_weight < 0:
       raise ValueError(
         '`batch_size` must be positive and whole, and `stiffness_weight` not negative, got '
         f'{batch_size} and {stiffness_weight}.'
@@ -64,7 +71,10 @@ class FlowModel(tf_keras.Model):
     if stiffness_weight > 0:
       bijector.check_stiffness()
     self.bijector = bijector
-    self.batch_size = int(batch_size)
+    event_size = bijector.potential.event_size
+    self.base = bases.standard_normal(event_size, bijector.dtype) if base is None else base
+    _check_base(self.base, event_size, bijector.dtype)
+    self.batch_size = None if batch_size is None else int(batch_size)
     self.seed = seed
     self.stiffness_weight = stiffness_weight
     self.accumulate = 1
@@ -75,24 +85,31 @@ class FlowModel(tf_keras.Model):
 
   def flow(self, seed: seeds.Seed) -> Any:
     """The model p(x, T), with the draws of `seed` in its potential."""
-    return standard_normal_flow(self.bijector.with_seed(seed))
+    return tfp.distributions.TransformedDistribution(
+      self.base, self.bijector.with_seed(seed), name='monge_ampere_flow'
+    )
 
   def per_sample_seeds(
-    self, numbers: tf.Tensor, salt: str
+    self, numbers: tf.Tensor, salt: str, batch_size: int | tf.Tensor | None = None
   ) -> tuple[seeds.PerSample, seeds.PerSample]:
-    """Two seeds of the present step for these samples, int64 [b], of one block of B."""
+    """Two seeds of the present step for these samples.
+
+    Args:
+      numbers: Of the samples, int64 [b], all of one block of B.
+      salt: Name of the draws.
+      batch_size: B; the model's own by default.
+    """
+    size = self.batch_size if batch_size is None else batch_size
+    numbers, block_size = tf.cast(numbers, tf.int64), tf.cast(size, tf.int64)
     step = seeds.stateless(self.seed, salt=salt)
     step = seeds.fold_in(step, tf.cast(self.optimizer.iterations, tf.int32))
     # The sum of one number, or of none where a replica has no share. Block 0 is all there is, but
     # for parameter servers.
-    block = tf.cast(tf.reduce_sum(numbers[:1]) // self.batch_size, tf.int32)
+    block = tf.cast(tf.reduce_sum(numbers[:1]) // block_size, tf.int32)
     step = tf.where(block > 0, seeds.fold_in(step, block), step)
     first, second = seeds.split(step, 2, salt='train_step')
-    numbers = numbers % self.batch_size
-    return (
-      seeds.PerSample(first, numbers, self.batch_size),
-      seeds.PerSample(second, numbers, self.batch_size),
-    )
+    numbers = numbers % block_size
+    return seeds.PerSample(first, numbers, size), seeds.PerSample(second, numbers, size)
 
   def descend(self, loss: Callable[..., tf.Tensor], *rows: tf.Tensor) -> None:
     """One step of the optimiser, which sums the gradients of all replicas.
@@ -112,3 +129,13 @@ class FlowModel(tf_keras.Model):
       more = tape.gradient(value, variables)
       gradients = [a + b for a, b in zip(gradients, more)] if gradients else more
     self.optimizer.apply_gradients(zip(gradients, variables))
+
+
+def _check_base(base: Any, event_size: int, dtype: tf.DType) -> None:
+  """Raises ValueError on a base that the flow cannot start from."""
+  if tuple(base.event_shape) != (event_size,) or base.batch_shape.rank != 0 or base.dtype != dtype:
+    raise ValueError(
+      f'`base` must be one distribution of events [{event_size}] in {dtype.name}, got '
+      f'event_shape={base.event_shape}, batch_shape={base.batch_shape}, {base.dtype.name}: use '
+      'tfd.Independent, tfd.Sample or tfd.MultivariateNormalTriL.'
+    )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_probability as tfp
 import tf_keras
 
 from ma_keras import objectives, seeds
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import standard_normal_flow
+from ma_keras.training import rows, share
 from ma_keras.training.flow_model import FlowModel
 
-Batch = tuple[tf.Tensor, tf.Tensor]
 # Without it an optimiser learns to cheat its integrator: likelihoods look better than they are.
 STIFFNESS_WEIGHT = 0.3
 
@@ -20,10 +20,24 @@ STIFFNESS_WEIGHT = 0.3
 class MaximumLikelihood(FlowModel):
   """Minimises -E[ln p(y, T)] over the potential, y = preprocessing^-1(x + u). Eq. 6.
 
-  `fit` takes batches (sample numbers int64 [b], points x [b, N]): `data.batches`. Integer points
-  are quantised: step k adds noise u ~ Uniform[0, 1)^N of its own, fresh every epoch. `evaluate`
-  and `validation_data` take real points, dequantised once and for all: `data.dequantised`.
-  Metrics are nats in the space of y.
+  `fit`, `evaluate` and `predict` take whatever `rows.understood` does, in batches of any size: the
+  loss is the (weighted) mean over the rows that came, on all replicas together. A weight of 2 is a
+  row that stands twice.
+
+  Integer rows are quantised: step k adds noise u ~ Uniform[0, 1)^N of its own, fresh every epoch;
+  `evaluate` and `predict` always the same. Where `preprocessing` has `cell_sizes` c (float64 [N],
+  zero for real columns), training adds c (u - 1/2) instead, and nothing else adds any. Rows go
+  through the preprocessing in its own dtype, or in theirs where it has none, float64 say, and are
+  cast to the bijector's afterwards.
+
+  | in the logs | what, in nats |
+  |---|---|
+  | `val_loss` | -ln p(x) of the data, the preprocessing's log-det included |
+  | `loss` | the same of training rows, and stiffness_weight x `stiffness` added |
+  | `nll`, `val_nll` | -ln p(y, T), in the space of the flow |
+  | `stiffness` | the solver's own error |
+
+  `evaluate` returns `loss`, and is minus the mean of what `predict` returns, ln p(x) [n].
 
   Attributes:
     preprocessing: TFP bijector y -> x from R^N to data.
@@ -32,59 +46,125 @@ class MaximumLikelihood(FlowModel):
   def __init__(
     self,
     bijector: MongeAmpereBijector,
-    preprocessing: Any,
-    batch_size: int,
+    preprocessing: Any = None,
+    batch_size: int | None = None,
     seed: int = 0,
     stiffness_weight: float = STIFFNESS_WEIGHT,
     name: str = 'maximum_likelihood',
+    base: Any = None,
   ) -> None:
     """Checks the arguments.
 
     Args:
       bijector: The flow to train.
-      preprocessing: One of `data.for_dataset`, or any TFP bijector of R^N.
-      batch_size: B, over all replicas.
+      preprocessing: One of `data.for_dataset`, or any TFP bijector of R^N; identity by default.
+      batch_size: B, over all replicas, of batches whose rows are numbered; None for any.
       seed: Non-negative integer.
       stiffness_weight: Weight of the solver's own error, `MongeAmpereBijector.with_stiffness`; 0
         for none, as integrators and gradient modes need that have no stiffness.
       name: Model name.
+      base: p(x, 0), see `FlowModel`.
 
     Raises:
       ValueError: See `FlowModel`.
     """
-    super().__init__(bijector, batch_size, seed, stiffness_weight, name)
-    self.preprocessing = preprocessing
+    super().__init__(bijector, batch_size, seed, stiffness_weight, name, base)
+    self.preprocessing = tfp.bijectors.Identity() if preprocessing is None else preprocessing
     self._nll = tf_keras.metrics.Mean('nll', dtype=tf.float64)
     self._stiffness = tf_keras.metrics.Mean('stiffness', dtype=tf.float64)
+    self._data_nll = tf_keras.metrics.Mean('loss', dtype=tf.float64)
 
   @property
   def metrics(self) -> list[Any]:
     """The running means that `fit` resets every epoch."""
-    return [self._nll, self._stiffness]
+    return [self._nll, self._stiffness, self._data_nll]
 
-  def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+  def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
     """One step on this replica's share of the global batch."""
-    self.descend(self._loss, *batch)
+    x, numbers, weights = self._understood(batch)
+    mine = share.numbered(x, numbers, self.batch_size)
+    total = share.total(weights)
+
+    def loss(numbers: tf.Tensor, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+      values = self._row_losses(x, share.Share(numbers, mine.batch_size), weights)
+      return tf.math.divide_no_nan(
+        tf.reduce_sum(tf.cast(weights, values.dtype) * values), tf.cast(total, values.dtype)
+      )
+
+    self.descend(loss, mine.numbers, x, weights)
     return {metric.name: metric.result() for metric in self.metrics}
 
-  def _loss(self, numbers: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """What these points add to the mean over the global batch; the metrics take them in."""
-    noise_seed, flow_seed = self.per_sample_seeds(numbers, 'maximum_likelihood')
-    if x.dtype.is_integer:
-      noise = seeds.uniform([x.shape[-1]], noise_seed, self.bijector.dtype)
-      x = tf.cast(x, noise.dtype) + noise
-    y = self.preprocessing.inverse(x)
-    nll, stiffness = self._terms(self.flow(flow_seed), y)
-    self._nll.update_state(nll)
-    self._stiffness.update_state(stiffness)
-    return tf.reduce_sum(nll + self.stiffness_weight * stiffness) / self.batch_size
+  def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
+    """The likelihood of rows as they are, at steps of equal size."""
+    x, _, weights = self._understood(batch)
+    log_prob, log_det = self._log_densities(x)
+    self._nll.update_state(-log_prob, weights)
+    self._data_nll.update_state(-_added(log_prob, log_det), weights)
+    return {'nll': self._nll.result(), 'loss': self._data_nll.result()}
 
-  def test_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-    """The likelihood of real points, at steps of equal size."""
-    y = self.preprocessing.inverse(tf.cast(batch[1], self.bijector.dtype))
-    flow = standard_normal_flow(self.bijector.with_seed(self.seed).copy(jitter=0.0))
-    self._nll.update_state(objectives.negative_log_likelihood(flow, y))
-    return {'nll': self._nll.result()}
+  def predict_step(self, batch: Any) -> tf.Tensor:
+    """ln p(x) of the data, [b] nats, the preprocessing's log-det included."""
+    return _added(*self._log_densities(self._understood(batch).x))
+
+  def _understood(self, batch: Any) -> rows.Rows:
+    """The batch with a weight for every row."""
+    parts = rows.understood(batch, self.bijector.potential.event_size)
+    if parts.weights is None:
+      parts = parts._replace(weights=tf.ones(tf.shape(parts.x)[:1], self.bijector.dtype))
+    return parts
+
+  def _row_losses(self, x: tf.Tensor, mine: share.Share, weights: tf.Tensor) -> tf.Tensor:
+    """What is minimised, for every row, [b]; the metrics take it in."""
+    noise_seed, flow_seed = self.per_sample_seeds(
+      mine.numbers, 'maximum_likelihood', mine.batch_size
+    )
+    y, log_det = self._to_latent_space(self._jittered(x, noise_seed))
+    nll, stiffness = self._terms(self.flow(flow_seed), y)
+    loss = nll + self.stiffness_weight * stiffness
+    self._nll.update_state(nll, weights)
+    self._stiffness.update_state(stiffness, weights)
+    self._data_nll.update_state(_added(loss, -log_det), weights)
+    return loss
+
+  def _log_densities(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """ln p(y, T) and the log-det of the preprocessing, [b] each."""
+    if x.dtype.is_integer and self._cell_sizes() is None:
+      numbers = tf.range(tf.shape(x)[0])
+      x = self._dequantised(x, seeds.PerSample(self.seed, numbers, tf.shape(x)[0]))
+    y, log_det = self._to_latent_space(x)
+    flow = self.flow(self.seed)
+    flow = flow.copy(bijector=flow.bijector.copy(jitter=0.0))
+    return flow.log_prob(y), log_det
+
+  def _to_latent_space(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """y = preprocessing^-1(x) in the bijector's dtype, [b, N], and ln|det dy/dx|, [b]."""
+    x = tf.cast(x, self._data_dtype(x))
+    y = tf.cast(self.preprocessing.inverse(x), self.bijector.dtype)
+    log_det = self.preprocessing.inverse_log_det_jacobian(x, event_ndims=1)
+    return y, tf.broadcast_to(log_det, tf.shape(y)[:1])
+
+  def _jittered(self, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:
+    """The rows with what noise training adds to them."""
+    cells = self._cell_sizes()
+    if cells is not None:
+      u = seeds.uniform([x.shape[-1]], seed, tf.float64)
+      return tf.cast(x, tf.float64) + cells * (u - 0.5)
+    return self._dequantised(x, seed) if x.dtype.is_integer else x
+
+  def _dequantised(self, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:
+    """x + u, u ~ Uniform[0, 1)^N."""
+    noise = seeds.uniform([x.shape[-1]], seed, self.bijector.dtype)
+    dtype = self._data_dtype(x)
+    return tf.cast(x, dtype) + tf.cast(noise, dtype)
+
+  def _cell_sizes(self) -> tf.Tensor | None:
+    cells = getattr(self.preprocessing, 'cell_sizes', None)
+    return None if cells is None else tf.constant(cells, tf.float64)
+
+  def _data_dtype(self, x: tf.Tensor) -> tf.DType:
+    """The preprocessing's own dtype of data; without one that of the rows, float64 of integers."""
+    own = self.preprocessing.forward_dtype()
+    return own or (x.dtype if x.dtype.is_floating else tf.float64)
 
   def _terms(self, flow: Any, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """-ln p(y) and the stiffness, [b] each; zeros where nobody weighs it."""
@@ -92,3 +172,9 @@ class MaximumLikelihood(FlowModel):
       return objectives.negative_log_likelihood_and_stiffness(flow, y)
     nll = objectives.negative_log_likelihood(flow, y)
     return nll, tf.zeros_like(nll)
+
+
+def _added(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+  """a + b in the wider of their dtypes."""
+  dtype = a.dtype if a.dtype.size >= b.dtype.size else b.dtype
+  return tf.cast(a, dtype) + tf.cast(b, dtype)
