@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras.data.dataset import Dataset
+from ma_keras.data.supports import Supported
 
 tfb = tfp.bijectors
 
@@ -37,12 +38,13 @@ def dequantised(points: np.ndarray, seed: int, draw: int = 0) -> np.ndarray:
   return points.astype(np.float32) + noise
 
 
-class Pixels(tfp.bijectors.Chain):
-  """y -> x: logit space R^N to pixel space, y = logit(lambda + (1 - 2 lambda) x / levels).
+class Pixels(Supported):
+  """y -> x: logit space R^N to pixel space, y = logit v, v = lambda + (1 - 2 lambda) x / levels.
 
   `tfd.TransformedDistribution(flow, Pixels())` is the density of dequantised pixels x in
-  [0, levels); its log-det is the Jacobian of the MAF paper's preprocessing. Samples may lie
-  beyond by lambda levels.
+  [0, levels); its log-det is the Jacobian of the MAF paper's preprocessing. The support is wider at
+  both ends by the margin, levels lambda / (1 - 2 lambda), and so samples may be; outside of it
+  log densities are -inf.
   """
 
   def __init__(
@@ -69,13 +71,43 @@ class Pixels(tfp.bijectors.Chain):
         f'`levels` must be at least 2 and `margin` in [0, 0.5), got {levels} and {margin}. '
         'MNIST: 256 and 1e-6.'
       )
-    scale = tfb.Scale(tf.constant(levels / (1 - 2 * margin), dtype))
-    shift = tfb.Shift(tf.constant(-margin, dtype))
-    super().__init__([scale, shift, tfb.Sigmoid()], parameters=parameters, name=name)
+    self._margin = margin
+    self._scale = levels / (1 - 2 * margin)
+    super().__init__(dtype, parameters, name)
 
   def config(self) -> dict[str, Any]:
     """What makes it, as plain values: see `model_file`."""
     return {name: self.parameters[name] for name in ('levels', 'margin')}
+
+  def _share(self, x: tf.Tensor) -> tf.Tensor:
+    """v, in (0, 1) on the support."""
+    return x / self._scale + self._margin
+
+  def _outside(self, x: tf.Tensor) -> tf.Tensor:
+    share = self._share(x)
+    return (share <= 0) | (share >= 1)
+
+  @property
+  def _interior(self) -> float:
+    return self._scale * (0.5 - self._margin)
+
+  def _latent(self, x: tf.Tensor) -> tf.Tensor:
+    share = self._share(x)
+    return tf.math.log(share) - tf.math.log1p(-share)
+
+  def _inverse_log_slope(self, x: tf.Tensor) -> tf.Tensor:
+    share = self._share(x)
+    return -tf.math.log(share) - tf.math.log1p(-share) - math.log(self._scale)
+
+  def _point(self, y: tf.Tensor) -> tf.Tensor:
+    """Samples stay inside, where the sigmoid of a large |y| is 0 or 1 to rounding."""
+    info = np.finfo(y.dtype.as_numpy_dtype)
+    least = max(float(8 * info.eps * self._margin), float(info.tiny))
+    share = tf.clip_by_value(tf.math.sigmoid(y), least, 1 - 4 * float(info.eps))
+    return (share - self._margin) * self._scale
+
+  def _forward_log_slope(self, y: tf.Tensor) -> tf.Tensor:
+    return tf.math.log_sigmoid(y) + tf.math.log_sigmoid(-y) + math.log(self._scale)
 
 
 class Standardised(tfp.bijectors.Chain):

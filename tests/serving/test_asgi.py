@@ -183,12 +183,12 @@ def test_a_body_beyond_the_limit_is_refused_and_the_server_lives(client):
 
 
 def test_what_is_no_number_is_spelled_out(tmp_path):
-  """Pixels beyond [0, 256) have no logit, and JSON no NaN."""
+  """Pixels beyond [0, 256) have a density of 0, and JSON no infinity."""
   model = ma_keras.model_file.Model(bijectors.generic(tf.float32), data.Pixels())
   export.save(model.flow(), tmp_path, model.latent_flow())
   with TestClient(serving.application(tmp_path, 'small')) as client:
     answer = predict(client, instances=[[300, 1, 1], [9, 1, 1]])['predictions']
-    assert answer[0] == 'NaN' and np.isnan(float(answer[0]))
+    assert answer[0] == '-Infinity' and np.isneginf(float(answer[0]))
     assert np.isfinite(answer[1])
     answer = predict(client, signature_name='log_prob_unconstrained', instances=[ROW])
     np.testing.assert_allclose(answer['predictions'], model.latent_flow().log_prob([ROW]), 1e-5)
