@@ -11,6 +11,7 @@ import tensorflow as tf
 from ma_keras.dynamics import Motion, Tallies
 from ma_keras.gradients import adjoint, chunks, discrete, reversible, units
 from ma_keras.integrators import Tableau
+from ma_keras.potentials import overrides
 from ma_keras.potentials.units import Units
 
 
@@ -178,7 +179,9 @@ class Chunked(GradientMode):
 
 def _units(motion: Motion, x: tf.Tensor) -> Units | None:
   """The hidden layer, where the hand-written pass can have it."""
-  return motion.potential.units() if motion.tableau.explicit and x.shape.rank == 2 else None
+  return (
+    overrides.units(motion.potential) if motion.tableau.explicit and x.shape.rank == 2 else None
+  )
 
 
 MODES = {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 ScalarField = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+VectorField = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def gradient(potential: ScalarField, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -37,11 +38,6 @@ def gradient_and_laplacian(
 ) -> tuple[tf.Tensor, tf.Tensor]:
   """Velocity grad phi and the exact divergence tr(Hessian phi) of Eqs. (2)-(3).
 
-  laplacian phi = sum_i e_i . (Hessian phi) e_i, one Hessian row at a time: N reverse passes
-  over the gradient, in a loop whose graph does not grow with N and that never holds the N x N
-  Hessian. (A `pfor` batch Jacobian would, and cannot be differentiated inside a while loop at
-  N = 784.)
-
   Args:
     potential: phi(t, x) -> [...]; each value may depend on its own sample alone.
     t: Time, shape [].
@@ -50,10 +46,28 @@ def gradient_and_laplacian(
   Returns:
     grad phi, shape [..., N], and laplacian phi, shape [...].
   """
+  return with_divergence(lambda t, x: gradient(potential, t, x), t, x)
+
+
+def with_divergence(field: VectorField, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  """A field v and its exact divergence: grad phi and laplacian phi where v is grad phi.
+
+  div v = sum_i e_i . (Jacobian of v) e_i, one row of the Jacobian at a time: N reverse passes over
+  the field, in a loop whose graph does not grow with N and that never holds the N x N Jacobian.
+  (A `pfor` batch Jacobian would, and cannot be differentiated inside a while loop at N = 784.)
+
+  Args:
+    field: v(t, x) -> [..., N]; each value may depend on its own sample alone.
+    t: Time, shape [].
+    x: Points, shape [..., N] with N known statically.
+
+  Returns:
+    v, shape [..., N], and div v, shape [...].
+  """
   event_size = x.shape[-1]
   with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
     tape.watch(x)
-    velocity = gradient(potential, t, x)
+    velocity = field(t, x)
 
   def add_diagonal_entry(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     direction = tf.one_hot(i, event_size, dtype=x.dtype) * tf.ones_like(x)
@@ -88,9 +102,26 @@ def hessian_vector_product(
   Returns:
     grad phi and (Hessian phi) v, both of shape [..., N].
   """
+  return with_derivative(lambda t, x: gradient(potential, t, x), t, x, vector)
+
+
+def with_derivative(
+  field: VectorField, t: tf.Tensor, x: tf.Tensor, vector: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """A field and its transposed Jacobian times v: (Hessian phi) v where the field is grad phi.
+
+  Args:
+    field: (t, x) -> [..., N]; each value may depend on its own sample alone.
+    t: Time, shape [].
+    x: Points, shape [..., N].
+    vector: v, shape [..., N].
+
+  Returns:
+    The field and the product, both of shape [..., N].
+  """
   with tf.GradientTape(watch_accessed_variables=False) as tape:
     tape.watch(x)
-    velocity = gradient(potential, t, x)
+    velocity = field(t, x)
   product = tape.gradient(
     velocity, x, output_gradients=vector, unconnected_gradients=tf.UnconnectedGradients.ZERO
   )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 import tensorflow as tf
 
 from ma_keras import seeds
-from ma_keras.potentials import autodiff
+from ma_keras.potentials import autodiff, overrides
 from ma_keras.potentials.units import Units
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ class Potential(tf.Module, abc.ABC):
 
   Write `__call__(t, x)` and nothing else: gradient and exact Laplacian then come from nested
   gradient tapes. Where closed forms are known, override `_gradient` and
-  `_gradient_and_laplacian`; the public methods stay as they are. Potentials add:
-  `phi_1 + phi_2` is a potential.
+  `_gradient_and_laplacian`. In a subclass of any potential the overridden definition is in force
+  in every gradient mode, and what it leaves open follows from it: see `overrides`. Potentials
+  add: `phi_1 + phi_2` is a potential.
 
   All methods take a scalar time `t` [] and points `x` [..., N], any leading rank.
 
@@ -59,6 +60,7 @@ class Potential(tf.Module, abc.ABC):
   """
 
   self_contained = False
+  _public_methods_in_force = True
 
   def __init__(self, event_size: int, name: str | None = None) -> None:
     """Checks and keeps the event size N.
@@ -124,7 +126,7 @@ class Potential(tf.Module, abc.ABC):
 
   def gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Velocity grad phi(t, x), shape [..., N]. Eq. (2)."""
-    return self._gradient(*self._checked(t, x))
+    return overrides.gradient(self, *self._checked(t, x))
 
   def laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Divergence of the velocity, tr(Hessian phi)(t, x), shape [...]. Eq. (3)."""
@@ -135,7 +137,7 @@ class Potential(tf.Module, abc.ABC):
     t, x = self._checked(t, x)
     if self._laplacian_method is not None:
       return self._laplacian_method(self, t, x)
-    return self._gradient_and_laplacian(t, x)
+    return overrides.gradient_and_laplacian(self, t, x)
 
   def with_laplacian(self: PotentialT, method: LaplacianMethod | None) -> PotentialT:
     """The same potential, sharing its variables, with another Laplacian.
@@ -196,7 +198,11 @@ class Potential(tf.Module, abc.ABC):
     return Frame(self, _identity, _identity)
 
   def units(self) -> Units | None:
-    """The hidden layer of a potential that has one, for flows that know how to use it."""
+    """The hidden layer of a potential that has one, for flows that know how to use it.
+
+    It stands for the other methods of its class. Where a subclass overrides one of those and not
+    this, no flow asks for it: see `overrides.units`.
+    """
     return None
 
   def __add__(self, other: Potential) -> Sum:

@@ -58,7 +58,7 @@ class Hutchinson:
     estimates = []
     for seed in seeds.split(self.seed, self.num_probes, salt='hutchinson'):
       v = self._draw(seed, x)
-      velocity, product = autodiff.hessian_vector_product(potential, t, x, v)
+      velocity, product = autodiff.with_derivative(potential.gradient, t, x, v)
       estimates.append(tf.reduce_sum(v * product, axis=-1))
     return velocity, tf.add_n(estimates) / self.num_probes
 

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.potentials import overrides
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.units import Units
 
@@ -76,13 +77,13 @@ class Sum(Potential):
     """
     if self._laplacian_method is not None:
       return None
-    found = {k: term.units() for k, term in enumerate(self.terms)}
+    found = {k: overrides.units(term) for k, term in enumerate(self.terms)}
     layers = {k: units for k, units in found.items() if units is not None and units.at_rest}
     if not layers:
       return None
     widest = max(layers, key=lambda k: layers[k].kernel.shape[1])
     others = [term for k, term in enumerate(self.terms) if k != widest]
-    if not all(_is_self_contained(term) for term in others):
+    if not all(overrides.is_self_contained(term) for term in others):
       return None
     return layers[widest]._replace(rest=Sum(others)) if others else layers[widest]
 
@@ -100,12 +101,9 @@ def _added(parts: Sequence[tf.Tensor]) -> tf.Tensor:
   return functools.reduce(tf.add, parts)
 
 
-def _is_self_contained(term: Potential) -> bool:
-  return term.self_contained and term._laplacian_method is None
-
-
 def _leaves(term: Potential) -> tuple[Potential, ...]:
-  # A sum with a Laplacian method of its own is one term: flattening would lose the method.
-  if isinstance(term, Sum) and term._laplacian_method is None:
+  # A sum with a Laplacian method of its own, or of a subclass, is one term: flattened, it would lose
+  # them.
+  if type(term) is Sum and term._laplacian_method is None:
     return term.terms
   return (term,)

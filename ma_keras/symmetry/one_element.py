@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.potentials import overrides
 from ma_keras.potentials.base import Frame, Potential
 from ma_keras.potentials.units import Units
 from ma_keras.symmetry import action
@@ -28,7 +29,7 @@ class Rotated(Potential):
   ) -> None:
     """Composes `potential` with `element`; phi~(h (g x)) is phi~((h g) x), one rotation."""
     super().__init__(potential.event_size, name=name)
-    if isinstance(potential, Rotated) and potential._laplacian_method is None:
+    if type(potential) is Rotated and potential._laplacian_method is None:
       potential, element = potential.potential, action.compose(potential.element, element)
     self.potential: Potential = potential
     self.element = element
@@ -39,7 +40,7 @@ class Rotated(Potential):
 
   def frame(self) -> Frame:
     """phi~ in the coordinates g x; not where a Laplacian method of its own looks at x."""
-    if self._laplacian_method is not None:
+    if self._laplacian_method is not None or overrides.is_replaced(self, 'frame'):
       return super().frame()
     return Frame(self.potential, self._enter, self._leave)
 
@@ -111,6 +112,7 @@ class OneElementPerInterval(Potential):
     self.group = group
     self.interval = interval
     self.seed = seed
+    self._element_in_force: action.Element | None = None
 
   def config(self) -> dict[str, Any]:
     """What makes it, as plain values, the draws included: see `model_file`.
@@ -151,11 +153,13 @@ class OneElementPerInterval(Potential):
     """
     in_force = self.potential.on_interval(start, stop)
     element = self._draw((start + stop) / 2.0)
+    if overrides.is_replaced(self, 'on_interval'):
+      return self._twin(potential=in_force, _element_in_force=element)
     return Rotated(in_force, element).with_laplacian(self._laplacian_method)
 
   def units(self) -> Units | None:
     """Those of phi~, in the frame of each step's element."""
-    units = self.potential.units()
+    units = overrides.units(self.potential)
     if units is None or self._laplacian_method is not None:
       return None
     return units._replace(at_rest=False)
@@ -172,6 +176,8 @@ class OneElementPerInterval(Potential):
     return Rotated(self.potential, self._draw(t)).gradient_and_laplacian(t, x)
 
   def _draw(self, t: tf.Tensor) -> action.Element:
+    if self._element_in_force is not None:
+      return self._element_in_force
     interval = tf.cast(tf.floor(t / self.interval), tf.int32)
     seed = seeds.fold_in(seeds.stateless(self.seed, salt='group_elements'), interval)
     return action.pick(self.group, seeds.integers([], seed, self.group.order), t.dtype)
