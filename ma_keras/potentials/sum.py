@@ -102,8 +102,8 @@ def _added(parts: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def _leaves(term: Potential) -> tuple[Potential, ...]:
-  # A sum with a Laplacian method of its own, or of a subclass, is one term: flattened, it would lose
-  # them.
+  # A sum with a Laplacian method of its own, or of a subclass, is one term: flattening would lose
+  # what is its own.
   if type(term) is Sum and term._laplacian_method is None:
     return term.terms
   return (term,)
