@@ -25,6 +25,8 @@ INSTALL_REQUIRES = [
   'setuptools>=68',
   'numpy>=1.26',
   'absl-py>=2.0',
+  # Reads pictures.
+  'pillow>=10.1',
 ]
 
 PLOT_REQUIRES = ['matplotlib>=3.8']

@@ -15,7 +15,7 @@ class Dataset:
 
   Attributes:
     name: Of the data.
-    train: [n, N]; uint8 where the data are quantised, float32 otherwise.
+    train: [n, N]; uint8 or uint16 where the data are quantised, float32 otherwise.
     validation: [m, N].
     test: [k, N].
     event_shape: Of one point as it comes, (28, 28, 1) say; its product is N.
@@ -96,7 +96,7 @@ def _checked(name: str, points: np.ndarray, levels: int | None) -> np.ndarray:
       raise ValueError(
         f'The data {name!r} must be integers in 0..{levels - 1}, got {rows.min()}..{rows.max()}.'
       )
-    return rows.astype(np.uint8)
+    return rows.astype(np.uint8 if levels <= 256 else np.uint16)
   with np.errstate(over='ignore'):  # What float32 cannot hold becomes infinite, and is named below.
     rows = rows.astype(np.float32)
   bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
