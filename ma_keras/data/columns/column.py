@@ -10,6 +10,7 @@ from ma_keras.data.columns import doubts, kinds, lattice
 
 NORMAL_MAD = 1.4826  # Deviation over median absolute deviation of a normal distribution,
 NORMAL_IQR = 1.349  # and its quartile range over its deviation.
+LARGEST_EXPONENT = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,13 +91,16 @@ def column(moments: Moments, values: np.ndarray) -> Column:
   if not values.size or moments.least == moments.greatest:
     return _constant(moments, values)
   unique, repeats = np.unique(values, return_counts=True)
-  deviation = moments.deviation
-  if not np.isfinite(deviation):  # Squares overflow.
-    deviation = float(np.exp(kinds.log_deviation(values)))
-  median = float(np.median(values))
-  robust = robust_deviation(values, median) or deviation
-  step = lattice.lattice_step(unique, values.size)
-  judgement = kinds.judge(values, step, median, robust)
+  scale = _power_of_two(values)
+  with np.errstate(over='ignore', invalid='ignore', divide='ignore', under='ignore'):
+    scaled = values / scale
+    deviation = moments.deviation / scale
+    if not 0 < deviation < np.inf:  # Squares overflow, or underflow.
+      deviation = float(np.exp(kinds.log_deviation(scaled)))
+    median = float(np.median(scaled))
+    robust = robust_deviation(scaled, median) or deviation
+    step = lattice.lattice_step(unique / scale, values.size)
+    judgement = kinds.judge(scaled, step, median, robust)
   row_number = _is_row_number(moments, unique.size == values.size)
   return Column(
     name=moments.name,
@@ -106,20 +110,26 @@ def column(moments: Moments, values: np.ndarray) -> Column:
     unique=unique.size,
     least=moments.least,
     greatest=moments.greatest,
-    mean=moments.mean,
-    deviation=deviation,
-    median=median,
-    robust_deviation=robust,
+    mean=moments.mean if np.isfinite(moments.mean) else float(np.mean(scaled)) * scale,
+    deviation=deviation * scale,
+    median=median * scale,
+    robust_deviation=robust * scale,
     whole=moments.whole,
-    step=step,
+    step=step * scale,
     row_number=row_number,
     kind=judgement.kind,
     reason=judgement.reason,
     doubts=(
       *(['looks like numbers of rows: --ignore_columns leaves it out'] if row_number else []),
-      *(doubts.doubts(unique, repeats, step) if unique.size > 1 else []),
+      *(doubts.doubts(unique, repeats, step * scale) if unique.size > 1 else []),
     ),
   )
+
+
+def _power_of_two(values: np.ndarray) -> float:
+  """A unit in which squares neither overflow nor vanish: 1, unless values are beyond 2^+-500."""
+  exponent = int(np.frexp(np.max(np.abs(values)))[1])
+  return 2.0 ** (exponent - 1) if abs(exponent) > LARGEST_EXPONENT else 1.0
 
 
 def robust_deviation(values: np.ndarray, median: float) -> float:

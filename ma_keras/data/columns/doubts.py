@@ -50,8 +50,8 @@ def _codes(unique: np.ndarray, repeats: np.ndarray) -> list[int]:
     for end, begin, stop in ((high - 1, low, high - 1), (low, low + 1, high)):
       if stop - begin < 2 or repeats[end] < max(LEAST_REPEATS, LEAST_SHARE * repeats.sum()):
         continue
-      rest = unique[begin:stop]
-      if min(abs(unique[end] - rest[0]), abs(unique[end] - rest[-1])) > np.ptp(rest):
+      rest, code = unique[begin:stop] / 2, unique[end] / 2  # Differences do not overflow.
+      if min(abs(code - rest[0]), abs(code - rest[-1])) > np.ptp(rest):
         codes.append(end)
         low, high = begin, stop
         break

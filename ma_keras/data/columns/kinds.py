@@ -70,7 +70,7 @@ def judge(values: np.ndarray, step: float, centre: float, scale: float) -> Judge
     {
       kind: gain.total
       for kind, gain in gains.items()
-      if gain.total * values.size >= LEAST_TOTAL
+      if np.inf > gain.total * values.size >= LEAST_TOTAL
       and (gain.least >= LEAST_GAIN or (kind == 'heavy' and far and gain.total >= OUTLIER_GAIN))
     },
     gains['positive'].total if 'positive' in gains else -np.inf,
@@ -162,7 +162,7 @@ def log_deviation(values: np.ndarray) -> float:
 def _groups(z: np.ndarray) -> np.ndarray:
   """Number of the mode that each value belongs to, shape [n]."""
   low, high = np.quantile(z, [0.005, 0.995])
-  if not high > low:
+  if not 0 < high - low < np.inf:
     return np.zeros(z.size, int)
   counts, edges = np.histogram(z, int(np.clip(np.sqrt(z.size), 8, 32)), (low, high))
   cuts = np.concatenate([edges[_valleys(counts, z.size)], _gaps(np.sort(z))])

@@ -10,6 +10,7 @@ from ma_keras.data.columns.column import robust_deviation
 
 LIMIT = 0.99  # Correlation from which a pair is reported.
 INLIER = 10.0  # Robust deviations.
+FAR = 1e100  # Robust deviations whose squares do not overflow.
 SINGULAR = 1e-6  # Variance, in units of the columns', of a linear relation that holds.
 JOINED = 1e-3  # Entry of the projector that joins two columns.
 
@@ -77,10 +78,13 @@ def _correlation(rows: np.ndarray) -> np.ndarray:
   rows = rows[np.isfinite(rows).all(axis=1)]
   if len(rows) < 2:
     return np.eye(rows.shape[1])
+  rows = rows / np.maximum(np.max(np.abs(rows), axis=0), np.finfo(np.float64).tiny)
   median = np.median(rows, axis=0)
   scale = np.array([robust_deviation(*pair) for pair in zip(rows.T, median)])
   scale = np.where(scale > 0, scale, np.ptp(rows, axis=0))
-  ratio = (rows - median) / np.where(scale > 0, scale, 1.0)
+  scale = np.where(scale > 0, scale, 1.0)
+  with np.errstate(over='ignore'):
+    ratio = np.clip((rows - median) / scale, -FAR, FAR)
   inliers = np.all(np.abs(ratio) <= INLIER, axis=1)
   if 2 * np.sum(inliers) > max(len(rows), 4 * rows.shape[1]):
     ratio = ratio[inliers]

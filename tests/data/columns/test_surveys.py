@@ -159,3 +159,19 @@ def test_the_report_has_every_column_and_every_doubt():
   described = json.loads(columns.as_json(found, pairs, groups))
   assert [column['name'] for column in described['columns']] == names
   assert described['dependent'] == [['x', 'twice']]
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('seed', range(40))
+def test_whatever_float64_holds_is_surveyed(seed):
+  """Infinite squares, differences beyond 1.8e308, denormal steps: numbers that are finite."""
+  rng = np.random.default_rng(seed)
+  pool = [0, 1, -1, np.nan, np.inf, -np.inf, 1e300, -1.7e308, 1.7e308, 1e-310, 1e5, 2.0**60, 0.1]
+  rows = rng.choice(rng.choice(pool, rng.integers(2, 9)), (40, 3))
+  rows = np.where(rng.random((40, 3)) < 0.3, 10.0 ** rng.uniform(-300, 300, (40, 3)), rows)
+  found = columns.survey_blocks(blocks(rows, 7))
+  columns.as_json(found, columns.collinear(rows), columns.dependent(rows))
+  for column in found:
+    assert column.kind == 'constant' or 0 < column.robust_deviation < np.inf
+    assert column.kind == 'constant' or 0 < column.deviation < np.inf
+    assert column.kind == 'constant' or column.least <= column.mean <= column.greatest
