@@ -19,6 +19,8 @@ INSTALL_REQUIRES = [
   'tensorflow-datasets>=4.9.7',
   # tensorflow-datasets imports it without declaring it.
   'importlib_resources>=6.0',
+  # Tables; tensorflow-datasets brings it. No older one has wheels for Python 3.13.
+  'pyarrow>=18.0',
   # Its later releases need Python 3.11; without this, an old pip may backtrack for many minutes.
   'etils<1.14; python_version < "3.11"',
   # tensorflow-probability imports distutils, which on Python 3.12 and later is setuptools' own.

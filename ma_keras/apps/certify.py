@@ -18,12 +18,12 @@ import tensorflow as tf
 from absl import flags
 
 from ma_keras import Certificate, certificate, data, model_file, seeds
-from ma_keras.apps import model_app
+from ma_keras.apps import model_app, table_flags
 from ma_keras.apps.exit_code import ExitCode, end
-from ma_keras.data import tables
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)
+flags.adopt_module_key_flags(table_flags)
 flags.DEFINE_integer('n', 200, 'Points; of --input the first so many.', lower_bound=1)
 flags.DEFINE_string('input', None, 'Certify log_prob at these points of a table, not at samples.')
 flags.DEFINE_float(
@@ -44,15 +44,12 @@ SCORED, DRAWN = 'log_prob', 'ln p of samples'
 
 def points(model: model_file.Model) -> tf.Tensor:
   """Up to --n rows of --input as points y of R^N, dequantised as `ma-keras score` does."""
-  size = model.bijector.potential.event_size
-  table = tables.open_table(FLAGS.input)
-  whole = table.check(size)
-  x = next(table.blocks(FLAGS.n, size))
-  if model.preprocessing is None:
-    return tf.constant(x, model.bijector.dtype)
-  if whole and isinstance(model.preprocessing, data.Pixels):
+  table = table_flags.open_for(FLAGS.input, model)
+  print(table.understood, flush=True)
+  x = next(table.read(FLAGS.n))
+  if isinstance(model.preprocessing, data.Pixels) and model_app.whole(table):
     x = model_app.dequantised(x, 0)
-  return model.preprocessing.inverse(tf.constant(x, model.bijector.dtype))
+  return model_app.latents(model, x)[0]
 
 
 def latents(model: model_file.Model) -> tf.Tensor:

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
 from absl import flags
 
 from ma_keras import data
+from ma_keras.apps import table_flags
 
 FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(table_flags)
 flags.DEFINE_string(
   'dataset', 'mnist', "A tfds image data set (mnist, fashion_mnist, cifar10, ...), or 'digits'."
 )
-flags.DEFINE_string('dataset_file', None, 'A .csv, .npy or .npz file of points instead.')
+flags.DEFINE_string(
+  'dataset_file', None, 'A table instead: CSV, Parquet, .npy, ..., or a folder (docs/tables.md).'
+)
 flags.DEFINE_string('data_dir', None, 'Where tensorflow-datasets keeps its data.')
 flags.DEFINE_integer('split_seed', 0, 'Chooses the validation points.', lower_bound=0)
 
+# Those of a model's data: other values make another data set.
+DATA_FLAGS = ('dataset', 'dataset_file', 'split_seed', *table_flags.DATA_FLAGS)
 
-def load() -> data.Dataset:
-  """What --dataset or --dataset_file says."""
-  if FLAGS.dataset_file:
-    return data.load_file(FLAGS.dataset_file, FLAGS.split_seed)
-  return data.load(FLAGS.dataset, FLAGS.data_dir, FLAGS.split_seed)
+
+def load(model_columns: Sequence[str] | None = None) -> data.Dataset:
+  """What --dataset or --dataset_file says; how a table was understood is printed in one line.
+
+  Args:
+    model_columns: Names of a trained model's columns, which are put in its order.
+  """
+  if not FLAGS.dataset_file:
+    return data.load(FLAGS.dataset, FLAGS.data_dir, FLAGS.split_seed)
+  return data.load_file(
+    FLAGS.dataset_file,
+    FLAGS.split_seed,
+    run_folder(),
+    lambda line: print(line, flush=True),
+    **table_flags.options(),
+    model_columns=model_columns,
+  )
+
+
+def run_folder() -> pathlib.Path | None:
+  """The directory of the run, where large tables are kept; None for commands that have none."""
+  if 'run_dir' not in FLAGS:
+    return None
+  return pathlib.Path(FLAGS.run_dir or f'runs/{FLAGS.dataset}')
+
+
+def notes() -> dict[str, Any]:
+  """Where the data of a model were, for its file: `restore` reads it."""
+  given = {name: FLAGS[name].value for name in DATA_FLAGS}
+  path = FLAGS.dataset_file
+  return {**given, 'dataset_file': path and str(pathlib.Path(path).resolve())}

@@ -32,7 +32,7 @@ def likelihood(model: model_file.Model) -> training.Likelihood:
   for name in ('dataset', 'split_seed'):
     if not FLAGS[name].present:
       FLAGS[name].value = model.notes.get(name, FLAGS[name].value)
-  points = density_data.load()
+  points = density_data.load(model.columns)
   size = model.bijector.potential.event_size
   if points.event_size != size:
     raise ValueError(

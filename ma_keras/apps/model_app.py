@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Callable
 
 import numpy as np
+import tensorflow as tf
 from absl import flags
 
 import ma_keras
 from ma_keras import model_file, pretrained
 from ma_keras.apps import process
+from ma_keras.data import tables
 
 FLAGS = flags.FLAGS
+SURVEY_ROWS = 10_000
 flags.DEFINE_string(
   'model', None, 'The model.npz of a run, or the name of a pretrained model.', required=True
 )
@@ -53,12 +57,27 @@ def at_depth(model: model_file.Model) -> model_file.Model:
     )
   time = model.bijector.horizon.time
   bijector = model.bijector.copy(num_steps=FLAGS.num_steps, step_size=time / FLAGS.num_steps)
-  return model_file.Model(bijector, model.preprocessing, model.event_shape, model.notes)
+  return dataclasses.replace(model, bijector=bijector)
 
 
 def warn(message: str) -> None:
   """One line on stderr; the work goes on."""
   print(f'Warning: {message}', file=sys.stderr, flush=True)
+
+
+def latents(model: model_file.Model, x: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+  """y = preprocessing^-1(x) [b, N] and ln|det dy/dx| [b], of float64 x [b, N]."""
+  if model.preprocessing is None:
+    return tf.constant(x, model.bijector.dtype), tf.zeros(len(x), tf.float64)
+  points = tf.constant(x, model.preprocessing.dtype or model.bijector.dtype)
+  log_det = model.preprocessing.inverse_log_det_jacobian(points, event_ndims=1)
+  y = tf.cast(model.preprocessing.inverse(points), model.bijector.dtype)
+  return y, tf.cast(log_det, tf.float64)
+
+
+def whole(table: tables.Table) -> bool:
+  """Tells if all numbers of a table are whole, by reading it: quantised, where they are pixels."""
+  return all(np.all(rows == np.floor(rows)) for rows in table.read(SURVEY_ROWS))
 
 
 def dequantised(rows: np.ndarray, start: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from absl import flags
 
 from ma_keras import plotting, seeds
 from ma_keras.apps import model_app
-from ma_keras.data import tables
+from ma_keras.data.writing import writing
 from ma_keras.replacing import check_apart, target
 
 FLAGS = flags.FLAGS
@@ -72,7 +72,7 @@ def work() -> None:
     return draw_pictures(flow)
   shape = tuple(flow.event_shape.as_list())
   header = [f'x{i}' for i in range(int(np.prod(shape)))]
-  with tables.writing(FLAGS.output, FLAGS.n, shape, header) as write:
+  with writing(FLAGS.output, FLAGS.n, shape, header, flow.dtype.as_numpy_dtype) as write:
     for batch in batches(flow):
       write(batch)
 

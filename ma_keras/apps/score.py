@@ -2,13 +2,14 @@
 
   python apps/score_main.py --model=model.npz --input=points.csv --output=scores.csv
 
-Pixels that are whole numbers are dequantised (a bound on their probability, docs/density.md); the
-noise of row k is a function of --seed and k alone.
+Rows are read once, and scored as they come; the output gets its name when all are in it. Pixels
+that are whole numbers are dequantised (a bound on their probability, docs/density.md); the noise of
+row k is a function of --seed and k alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,14 +17,16 @@ import tf_keras
 from absl import flags
 
 from ma_keras import data, model_file
-from ma_keras.apps import model_app
+from ma_keras.apps import model_app, table_flags
 from ma_keras.data import tables
+from ma_keras.data.writing import writing
 from ma_keras.replacing import check_apart
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)
+flags.adopt_module_key_flags(table_flags)
 flags.DEFINE_string(
-  'input', None, 'A .csv of points, a .npy, or a folder of pictures.', required=True
+  'input', None, 'A table, CSV, Parquet, .npy, ..., or a folder (docs/tables.md).', required=True
 )
 flags.DEFINE_string('output', 'scores.csv', 'A .csv of row and log_prob, or a .npy of the latter.')
 flags.DEFINE_bool(
@@ -32,44 +35,61 @@ flags.DEFINE_bool(
   'The density of y in R^N (logit space of images), in which papers compare; not that of the data.',
 )
 
+Labels = Sequence[int | str]
 
-def scores(table: tables.Table, model: model_file.Model, whole: bool) -> Iterator[np.ndarray]:
-  """ln p of the rows, nats, a batch at a time."""
-  bijector, preprocessing = model.bijector, model.preprocessing
-  flow = model.latent_flow()
-  pixels = isinstance(preprocessing, data.Pixels)
+
+def log_prob(model: model_file.Model) -> Callable[[np.ndarray], np.ndarray]:
+  """x [b, N] -> ln p [b], nats, float64."""
+  flow, preprocessing = model.latent_flow(), model.preprocessing
 
   @tf.function(autograph=False, reduce_retracing=True)
-  def score(x: tf.Tensor) -> tf.Tensor:
-    if preprocessing is None:
-      return flow.log_prob(x)
-    log_prob = flow.log_prob(preprocessing.inverse(x))
-    if FLAGS.unconstrained:
-      return log_prob
-    return log_prob + preprocessing.inverse_log_det_jacobian(x, event_ndims=1)
+  def score(y: tf.Tensor) -> tf.Tensor:
+    return tf.cast(flow.log_prob(y), tf.float64)
 
-  bar = tf_keras.utils.Progbar(len(table), unit_name='row')
+  def scores(x: np.ndarray) -> np.ndarray:
+    y, log_det = model_app.latents(model, x)
+    values = score(y)
+    return (values if FLAGS.unconstrained or preprocessing is None else values + log_det).numpy()
+
+  return scores
+
+
+def scores(table: tables.Table, model: model_file.Model) -> Iterator[tuple[Labels, np.ndarray]]:
+  """Labels and ln p of the rows, nats, a batch at a time; raises ValueError at NaN."""
+  pixels = isinstance(model.preprocessing, data.Pixels) and model_app.whole(table)
+  score = log_prob(model)
+  bar = tf_keras.utils.Progbar(table.num_rows, unit_name='row')
   start = 0
-  for rows in table.blocks(FLAGS.batch_size, bijector.potential.event_size):
-    x = model_app.dequantised(rows, start) if pixels and whole else rows
-    yield score(tf.constant(x, bijector.dtype)).numpy()
+  for labels, rows in table.labelled(FLAGS.batch_size):
+    x = model_app.dequantised(rows, start) if pixels else rows
+    values = score(x)
+    bad = np.flatnonzero(np.isnan(values))
+    if bad.size:
+      raise ValueError(
+        f'The log density of row {labels[bad[0]]} of {FLAGS.input} is not a number: nothing was '
+        'written. See whether its values are within the range of the training data.'
+      )
+    yield labels, values
     start += len(rows)
     bar.add(len(rows))
 
 
 def work() -> None:
-  """Scores and writes; all rows are checked before the first is scored."""
+  """Scores and writes; nothing is written unless all rows could be scored."""
   check_apart(FLAGS.output, FLAGS.input, FLAGS.model)
   model = model_app.load()
-  table = tables.open_table(FLAGS.input)
-  whole = table.check(model.bijector.potential.event_size)
-  total, header = 0.0, ['row', 'log_prob']
-  with tables.writing(FLAGS.output, len(table), (), header, table.labels) as write:
-    for found in scores(table, model, whole):
-      write(found)
-      total += float(np.sum(found, dtype=np.float64))
-  mean = total / len(table)
-  print(f'{len(table)} rows, mean log_prob {mean:.4f} nats: {FLAGS.output}')
+  table = table_flags.open_for(FLAGS.input, model)
+  print(table.understood, flush=True)
+  total, count = 0.0, 0
+  header = [FLAGS.id_column or 'row', 'log_prob']
+  with writing(FLAGS.output, None, (), header, np.float64) as write:
+    for labels, values in scores(table, model):
+      write(values, labels)
+      total += float(np.sum(values))
+      count += len(values)
+  if table.num_dropped:
+    print(f'{table.drops()}.')
+  print(f'{count} rows, mean log_prob {total / count:.4f} nats: {FLAGS.output}')
 
 
 def main(argv: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""A data set in memory: three splits that share no point."""
+"""A data set in three splits that share no point."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import dataclasses
 
 import numpy as np
 
+from ma_keras.data.rows import DiskRows, Rows
+
+REAL = np.float32
+MOST_HELD_OUT = 100_000  # Points for validation, and for the test: enough for any likelihood.
 VALIDATION_SHARE = 6  # One in so many training points, as MNIST's 10,000 of 60,000.
 
 
@@ -15,19 +19,22 @@ class Dataset:
 
   Attributes:
     name: Of the data.
-    train: [n, N]; uint8 or uint16 where the data are quantised, float32 otherwise.
+    train: [n, N]; uint8 or uint16 where the data are quantised, REAL otherwise; `rows.DiskRows`
+      where they are too large for memory.
     validation: [m, N].
     test: [k, N].
     event_shape: Of one point as it comes, (28, 28, 1) say; its product is N.
     levels: How many values a quantised coordinate takes, 0..levels-1; None for real numbers.
+    columns: Names of the N columns of a table; None where they have none.
   """
 
   name: str
-  train: np.ndarray
-  validation: np.ndarray
-  test: np.ndarray
+  train: Rows
+  validation: Rows
+  test: Rows
   event_shape: tuple[int, ...]
   levels: int | None
+  columns: tuple[str, ...] | None = None
 
   @property
   def event_size(self) -> int:
@@ -42,15 +49,17 @@ class Dataset:
 
 def split(
   name: str,
-  points: np.ndarray,
-  test: np.ndarray | None = None,
+  points: Rows,
+  test: Rows | None = None,
   levels: int | None = None,
   seed: int = 0,
+  columns: tuple[str, ...] | None = None,
 ) -> Dataset:
-  """Draws validation points, one in six, out of all but the test points.
+  """Draws validation points, one in six up to `MOST_HELD_OUT`, out of all but the test points.
 
   The draw is a function of the seed and of the number of points alone: a resumed run meets the
-  same split. Without test points of their own, one in six are drawn for them, too.
+  same split. Without test points of their own, as many are drawn for them, too. Rows on disk stay
+  there.
 
   Args:
     name: Of the data.
@@ -58,6 +67,7 @@ def split(
     test: Shape [k, ...], or None.
     levels: Of a quantised coordinate, or None.
     seed: Non-negative integer.
+    columns: Names of the columns of a table, or None.
 
   Returns:
     The data set.
@@ -66,7 +76,7 @@ def split(
     ValueError: There are too few points, no coordinate, or points with NaN or infinity (the first
       of which are named).
   """
-  if points.ndim < 2 or len(points) < 3 * VALIDATION_SHARE or points[0].size == 0:
+  if len(points.shape) < 2 or len(points) < 3 * VALIDATION_SHARE or 0 in points.shape:
     raise ValueError(
       f'The data {name!r} must be at least {3 * VALIDATION_SHARE} points in rows, [n, ...], got '
       f'an array of shape {list(points.shape)}.'
@@ -78,18 +88,26 @@ def split(
   event_shape = tuple(points.shape[1:])
   rows = _checked(name, points, levels)
   order = np.random.default_rng(seed).permutation(len(points))
-  share = len(points) // VALIDATION_SHARE
-  parts = [rows[order[:share]], rows[order[share:]]]
+  share = min(len(points) // VALIDATION_SHARE, MOST_HELD_OUT)
+  validation, rest = order[:share], order[share:]
   if test is None:
-    held = len(parts[1]) // (VALIDATION_SHARE - 1)
-    parts, found = [parts[0], parts[1][held:]], parts[1][:held]
+    held = min(len(rest) // (VALIDATION_SHARE - 1), MOST_HELD_OUT)
+    held_out, rest = _at(rows, rest[:held]), rest[held:]
   else:
-    found = _checked(f'{name}, test', test, levels)
-  return Dataset(name, parts[1], parts[0], found, event_shape, levels)
+    held_out = _checked(f'{name}, test', test, levels)
+  return Dataset(
+    name, _at(rows, rest), _at(rows, validation), held_out, event_shape, levels, columns
+  )
 
 
-def _checked(name: str, points: np.ndarray, levels: int | None) -> np.ndarray:
-  """[n, ...] -> [n, N], all finite, or within 0..levels-1."""
+def _at(rows: Rows, indices: np.ndarray) -> Rows:
+  return rows.of(indices) if isinstance(rows, DiskRows) else rows[indices]
+
+
+def _checked(name: str, points: Rows, levels: int | None) -> Rows:
+  """[n, ...] -> [n, N], all finite, or within 0..levels-1; rows on disk were checked before."""
+  if isinstance(points, DiskRows):
+    return points
   rows = points.reshape(len(points), -1)
   if levels is not None:
     if rows.min() < 0 or rows.max() >= levels:
@@ -97,8 +115,8 @@ def _checked(name: str, points: np.ndarray, levels: int | None) -> np.ndarray:
         f'The data {name!r} must be integers in 0..{levels - 1}, got {rows.min()}..{rows.max()}.'
       )
     return rows.astype(np.uint8 if levels <= 256 else np.uint16)
-  with np.errstate(over='ignore'):  # What float32 cannot hold becomes infinite, and is named below.
-    rows = rows.astype(np.float32)
+  with np.errstate(over='ignore'):  # What REAL cannot hold becomes infinite, and is named below.
+    rows = rows.astype(REAL)
   bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
   if bad.size:
     raise ValueError(

@@ -11,10 +11,18 @@ BLOCK = 1 << 20
 
 
 def of_file(path: str | pathlib.Path) -> str:
-  """SHA-256 of the bytes of a file, read a block at a time; raises OSError where it cannot be."""
+  """SHA-256 of the bytes of a file, read a block at a time; raises OSError where it cannot be.
+
+  A folder's is that of the names within and of the hashes of what they hold.
+  """
+  path = pathlib.Path(path)
   digest = hashlib.sha256()
-  with open(path, 'rb') as file:
-    while block := file.read(BLOCK):
+  if path.is_dir():
+    for file in sorted(file for file in path.rglob('*') if file.is_file()):
+      digest.update(f'{file.relative_to(path)} {of_file(file)} '.encode())
+    return digest.hexdigest()
+  with open(path, 'rb') as stream:
+    while block := stream.read(BLOCK):
       digest.update(block)
   return digest.hexdigest()
 

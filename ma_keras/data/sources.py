@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ma_keras.data import dataset, tables
+from ma_keras.data import byte_streams, dataset, fingerprint, rows, tables
 from ma_keras.data.dataset import Dataset
 
 EMBEDDED = 'digits'
 IMAGE_LEVELS = 256
 DIGIT_LEVELS = 17
 MOST_BYTES = 4 << 30
-CSV_ROWS = 10_000
 
 
 def load(name: str, data_dir: str | None = None, seed: int = 0) -> Dataset:
@@ -38,14 +39,24 @@ def load(name: str, data_dir: str | None = None, seed: int = 0) -> Dataset:
   return dataset.split(name, train, test, IMAGE_LEVELS, seed)
 
 
-def load_file(path: str | pathlib.Path, seed: int = 0) -> Dataset:
-  """Vectors out of a .csv or .npy file, or of the arrays 'train' and perhaps 'test' of a .npz.
+def load_file(
+  path: str | pathlib.Path,
+  seed: int = 0,
+  folder: pathlib.Path | None = None,
+  told: Callable[[str], None] = lambda line: None,
+  **options: Any,
+) -> Dataset:
+  """Rows of any file or folder that `tables.open_table` reads, in float64.
 
-  Integers of type uint8 are taken for pixels, 0..255; everything else for real numbers.
+  A .npz with an array 'train' may have one 'test'. Integers of type uint8 and pictures are taken
+  for pixels, 0..255; everything else for real numbers.
 
   Args:
-    path: The file.
+    path: The file or folder.
     seed: Of the draw of validation points, and of test points where the file has none.
+    folder: Where rows go that are too many for memory, see `rows.gather`.
+    told: Hears how the file was understood, in one line.
+    **options: Of `tables.open_table`: columns, header, missing, ...
 
   Returns:
     The data set.
@@ -53,29 +64,38 @@ def load_file(path: str | pathlib.Path, seed: int = 0) -> Dataset:
   Raises:
     ValueError: The file cannot be read, or its arrays are not what they should be.
   """
-  if pathlib.Path(path).suffix == '.csv':
-    rows = np.concatenate(list(tables.open_table(path).read(CSV_ROWS)))
-    return dataset.split(pathlib.Path(path).stem, rows, None, None, seed)
-  try:
-    found = np.load(path, allow_pickle=False)
-    arrays = {'train': found} if isinstance(found, np.ndarray) else dict(found)
-  except Exception as error:  # Whatever NumPy, zipfile and zlib raise of damaged bytes.
+  path = pathlib.Path(path)
+  arrays = tables.arrays_within(path) if options.get('array') is None else ()
+  if 'train' in arrays:
+    options['array'] = 'train'
+  table = tables.open_table(path, **options)
+  tests = tables.open_table(path, **{**options, 'array': 'test'}) if 'test' in arrays else None
+  if tests is not None and (tests.event_shape, tests.quantised) != (
+    table.event_shape,
+    table.quantised,
+  ):
     raise ValueError(
-      f'`dataset_file` {path} cannot be read as .npy or .npz ({error}): write it with np.save.'
-    ) from error
-  if 'train' not in arrays:
-    raise ValueError(
-      f"`dataset_file` {path} has no array 'train', only {sorted(arrays)}: np.savez(path, train=x)."
+      f'`path` {path} must hold points of one shape and kind, got '
+      f'{table.understood} and {tests.understood}.'
     )
-  train, test = arrays['train'], arrays.get('test')
-  kinds = {(part.dtype.kind, part.shape[1:]) for part in (train, test) if part is not None}
-  if train.dtype.kind not in 'uif' or len(kinds) > 1:
-    raise ValueError(
-      f'`dataset_file` {path} must hold numbers, and points of one shape and kind, got '
-      f'{ {key: f"{value.dtype} {list(value.shape)}" for key, value in arrays.items()} }.'
-    )
-  levels = IMAGE_LEVELS if train.dtype == np.uint8 else None
-  return dataset.split(pathlib.Path(path).stem, train, test, levels, seed)
+
+  def key() -> str:
+    content = f'{fingerprint.of_file(path)} {sorted(options.items())}'
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+  points = _shaped(table, rows.gather(table, key, folder))
+  told(table.understood)
+  test = None if tests is None else _shaped(tests, rows.gather(tests))
+  levels = IMAGE_LEVELS if table.quantised else None
+  return dataset.split(byte_streams.stem(path), points, test, levels, seed, table.names)
+
+
+def _shaped(table: tables.Table, points: rows.Rows) -> rows.Rows:
+  """Events in their own shape; bytes where the file has such."""
+  if isinstance(points, rows.DiskRows):
+    return points
+  points = points.reshape(-1, *table.event_shape)
+  return points.astype(np.uint8) if table.quantised else points
 
 
 def _tfds(name: str, data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:

@@ -1,266 +1,324 @@
-"""Tables of points on disk, a block of rows at a time: larger than memory is fine."""
+"""Tables of numbers on disk, a block of rows at a time: larger than memory is fine.
+
+One reader for training, scores, evaluation and certificates; docs/tables.md says what it takes.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import dataclasses
-import itertools
-import math
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import IO, TextIO
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import tensorflow as tf
+import pyarrow as pa
 
-from ma_keras.replacing import check_room, replacing, target
+from ma_keras.data import arrays, byte_streams, columnar, delimited, picture_folder
+from ma_keras.data.frames import from_frame
+from ma_keras.data.reader import Blocks, Reader
+from ma_keras.data.selection import Selection, select
 
-IMAGES = ('.png', '.jpg', '.jpeg', '.bmp')
-SURVEY_ROWS = 10_000
+__all__ = ['Table', 'from_frame', 'open_table']
+
+KINDS = (
+  'text tables (.csv, .tsv, .txt, also .gz, .bz2, .zst), Parquet, Feather and Arrow files, .npy, '
+  '.npz, folders of such tables, and folders of pictures'
+)
+BINARY = {
+  '.npy': '.npy',
+  '.npz': 'zip',
+  '.parquet': 'Parquet',
+  '.pq': 'Parquet',
+  '.feather': 'Arrow',
+  '.arrow': 'Arrow',
+  '.ipc': 'Arrow',
+}
+UNREAD = {
+  '.xlsx': 'save it as CSV',
+  '.xls': 'save it as CSV',
+  '.ods': 'save it as CSV',
+  '.zip': 'unpack it',
+  '.tar': 'unpack it',
+  '.pkl': 'save the numbers with numpy.save or as Parquet',
+  '.pickle': 'save the numbers with numpy.save or as Parquet',
+}
+REMEDY = 'mend them, or leave such rows out by --missing=drop'
 SHOWN = 5
-LEAST_CELL = 2  # Bytes of a number in a .csv: a digit and a comma.
+UNREADABLE = (pa.ArrowException, UnicodeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-@dataclasses.dataclass(frozen=True)
 class Table:
-  """Rows of numbers.
+  """Rows of numbers that are still on the disk, of columns that are known.
 
   Attributes:
     path: Where they lie.
-    labels: What stands before every row of a result: the names of pictures, numbers from 0 else.
-    read: Rows per block -> the blocks in turn, [b, ...].
+    names: Names of the N columns, or None.
+    event_shape: Shape of a row as the file has it, (28, 28, 1) say; [N] if columns were chosen.
+    num_rows: Rows of the file; None for text before all of it was read.
+    quantised: Whether the numbers are bytes, 0..255.
+    dropped: Labels of the first rows that were left out since a value was missing.
+    num_dropped: How many were, up to where it was read.
   """
 
-  path: pathlib.Path
-  labels: range | list[str]
-  read: Callable[[int], Iterator[np.ndarray]]
+  def __init__(self, reader: Reader, selection: Selection, missing: str) -> None:
+    """Nothing is read yet; see `open_table`."""
+    self.path = reader.path
+    self.names = selection.names
+    size = len(selection.numbers)
+    whole = reader.event_shape and selection.numbers == tuple(range(reader.width))
+    self.event_shape = tuple(reader.event_shape) if whole and reader.event_shape else (size,)
+    self.num_rows = reader.num_rows
+    self.quantised = reader.quantised
+    self.dropped: list[int | str] = []
+    self.num_dropped = 0
+    self._reader, self._selection, self._missing = reader, selection, missing
+    self._where = f'{reader.path}{reader.part}'
+    self._fault = ''
 
-  def __len__(self) -> int:
-    """Number of rows."""
-    return len(self.labels)
+  @property
+  def event_size(self) -> int:
+    """N."""
+    return len(self._selection.numbers)
 
-  def blocks(self, size: int, row_size: int) -> Iterator[np.ndarray]:
-    """The rows as points of R^N, [b, N], `size` at a time.
+  @property
+  def understood(self) -> str:
+    """How the file was understood, in one line; with the number of rows once it is known."""
+    rows = '' if self.num_rows is None else f'{_counted(self.num_rows)}, '
+    drops = f'; {self.drops()}' if self.num_dropped else ''
+    name = f'{self.path.name}{self._reader.part}'
+    return f'{name}: {self._reader.form}; {rows}{self._selection}{drops}'
+
+  def drops(self) -> str:
+    """Which rows were left out since a value was missing, in words."""
+    first = ', '.join(map(str, self.dropped))
+    more = ', ...' if self.num_dropped > len(self.dropped) else ''
+    return f'{_counted(self.num_dropped)} with missing values left out: {first}{more}'
+
+  def read(self, size: int) -> Iterator[np.ndarray]:
+    """Blocks of up to `size` rows, float64 [b, N]; raises as `labelled` does."""
+    return (rows for _, rows in self.labelled(size))
+
+  def labelled(self, size: int) -> Iterator[tuple[Sequence[int | str], np.ndarray]]:
+    """Blocks of up to `size` rows in order, with their ids or numbers from 0, float64 [b, N].
 
     Raises:
-      ValueError: A row has another size than N.
+      ValueError: A value is missing, NaN or infinite and such rows are not to be dropped, or the
+        file is damaged.
     """
-    for block in self.read(size):
-      rows = block.reshape(len(block), -1)
-      if rows.shape[1] != row_size:
-        raise ValueError(
-          f'`path` {self.path} has {rows.shape[1]} numbers in a row, and the model takes '
-          f'{row_size}.'
-        )
-      yield rows
-
-  def check(self, row_size: int) -> bool:
-    """Reads all of it once, before any work is done.
-
-    Args:
-      row_size: N of the model.
-
-    Returns:
-      Whether all its numbers are whole: quantised, where they are pixels.
-
-    Raises:
-      ValueError: A row has another size, or holds NaN or infinity; the first of them are named.
-    """
-    bad: list[int] = []
-    start, whole = 0, True
-    for rows in self.blocks(SURVEY_ROWS, row_size):
-      bad += (start + np.flatnonzero(~np.isfinite(rows).all(axis=1))).tolist()
-      whole = whole and bool(np.all(rows == np.floor(rows)))
-      start += len(rows)
-    if bad:
+    self.dropped, self.num_dropped, self._fault, start = [], 0, '', 0
+    labels: list[int | str] = []
+    parts: list[np.ndarray] = []
+    for block, ids in self._blocks():
+      numbers: Sequence[int | str] = ids or range(start, start + len(block))
+      start += len(block)
+      finite: np.ndarray = np.all(np.isfinite(block), axis=1)
+      if not finite.all():
+        block, numbers = self._finite(block, numbers, finite)
+      if self._fault:
+        continue  # The rest is read to count such rows.
+      parts.append(block)
+      labels.extend(numbers)
+      if len(labels) >= size:
+        rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        whole = len(rows) - len(rows) % size
+        for k in range(0, whole, size):
+          yield labels[k : k + size], rows[k : k + size]
+        labels, parts = labels[whole:], [rows[whole:]]
+    if self._fault:
+      first = f'{_counted(self.num_dropped)}, the first of them {self.dropped}'
       raise ValueError(
-        f'`path` {self.path} holds NaN or infinity in {len(bad)} rows, the first of them '
-        f'{[self.labels[k] for k in bad[:SHOWN]]}: remove those rows.'
+        f'`path` {self._where} holds missing values, NaN or infinity in {first}; {self._fault}: '
+        f'{REMEDY}.'
       )
-    return whole
+    if labels:
+      yield labels, np.concatenate(parts)
+    self.num_rows = start
+    if start == self.num_dropped:
+      raise ValueError(f'`path` {self._where} is empty, or every row was left out.')
+
+  def _blocks(self) -> Blocks:
+    try:
+      yield from self._reader.read(self._selection.numbers, self._selection.ids)
+    except UNREADABLE as error:
+      raise ValueError(f'`path` {self._where} cannot be read: {_first_line(error)}.') from error
+    except OSError as error:
+      if error.errno is not None:
+        raise
+      raise ValueError(f'`path` {self._where} cannot be read: {_first_line(error)}.') from error
+
+  def _finite(
+    self, block: np.ndarray, labels: Sequence[int | str], finite: np.ndarray
+  ) -> tuple[np.ndarray, Sequence[int | str]]:
+    """The rows without missing values; notes the first such value if it is to be refused."""
+    bad = np.flatnonzero(~finite).tolist()
+    self.num_dropped += len(bad)
+    self.dropped += [labels[k] for k in bad[: SHOWN - len(self.dropped)]]
+    if self._missing != 'drop' and not self._fault:
+      row, label = block[bad[0]], labels[bad[0]]
+      column = int(np.flatnonzero(~np.isfinite(row))[0])
+      name = repr(self.names[column]) if self.names else self._selection.numbers[column]
+      what = 'missing or NaN' if np.isnan(row[column]) else 'infinite'
+      self._fault = f'column {name} of row {label} (from 0, without header) is {what}'
+    return block[finite], [labels[k] for k in np.flatnonzero(finite).tolist()]
 
 
-def open_table(path: str | pathlib.Path) -> Table:
-  """A .csv (one point a line, perhaps after a header), a .npy, or a folder of pictures.
+def open_table(
+  path: str | pathlib.Path,
+  columns: Sequence[str] | None = None,
+  ignore_columns: Sequence[str] = (),
+  header: str = 'auto',
+  missing: str = 'refuse',
+  ids: str | None = None,
+  separator: str = 'auto',
+  decimal: str = 'auto',
+  array: str | None = None,
+  model_columns: Sequence[str] | None = None,
+  event_size: int | None = None,
+) -> Table:
+  """A file of numbers in rows and columns, or a folder of such files or of pictures.
 
   Args:
     path: The file or folder.
+    columns: Columns to take, in order, by name, or by number from 0 where they have none; None:
+      all.
+    ignore_columns: Columns to leave out.
+    header: 'yes' or 'no' says whether the first row of a text table names its columns; 'auto'
+      takes words over numbers for names, and numbers for data.
+    missing: 'refuse' or 'drop' rows with values that are missing, NaN or infinite.
+    ids: Column that labels the rows, or None.
+    separator: 'auto', 'comma', 'semicolon', 'tab', 'pipe', 'blanks', or a character.
+    decimal: 'auto', 'point' or 'comma'.
+    array: Which array of a .npz, if there are several.
+    model_columns: Names of a model's columns; named columns are put in their order.
+    event_size: Number of columns that a model takes, or None.
 
   Returns:
-    The table, of which nothing but the number of rows was read.
+    The table, of which nothing was read but what tells how.
 
   Raises:
-    ValueError: There is none, or it is no such table.
+    ValueError: There is none, it is of no kind that is read, can be read in two ways, or has not
+      these columns. The message names the file and the remedy.
   """
   path = pathlib.Path(path)
+  try:
+    reader = _reader(path, header, separator, decimal, array)
+    selection = select(reader, columns, ignore_columns, ids, model_columns)
+  except (OSError, *UNREADABLE) as error:
+    raise ValueError(f'`path` {path} cannot be read: {_first_line(error)}.') from error
+  except ValueError as error:
+    text = str(error)
+    if text.startswith('`'):
+      raise
+    raise ValueError(f'`path` {path} {text.rstrip(".")}.') from error
+  if event_size is not None and len(selection.numbers) != event_size:
+    raise ValueError(
+      f'`path` {path} has {len(selection.numbers)} numbers in a row, and the model takes '
+      f'{event_size}: choose columns by --columns or --ignore_columns.'
+    )
+  return Table(reader, selection, missing)
+
+
+def arrays_within(path: pathlib.Path) -> tuple[str, ...]:
+  """Names of the arrays of a .npz; none of any other file."""
+  if not zipfile.is_zipfile(path):
+    return ()
+  with zipfile.ZipFile(path) as file:
+    return tuple(arrays.members(file))
+
+
+def _reader(
+  path: pathlib.Path, header: str, separator: str, decimal: str, array: str | None
+) -> Reader:
+  """The reader for a kind of file; its errors are clauses that go on after the file's name."""
   if path.is_dir():
-    return _pictures(path)
-  readers = {'.csv': _csv, '.npy': _npy}
-  if path.suffix not in readers:
-    raise ValueError(f'`path` must be a .csv, a .npy or a folder of pictures, got {path}.')
+    return _folder(path, header, separator, decimal)
+  with byte_streams.opener(path)() as file:
+    kind = byte_streams.kind(file.read(8))
+  suffix = byte_streams.suffix(path)
+  expected = BINARY.get(suffix)
+  if suffix in UNREAD or kind in ('HDF5', 'old Excel', 'Python objects'):
+    remedy = UNREAD.get(suffix, 'save it as CSV or Parquet')
+    raise ValueError(f'cannot be read: {remedy}. What is read: {KINDS}')
+  if kind == '.npy':
+    return arrays.open_npy(path)
+  if kind == 'zip':
+    return arrays.open_npz(path, array)
+  if kind:
+    return columnar.open_columnar(path, kind)
+  if expected:
+    raise ValueError(f'cannot be read: it is no {suffix}, or is damaged. What is read: {KINDS}')
   try:
-    return readers[path.suffix](path)
-  except (OSError, UnicodeDecodeError, EOFError) as error:
-    raise ValueError(f'`path` {path} cannot be read: {error}.') from error
-
-
-def _npy(path: pathlib.Path) -> Table:
-  try:
-    array = np.load(path, mmap_mode='r', allow_pickle=False)
+    return delimited.open_text(path, header, separator, decimal)
   except ValueError as error:
-    raise ValueError(f'`path` {path} is no .npy ({error}): write it with numpy.save.') from error
-  if array.ndim < 2 or array.dtype.kind not in 'uif':
-    raise ValueError(
-      f'`path` {path} must hold numbers in rows, [n, N], got {array.dtype} {list(array.shape)}.'
-    )
-
-  def read(size: int) -> Iterator[np.ndarray]:
-    if not array.flags.c_contiguous:
-      yield from (np.asarray(array[k : k + size]) for k in range(0, len(array), size))
-      return
-    with path.open('rb') as file:  # A map of a file that becomes shorter kills the process.
-      file.seek(array.offset)
-      for k in range(0, len(array), size):
-        shape = (min(size, len(array) - k), *array.shape[1:])
-        block = np.fromfile(file, array.dtype, math.prod(shape))
-        if block.size < math.prod(shape):
-          raise ValueError(f'`path` {path} became shorter while it was read.')
-        yield block.reshape(shape)
-
-  return Table(path, range(len(array)), read)
+    if suffix in delimited.SUFFIXES and str(error) != 'is no text':
+      raise
+    raise ValueError(f'cannot be read, it {error}. What is read: {KINDS}') from error
 
 
-def _csv(path: pathlib.Path) -> Table:
-  with path.open(newline='') as file:
-    lines = filter(None, csv.reader(file))
-    header = _is_header(next(lines, []))
-    number = sum(1 for _ in lines) + (not header)
-  if number < 1 or path.stat().st_size == 0:
-    raise ValueError(f'`path` {path} is empty: one point a line, numbers between commas.')
-
-  def read(size: int) -> Iterator[np.ndarray]:
-    with path.open(newline='') as file:
-      lines = itertools.islice(filter(None, csv.reader(file)), header, header + number)
-      start = 0
-      while block := list(itertools.islice(lines, size)):
-        yield np.array([_numbers(path, start + k, row, block[0]) for k, row in enumerate(block)])
-        start += len(block)
-
-  return Table(path, range(number), read)
-
-
-def _is_header(row: list[str]) -> bool:
-  try:
-    [float(cell) for cell in row]
-  except ValueError:
-    return True
-  return False
-
-
-def _numbers(path: pathlib.Path, number: int, row: list[str], first: list[str]) -> list[float]:
-  if len(row) != len(first):
-    raise ValueError(
-      f'`path` {path} has {len(row)} cells in row {number} (from 0, without header), and '
-      f'{len(first)} before: give every row as many.'
-    )
-  try:
-    return [float(cell) for cell in row]
-  except ValueError as error:
-    raise ValueError(f'`path` {path}, row {number} (from 0, without header): {error}.') from error
-
-
-def _pictures(folder: pathlib.Path) -> Table:
-  files = sorted(file for file in folder.iterdir() if file.suffix.lower() in IMAGES)
+def _folder(path: pathlib.Path, header: str, separator: str, decimal: str) -> Reader:
+  """The rows of all tables of a folder, in the natural order of their names; or its pictures."""
+  files = [file for file in path.rglob('*') if file.is_file() and _is_table(path, file)]
   if not files:
-    raise ValueError(f'`path` {folder} holds no picture, {", ".join(IMAGES)}.')
+    return picture_folder.open_pictures(path)
+  files.sort(key=lambda file: _natural(file.relative_to(path)))
+  readers = [_reader(file, header, separator, decimal, None) for file in files]
+  first = readers[0]
+  for reader in readers[1:]:
+    _check_alike(first, reader)
 
-  def read(size: int) -> Iterator[np.ndarray]:
-    for k in range(0, len(files), size):
-      yield np.stack([_picture(file, files[0]) for file in files[k : k + size]])
+  def read(numbers: Sequence[int], ids: int | None) -> Blocks:
+    for reader in readers:
+      order = [_position(first, reader, j) for j in numbers]
+      yield from reader.read(order, None if ids is None else _position(first, reader, ids))
 
-  return Table(folder, [file.name for file in files], read)
+  counts = [reader.num_rows for reader in readers]
+  return Reader(
+    path=path,
+    form=f'{len(files)} files, the first of them {files[0].name}: {first.form}',
+    width=first.width,
+    read=read,
+    names=first.names,
+    unfit=first.unfit,
+    spare=first.spare,
+    num_rows=None if None in counts else sum(count or 0 for count in counts),
+    event_shape=first.event_shape,
+    quantised=all(reader.quantised for reader in readers),
+  )
 
 
-def _picture(file: pathlib.Path, first: pathlib.Path) -> np.ndarray:
-  try:
-    pixels = tf.io.decode_image(file.read_bytes(), expand_animations=False).numpy()
-  except tf.errors.InvalidArgumentError as error:
-    raise ValueError(f'`path` {file} is no picture, or is damaged.') from error
-  if file != first and pixels.shape != (shape := _picture(first, first).shape):
+def _is_table(folder: pathlib.Path, file: pathlib.Path) -> bool:
+  """Tells if a file of a folder is a table; names that begin with . or _ are others' notes."""
+  parts = file.relative_to(folder).parts
+  suffixes = (*BINARY, *(suffix for suffix in delimited.SUFFIXES if suffix))
+  hidden = any(part.startswith(('.', '_')) for part in parts)
+  return not hidden and byte_streams.suffix(file) in suffixes
+
+
+def _natural(path: pathlib.Path) -> list[tuple[int, str]]:
+  """A key that puts part-2 before part-10."""
+  words = re.findall(r'\d+|\D+', str(path))
+  return [(int(word), '') if word.isdigit() else (-1, word) for word in words]
+
+
+def _check_alike(first: Reader, reader: Reader) -> None:
+  same = reader.width == first.width and sorted(reader.names or ()) == sorted(first.names or ())
+  if not same:
     raise ValueError(
-      f'`path` {file} is {list(pixels.shape)}, and {first.name} {list(shape)}: all must be alike.'
+      f'has files of other columns, {first.path.name} and {reader.path.name}: all must be alike'
     )
-  return pixels
 
 
-Write = Callable[[np.ndarray], None]
+def _position(first: Reader, reader: Reader, number: int) -> int:
+  """Number in another reader of the column with this number in the first."""
+  if first.names and reader.names and first.names != reader.names:
+    return reader.names.index(first.names[number])
+  return number
 
 
-@contextlib.contextmanager
-def writing(
-  path: str | pathlib.Path,
-  num_rows: int,
-  event_shape: tuple[int, ...],
-  header: list[str],
-  labels: range | list[str] | None = None,
-) -> Iterator[Write]:
-  """Yields write(block), for blocks [b, ...] in order; the file gets its name when all are in it.
-
-  Args:
-    path: A .csv (events flattened) or a .npy (float32).
-    num_rows: Rows in all.
-    event_shape: Of a row; () for one number.
-    header: Names of the columns of a .csv, that of the labels among them.
-    labels: The first column of a .csv, if any.
-
-  Raises:
-    ValueError: It is neither, or its folder is missing, or other than `num_rows` rows were written.
-    OSError: The disk has no room for that many.
-  """
-  path = pathlib.Path(path)
-  if path.suffix not in ('.csv', '.npy'):
-    raise ValueError(f'`path` must be a .csv or .npy, got {path}.')
-  number = num_rows * math.prod(event_shape)
-  check_room(target(path).parent, number * (4 if path.suffix == '.npy' else LEAST_CELL))
-  rows = 0
-
-  def counting(write: Write) -> Write:
-    def counted(block: np.ndarray) -> None:
-      nonlocal rows
-      rows += len(block)
-      write(block)
-
-    return counted
-
-  with replacing(path) as beside:
-    if path.suffix == '.npy':
-      with beside.open('wb') as file:
-        yield counting(_npy_writer(file, (num_rows, *event_shape)))
-    else:
-      with beside.open('w', newline='') as lines:
-        csv.writer(lines).writerow(header)
-        yield counting(_csv_writer(lines, labels))
-    if rows != num_rows:
-      raise ValueError(f'{rows} rows came for {path}, of {num_rows}: did the input change?')
+def _counted(number: int) -> str:
+  return f'{number:,} row{"s" * (number != 1)}'
 
 
-def _npy_writer(file: IO[bytes], shape: tuple[int, ...]) -> Write:
-  """Bytes in order: writing to a map of a file where the disk is full kills the process."""
-  header = {'descr': '<f4', 'fortran_order': False, 'shape': shape}
-  np.lib.format.write_array_header_1_0(file, header)
-
-  def write(block: np.ndarray) -> None:
-    file.write(np.asarray(block, '<f4').tobytes())
-
-  return write
-
-
-def _csv_writer(file: TextIO, labels: range | list[str] | None) -> Write:
-  writer, unused = csv.writer(file), iter(labels or ())
-
-  def write(block: np.ndarray) -> None:
-    for row in block.reshape(len(block), -1).tolist():
-      writer.writerow(row if labels is None else [next(unused), *row])
-
-  return write
+def _first_line(error: Exception) -> str:
+  return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip('.')

@@ -1,8 +1,7 @@
 """Tables give back the numbers that were written, a block at a time, and name what is wrong."""
 
-import errno
+import gzip
 import os
-import resource
 
 import numpy as np
 import pytest
@@ -11,101 +10,162 @@ import tensorflow as tf
 from ma_keras import data
 from ma_keras.data import tables
 
-X = np.random.default_rng(1).normal(size=(23, 3)).astype(np.float32)
+X = np.random.default_rng(1).normal(size=(23, 3))
 
 
-@pytest.mark.parametrize('suffix', ['csv', 'npy'])
-@pytest.mark.parametrize('size', [1, 5, 23, 100])
-def test_what_is_written_in_blocks_is_read_in_blocks(tmp_path, suffix, size):
-  path = tmp_path / f'x.{suffix}'
-  with tables.writing(path, 23, (3,), ['a', 'b', 'c']) as write:
-    for k in range(0, 23, size):
-      write(X[k : k + size])
-  table = tables.open_table(path)
-  assert len(table) == 23 and not table.check(3)
-  blocks = list(table.blocks(size, 3))
-  assert max(map(len, blocks)) <= size
-  np.testing.assert_array_equal(np.concatenate(blocks).astype(np.float32), X)
+def read(path, **options):
+  """All rows, and the table."""
+  table = tables.open_table(path, **options)
+  return np.concatenate(list(table.read(7))), table
 
 
-def test_labels_stand_before_the_numbers(tmp_path):
+def test_rows_are_float64_in_blocks_of_the_size_that_is_asked_for(tmp_path):
+  np.savetxt(tmp_path / 'x.csv', X, fmt='%.17g', delimiter=',')
+  blocks = list(tables.open_table(tmp_path / 'x.csv').read(5))
+  assert [len(block) for block in blocks] == [5, 5, 5, 5, 3]
+  assert blocks[0].dtype == np.float64
+  np.testing.assert_array_equal(np.concatenate(blocks), X)
+
+
+def test_a_line_says_what_was_understood(tmp_path):
+  path = tmp_path / 'points.csv'
+  text = 'length;width;name\r\n1,5;2;anna\r\n2,5;3;bob\r\n'
+  path.write_bytes(b'\xef\xbb\xbf' + text.encode())
+  rows, table = read(path, ignore_columns=['name'])
+  np.testing.assert_array_equal(rows, [[1.5, 2], [2.5, 3]])
+  assert table.understood == (
+    "points.csv: UTF-8 with byte order mark, separator ';', decimal comma, with a header; 2 rows, "
+    '2 columns: length, width; left out: name (text)'
+  )
+
+
+def test_labels_are_row_numbers_or_ids(tmp_path):
   path = tmp_path / 'x.csv'
-  with tables.writing(path, 2, (), ['row', 'log_prob'], range(2)) as write:
-    write(np.array([-1.5]))
-    write(np.array([2.25]))
-  assert path.read_text().split() == ['row,log_prob', '0,-1.5', '1,2.25']
+  path.write_text('name,x\nanna,1\n007,\nb\u00f6rje,3\n', encoding='utf-8')
+  table = tables.open_table(path, ids='name', missing='drop')
+  assert [list(labels) for labels, _ in table.labelled(9)] == [['anna', 'b\u00f6rje']]
+  assert table.drops() == '1 row with missing values left out: 007'
+  table = tables.open_table(path, ignore_columns=['name'], missing='drop')
+  assert [list(labels) for labels, _ in table.labelled(9)] == [[0, 2]]
 
 
-def test_a_csv_may_have_a_header_and_empty_lines(tmp_path):
+@pytest.mark.parametrize('bad', ['', 'NA', 'nan', '?', '#DIV/0!', 'inf', '-Infinity'])
+def test_missing_values_are_refused_by_row_and_column_or_dropped(tmp_path, bad):
   path = tmp_path / 'x.csv'
-  path.write_text('x,y\n1,2\n\n3,4\n')
-  table = tables.open_table(path)
-  assert len(table) == 2 and table.check(2)
-  np.testing.assert_array_equal(next(table.read(9)), [[1, 2], [3, 4]])
-
-
-def test_pictures_are_rows_in_the_order_of_their_names(tmp_path):
-  pixels = np.random.default_rng(2).integers(0, 256, (3, 4, 5, 1), np.uint8)
-  for k, name in enumerate(['b', 'c', 'a']):
-    (tmp_path / f'{name}.png').write_bytes(tf.io.encode_png(pixels[k]).numpy())
-  table = tables.open_table(tmp_path)
-  assert table.labels == ['a.png', 'b.png', 'c.png'] and table.check(20)
-  np.testing.assert_array_equal(next(table.read(3)), pixels[[2, 0, 1]])
-  (tmp_path / 'd.png').write_bytes(tf.io.encode_png(pixels[0, :3]).numpy())
-  with pytest.raises(ValueError, match=r'd\.png is \[3, 5, 1\]'):
-    table = tables.open_table(tmp_path)
-    table.check(20)
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path):
-  path = tmp_path / 'x.csv'
-  path.write_text('old')
-  with pytest.raises(KeyboardInterrupt), tables.writing(path, 9, (3,), ['a', 'b', 'c']) as write:
-    write(X[:4])
-    raise KeyboardInterrupt
-  assert path.read_text() == 'old'
+  path.write_text(f'a,b\n1,2\n3,{bad}\n5,6\n{bad},8\n')
+  what = 'infinite' if 'inf' in bad.lower() else 'missing or NaN'
+  message = rf"in 2 rows, the first of them \[1, 3\]; column 'b' of row 1 .* is {what}.*--missing"
+  with pytest.raises(ValueError, match=message):
+    read(path)
+  rows, table = read(path, missing='drop')
+  np.testing.assert_array_equal(rows, [[1, 2], [5, 6]])
+  assert '2 rows with missing values left out: 1, 3' in table.understood
 
 
 @pytest.mark.parametrize('suffix', ['csv', 'npy'])
 def test_rows_with_nan_or_infinity_are_named(tmp_path, suffix):
   x = X.copy()
   x[3, 1], x[17, 0] = np.nan, np.inf
-  path = tmp_path / f'x.{suffix}'
-  with tables.writing(path, 23, (3,), ['a', 'b', 'c']) as write:
-    write(x)
-  with pytest.raises(ValueError, match=r'in 2 rows, the first of them \[3, 17\]'):
-    tables.open_table(path).check(3)
+  if suffix == 'csv':
+    np.savetxt(tmp_path / 'x.csv', x, delimiter=',')
+  else:
+    np.save(tmp_path / 'x.npy', x)
+  named = r'in 2 rows, the first of them \[3, 17\]; column 1 of row 3'
+  with pytest.raises(ValueError, match=named):
+    read(tmp_path / f'x.{suffix}')
+
+
+def test_a_table_of_dropped_rows_alone_is_refused(tmp_path):
+  (tmp_path / 'x.csv').write_text('a,b\n1,\n,2\n')
+  with pytest.raises(ValueError, match='every row was left out'):
+    read(tmp_path / 'x.csv', missing='drop')
 
 
 @pytest.mark.parametrize(
-  'text, message',
+  'options, expected',
   [
-    ('', 'empty'),
-    ('x,y\n', 'empty'),
-    ('1,2\n3\n', '1 cells in row 1'),
-    ('1,2\n3,four\n', "row 1 .*'four'"),
-    ('1,2,3\n', '3 numbers in a row, and the model takes 2'),
+    ({'columns': ['c', 'a']}, [[3, 1]]),
+    ({'ignore_columns': ['b', 'name']}, [[1, 3]]),
+    ({'model_columns': ['b', 'a']}, [[2, 1]]),
+    ({'columns': ['a', 'b'], 'model_columns': ['b', 'a']}, [[2, 1]]),
+    ({'columns': ['c', 'a'], 'model_columns': ['u', 'v']}, [[3, 1]]),
+    ({'ids': 'name', 'event_size': 3}, [[1, 2, 3]]),
   ],
 )
-def test_what_is_wrong_with_a_csv_is_said(tmp_path, text, message):
-  path = tmp_path / 'x.csv'
-  path.write_text(text)
-  with pytest.raises(ValueError, match=message):
-    tables.open_table(path).check(2)
+def test_columns_are_chosen_by_name(tmp_path, options, expected):
+  (tmp_path / 'x.csv').write_text('a,b,name,c\n1,2,anna,3\n')
+  np.testing.assert_array_equal(read(tmp_path / 'x.csv', **options)[0], expected)
+
+
+@pytest.mark.parametrize(
+  'options, message',
+  [
+    ({}, r"'name' holds text, 'anna' in row 0: .*--ignore_columns=name"),
+    ({'columns': ['a', 'q']}, "no column 'q' of --columns"),
+    ({'ignore_columns': ['nam']}, "'nam' of --ignore_columns: did you mean 'name'"),
+    ({'ids': 'id'}, "no column 'id' of --id_column"),
+    ({'model_columns': ['a', 'q']}, "no column 'q', which the model was trained on"),
+    ({'columns': ['a', 'b'], 'model_columns': ['a', 'c']}, "no column 'c', which the model"),
+    ({'columns': ['a'], 'event_size': 2}, '1 numbers in a row, and the model takes 2'),
+    ({'ignore_columns': ['a', 'b', 'c', 'name']}, 'no column left'),
+  ],
+)
+def test_columns_that_are_not_there_or_not_numbers_are_named(tmp_path, options, message):
+  (tmp_path / 'x.csv').write_text('a,b,name,c\n1,2,anna,3\n')
+  with pytest.raises(ValueError, match=message) as refusal:
+    read(tmp_path / 'x.csv', **options)
+  assert '\n' not in str(refusal.value)
+
+
+def test_columns_without_names_go_by_number_and_by_the_position_of_the_model(tmp_path):
+  (tmp_path / 'x.csv').write_text('anna,1,2\nbob,3,4\n')
+  rows, table = read(tmp_path / 'x.csv', ignore_columns=['0'], model_columns=['u', 'v'])
+  np.testing.assert_array_equal(rows, [[1, 2], [3, 4]])
+  assert table.names is None and 'by position for u, v of the model' in table.understood
+
+
+def test_names_that_stand_twice_are_refused_unless_left_out(tmp_path):
+  (tmp_path / 'x.csv').write_text('a,a,b\n1,2,3\n')
+  with pytest.raises(ValueError, match="several columns 'a'"):
+    read(tmp_path / 'x.csv')
+  np.testing.assert_array_equal(read(tmp_path / 'x.csv', ignore_columns=['a'])[0], [[3]])
+
+
+@pytest.mark.parametrize('suffix', ['xlsx', 'pkl', 'h5', 'zip', 'png', 'parquet', 'npz', 'csv'])
+def test_what_is_not_read_gets_a_list_of_what_is(tmp_path, suffix):
+  """Field case 11: errors spoke of pickles."""
+  path = tmp_path / f'x.{suffix}'
+  path.write_bytes(b'\x89HDF\r\n\x1a\n\x00\x00')
+  with pytest.raises(ValueError, match=r'text tables .* Parquet') as refusal:
+    tables.open_table(path)
+  assert 'pickle' not in str(refusal.value) and '\n' not in str(refusal.value)
+
+
+def test_upper_case_and_packed_names_are_read(tmp_path):
+  """Field case 11."""
+  (tmp_path / 'T.CSV').write_text('1,2\n3,4\n')
+  (tmp_path / 't.csv.gz').write_bytes(gzip.compress(b'1,2\n3,4\n'))
+  np.save(tmp_path / 'T.npy', [[1.0, 2], [3, 4]])
+  os.rename(tmp_path / 'T.npy', tmp_path / 'T.NPY')
+  for name in ('T.CSV', 't.csv.gz', 'T.NPY'):
+    np.testing.assert_array_equal(read(tmp_path / name)[0], [[1, 2], [3, 4]])
 
 
 @pytest.mark.parametrize(
   'name, content, message',
   [
     ('x.npy', b'text', 'no .npy'),
-    ('x.txt', b'1,2', 'must be a .csv'),
     ('x.csv', b'\xff\xfe1', 'cannot be read'),
+    ('x.csv.gz', gzip.compress(b'1,2\n' * 10**5)[:-200], 'cannot be read: Truncated'),
+    ('x.parquet', b'PAR1' + bytes(100), 'cannot be read'),
+    ('x.npz', b'PK\x03\x04' + bytes(100), 'cannot be read'),
+    ('x.feather', b'ARROW1' + bytes(100), 'cannot be read'),
   ],
 )
-def test_what_is_no_table_is_refused(tmp_path, name, content, message):
+def test_what_is_damaged_is_refused(tmp_path, name, content, message):
   (tmp_path / name).write_bytes(content)
   with pytest.raises(ValueError, match=message):
-    tables.open_table(tmp_path / name)
+    read(tmp_path / name)
 
 
 def test_a_missing_file_and_an_empty_folder_are_refused(tmp_path):
@@ -115,70 +175,47 @@ def test_a_missing_file_and_an_empty_folder_are_refused(tmp_path):
     tables.open_table(tmp_path)
 
 
-@pytest.mark.parametrize('name, message', [('x.txt', '.csv or .npy'), ('no/x.csv', 'no folder')])
-def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path, name, message):
-  with pytest.raises(ValueError, match=message), tables.writing(tmp_path / name, 1, (), ['a']):
-    pass
-
-
-def test_more_than_the_disk_can_take_is_refused_before_the_first_row(tmp_path):
-  for name in ('x.npy', 'x.csv'):
-    writing = tables.writing(tmp_path / name, 10**15, (2,), ['a', 'b'])
-    with pytest.raises(OSError, match='bytes are needed and') as refusal, writing:
-      pass
-    assert refusal.value.errno == errno.ENOSPC
-  assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize('suffix', ['csv', 'npy'])
-def test_a_disk_that_is_full_on_the_way_leaves_the_old_file_and_nothing_beside(tmp_path, suffix):
-  path = tmp_path / f'x.{suffix}'
-  path.write_text('old')
-  soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-  resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-  try:
-    with pytest.raises(OSError), tables.writing(path, 2300, (3,), ['a', 'b', 'c']) as write:
-      for _ in range(100):
-        write(X)
-  finally:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-  assert path.read_text() == 'old' and list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize('suffix', ['csv', 'npy'])
-@pytest.mark.parametrize('rows', [5, 46])
-def test_another_number_of_rows_than_was_said_is_no_file(tmp_path, suffix, rows):
-  """A header that counts rows which are not in the file would be a lie."""
-  writing = tables.writing(tmp_path / f'x.{suffix}', 23, (3,), ['a', 'b', 'c'])
-  with pytest.raises(ValueError, match=f'{rows} rows came'), writing as write:
-    write(np.resize(X, (rows, 3)))
-  assert list(tmp_path.iterdir()) == []
-
-
-def test_a_table_that_changes_while_it_is_read_is_met(tmp_path):
-  np.save(tmp_path / 'x.npy', X)
+def test_a_table_that_becomes_shorter_while_it_is_read_is_met(tmp_path):
+  x = np.random.default_rng(0).normal(size=(50_000, 3))
+  np.save(tmp_path / 'x.npy', x)
   blocks = tables.open_table(tmp_path / 'x.npy').read(5)
   next(blocks)
-  os.truncate(tmp_path / 'x.npy', 200)  # SIGBUS where the file is mapped.
+  os.truncate(tmp_path / 'x.npy', 1_100_000)  # SIGBUS where the file is mapped.
   with pytest.raises(ValueError, match='became shorter'):
     list(blocks)
-  (tmp_path / 'x.csv').write_text('1,2\n3,4\n')
-  table = tables.open_table(tmp_path / 'x.csv')
-  with (tmp_path / 'x.csv').open('a') as file:
-    file.write('5,6\n')
-  np.testing.assert_array_equal(np.concatenate(list(table.read(1))), [[1, 2], [3, 4]])
 
 
-def test_columns_first_is_read_too(tmp_path):
-  np.save(tmp_path / 'x.npy', np.asfortranarray(X))
-  np.testing.assert_array_equal(
-    np.concatenate(list(tables.open_table(tmp_path / 'x.npy').read(5))), X
-  )
+def test_a_folder_of_tables_is_one_in_the_natural_order_of_names(tmp_path):
+  for k in (10, 2, 1):
+    (tmp_path / f'part-{k}.csv').write_text(f'a,b\n{k},0\n' if k != 2 else 'b,a\n0,2\n')
+  (tmp_path / '_SUCCESS').write_text('')
+  (tmp_path / '.part-3.csv').write_text('a,b\n3,0\n')
+  (tmp_path / 'notes.md').write_text('words')
+  rows, table = read(tmp_path)
+  np.testing.assert_array_equal(rows, [[1, 0], [2, 0], [10, 0]])
+  assert table.names == ('a', 'b') and '3 files' in table.understood
+  (tmp_path / 'part-11.csv').write_text('a,c\n3,0\n')
+  with pytest.raises(ValueError, match=r'part-1\.csv and part-11\.csv: all must be alike'):
+    read(tmp_path)
+
+
+def test_pictures_are_rows_in_the_order_of_their_names(tmp_path):
+  pixels = np.random.default_rng(2).integers(0, 256, (3, 4, 5, 1), np.uint8)
+  for k, name in enumerate(['b', 'c', 'a']):
+    (tmp_path / f'{name}.png').write_bytes(tf.io.encode_png(pixels[k]).numpy())
+  table = tables.open_table(tmp_path, event_size=20)
+  assert table.event_shape == (4, 5, 1)
+  (labels, rows), *_ = table.labelled(3)
+  assert list(labels) == ['a.png', 'b.png', 'c.png']
+  np.testing.assert_array_equal(rows, pixels[[2, 0, 1]].reshape(3, 20))
+  (tmp_path / 'd.png').write_bytes(tf.io.encode_png(pixels[0, :3]).numpy())
+  with pytest.raises(ValueError, match=r'd\.png is \[3, 5, 1\]'):
+    read(tmp_path)
 
 
 def test_a_csv_is_a_data_set(tmp_path):
   np.savetxt(tmp_path / 'x.csv', X, delimiter=',', header='a,b,c', comments='')
-  found = data.load_file(tmp_path / 'x.csv')
-  assert found.levels is None and found.event_shape == (3,)
-  rows = np.concatenate([found.train, found.validation, found.test])
+  points = data.load_file(tmp_path / 'x.csv')
+  assert points.levels is None and points.event_shape == (3,) and points.columns == ('a', 'b', 'c')
+  rows = np.concatenate([points.train, points.validation, points.test])
   np.testing.assert_allclose(np.sort(rows[:, 0]), np.sort(X[:, 0]), rtol=1e-6)

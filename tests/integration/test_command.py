@@ -72,7 +72,8 @@ def test_an_evaluation_repeats_what_training_said(folder):
   arguments = ('eval', '--model=run/model.npz', '--dataset_file=points.csv')
   done = run_command(folder, *arguments)
   assert done.returncode == 0, done.stderr
-  assert done.stdout.strip() == (folder / 'trained').read_text().splitlines()[-1]
+  assert done.stdout.splitlines()[-1] == (folder / 'trained').read_text().splitlines()[-1]
+  assert done.stdout.startswith("points.csv: UTF-8, separator ',', no header")
 
 
 def test_the_depth_can_be_chosen_and_a_coarse_one_is_not_certified(folder):

@@ -1,0 +1,156 @@
+"""Which columns of a table are taken, in which order, and why the others are not."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+
+from ma_keras.data.reader import Reader
+
+SHOWN = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+  """Columns of a reader.
+
+  Attributes:
+    numbers: Their numbers, in order.
+    names: Their names, or None.
+    ids: Number of the column of ids, or None.
+    left_out: Name -> reason.
+    by_position: The model's names of the columns where these have others, or none.
+  """
+
+  numbers: tuple[int, ...]
+  names: tuple[str, ...] | None
+  ids: int | None = None
+  left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  by_position: tuple[str, ...] | None = None
+
+  def __str__(self) -> str:
+    """What is taken and what is left out, in words."""
+    count = len(self.numbers)
+    line = f'{count:,} column{"s" * (count != 1)}'
+    if self.names:
+      line += f': {listed(self.names)}'
+    if self.by_position:
+      line += f', by position for {listed(self.by_position)} of the model'
+    if self.left_out:
+      reasons = [f'{name} ({why})' if why else name for name, why in self.left_out.items()]
+      line += f'; left out: {listed(reasons)}'
+    return line
+
+
+def select(
+  reader: Reader,
+  columns: Sequence[str] | None = None,
+  ignore_columns: Sequence[str] = (),
+  ids: str | None = None,
+  model_columns: Sequence[str] | None = None,
+) -> Selection:
+  """Columns by name, those without by number from 0.
+
+  Without `columns` all are taken that are not ignored; a model that knows names takes its own, in
+  its order. Where a model's names are all unlike those of `columns`, or the table has none, they
+  are taken by position.
+
+  Args:
+    reader: The table.
+    columns: Those to take, in order; None for all.
+    ignore_columns: Those to leave out.
+    ids: The column of labels, which holds no number.
+    model_columns: What the columns of a model are called.
+
+  Raises:
+    ValueError: A name is unknown, missing or stands twice, or a column that is taken holds text
+      or dates; the message goes on after the name of the file.
+  """
+  ignored = {j for name in ignore_columns for j in _numbers(reader, name, '--ignore_columns')}
+  label = _numbers(reader, ids, '--id_column')[0] if ids else None
+  rest = [j for j in range(reader.width) if j not in {*ignored, *reader.spare, label}]
+  by_position = None
+  if columns is not None:
+    numbers = [_one(reader, name, '--columns') for name in columns]
+    if model_columns and set(columns) & set(model_columns):
+      numbers = _of_model(reader, numbers, model_columns)
+    elif model_columns:
+      by_position = tuple(model_columns)
+  elif model_columns and reader.names:
+    numbers = _of_model(reader, rest, model_columns)
+  else:
+    numbers, by_position = rest, tuple(model_columns or ()) or None
+  _check(reader, numbers)
+  left_out = {
+    reader.name(j): _reason(reader, j, label) for j in range(reader.width) if j not in numbers
+  }
+  names = tuple(reader.names[j] for j in numbers) if reader.names else None
+  return Selection(tuple(numbers), names, label, left_out, by_position)
+
+
+def listed(names: Sequence[str]) -> str:
+  """Names in one line, the first ones where there are many."""
+  first = ', '.join(names[:SHOWN])
+  return first if len(names) <= SHOWN else f'{first}, ... ({len(names):,} in all)'
+
+
+def _numbers(reader: Reader, name: str, flag: str) -> list[int]:
+  """Numbers of the columns of a name; raises ValueError if there is none."""
+  names = [reader.name(j) for j in range(reader.width)]
+  numbers = [j for j, other in enumerate(names) if other == name]
+  if not numbers:
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f'did you mean {close[0]!r}?' if close else f'it has {listed(names)}'
+    nameless = '' if reader.names else '; it has no header, columns go by number from 0'
+    raise ValueError(f'has no column {name!r} of {flag}: {hint}{nameless}')
+  return numbers
+
+
+def _one(reader: Reader, name: str, flag: str) -> int:
+  numbers = _numbers(reader, name, flag)
+  if len(numbers) > 1:
+    raise ValueError(f'has several columns {name!r}, {numbers}: names must differ')
+  return numbers[0]
+
+
+def _of_model(reader: Reader, numbers: Sequence[int], names: Sequence[str]) -> list[int]:
+  """The numbers of these columns, among those given."""
+  available = [reader.name(j) for j in numbers]
+  missing = [name for name in names if name not in available]
+  if missing:
+    raise ValueError(
+      f'has no column {listed([repr(name) for name in missing])}, which the model was trained on; '
+      f'it has {listed(available)}: rename columns, or name them in order by --columns'
+    )
+  twice = [name for name in names if available.count(name) > 1]
+  if twice:
+    raise ValueError(f'has several columns {twice[0]!r}: names must differ')
+  return [numbers[available.index(name)] for name in names]
+
+
+def _check(reader: Reader, numbers: Sequence[int]) -> None:
+  """Raises ValueError on columns without numbers, names that stand twice, or no column at all."""
+  bad = {reader.name(j): reader.unfit[j] for j in numbers if j in reader.unfit}
+  if bad:
+    told = listed([f'{name!r} holds {what}' for name, what in bad.items()])
+    raise ValueError(
+      f'has columns that are no numbers, {told}: leave them out by --ignore_columns={",".join(bad)}'
+    )
+  names = [reader.name(j) for j in numbers]
+  twice = next((name for name in names if names.count(name) > 1), None) if reader.names else None
+  if twice is not None:
+    raise ValueError(
+      f'has several columns {twice!r}: names must differ; rename them, or leave them out by '
+      f'--ignore_columns={twice}'
+    )
+  if not numbers:
+    raise ValueError('has no column left to take')
+
+
+def _reason(reader: Reader, number: int, label: int | None) -> str:
+  if number == label:
+    return 'ids'
+  if number in reader.spare:
+    return reader.spare[number]
+  return reader.unfit.get(number, '').partition(',')[0]
