@@ -31,7 +31,7 @@ FIRST = {
 # Topic -> flags of any command, in the order in which they are listed after the first ones.
 TOPICS = {
   'Data': 'data_dir split_seed unconstrained columns ignore_columns id_column header missing '
-  'separator decimal array',
+  'separator decimal array levels',
   'Target': 'target side coupling boundary couplings_file mass_squared quartic dtype',
   'Potential': 'potential hidden_units activation symmetry start start_from channels kernel_reach '
   'second_layer dense_start separable_units separable_spread separable_steepness local basis_size',

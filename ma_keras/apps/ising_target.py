@@ -6,6 +6,8 @@ import numpy as np
 from absl import flags, logging
 
 from ma_keras import targets
+from ma_keras.data import tables
+from ma_keras.data.disk_rows import BLOCK_ROWS
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum(
@@ -20,7 +22,7 @@ flags.DEFINE_enum('boundary', 'periodic', ('periodic', 'open'), 'Boundary of the
 flags.DEFINE_string(
   'couplings_file',
   None,
-  'A .npy of the symmetric matrix K over kT, [N, N]: a spin glass, say.',
+  'A table of the symmetric matrix K over kT, [N, N], .csv, .npy, ...: a spin glass, say.',
 )
 flags.DEFINE_float('mass_squared', -4.0, 'm^2 of phi^4; negative for the double well.')
 flags.DEFINE_float('quartic', 8.0, 'lambda of phi^4.', lower_bound=0.0)
@@ -86,9 +88,7 @@ def pictures(configurations: np.ndarray) -> np.ndarray:
 def read_couplings() -> np.ndarray:
   """The matrix of --couplings_file; raises ValueError if there is none."""
   try:
-    return np.load(FLAGS.couplings_file, allow_pickle=False)
-  except (OSError, ValueError, EOFError) as error:
-    raise ValueError(
-      f'`--couplings_file` {FLAGS.couplings_file} is no .npy of a matrix ({error}): write one with '
-      "numpy.save('couplings.npy', K)."
-    ) from error
+    table = tables.open_table(FLAGS.couplings_file)
+  except ValueError:  # A first row 0, 1 is no header of a matrix.
+    table = tables.open_table(FLAGS.couplings_file, header='no')
+  return np.concatenate(list(table.read(BLOCK_ROWS)))

@@ -76,8 +76,10 @@ def latents(model: model_file.Model, x: np.ndarray) -> tuple[tf.Tensor, tf.Tenso
 
 
 def whole(table: tables.Table) -> bool:
-  """Tells if all numbers of a table are whole, by reading it: quantised, where they are pixels."""
-  return all(np.all(rows == np.floor(rows)) for rows in table.read(SURVEY_ROWS))
+  """Tells if all numbers of a table are whole: quantised, where they are pixels; may read all."""
+  return table.levels is not None or all(
+    np.all(rows == np.floor(rows)) for rows in table.read(SURVEY_ROWS)
+  )
 
 
 def dequantised(rows: np.ndarray, start: int) -> np.ndarray:

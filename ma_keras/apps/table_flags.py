@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pathlib
 from typing import Any
 
 from absl import flags
 
 from ma_keras import model_file
-from ma_keras.data import dialect, tables
+from ma_keras.data import Pixels, dialect, pictures, quantised, tables
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list('columns', None, 'Columns of the table to take, by name, in order.')
@@ -30,11 +31,19 @@ flags.DEFINE_enum(
   'decimal', 'auto', ('auto', *dialect.DECIMALS), 'The decimal mark of a text table.'
 )
 flags.DEFINE_string('array', None, 'Which array of a .npz, where it has several.')
+flags.DEFINE_integer(
+  'levels',
+  None,
+  'All numbers are whole, 0 to this less one, and dequantised as pixels are; without it bytes and '
+  'pictures alone.',
+  lower_bound=2,
+  upper_bound=quantised.MOST_LEVELS,
+)
 
 # Other values of these make other data of the same file.
 DATA_FLAGS = (
   *('columns', 'ignore_columns', 'header', 'missing', 'id_column'),
-  *('separator', 'decimal', 'array'),
+  *('separator', 'decimal', 'array', 'levels'),
 )
 
 
@@ -49,10 +58,25 @@ def options() -> dict[str, Any]:
     'separator': FLAGS.separator,
     'decimal': FLAGS.decimal,
     'array': FLAGS.array,
+    'levels': FLAGS.levels,
   }
 
 
 def open_for(path: str, model: model_file.Model) -> tables.Table:
   """The table, its columns in the order of the model's; raises ValueError where they are not."""
-  size = model.bijector.potential.event_size
-  return tables.open_table(path, **options(), model_columns=model.columns, event_size=size)
+  given = options()
+  if given['levels'] is None and pictures.is_pictures(pathlib.Path(path)):
+    given['levels'] = levels(model)
+  return tables.open_table(
+    path,
+    **given,
+    model_columns=model.columns,
+    event_size=model.bijector.potential.event_size,
+    event_shape=model.event_shape or (model.bijector.potential.event_size,),
+  )
+
+
+def levels(model: model_file.Model) -> int | None:
+  """Number of values of a model's pixels; None where its data are real numbers."""
+  pixels = model.preprocessing
+  return pixels.parameters['levels'] if isinstance(pixels, Pixels) else None

@@ -97,7 +97,7 @@ def _rows(path: pathlib.Path, form: str, opener: Opener) -> Reader:
     read=read,
     num_rows=shape[0],
     event_shape=shape[1:],
-    quantised=dtype == np.uint8,
+    levels=256 if dtype == np.uint8 else None,
   )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from ma_keras.data.rows import DiskRows, Rows
+from ma_keras.data.disk_rows import DiskRows
 
+Rows = Any  # An array, or `DiskRows`.
 REAL = np.float32
 MOST_HELD_OUT = 100_000  # Points for validation, and for the test: enough for any likelihood.
 VALIDATION_SHARE = 6  # One in so many training points, as MNIST's 10,000 of 60,000.
@@ -19,7 +21,7 @@ class Dataset:
 
   Attributes:
     name: Of the data.
-    train: [n, N]; uint8 or uint16 where the data are quantised, REAL otherwise; `rows.DiskRows`
+    train: [n, N]; uint8 or uint16 where the data are quantised, REAL otherwise; `DiskRows`
       where they are too large for memory.
     validation: [m, N].
     test: [k, N].
@@ -54,6 +56,7 @@ def split(
   levels: int | None = None,
   seed: int = 0,
   columns: tuple[str, ...] | None = None,
+  event_shape: tuple[int, ...] | None = None,
 ) -> Dataset:
   """Draws validation points, one in six up to `MOST_HELD_OUT`, out of all but the test points.
 
@@ -68,6 +71,7 @@ def split(
     levels: Of a quantised coordinate, or None.
     seed: Non-negative integer.
     columns: Names of the columns of a table, or None.
+    event_shape: Of one point, where the points are flat.
 
   Returns:
     The data set.
@@ -85,7 +89,7 @@ def split(
     raise ValueError(
       f'The data {name!r} have no test points: leave `test` out, and one in six will be drawn.'
     )
-  event_shape = tuple(points.shape[1:])
+  event_shape = tuple(points.shape[1:]) if event_shape is None else event_shape
   rows = _checked(name, points, levels)
   order = np.random.default_rng(seed).permutation(len(points))
   share = min(len(points) // VALIDATION_SHARE, MOST_HELD_OUT)

@@ -28,7 +28,7 @@ class Reader:
     spare: Column number -> why nobody wants it, an index say.
     num_rows: Number of rows, or None if only reading can tell.
     event_shape: Shape of a row; None for [width].
-    quantised: Whether the file says that its numbers are bytes.
+    levels: Number of values of pixels and bytes, 0..levels-1; None where the file does not tell.
     part: Which part of the file it is, in words; empty for all of it.
   """
 
@@ -41,7 +41,7 @@ class Reader:
   spare: Mapping[int, str] = dataclasses.field(default_factory=dict)
   num_rows: int | None = None
   event_shape: tuple[int, ...] | None = None
-  quantised: bool = False
+  levels: int | None = None
   part: str = ''
 
   def name(self, number: int) -> str:

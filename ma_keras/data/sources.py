@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ma_keras.data import byte_streams, dataset, fingerprint, rows, tables
+from ma_keras.data import byte_streams, dataset, fingerprint, gathering, tables
 from ma_keras.data.dataset import Dataset
 
 EMBEDDED = 'digits'
@@ -49,14 +49,14 @@ def load_file(
   """Rows of any file or folder that `tables.open_table` reads, in float64.
 
   A .npz with an array 'train' may have one 'test'. Integers of type uint8 and pictures are taken
-  for pixels, 0..255; everything else for real numbers.
+  for levels, as all numbers are with the option `levels`; everything else for real numbers.
 
   Args:
     path: The file or folder.
     seed: Of the draw of validation points, and of test points where the file has none.
-    folder: Where rows go that are too many for memory, see `rows.gather`.
+    folder: Where rows go that are too many for memory, see `gathering.gather`.
     told: Hears how the file was understood, in one line.
-    **options: Of `tables.open_table`: columns, header, missing, ...
+    **options: Of `tables.open_table`: columns, header, missing, levels, ...
 
   Returns:
     The data set.
@@ -70,32 +70,39 @@ def load_file(
     options['array'] = 'train'
   table = tables.open_table(path, **options)
   tests = tables.open_table(path, **{**options, 'array': 'test'}) if 'test' in arrays else None
-  if tests is not None and (tests.event_shape, tests.quantised) != (
-    table.event_shape,
-    table.quantised,
-  ):
-    raise ValueError(
-      f'`path` {path} must hold points of one shape and kind, got '
-      f'{table.understood} and {tests.understood}.'
-    )
+  if tests is not None:
+    _check_alike(table, tests)
 
   def key() -> str:
     content = f'{fingerprint.of_file(path)} {sorted(options.items())}'
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
-  points = _shaped(table, rows.gather(table, key, folder))
+  points = gathering.gather(table, key, folder)
   told(table.understood)
-  test = None if tests is None else _shaped(tests, rows.gather(tests))
-  levels = IMAGE_LEVELS if table.quantised else None
-  return dataset.split(byte_streams.stem(path), points, test, levels, seed, table.names)
+  return dataset.split(
+    byte_streams.stem(path),
+    points,
+    None if tests is None else gathering.gather(tests),
+    table.levels,
+    seed,
+    table.names,
+    _event_shape(table),
+  )
 
 
-def _shaped(table: tables.Table, points: rows.Rows) -> rows.Rows:
-  """Events in their own shape; bytes where the file has such."""
-  if isinstance(points, rows.DiskRows):
-    return points
-  points = points.reshape(-1, *table.event_shape)
-  return points.astype(np.uint8) if table.quantised else points
+def _check_alike(table: tables.Table, tests: tables.Table) -> None:
+  """Raises ValueError if points for the test are of another shape or kind."""
+  if (tests.event_shape, tests.levels) != (table.event_shape, table.levels):
+    raise ValueError(
+      f'`path` {table.path} must hold points of one shape and kind, got {table.understood} and '
+      f'{tests.understood}.'
+    )
+
+
+def _event_shape(table: tables.Table) -> tuple[int, ...]:
+  """Shape of a point; [h, w] of levels is a grey picture."""
+  shape = table.event_shape
+  return (*shape, 1) if table.levels is not None and len(shape) == 2 else shape
 
 
 def _tfds(name: str, data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ One reader for training, scores, evaluation and certificates; docs/tables.md say
 
 from __future__ import annotations
 
+import math
 import pathlib
 import re
 import zipfile
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ma_keras.data import arrays, byte_streams, columnar, delimited, picture_folder
+from ma_keras.data import arrays, byte_streams, columnar, delimited, pictures, quantised
 from ma_keras.data.frames import from_frame
 from ma_keras.data.reader import Blocks, Reader
 from ma_keras.data.selection import Selection, select
@@ -23,7 +24,7 @@ __all__ = ['Table', 'from_frame', 'open_table']
 
 KINDS = (
   'text tables (.csv, .tsv, .txt, also .gz, .bz2, .zst), Parquet, Feather and Arrow files, .npy, '
-  '.npz, folders of such tables, and folders of pictures'
+  '.npz, folders of such tables, and pictures or folders of them'
 )
 BINARY = {
   '.npy': '.npy',
@@ -45,6 +46,7 @@ UNREAD = {
 }
 REMEDY = 'mend them, or leave such rows out by --missing=drop'
 SHOWN = 5
+PICTURES_AT_ONCE = 100
 UNREADABLE = (pa.ArrowException, UnicodeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -56,12 +58,14 @@ class Table:
     names: Names of the N columns, or None.
     event_shape: Shape of a row as the file has it, (28, 28, 1) say; [N] if columns were chosen.
     num_rows: Rows of the file; None for text before all of it was read.
-    quantised: Whether the numbers are bytes, 0..255.
+    levels: Number of values of quantised numbers, 0..levels-1; None for real ones.
     dropped: Labels of the first rows that were left out since a value was missing.
     num_dropped: How many were, up to where it was read.
   """
 
-  def __init__(self, reader: Reader, selection: Selection, missing: str) -> None:
+  def __init__(
+    self, reader: Reader, selection: Selection, missing: str, levels: int | None = None
+  ) -> None:
     """Nothing is read yet; see `open_table`."""
     self.path = reader.path
     self.names = selection.names
@@ -69,7 +73,7 @@ class Table:
     whole = reader.event_shape and selection.numbers == tuple(range(reader.width))
     self.event_shape = tuple(reader.event_shape) if whole and reader.event_shape else (size,)
     self.num_rows = reader.num_rows
-    self.quantised = reader.quantised
+    self.levels = levels or reader.levels
     self.dropped: list[int | str] = []
     self.num_dropped = 0
     self._reader, self._selection, self._missing = reader, selection, missing
@@ -117,6 +121,9 @@ class Table:
         block, numbers = self._finite(block, numbers, finite)
       if self._fault:
         continue  # The rest is read to count such rows.
+      if self.levels is not None and self.levels != self._reader.levels:
+        before = start - len(block)
+        quantised.quantised(block, self.levels, f'`path` {self._where}', self.names, before)
       parts.append(block)
       labels.extend(numbers)
       if len(labels) >= size:
@@ -175,6 +182,8 @@ def open_table(
   array: str | None = None,
   model_columns: Sequence[str] | None = None,
   event_size: int | None = None,
+  event_shape: Sequence[int] | None = None,
+  levels: int | None = None,
 ) -> Table:
   """A file of numbers in rows and columns, or a folder of such files or of pictures.
 
@@ -192,6 +201,8 @@ def open_table(
     array: Which array of a .npz, if there are several.
     model_columns: Names of a model's columns; named columns are put in their order.
     event_size: Number of columns that a model takes, or None.
+    event_shape: (h, w, c) of the pictures that a model takes, or None.
+    levels: Number of values of quantised numbers, which are checked; None for what the file says.
 
   Returns:
     The table, of which nothing was read but what tells how.
@@ -202,7 +213,7 @@ def open_table(
   """
   path = pathlib.Path(path)
   try:
-    reader = _reader(path, header, separator, decimal, array)
+    reader = _reader(path, header, separator, decimal, array, event_shape, levels)
     selection = select(reader, columns, ignore_columns, ids, model_columns)
   except (OSError, *UNREADABLE) as error:
     raise ValueError(f'`path` {path} cannot be read: {_first_line(error)}.') from error
@@ -216,7 +227,10 @@ def open_table(
       f'`path` {path} has {len(selection.numbers)} numbers in a row, and the model takes '
       f'{event_size}: choose columns by --columns or --ignore_columns.'
     )
-  return Table(reader, selection, missing)
+  table = Table(reader, selection, missing, levels)
+  if event_shape is not None and len(event_shape) == 3 and len(table.event_shape) > 1:
+    pictures.check_shape(path, table.event_shape, event_shape)
+  return table
 
 
 def arrays_within(path: pathlib.Path) -> tuple[str, ...]:
@@ -228,11 +242,22 @@ def arrays_within(path: pathlib.Path) -> tuple[str, ...]:
 
 
 def _reader(
-  path: pathlib.Path, header: str, separator: str, decimal: str, array: str | None
+  path: pathlib.Path,
+  header: str,
+  separator: str,
+  decimal: str,
+  array: str | None,
+  event_shape: Sequence[int] | None = None,
+  levels: int | None = None,
 ) -> Reader:
   """The reader for a kind of file; its errors are clauses that go on after the file's name."""
   if path.is_dir():
-    return _folder(path, header, separator, decimal)
+    files = _tables_within(path)
+    if pictures.is_pictures(path) or not files:
+      return _pictures(path, event_shape, levels)
+    return _folder(path, files, header, separator, decimal)
+  if pictures.is_pictures(path):
+    return _pictures(path, event_shape, levels)
   with byte_streams.opener(path)() as file:
     kind = byte_streams.kind(file.read(8))
   suffix = byte_streams.suffix(path)
@@ -256,12 +281,31 @@ def _reader(
     raise ValueError(f'cannot be read, it {error}. What is read: {KINDS}') from error
 
 
-def _folder(path: pathlib.Path, header: str, separator: str, decimal: str) -> Reader:
-  """The rows of all tables of a folder, in the natural order of their names; or its pictures."""
-  files = [file for file in path.rglob('*') if file.is_file() and _is_table(path, file)]
-  if not files:
-    return picture_folder.open_pictures(path)
-  files.sort(key=lambda file: _natural(file.relative_to(path)))
+def _pictures(path: pathlib.Path, event_shape: Sequence[int] | None, levels: int | None) -> Reader:
+  """Pictures, flat, labelled by their paths."""
+  source = pictures.open_pictures(path, event_shape, levels)
+
+  def read(numbers: Sequence[int], ids: int | None) -> Blocks:
+    del ids
+    for start, block in enumerate(source.read(PICTURES_AT_ONCE)):
+      labels = source.labels[start * PICTURES_AT_ONCE :][: len(block)]
+      yield block.reshape(len(block), -1)[:, list(numbers)].astype(np.float64), labels
+
+  return Reader(
+    path=path,
+    form=source.form,
+    width=math.prod(source.shape),
+    read=read,
+    num_rows=len(source),
+    event_shape=source.shape,
+    levels=source.levels,
+  )
+
+
+def _folder(
+  path: pathlib.Path, files: list[pathlib.Path], header: str, separator: str, decimal: str
+) -> Reader:
+  """The rows of all tables of a folder."""
   readers = [_reader(file, header, separator, decimal, None) for file in files]
   first = readers[0]
   for reader in readers[1:]:
@@ -273,9 +317,10 @@ def _folder(path: pathlib.Path, header: str, separator: str, decimal: str) -> Re
       yield from reader.read(order, None if ids is None else _position(first, reader, ids))
 
   counts = [reader.num_rows for reader in readers]
+  name = files[0].relative_to(path)
   return Reader(
     path=path,
-    form=f'{len(files)} files, the first of them {files[0].name}: {first.form}',
+    form=f'{len(files)} files, the first of them {name}: {first.form}',
     width=first.width,
     read=read,
     names=first.names,
@@ -283,8 +328,14 @@ def _folder(path: pathlib.Path, header: str, separator: str, decimal: str) -> Re
     spare=first.spare,
     num_rows=None if None in counts else sum(count or 0 for count in counts),
     event_shape=first.event_shape,
-    quantised=all(reader.quantised for reader in readers),
+    levels=first.levels if all(reader.levels == first.levels for reader in readers) else None,
   )
+
+
+def _tables_within(folder: pathlib.Path) -> list[pathlib.Path]:
+  """The tables of a folder and of those below, in the natural order of their names."""
+  files = [file for file in folder.rglob('*') if file.is_file() and _is_table(folder, file)]
+  return sorted(files, key=lambda file: _natural(file.relative_to(folder)))
 
 
 def _is_table(folder: pathlib.Path, file: pathlib.Path) -> bool:

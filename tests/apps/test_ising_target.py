@@ -61,6 +61,27 @@ def test_spins_with_couplings_of_a_file(tmp_path):
   apps.passes(check_couplings, tmp_path)
 
 
+def check_couplings_of_any_table(folder):
+  """Field case 11: a .csv was said to hold pickles."""
+  module = ising_target('--target=couplings', f'--couplings_file={folder / "K.csv"}')
+  for text in (
+    '0,0.5\n0.5,0\n',
+    'up,down\n0,0.5\n0.5,0\n',
+    '0;0,5\n0,5;0\n',
+    ',0,1\n0,0,0.5\n1,0.5,0\n',
+  ):
+    (folder / 'K.csv').write_text(text)
+    np.testing.assert_array_equal(module.read_couplings(), [[0, 0.5], [0.5, 0]])
+  (folder / 'K.csv').write_bytes(b'\x80\x04\x95 pickled')
+  with pytest.raises(ValueError, match='What is read: text tables') as refusal:
+    module.build()
+  assert 'pickled' not in str(refusal.value)
+
+
+def test_couplings_of_any_table(tmp_path):
+  apps.passes(check_couplings_of_any_table, tmp_path)
+
+
 def check_errors(folder):
   (folder / 'text.npy').write_text('no matrix')
   module = ising_target('--couplings_file=K.npy')

@@ -131,7 +131,7 @@ def test_names_that_stand_twice_are_refused_unless_left_out(tmp_path):
   np.testing.assert_array_equal(read(tmp_path / 'x.csv', ignore_columns=['a'])[0], [[3]])
 
 
-@pytest.mark.parametrize('suffix', ['xlsx', 'pkl', 'h5', 'zip', 'png', 'parquet', 'npz', 'csv'])
+@pytest.mark.parametrize('suffix', ['xlsx', 'pkl', 'h5', 'zip', 'mat', 'parquet', 'npz', 'csv'])
 def test_what_is_not_read_gets_a_list_of_what_is(tmp_path, suffix):
   """Field case 11: errors spoke of pickles."""
   path = tmp_path / f'x.{suffix}'
@@ -209,8 +209,28 @@ def test_pictures_are_rows_in_the_order_of_their_names(tmp_path):
   assert list(labels) == ['a.png', 'b.png', 'c.png']
   np.testing.assert_array_equal(rows, pixels[[2, 0, 1]].reshape(3, 20))
   (tmp_path / 'd.png').write_bytes(tf.io.encode_png(pixels[0, :3]).numpy())
-  with pytest.raises(ValueError, match=r'd\.png is \[3, 5, 1\]'):
+  with pytest.raises(ValueError, match=r'several sizes, 3 4 x 5 .*, 1 3 x 5 \(d\.png\)'):
     read(tmp_path)
+
+
+@pytest.mark.parametrize('shape', [(14, 56), (14, 56, 1), (28, 28, 3)])
+def test_arrays_of_another_shape_than_the_pictures_of_a_model_are_refused(tmp_path, shape):
+  """Field case 15: 14 x 56 pixels are as many as 28 x 28."""
+  np.save(tmp_path / 'x.npy', np.zeros((2, *shape), np.uint8))
+  with pytest.raises(ValueError, match='and the model takes'):
+    tables.open_table(tmp_path / 'x.npy', event_size=784, event_shape=(28, 28, 1))
+  np.save(tmp_path / 'y.npy', np.zeros((2, 28, 28), np.uint8))
+  np.save(tmp_path / 'z.npy', np.zeros((2, 784), np.uint8))
+  for name in ('y.npy', 'z.npy'):
+    tables.open_table(tmp_path / name, event_size=784, event_shape=(28, 28, 1))
+
+
+def test_levels_are_checked_by_row_and_column(tmp_path):
+  (tmp_path / 'x.csv').write_text('a,b\n0,3\n1,16\n2.5,0\n')
+  with pytest.raises(ValueError, match=r'has 16 in row 1 .*, column b'):
+    read(tmp_path / 'x.csv', levels=16)
+  with pytest.raises(ValueError, match=r'has 2\.5 in row 2 .*, column a'):
+    read(tmp_path / 'x.csv', levels=17)
 
 
 def test_a_csv_is_a_data_set(tmp_path):

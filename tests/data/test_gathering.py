@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ma_keras import data
-from ma_keras.data import arrays, rows, tables
+from ma_keras.data import arrays, disk_rows, gathering, tables
 
 X = np.random.default_rng(0).normal(size=(40_000, 3))
 
@@ -18,18 +18,20 @@ def table(tmp_path):
 
 
 def gathered(table, folder, key='key'):
-  return rows.gather(table, lambda: key, folder, most_bytes=20_000 * 24)
+  return gathering.gather(table, lambda: key, folder, most_bytes=20_000 * 24)
 
 
 def test_below_the_size_they_are_in_memory(table, tmp_path):
-  points = rows.gather(table, folder=tmp_path / 'run')
+  points = gathering.gather(table, folder=tmp_path / 'run')
   np.testing.assert_array_equal(points, X)
   assert not (tmp_path / 'run').exists()
 
 
 def test_beyond_it_they_are_read_where_they_are_asked_for(table, tmp_path):
   points = gathered(table, tmp_path / 'run')
-  assert isinstance(points, rows.DiskRows) and points.shape == X.shape and len(points) == len(X)
+  assert (
+    isinstance(points, disk_rows.DiskRows) and points.shape == X.shape and len(points) == len(X)
+  )
   some = np.random.default_rng(1).integers(0, len(X), 50)
   np.testing.assert_array_equal(points[some], X[some])
   np.testing.assert_array_equal(points[5:9], X[5:9])
@@ -72,9 +74,9 @@ def test_a_file_that_becomes_shorter_is_an_error(table, tmp_path):
 def test_a_data_set_on_disk_has_the_splits_and_batches_of_one_in_memory(tmp_path, monkeypatch):
   np.save(tmp_path / 'x.npy', X)
   memory = data.load_file(tmp_path / 'x.npy', 3)
-  monkeypatch.setattr(rows, 'MOST_BYTES', 20_000 * 24)
+  monkeypatch.setattr(gathering, 'MOST_BYTES', 20_000 * 24)
   disk = data.load_file(tmp_path / 'x.npy', 3, tmp_path / 'run')
-  assert isinstance(disk.train, rows.DiskRows)
+  assert isinstance(disk.train, disk_rows.DiskRows)
   for name in ('train', 'validation', 'test'):
     one, two = getattr(memory, name), getattr(disk, name)[:]
     np.testing.assert_array_equal(one, two.astype(one.dtype))
@@ -84,7 +86,7 @@ def test_a_data_set_on_disk_has_the_splits_and_batches_of_one_in_memory(tmp_path
 
 
 def test_another_content_or_another_way_to_read_it_has_another_file(tmp_path, monkeypatch):
-  monkeypatch.setattr(rows, 'MOST_BYTES', 0)
+  monkeypatch.setattr(gathering, 'MOST_BYTES', 0)
   np.savetxt(tmp_path / 'x.csv', X[:60], delimiter=',', header='a,b,c', comments='')
   names = set()
   for options in ({}, {}, {'columns': ['a', 'b']}):
@@ -98,3 +100,14 @@ def test_held_out_points_are_not_more_than_any_likelihood_needs(monkeypatch):
   points = data.split('x', X)
   assert (len(points.validation), len(points.test)) == (50, 50)
   assert len(points.train) == len(X) - 100
+
+
+def test_levels_stay_whole_on_disk_and_keep_the_shape_of_pictures(tmp_path, monkeypatch):
+  monkeypatch.setattr(gathering, 'MOST_BYTES', 0)
+  pixels = np.random.default_rng(0).integers(0, 256, (60, 4, 5), np.uint8)
+  np.save(tmp_path / 'x.npy', pixels)
+  points = data.load_file(tmp_path / 'x.npy', 0, tmp_path / 'run')
+  assert points.event_shape == (4, 5, 1) and points.levels == 256
+  assert points.train.dtype == np.uint8 and data.dequantised(points.test[:3], 0).shape == (3, 20)
+  rows = np.concatenate([points.train[:], points.validation[:], points.test[:]])
+  np.testing.assert_array_equal(np.sort(rows, axis=None), np.sort(pixels, axis=None))

@@ -1,0 +1,71 @@
+"""Rows in a file that is read where rows are asked for, like an array that takes no memory."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+BLOCK_ROWS = 1 << 14
+
+
+class DiskRows:
+  """Rows of a .npy [n, N] in some order.
+
+  An index, a slice or an array of indices gives an array. The file is read, not mapped, so that
+  the process grows by nothing, and does not die if the file is cut off.
+
+  Attributes:
+    path: The file.
+    order: Numbers of the rows in the file, int64 [n].
+    shape: (n, N).
+    dtype: That of the file.
+  """
+
+  def __init__(self, path: pathlib.Path, order: np.ndarray | None = None) -> None:
+    """Reads the header alone; `order` is that of the file by default."""
+    header = np.load(path, mmap_mode='r', allow_pickle=False)
+    self.path = path
+    self.order = np.arange(len(header)) if order is None else order
+    self.shape = (len(self.order), header.shape[1])
+    self.dtype = header.dtype
+    self._offset = int(header.offset)
+
+  def __len__(self) -> int:
+    """n."""
+    return self.shape[0]
+
+  def of(self, indices: np.ndarray) -> DiskRows:
+    """Some of the rows, unread."""
+    return DiskRows(self.path, self.order[indices])
+
+  def __getitem__(self, index: Any) -> np.ndarray:
+    """Reads rows: an array [..., N]."""
+    numbers = self.order[index]
+    rows = np.empty((np.size(numbers), self.shape[1]), self.dtype)
+    size = rows.shape[1] * rows.itemsize
+    for row, number in zip(rows, np.ravel(numbers).tolist()):
+      if os.preadv(self._descriptor, [row], self._offset + number * size) < size:
+        raise ValueError(f'{self.path} became shorter while it was read: delete it.')
+    return rows.reshape(*np.shape(numbers), self.shape[1])
+
+  def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    """All rows, in memory."""
+    return np.asarray(self[:], dtype)
+
+  def blocks(self, size: int = BLOCK_ROWS) -> Iterator[np.ndarray]:
+    """The rows in order, [b, N] at a time."""
+    return (self[k : k + size] for k in range(0, len(self), size))
+
+  @functools.cached_property
+  def _descriptor(self) -> int:
+    return os.open(self.path, os.O_RDONLY)
+
+  def __del__(self) -> None:
+    """Closes the file."""
+    if '_descriptor' in self.__dict__:
+      os.close(self._descriptor)
