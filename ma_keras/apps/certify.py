@@ -49,7 +49,16 @@ def points(model: model_file.Model) -> tf.Tensor:
   x = next(table.read(FLAGS.n))
   if isinstance(model.preprocessing, data.Pixels) and model_app.whole(table):
     x = model_app.dequantised(x, 0)
-  return model_app.latents(model, x)[0]
+  y, log_det = model_app.latents(model, x)
+  inside = np.flatnonzero(np.isfinite(np.broadcast_to(log_det, len(x))))  # One for all, if affine.
+  if len(inside) < len(x):
+    model_app.warn(
+      f'{len(x) - len(inside)} of {len(x)} points are left out: outside the support their log '
+      'density is -inf in any number of steps.'
+    )
+  if not inside.size:
+    raise ValueError(f'No point of `--input` {FLAGS.input} is in the support of the model.')
+  return tf.gather(y, inside)
 
 
 def latents(model: model_file.Model) -> tf.Tensor:

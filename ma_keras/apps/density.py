@@ -48,7 +48,7 @@ DEFAULTS = {
 }
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
-  *('dataset', 'dataset_file', 'split_seed', 'seed', 'batch_size', 'stiffness_weight'),
+  *(*density_data.DATA_FLAGS, 'seed', 'batch_size', 'stiffness_weight'),
   *('hidden_units', 'dense_start', 'local'),
   *('separable_units', 'separable_spread', 'separable_steepness'),
   *('basis_size', 'num_steps', 'step_size', 'integrator', 'step_jitter', 'refine_tolerance'),
@@ -215,7 +215,7 @@ def report(
   model.bijector = training_app.in_steps(model.bijector, result.certified_steps)
   training_app.write_weights(model.bijector, run)
   notes = {**summary(points, model, result), 'doubts': doubts}
-  shape = points.event_shape if points.is_image else None
+  shape = points.event_shape if len(points.event_shape) > 1 else None
   trained = ma_keras.model_file.Model(model.bijector, model.preprocessing, shape, notes)
   ma_keras.model_file.save(run.model, trained)
   if FLAGS.saved_model:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from absl import flags
 
-from ma_keras import model_file, training
-from ma_keras.apps import density_data, ising_target, model_app
+from ma_keras import data, model_file, training
+from ma_keras.apps import density_data, ising_target, model_app, table_flags
 from ma_keras.apps.exit_code import ExitCode, end
+from ma_keras.data import pictures
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)
@@ -39,6 +40,7 @@ def likelihood(model: model_file.Model) -> training.Likelihood:
       f'`--model` {FLAGS.model} takes points of {size} numbers, and {points.name!r} has '
       f'{points.event_size}: name its data by --dataset or --dataset_file.'
     )
+  _check_pixels(model, points)
   return training.measure_likelihood(
     model.bijector,
     model.preprocessing,
@@ -49,6 +51,19 @@ def likelihood(model: model_file.Model) -> training.Likelihood:
     FLAGS.draws,
     FLAGS.tolerance,
   )
+
+
+def _check_pixels(model: model_file.Model, points: data.Dataset) -> None:
+  """Raises ValueError on pictures of another shape, or pixels of other levels, than the model's."""
+  if model.event_shape and min(len(model.event_shape), len(points.event_shape)) > 1:
+    pictures.check_shape(points.name, points.event_shape, model.event_shape)
+  levels = table_flags.levels(model)
+  if levels is not None and points.levels != levels:
+    given = 'real numbers' if points.levels is None else f'{points.levels}'
+    raise ValueError(
+      f'`--model` {FLAGS.model} takes pixels of {levels} levels, and {points.name!r} has {given}: '
+      f'name its data by --dataset or --dataset_file, and say --levels={levels} of a table.'
+    )
 
 
 def free_energy(model: model_file.Model) -> training.FreeEnergy:

@@ -40,7 +40,7 @@ Labels = Sequence[int | str]
 
 def log_prob(model: model_file.Model) -> Callable[[np.ndarray], np.ndarray]:
   """x [b, N] -> ln p [b], nats, float64."""
-  flow, preprocessing = model.latent_flow(), model.preprocessing
+  flow = model.latent_flow()
 
   @tf.function(autograph=False, reduce_retracing=True)
   def score(y: tf.Tensor) -> tf.Tensor:
@@ -49,7 +49,9 @@ def log_prob(model: model_file.Model) -> Callable[[np.ndarray], np.ndarray]:
   def scores(x: np.ndarray) -> np.ndarray:
     y, log_det = model_app.latents(model, x)
     values = score(y)
-    return (values if FLAGS.unconstrained or preprocessing is None else values + log_det).numpy()
+    if FLAGS.unconstrained:
+      log_det = tf.where(tf.math.is_finite(log_det), 0.0, log_det)  # Outside the support is no y.
+    return (values + log_det).numpy()
 
   return scores
 
@@ -80,16 +82,21 @@ def work() -> None:
   model = model_app.load()
   table = table_flags.open_for(FLAGS.input, model)
   print(table.understood, flush=True)
-  total, count = 0.0, 0
+  total, count, outside = 0.0, 0, 0
   header = [FLAGS.id_column or 'row', 'log_prob']
   with writing(FLAGS.output, None, (), header, np.float64) as write:
     for labels, values in scores(table, model):
       write(values, labels)
-      total += float(np.sum(values))
+      inside = values[np.isfinite(values)]
+      total += float(np.sum(inside))
       count += len(values)
+      outside += len(values) - len(inside)
   if table.num_dropped:
     print(f'{table.drops()}.')
-  print(f'{count} rows, mean log_prob {total / count:.4f} nats: {FLAGS.output}')
+  mean = f'mean log_prob {total / max(count - outside, 1):.4f} nats'
+  if outside:
+    mean = f'{outside} of them of density 0, outside the support of the model; the others: {mean}'
+  print(f'{count} rows, {mean}: {FLAGS.output}')
 
 
 def main(argv: list[str]) -> None:

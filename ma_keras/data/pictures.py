@@ -13,13 +13,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ma_keras.data import dataset as datasets
 from ma_keras.data import picture_files
-from ma_keras.data.dataset import Dataset
 from ma_keras.data.picture_files import Header
 
 BYTE_LEVELS, SHORT_LEVELS = 256, 65536
-MOST_BYTES = 4 << 30
 SHOWN = 5
 
 
@@ -82,11 +79,16 @@ class Pictures:
     return array
 
 
-def is_pictures(path: pathlib.Path) -> bool:
-  """Tells if this is a picture, or a folder that holds one at any depth."""
+def is_pictures(path: pathlib.Path, rivals: int = 0) -> bool:
+  """Tells if this is a picture, or a folder that holds more of them, at any depth, than rivals.
+
+  Args:
+    path: The file or folder.
+    rivals: Number of files of another kind, that the folder may be one of as well.
+  """
   if not path.is_dir():
     return picture_files.is_picture(path)
-  return any(picture_files.is_picture(file) for file in _files(path))
+  return sum(picture_files.is_picture(file) for file in _files(path)) > rivals
 
 
 def open_pictures(
@@ -128,27 +130,6 @@ def open_pictures(
   labels = tuple(_label(path, file) for file in chosen)
   remarks = [*_conversions(headers, channels), *_left_out(left_out)]
   return Pictures(path, labels, (*size, channels), levels, tuple(remarks))
-
-
-def dataset(path: str | pathlib.Path, seed: int = 0, levels: int | None = None) -> Dataset:
-  """Pictures as a data set for training, in memory.
-
-  Args:
-    path: Folder of pictures.
-    seed: Of the draw of validation and test pictures.
-    levels: Number of values of a pixel; 256 or 65536 by default.
-
-  Raises:
-    ValueError: As `open_pictures` and `Pictures.read`, or they do not fit into 4 GiB.
-  """
-  pictures = open_pictures(path, levels=levels)
-  size = len(pictures) * int(np.prod(pictures.shape)) * pictures.dtype.itemsize
-  if size > MOST_BYTES:
-    raise ValueError(f'`path` {path} holds {len(pictures)} pictures, {size:,} bytes: too many.')
-  points = np.empty((len(pictures), *pictures.shape), pictures.dtype)
-  for k, block in enumerate(pictures.read(1)):
-    points[k] = block[0]
-  return datasets.split(pictures.path.name, points, None, pictures.levels, seed)
 
 
 def check_shape(

@@ -253,7 +253,7 @@ def _reader(
   """The reader for a kind of file; its errors are clauses that go on after the file's name."""
   if path.is_dir():
     files = _tables_within(path)
-    if pictures.is_pictures(path) or not files:
+    if pictures.is_pictures(path, len(files)) or not files:
       return _pictures(path, event_shape, levels)
     return _folder(path, files, header, separator, decimal)
   if pictures.is_pictures(path):

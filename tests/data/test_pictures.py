@@ -137,7 +137,7 @@ def test_folders_without_pictures_and_damaged_files(tmp_path):
 @pytest.mark.parametrize('dtype, levels', [(np.uint8, 256), (np.uint16, 65536)])
 def test_a_folder_is_a_data_set(tmp_path, dtype, levels):
   arrays = folder(tmp_path / 'x', [f'{k:02}.png' for k in range(24)], dtype=dtype)
-  found = pictures.dataset(tmp_path / 'x', seed=3)
+  found = data.load_file(tmp_path / 'x', seed=3)
   assert found.is_image and found.event_shape == (4, 6, 1) and found.levels == levels
   points = np.concatenate([found.train, found.validation, found.test])
   assert points.dtype == dtype
@@ -145,6 +145,11 @@ def test_a_folder_is_a_data_set(tmp_path, dtype, levels):
     np.unique(points, axis=0), np.unique(arrays.reshape(24, 24), axis=0)
   )
   assert data.for_dataset(found).config()['levels'] == levels
+
+
+def test_a_folder_is_of_the_kind_it_holds_more_of(tmp_path):
+  folder(tmp_path, ['a.png', 'b.png'])
+  assert pictures.is_pictures(tmp_path, 1) and not pictures.is_pictures(tmp_path, 2)
 
 
 def test_links_in_a_circle_end(tmp_path):

@@ -4,6 +4,7 @@ import sys
 import types
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from ma_keras import data
@@ -154,3 +155,60 @@ def test_images_of_many_sizes_and_without_test_split_are_refused(monkeypatch, sh
   monkeypatch.setattr(tfds, 'builder', lambda *_, **__: types.SimpleNamespace(info=info))
   with pytest.raises(ValueError, match='images of one size and the splits train and test'):
     data.load('somebody')
+
+
+LEVELS = np.random.default_rng(0).integers(0, 12, (60, 6))
+
+
+@pytest.mark.parametrize('kind', [np.int64, np.float32, np.uint16])
+def test_levels_of_arrays(tmp_path, kind):
+  np.save(tmp_path / 'x.npy', LEVELS.astype(kind))
+  found = data.load_file(tmp_path / 'x.npy', levels=12)
+  assert found.levels == 12 and found.event_shape == (6,) and found.train.dtype == np.uint8
+  points = np.concatenate([found.train, found.validation, found.test])
+  np.testing.assert_array_equal(np.sort(points.sum(axis=1)), np.sort(LEVELS.sum(axis=1)))
+  assert data.load_file(tmp_path / 'x.npy').levels is None
+
+
+def test_levels_of_text_and_the_first_number_that_is_none(tmp_path):
+  np.savetxt(tmp_path / 'x.csv', LEVELS, '%d', ',', header='a,b,c,d,e,f', comments='')
+  assert data.load_file(tmp_path / 'x.csv', levels=12).levels == 12
+  with pytest.raises(ValueError, match=r'x\.csv has 11 in row \d+ .*, column [a-f], and \d+ such'):
+    data.load_file(tmp_path / 'x.csv', levels=11)
+
+
+@pytest.mark.parametrize('shape', [(2, 3), (2, 3, 1), (1, 2, 3)])
+@pytest.mark.parametrize('dtype, levels', [(np.uint8, None), (np.int64, 12), (np.int64, 1000)])
+def test_arrays_of_levels_are_pictures(tmp_path, shape, dtype, levels):
+  np.save(tmp_path / 'x.npy', LEVELS.reshape(60, *shape).astype(dtype))
+  found = data.load_file(tmp_path / 'x.npy', levels=levels)
+  assert found.is_image and found.event_shape == (*shape, 1)[:3]
+  assert found.levels == (levels or 256)
+  assert found.train.dtype == (np.uint16 if found.levels > 256 else np.uint8)
+
+
+def test_levels_that_do_not_fit_into_memory_as_real_numbers(tmp_path, monkeypatch):
+  monkeypatch.setattr('ma_keras.data.gathering.MOST_BYTES', 200)
+  np.save(tmp_path / 'x.npy', LEVELS.reshape(60, 2, 3).astype(np.uint8))
+  found = data.load_file(tmp_path / 'x.npy')
+  assert found.train.dtype == np.uint8 and found.event_shape == (2, 3, 1)
+  np.save(tmp_path / 'y.npy', np.where(np.arange(60)[:, None] == 41, 0.5, LEVELS))
+  with pytest.raises(ValueError, match=r'y\.npy has 0\.5 in row 41 '):
+    data.load_file(tmp_path / 'y.npy', levels=12)
+
+
+@pytest.mark.parametrize('mode', ['L', 'RGB'])
+def test_a_folder_of_pictures_with_a_table_of_labels(tmp_path, mode):
+  arrays = np.random.default_rng(0).integers(0, 256, (30, 4, 6), np.uint8)
+  for k, array in enumerate(arrays):
+    (tmp_path / str(k % 3)).mkdir(exist_ok=True)
+    PIL.Image.fromarray(array).convert(mode).save(tmp_path / str(k % 3) / f'{k}.png')
+  (tmp_path / 'labels.csv').write_text('1,2\n')
+  lines = []
+  found = data.load_file(tmp_path, told=lines.append)
+  assert found.is_image and found.event_shape == (4, 6, 1) and found.levels == 256
+  remark = {'L': '', 'RGB': '30 of mode RGB taken as grey; '}[mode]
+  assert lines == [
+    f'{tmp_path.name}: pictures 4 x 6, grey, 256 levels; {remark}left out: labels.csv; '
+    '30 rows, 24 columns'
+  ]

@@ -1,0 +1,81 @@
+"""`ma-keras score` of pictures: those of the model, by shape, channels and bits; -inf outside."""
+
+import contextlib
+import io
+import re
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import ma_keras
+from ma_keras import data, model_file
+from tests.apps.test_score import score, scores
+from tests.integration import apps
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (3, 4, 6), np.uint8)
+
+
+def saved(folder, event_shape=(4, 6, 1), levels=256):
+  size = int(np.prod(event_shape))
+  potential = ma_keras.potentials.Quadratic(0.1 * np.eye(size))
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
+  model_file.save(
+    folder / 'model.npz', model_file.Model(bijector, data.Pixels(levels), event_shape)
+  )
+
+
+def check_pictures(folder):
+  """Case 15: grey stored as RGB is converted and said so; 6 x 4 is no 4 x 6; labels are paths."""
+  saved(folder)
+  for mode in ('L', 'RGB'):
+    (folder / mode / 'sub').mkdir(parents=True)
+    for k, name in enumerate(('a.png', 'b.png', 'sub/c.png')):
+      PIL.Image.fromarray(GREY[k]).convert(mode).save(folder / mode / name)
+  labels, grey = scores(folder, f'--input={folder}/L')
+  assert labels == ['row', 'a.png', 'b.png', 'sub/c.png'] and np.all(np.isfinite(grey))
+  np.testing.assert_array_equal(scores(folder, f'--input={folder}/RGB')[1], grey)
+  np.testing.assert_array_equal(scores(folder, f'--input={folder}/L/a.png')[1], grey[:1])
+  np.save(folder / 'x.npy', GREY)
+  np.testing.assert_array_equal(scores(folder, f'--input={folder}/x.npy')[1], grey)
+  np.save(folder / 'turned.npy', GREY.reshape(3, 6, 4))
+  PIL.Image.fromarray(GREY[0].T.copy()).save(folder / 'turned.png')
+  for name in ('turned.npy', 'turned.png'):
+    with pytest.raises(ValueError, match=rf'{name} is 6 x 4( x 1)?, and the model takes 4 x 6 x 1'):
+      score(folder, f'--input={folder}/{name}').work()
+
+
+def test_pictures_of_the_shape_of_the_model(tmp_path):
+  apps.passes(check_pictures, tmp_path)
+
+
+def check_supports(folder):
+  """Case 14: pixels 300 or -1 have density 0, -inf and not NaN, constrained or not."""
+  saved(folder)
+  rows = GREY.reshape(3, 24).astype(int)
+  rows[0, 3], rows[2, 5] = 300, -1
+  for kind in (np.int64, np.float64):
+    np.save(folder / 'x.npy', rows.astype(kind))
+    for flag in ('--nounconstrained', '--unconstrained'):
+      with contextlib.redirect_stdout(io.StringIO()) as out:
+        found = scores(folder, f'--input={folder}/x.npy', flag)[1]
+      np.testing.assert_array_equal(np.isneginf(found), [True, False, True])
+      assert np.isfinite(found[1])
+      line = r'3 rows, 2 of them of density 0, .*; the others: mean log_prob -\d+\.\d+ nats'
+      assert re.search(line, out.getvalue())
+
+
+def test_outside_the_support_the_density_is_zero(tmp_path):
+  apps.passes(check_supports, tmp_path)
+
+
+def check_vectors(folder):
+  saved(folder, (24,))
+  PIL.Image.fromarray(GREY[0]).save(folder / 'a.png')
+  with pytest.raises(ValueError, match='is a picture, and the model takes vectors of 24 numbers'):
+    score(folder, f'--input={folder}/a.png').work()
+
+
+def test_a_model_of_vectors_takes_no_pictures(tmp_path):
+  apps.passes(check_vectors, tmp_path)
