@@ -33,8 +33,8 @@ INSTALL_REQUIRES = [
 
 PLOT_REQUIRES = ['matplotlib>=3.8']
 
-# The data set that needs no download.
-DIGITS_REQUIRES = ['scikit-learn>=1.3.2']
+# It came with scikit-learn alone, which is always installed now.
+DIGITS_REQUIRES: list[str] = []
 
 # The server, ma_keras.serving. uvicorn's own extras would bring more than it needs.
 SERVE_REQUIRES = [
@@ -55,6 +55,9 @@ DEV_REQUIRES = [
   *(
     'build>=1.0',
     'httpx>=0.27',
+    'joblib>=1.3',
+    'pandas>=2.2',
+    'polars>=1.0',
     'hypothesis>=6.100',
     'pytest>=8.0',
     'pytest-xdist>=3.5',

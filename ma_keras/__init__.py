@@ -24,6 +24,7 @@ if TYPE_CHECKING:
   from ma_keras.bijector import MongeAmpereBijector
   from ma_keras.certificate import Certificate, certify
   from ma_keras.distributions import data_space_flow, standard_normal_flow
+  from ma_keras.estimator import MongeAmpereDensity
   from ma_keras.flow import Horizon, Trajectory
   from ma_keras.model_file import load
 
@@ -31,6 +32,7 @@ __all__ = [
   'Certificate',
   'Horizon',
   'MongeAmpereBijector',
+  'MongeAmpereDensity',
   'Trajectory',
   '__version__',
   'certify',
@@ -55,6 +57,7 @@ _MODULES = {
   'certify': 'certificate',
   'Horizon': 'flow',
   'MongeAmpereBijector': 'bijector',
+  'MongeAmpereDensity': 'estimator',
   'Trajectory': 'flow',
   'data_space_flow': 'distributions',
   'load': 'model_file',

@@ -25,7 +25,7 @@ def standard_normal(event_size: int, dtype: tf.DType) -> Any:
   return tfd.Sample(tfd.Normal(zero, tf.ones_like(zero)), event_size)
 
 
-class Mixture(tfd.MixtureSameFamily):
+class Mixture(tfp.distributions.MixtureSameFamily):
   """p(z) = sum_k w_k Normal(z; m_k, S_k S_k'), a Gaussian mixture with full covariances on R^N."""
 
   def __init__(

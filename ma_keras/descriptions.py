@@ -22,7 +22,7 @@ CLASSES: dict[str, Any] = {
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),
     *(data.Pixels, data.Standardised),
-    *(bases.Mixture,),
+    *(bases.Mixture, data.ColumnMaps),
   )
 }
 # JSON types by annotation: True is no number, and '3' neither. Others are objects or their lists.

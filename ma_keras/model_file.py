@@ -38,7 +38,7 @@ KEYS: dict[str, tuple[type, ...]] = {
 }
 SINCE_FORMAT_2 = {'base': None, 'columns': None}
 DTYPES = ('float16', 'float32', 'float64')
-PREPROCESSING = ('Pixels', 'Standardised')
+PREPROCESSING = ('ColumnMaps', 'Pixels', 'Standardised')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Model:
 
   Attributes:
     bijector: The flow of R^N.
-    preprocessing: TFP bijector y -> x to data: `data.Pixels`, `data.Standardised`, or None.
+    preprocessing: TFP bijector y -> x to data: `data.Pixels`, `data.ColumnMaps`, or None.
     event_shape: Of one data point, (28, 28, 1) say; None for [N].
     notes: What is known of the model: where its data come from, how good it is, who made it.
     base: p(y, 0), a `bases.Mixture`; None for Normal(0, I).
@@ -55,7 +55,7 @@ class Model:
   """
 
   bijector: MongeAmpereBijector
-  preprocessing: data.Pixels | data.Standardised | None = None
+  preprocessing: data.ColumnMaps | data.Pixels | data.Standardised | None = None
   event_shape: tuple[int, ...] | None = None
   notes: dict[str, Any] = dataclasses.field(default_factory=dict)
   base: bases.Mixture | None = None
@@ -240,7 +240,8 @@ def _check_event(
 ) -> None:
   if shape is not None and math.prod(shape) != size:
     raise ValueError(f'`event_shape` {list(shape)} has not the {size} numbers of its potential')
-  if isinstance(preprocessing, data.Standardised) and len(preprocessing.parameters['mean']) != size:
+  tabular = isinstance(preprocessing, data.Standardised | data.ColumnMaps)
+  if tabular and len(preprocessing.parameters['mean']) != size:
     raise ValueError(f'its `mean` has not the {size} numbers of its potential')
   if columns is not None and not (
     len(columns) == size == len(set(columns)) and all(isinstance(name, str) for name in columns)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import standard_normal_flow
+from ma_keras.distributions import flow_from
 
 MOST_HALVINGS = 6
 QUANTILE = 0.95
@@ -30,7 +31,11 @@ class Scorer:
   """
 
   def __init__(
-    self, bijector: MongeAmpereBijector, batch_size: int, jit_compile: bool = False
+    self,
+    bijector: MongeAmpereBijector,
+    batch_size: int,
+    jit_compile: bool = False,
+    base: Any = None,
   ) -> None:
     """Keeps the flow; nothing is traced yet.
 
@@ -38,7 +43,9 @@ class Scorer:
       bijector: The flow; random steps are left out.
       batch_size: Points flowed at once.
       jit_compile: Whether XLA compiles the flow.
+      base: p(y, 0); None for Normal(0, I).
     """
+    self._base = base
     self._bijector = bijector.copy(jitter=0.0)
     self._batch_size = batch_size
     self._jit_compile = jit_compile
@@ -52,7 +59,7 @@ class Scorer:
 
   def _function(self, num_steps: int) -> Callable[[np.ndarray], tf.Tensor]:
     if num_steps not in self._functions:
-      flow = standard_normal_flow(self._bijector.copy(**self._steps(num_steps)))
+      flow = flow_from(self._base, self._bijector.copy(**self._steps(num_steps)))
 
       def log_prob(y: tf.Tensor) -> tf.Tensor:
         return tf.cast(flow.log_prob(y), tf.float64)

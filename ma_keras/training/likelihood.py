@@ -113,6 +113,7 @@ def measure_likelihood(
   draws: int = 1,
   tolerance: float = 0.1,
   least_steps: int = 0,
+  base: Any = None,
 ) -> Likelihood:
   """-E[ln p] at d, 2 d, 4 d, ... steps on the same points and noise, until halving changes nothing.
 
@@ -127,6 +128,7 @@ def measure_likelihood(
     tolerance: Steps are halved until ln p of the points changes by less, in nats: its mean, its
       root mean square, and 95 % of the points,
     least_steps: and until there are so many.
+    base: p(y, 0); None for Normal(0, I).
 
   Returns:
     The likelihood with its errors.
@@ -135,7 +137,7 @@ def measure_likelihood(
     to_latent_space(preprocessing, data.dequantised(points, seed, k), batch_size)
     for k in range(draws if levels else 1)
   ]
-  scorer = Scorer(bijector.with_seed(seed), batch_size)
+  scorer = Scorer(bijector.with_seed(seed), batch_size, base=base)
 
   def negative_log_likelihoods(num_steps: int) -> np.ndarray:
     return np.stack([-scorer(y, num_steps) for y in sets])

@@ -89,5 +89,5 @@ class Validation(tf_keras.callbacks.Callback):
   def _negative_log_likelihoods(self, points: np.ndarray, num_steps: int) -> np.ndarray:
     if self._scorer is None:
       bijector = self.model.bijector.with_seed(self.model.seed)
-      self._scorer = Scorer(bijector, self.batch_size, self._jit_compile)
+      self._scorer = Scorer(bijector, self.batch_size, self._jit_compile, self.model.base)
     return -self._scorer(points, num_steps)

@@ -1,0 +1,89 @@
+"""Maps of columns: their inverse, their Jacobian, their supports, and what float32 would lose."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import data
+
+RNG = np.random.default_rng(0)
+KINDS = ['real', 'heavy', 'positive', 'unit']
+TRIL = np.tril(RNG.normal(size=(4, 4)), -1) + np.diag([0.5, 1.0, 2.0, 1.5])
+
+
+def maps(dtype=tf.float64, **changes):
+  arguments = {
+    'kinds': KINDS,
+    'centre': np.array([3.0, -1.0, 0.0, 0.0]),
+    'scale': np.array([2.0, 1.0, 5.0, 1.0]),
+    'mean': np.array([0.1, 0.2, 0.3, -0.4]),
+    'scale_tril': TRIL,
+    'cell_sizes': np.zeros(4),
+  }
+  return data.ColumnMaps(**{**arguments, **changes}, dtype=dtype)
+
+
+def test_inverse_and_jacobian():
+  """ln|det dy/dx| is that of the Jacobian by a tape, and x comes back."""
+  y = tf.constant(RNG.normal(size=(6, 4)))
+  x = maps().forward(y)
+  with tf.GradientTape() as tape:
+    tape.watch(x)
+    back = maps().inverse(x)
+  jacobian = tape.batch_jacobian(back, x)
+  np.testing.assert_allclose(back, y, atol=1e-12)
+  log_det = np.linalg.slogdet(jacobian)[1]
+  np.testing.assert_allclose(maps().inverse_log_det_jacobian(x, 1), log_det, atol=1e-12)
+  np.testing.assert_allclose(maps().forward_log_det_jacobian(y, 1), -log_det, atol=1e-12)
+
+
+def test_every_kind_is_its_formula():
+  u = np.array([0.7, -0.3, 1.1, 0.2])
+  plain = maps(mean=np.zeros(4), scale_tril=np.eye(4))
+  expected = [3 + 2 * u[0], -1 + np.sinh(u[1]), 5 * np.exp(u[2]), 1 / (1 + np.exp(-u[3]))]
+  np.testing.assert_allclose(plain.forward(u), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize('column, value', [(2, -1.0), (2, 0.0), (3, 1.0), (3, 7.0), (3, -0.1)])
+def test_the_density_is_zero_outside_the_support(column, value):
+  """Minus infinity, never NaN; other rows keep their gradients."""
+  bijector = ma_keras.MongeAmpereBijector(ma_keras.potentials.OneHiddenLayer(4, 8, seed=1), 2, 0.1)
+  flow = ma_keras.data_space_flow(bijector, maps(tf.float32))
+  x = np.array([[1.0, 0.0, 2.0, 0.5], [1.0, 0.0, 2.0, 0.5]])
+  x[0, column] = value
+  points = tf.constant(x)
+  with tf.GradientTape() as tape:
+    tape.watch(points)
+    log_prob = flow.log_prob(points)
+    total = tf.reduce_sum(tf.where(tf.math.is_finite(log_prob), log_prob, 0.0))
+  assert log_prob[0] == -np.inf and np.isfinite(log_prob[1])
+  assert np.all(np.isfinite(tape.gradient(total, points)))
+
+
+def test_large_numbers_that_vary_little_keep_their_digits():
+  """Seconds since 1970: in float32 they are multiples of 128."""
+  seconds = 1.7e9 + np.arange(600.0)
+  one = data.ColumnMaps(
+    ['real'],
+    centre=[seconds.mean()],
+    scale=[seconds.std()],
+    mean=[0.0],
+    scale_tril=np.eye(1),
+    cell_sizes=[0.0],
+  )
+  y = one.inverse(seconds[:, np.newaxis])
+  assert y.dtype == tf.float32 and len(np.unique(y)) == 600
+  np.testing.assert_allclose(one.forward(y)[:, 0], seconds, atol=1e-4)
+
+
+def test_what_does_not_fit_is_refused():
+  for changes, message in (
+    ({'kinds': ['real', 'odd', 'real', 'real']}, r"`kinds` holds \['odd'\]"),
+    ({'scale': np.zeros(4)}, 'must be positive'),
+    ({'scale_tril': TRIL.T}, 'lower triangular'),
+    ({'mean': np.zeros(3)}, 'do not fit'),
+    ({'centre': np.full(4, np.nan)}, 'finite'),
+  ):
+    with pytest.raises(ValueError, match=message):
+      maps(**changes)

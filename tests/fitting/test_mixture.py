@@ -1,0 +1,37 @@
+"""Mixtures: chosen where there are modes, and left where there are none."""
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras.fitting import mixture
+from ma_keras.fitting.gaussian import Gaussian
+
+RNG = np.random.default_rng(5)
+
+
+def chosen(rows):
+  gaussian = Gaussian.fitted(rows)
+  return gaussian, mixture.choose(rows, gaussian)
+
+
+def test_three_modes_are_found_and_one_is_left_alone():
+  centres = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
+  rows = centres[RNG.integers(3, size=300)] + RNG.normal(size=(300, 2))
+  gaussian, found = chosen(rows)
+  assert found.n_components == 3
+  distances = gaussian.whitened(centres)[:, np.newaxis] - found.means_
+  assert np.linalg.norm(distances, axis=-1).min(axis=0).max() < 0.2
+  assert chosen(RNG.normal(size=(300, 2)))[1] is None
+
+
+def test_as_a_base_it_has_the_same_density():
+  rows = np.concatenate([RNG.normal(size=(80, 2)), RNG.normal(size=(80, 2)) * 0.1 + 4.0])
+  gaussian, found = chosen(rows)
+  y = gaussian.whitened(rows)
+  base = mixture.as_base(found, tf.float64)
+  np.testing.assert_allclose(base.log_prob(y), found.score_samples(y), rtol=1e-9)
+
+
+def test_few_rows_and_many_columns_have_none():
+  assert chosen(RNG.normal(size=(15, 2)))[1] is None
+  assert chosen(RNG.normal(size=(300, 200)))[1] is None

@@ -1,0 +1,181 @@
+"""The scikit-learn face: its own contract, and densities against known ones."""
+
+import copy
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pandas
+import polars
+import pytest
+from scipy import stats
+from sklearn.base import clone
+from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+import ma_keras
+
+RNG = np.random.default_rng(0)
+
+
+def quick(**settings):
+  """Without a flow, whose training takes a while."""
+  return ma_keras.MongeAmpereDensity(**{'max_steps': 0, 'random_state': 0, **settings})
+
+
+def test_scikit_learns_own_checks_pass():
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    results = check_estimator(ma_keras.MongeAmpereDensity(), on_fail=None)
+  assert len(results) > 40
+  assert [r['check_name'] for r in results if r['status'] == 'failed'] == []
+
+
+@pytest.fixture(scope='module')
+def fitted():
+  """A flow that gains: three columns on a curve."""
+  t = RNG.uniform(size=600)
+  x = np.stack([np.cos(5 * t), np.sin(5 * t), t], axis=1) + RNG.normal(size=(600, 3)) * 0.2
+  frame = pandas.DataFrame(x, columns=['a', 'b', 'c'])
+  estimator = ma_keras.MongeAmpereDensity(
+    base='normal', hidden_units=32, max_steps=400, learning_rate=0.02, random_state=1
+  )
+  return estimator.fit(frame[:500]), frame[500:]
+
+
+def test_a_flow_is_kept_where_held_out_rows_gain(fitted):
+  estimator, test = fitted
+  assert estimator.gain_ > 3 * estimator.gain_error_ > 0 and estimator.start_ == 'Gaussian'
+  start = quick(base='normal').fit(pandas.DataFrame(test, columns=list('abc')))
+  assert estimator.score(test) > start.score(test)
+
+
+def test_latents_and_densities_belong_together(fitted):
+  """x -> z -> x; ln p(x) = ln N(z) + ln|det dz/dx|, the latter by differences."""
+  estimator, test = fitted
+  x = test.to_numpy()[:4]
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    z = estimator.transform(x)
+    steps = 1e-5 * np.eye(3)
+    jacobian = [
+      np.stack(
+        [(estimator.transform([p + h]) - estimator.transform([p - h]))[0] / 2e-5 for h in steps]
+      )
+      for p in x
+    ]
+    log_prob = estimator.score_samples(x)
+  expected = stats.norm.logpdf(z).sum(axis=1) + np.linalg.slogdet(jacobian)[1]
+  np.testing.assert_allclose(log_prob, expected, atol=1e-3)
+  np.testing.assert_allclose(estimator.inverse_transform(z), x, atol=1e-3)
+
+
+def test_it_is_saved_in_every_way_to_the_bit(fitted, tmp_path):
+  estimator, test = fitted
+  expected = estimator.score_samples(test)
+  joblib.dump(estimator, tmp_path / 'joblib')
+  for other in (
+    pickle.loads(pickle.dumps(estimator)),
+    copy.deepcopy(estimator),
+    joblib.load(tmp_path / 'joblib'),
+  ):
+    np.testing.assert_array_equal(other.score_samples(test), expected)
+    np.testing.assert_array_equal(other.sample(3, 1), estimator.sample(3, 1))
+  estimator.save(tmp_path / 'model.npz')
+  model = ma_keras.load(tmp_path / 'model.npz')
+  assert model.columns == ('a', 'b', 'c')
+  np.testing.assert_allclose(model.flow().log_prob(test.to_numpy()), expected, rtol=1e-12)
+
+
+def test_names_are_kept_and_checked(fitted):
+  estimator, test = fitted
+  assert list(estimator.feature_names_in_) == ['a', 'b', 'c']
+  with pytest.raises(ValueError, match='feature names should match'):
+    estimator.score_samples(test[['b', 'a', 'c']])
+  frame = polars.DataFrame(test.to_numpy(), schema=['a', 'b', 'c'])
+  np.testing.assert_array_equal(estimator.score_samples(frame), estimator.score_samples(test))
+
+
+def test_a_gaussian_is_found_to_be_one():
+  mix = RNG.normal(size=(4, 4))
+  x = RNG.normal(size=(2000, 4)) @ mix
+  estimator = quick().fit(x[:1500])
+  truth = stats.multivariate_normal(cov=mix.T @ mix).logpdf(x[1500:])
+  assert estimator.start_ == 'Gaussian'
+  assert abs(estimator.score(x[1500:]) - truth.mean()) < 0.02
+
+
+@pytest.mark.parametrize(
+  'draw, truth',
+  [
+    (lambda: RNG.standard_cauchy((1500, 2)), lambda x: stats.cauchy.logpdf(x).sum(1)),
+    (lambda: np.exp(2 * RNG.normal(size=(1500, 2))), lambda x: stats.lognorm(2).logpdf(x).sum(1)),
+    (
+      lambda: np.concatenate([RNG.normal(size=(1499, 2)), [[1e6, -1e6]]]),
+      lambda x: stats.norm.logpdf(x).sum(1),
+    ),
+  ],
+)
+def test_tails_do_not_spoil_the_rest(draw, truth):
+  """Cauchy, lognormal, and one outlier at a million deviations (which stays in training)."""
+  x = draw()
+  train, test = np.concatenate([x[:1000], x[-1:]]), x[1000:-1]
+  score = quick().fit(train).score_samples(test)
+  assert abs(np.median(score - truth(test))) < 0.2
+  assert np.mean(score - truth(test)) > -0.25
+
+
+def test_numbers_that_vary_little_around_a_large_one():
+  x = 1.7e9 + RNG.normal(size=(500, 2)) * 1e-3
+  truth = stats.norm(1.7e9, 1e-3).logpdf(x).sum(1)
+  assert abs(quick().fit(x).score(x) - truth.mean()) < 0.05
+
+
+def test_outside_the_support_the_density_is_zero():
+  x = np.exp(2 * RNG.normal(size=(300, 1)))
+  estimator = quick().fit(x)
+  assert estimator.score_samples([[-1.0]])[0] == -np.inf
+  assert np.all(estimator.sample(100, 0) > 0)
+
+
+def test_values_with_ties_get_no_spike():
+  """Dice: the density of a cell of width 1 is the probability of its number."""
+  x = RNG.integers(1, 7, size=(1200, 1)).astype(float)
+  score = quick().fit(x).score_samples(np.arange(1.0, 7.0)[:, np.newaxis])
+  np.testing.assert_allclose(np.exp(score), np.full(6, 1 / 6), atol=0.05)
+
+
+def test_pipelines_and_searches():
+  x = RNG.normal(size=(60, 2))
+  pipeline = make_pipeline(StandardScaler(), quick())
+  assert np.isfinite(pipeline.fit(x).score(x))
+  search = GridSearchCV(quick(), {'base': ['auto', 'normal']}, cv=2).fit(x)
+  assert set(search.best_params_) == {'base'} and clone(search.best_estimator_).base in (
+    'auto',
+    'normal',
+  )
+
+
+def test_it_beats_a_mixture_on_modes():
+  centres = RNG.normal(size=(5, 3)) * 6
+  x = centres[RNG.integers(5, size=900)] + RNG.normal(size=(900, 3))
+  mixture = GaussianMixture(5, n_init=3, random_state=0).fit(x[:600])
+  assert quick().fit(x[:600]).score(x[600:]) > mixture.score(x[600:]) - 0.05
+
+
+def test_bad_settings_name_themselves():
+  x = RNG.normal(size=(30, 2))
+  for settings, message in (
+    ({'hidden_units': 0}, '`hidden_units` must be a whole number from 1'),
+    ({'validation_fraction': 1.0}, '`validation_fraction` must be in'),
+    ({'base': 'cauchy'}, "`base` must be 'auto' or 'normal'"),
+    ({'column_kinds': {'7': 'real'}}, "names '7', and the columns are 0, 1"),
+  ):
+    with pytest.raises(ValueError, match=message):
+      quick(**settings).fit(x)
+  with pytest.raises(ValueError, match='do not vary'):
+    quick().fit(np.c_[x, np.ones(30)])
