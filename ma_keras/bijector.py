@@ -298,7 +298,9 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     def call(x: tf.Tensor) -> Any:
       return function(self._potential, self._tableau, self._horizon, x, *arguments)
 
-    if not tf.executing_eagerly():
+    # Nor do second derivatives of eager code go through a function: TensorFlow would trace all that
+    # anybody could ask of it, which takes a minute.
+    if not tf.executing_eagerly() or on_demand.second_order(self._potential, x):
       return call(x)
     # What a tape records keeps its stages; what nobody differentiates has a trace of its own.
     key = (function.__name__, x.shape.rank, on_demand.recording(), *arguments)

@@ -22,6 +22,14 @@ def run(motion: Motion, x: tf.Tensor) -> Solution:
   return _segment(motion, x, motion.nothing(x), 0, motion.num_steps)
 
 
+def unrolled(motion: Motion, x: tf.Tensor) -> Solution:
+  """`run` without a loop in the graph, which a second derivative would build several times over."""
+  tallies = motion.nothing(x)
+  for i in range(motion.num_steps):
+    x, tallies = motion.step(i, x, tallies)
+  return x, tallies
+
+
 def _segment(
   motion: Motion, x: tf.Tensor, tallies: Tallies, begin: int | tf.Tensor, end: int | tf.Tensor
 ) -> Solution:

@@ -9,10 +9,14 @@ import functools
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
-from ma_keras.gradients import adjoint, chunks, discrete, reversible, units
+from ma_keras.gradients import adjoint, chunks, discrete, on_demand, reversible, units
 from ma_keras.integrators import Tableau
 from ma_keras.potentials import overrides
 from ma_keras.potentials.units import Units
+
+# Stages of a flow that is written out where second derivatives are taken. Those of a loop take
+# TensorFlow a time that does not grow with the number of steps, and is several times as long.
+UNROLLED = 128
 
 
 class GradientMode(abc.ABC):
@@ -51,6 +55,8 @@ class Store(GradientMode):
     hidden = _units(motion, x)
     if hidden is None:
       return self._fallback(motion, x)
+    if _is_written_out(motion, x):
+      return Plain().solve(motion, x)
     solve = functools.partial(units.solve, hidden, products=self.products)
     return discrete.score_apart(solve, motion, x)
 
@@ -69,7 +75,8 @@ class Plain(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
-    return discrete.run(motion.prepared(), x)
+    solve = discrete.unrolled if _is_written_out(motion, x) else discrete.run
+    return solve(motion.prepared(), x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +100,8 @@ class Recompute(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
     """See `GradientMode`."""
+    if _is_written_out(motion, x):
+      return Plain().solve(motion, x)
     hidden = _units(motion, x)
     if hidden is None:
       return discrete.recomputed(motion, x, self.segment)
@@ -173,8 +182,16 @@ class Chunked(GradientMode):
     self.mode.check_stiffness()
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
-    """See `GradientMode`."""
+    """See `GradientMode`; all rows at once for second derivatives, of which tapes keep them all."""
+    if on_demand.second_order(motion.potential, x):
+      return self.mode.solve(motion, x)
     return chunks.solve(self.mode.solve, motion, x, int(self.batch_size))
+
+
+def _is_written_out(motion: Motion, x: tf.Tensor) -> bool:
+  """Whether steps are taken one by one in the graph: second derivatives, and few of them."""
+  few = motion.num_steps * len(motion.tableau.b) <= UNROLLED
+  return (few or tf.executing_eagerly()) and on_demand.second_order(motion.potential, x)
 
 
 def _units(motion: Motion, x: tf.Tensor) -> Units | None:

@@ -9,12 +9,16 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import record
+from tensorflow.python.ops import gradients_util, resource_variable_ops
 
 from ma_keras.dynamics import Motion
 from ma_keras.gradients import pullback
 from ma_keras.gradients.pullback import Tensors
 from ma_keras.horizon import Grid
+from ma_keras.potentials.base import Potential
 
+# TensorFlow's name for it is not public: 0 is no derivative, 1 the first, 2 any.
+HIGHER_ORDER = 2
 # (motion, x, further tensors) -> x at the end and the tallies.
 Solve = Callable[..., Tensors]
 
@@ -26,6 +30,27 @@ def recording() -> bool:
   of its own: a replica of a strategy knows those opened within it.
   """
   return bool(record.could_possibly_record())
+
+
+def second_order(potential: Potential, x: tf.Tensor) -> bool:
+  """Whether tapes around this call may take second derivatives of what is computed now.
+
+  They may where two tapes watch x, or a persistent one, which can be asked again within itself. In
+  eager calls variables count as well.
+
+  Args:
+    potential: phi, whose variables tapes may watch.
+    x: Points, [..., N].
+  """
+  if not recording():
+    return False
+  watched = [x]
+  if tf.executing_eagerly():
+    for variable in potential.trainable_variables:
+      variable.read_value()  # From here on a tape knows that it watches it.
+      if isinstance(variable, resource_variable_ops.ResourceVariable):
+        watched.append(variable.handle)
+  return bool(gradients_util.PossibleTapeGradientTypes(watched) == HIGHER_ORDER)
 
 
 def on_demand(solve: Solve, lean: Solve, motion: Motion, *tensors: tf.Tensor) -> Tensors:
