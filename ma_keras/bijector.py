@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
 from ma_keras import adaptive, bases, certificate, flow, gradients, integrators, seeds
-from ma_keras.events import Events
+from ma_keras.events import Events, of_dtype
 from ma_keras.gradients import on_demand
 from ma_keras.potentials.base import Potential
 
@@ -280,7 +280,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
   ) -> tuple[tf.Tensor, tf.Tensor]:
     """The flow of points of any leading rank, through a solver of [B, N]."""
     x = self._events.checked(x)
-    rows = tf.reshape(x, [-1, self._potential.event_size])
+    rows = tf.reshape(x, [-1, self._potential.event_size])  # Also of unknown rank.
     mode = self._gradient if batch_size is None else gradients.by(self._mode, batch_size)
     y, change = self._run(flow.solve, rows, reverse, None, mode)
     y = tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
@@ -308,6 +308,25 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       spec = tf.TensorSpec([None] * (x.shape.rank - 1) + [x.shape[-1]], x.dtype)
       self._compiled[key] = tf.function(call, input_signature=[spec], autograph=False)
     return self._compiled[key](x)
+
+  def _call_forward(self, x: Any, name: str, **options: Any) -> tf.Tensor:
+    # A base distribution of another dtype is a mistake, whose log densities lack digits.
+    return super()._call_forward(of_dtype(x, self.dtype, widen=False), name, **options)
+
+  def _call_inverse(self, y: Any, name: str, **options: Any) -> tf.Tensor:
+    return super()._call_inverse(of_dtype(y, self.dtype), name, **options)
+
+  def _call_forward_log_det_jacobian(
+    self, x: Any, event_ndims: Any, name: str, **options: Any
+  ) -> tf.Tensor:
+    x = of_dtype(x, self.dtype)
+    return super()._call_forward_log_det_jacobian(x, event_ndims, name, **options)
+
+  def _call_inverse_log_det_jacobian(
+    self, y: Any, event_ndims: Any, name: str, **options: Any
+  ) -> tf.Tensor:
+    y = of_dtype(y, self.dtype)
+    return super()._call_inverse_log_det_jacobian(y, event_ndims, name, **options)
 
   def _augmented_forward(
     self, x: tf.Tensor, batch_size: int | None = None

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from ma_keras import bases
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.flow_distribution import FlowDistribution
 
 tfd = tfp.distributions
 
@@ -27,7 +28,7 @@ def standard_normal_flow(
     tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0, 1), N), bijector).
   """
   base = bases.standard_normal(bijector.potential.event_size, bijector.dtype)
-  return tfd.TransformedDistribution(base, bijector, name=name)
+  return FlowDistribution(base, bijector, name=name)
 
 
 def flow_from(
@@ -54,7 +55,7 @@ def flow_from(
       f'`base` must have events [{size}] of {bijector.dtype.name}, as the flow has, got '
       f'{base.event_shape} of {tf.as_dtype(base.dtype).name}.'
     )
-  return tfd.TransformedDistribution(base, bijector, name=name)
+  return FlowDistribution(base, bijector, name=name)
 
 
 def data_space_flow(
@@ -84,7 +85,7 @@ def data_space_flow(
     size = bijector.potential.event_size
     parts.insert(0, tfp.bijectors.Reshape(event_shape, event_shape_in=[size]))
   base = flow_from(base, bijector).distribution
-  return tfd.TransformedDistribution(base, tfp.bijectors.Chain(parts), name=name)
+  return FlowDistribution(base, tfp.bijectors.Chain(parts), name=name)
 
 
 def push_forward(distribution: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

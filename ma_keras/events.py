@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import tensorflow as tf
 
@@ -25,14 +26,22 @@ class Events:
     Raises:
       ValueError: Its last axis is not N.
     """
-    x = tf.convert_to_tensor(x, dtype=self.dtype)
-    n = self.size
-    if x.shape.rank is None or x.shape.rank == 0 or x.shape[-1] not in (None, n):
+    x, n = of_dtype(x, self.dtype), self.size
+    if x.shape.rank is None:
+      with tf.control_dependencies([self._assertion(x)]):
+        return tf.identity(x)
+    if x.shape.rank == 0 or x.shape[-1] not in (None, n):
       raise ValueError(
         f'Events must have shape [..., {n}], got {x.shape}. {self._remedy()} '
         'Flatten images with tfb.Reshape.'
       )
     return tf.ensure_shape(x, [*x.shape[:-1], n])
+
+  def _assertion(self, x: tf.Tensor) -> tf.Operation:
+    """Fails when it runs, unless x of unknown rank has the shape [..., N]."""
+    last = tf.concat([[0], tf.shape(x)], axis=0)[-1]
+    message = f'Events must have shape [..., {self.size}].'
+    return tf.debugging.assert_equal(last, self.size, message)
 
   def checked_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
     """The event shape of a base distribution.
@@ -60,3 +69,37 @@ class Events:
       f'[{self.size}] write tfd.Independent(tfd.Normal(loc, scale), reinterpreted_batch_ndims=1); '
       'ma_keras.standard_normal_flow(bijector) builds the whole distribution.'
     )
+
+
+def of_dtype(x: Any, dtype: tf.DType, widen: bool = True) -> Any:
+  """x as a tensor of that dtype: as it is, or converted where that loses nothing.
+
+  Args:
+    x: Whatever makes a tensor.
+    dtype: Floating dtype.
+    widen: Whether a floating tensor may become one of more digits; integers always may.
+
+  Raises:
+    ValueError: A tensor has another dtype, and conversion may change its numbers.
+  """
+  dtype = tf.as_dtype(dtype)
+  if not tf.is_tensor(x):
+    return tf.convert_to_tensor(x, dtype=dtype)
+  if x.dtype == dtype:
+    return tf.convert_to_tensor(x)  # A variable becomes its value, a tensor stays the same object.
+  if not _is_exact(x.dtype, dtype) or (x.dtype.is_floating and not widen):
+    other = tf.float64 if x.dtype.is_integer else x.dtype
+    remedy = f', or build the potential with dtype=tf.{other.name}' if other.is_floating else ''
+    raise ValueError(
+      f'No dtype {dtype.name} for Tensor with dtype {x.dtype.name}, which may lose digits: events '
+      f'of this flow are {dtype.name}, so pass tf.cast(x, tf.{dtype.name}){remedy}.'
+    )
+  return tf.cast(x, dtype)
+
+
+def _is_exact(source: tf.DType, target: tf.DType) -> bool:
+  """Whether every number of a real dtype is one of the other, floating."""
+  digits = {'bfloat16': 8, 'float16': 11, 'float32': 24, 'float64': 53}
+  if source.is_integer:
+    return 8 * source.size - (0 if source.is_unsigned else 1) <= digits.get(target.name, 0)
+  return digits.get(source.name, 99) <= digits.get(target.name, 0) and target.name != 'float16'
