@@ -71,6 +71,10 @@ class Mixture(tfp.distributions.MixtureSameFamily):
     del dtype, num_classes
     return {}  # All arguments make one distribution: none of them has a batch.
 
+  def __reduce__(self) -> Any:
+    """How to make it again; its parent has no way that works."""
+    return type(self), tuple(self.parameters.values())
+
   def config(self) -> dict[str, Any]:
     """What makes it, as plain values and arrays: see `model_file`."""
     names = ('probabilities', 'means', 'scale_tril')

@@ -9,7 +9,17 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
-from ma_keras import adaptive, bases, certificate, flow, gradients, integrators, seeds
+from ma_keras import (
+  adaptive,
+  bases,
+  certificate,
+  flow,
+  gradients,
+  integrators,
+  keras_layers,
+  pickling,
+  seeds,
+)
 from ma_keras.events import Events, of_dtype
 from ma_keras.gradients import on_demand
 from ma_keras.potentials.base import Potential
@@ -116,9 +126,9 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
         name=name,
       )
 
-  def __getstate__(self) -> dict[str, Any]:
-    """What deepcopy copies: compiled functions and cached values stay with the original."""
-    return {**self.__dict__, '_compiled': {}}
+  def __reduce__(self) -> pickling.Reduced:
+    """Class and arguments: compiled functions and cached values stay with the original."""
+    return pickling.reduced(self)
 
   @classmethod
   def _parameter_properties(cls, dtype: tf.DType) -> dict[str, Any]:
@@ -279,6 +289,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     self, x: tf.Tensor, reverse: bool, batch_size: int | None = None
   ) -> tuple[tf.Tensor, tf.Tensor]:
     """The flow of points of any leading rank, through a solver of [B, N]."""
+    if keras_layers.is_symbolic(x):
+      return keras_layers.Solve(self, reverse, batch_size)(x)
     x = self._events.checked(x)
     rows = tf.reshape(x, [-1, self._potential.event_size])  # Also of unknown rank.
     mode = self._gradient if batch_size is None else gradients.by(self._mode, batch_size)

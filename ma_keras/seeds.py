@@ -82,8 +82,11 @@ def for_rows(seed: Seed, rows: tf.Tensor, batch_size: int | tf.Tensor) -> PerSam
 
 
 def fresh() -> tf.Tensor:
-  """A seed nobody has seen before, for `seed=None`: int32 [2], not reproducible."""
-  return tf.random.get_global_generator().uniform_full_int([2], tf.int32)
+  """A seed for `seed=None`, int32 [2]: the next of those that `tf.random.set_seed` fixes.
+
+  `tf_keras.utils.set_random_seed` and that of Keras 3 call it. Without them nobody has seen it.
+  """
+  return tf.random.uniform([2], maxval=LARGEST, dtype=tf.int32)
 
 
 def split(seed: Seed, number: int, salt: str) -> list[Seed]:

@@ -49,19 +49,39 @@ def log_cosh(z: tf.Tensor) -> tf.Tensor:
   return z + tf.nn.softplus(-2.0 * z) - math.log(2.0)
 
 
+def logistic_curvature(s: tf.Tensor) -> tf.Tensor:
+  """s - s^2, of softplus: no lambda, since pickles name their functions."""
+  return s - s * s
+
+
+def logistic_curvature_slope(s: tf.Tensor) -> tf.Tensor:
+  """1 - 2 s."""
+  return 1.0 - 2.0 * s
+
+
+def hyperbolic_curvature(s: tf.Tensor) -> tf.Tensor:
+  """1 - s^2, of ln cosh."""
+  return 1.0 - s * s
+
+
+def hyperbolic_curvature_slope(s: tf.Tensor) -> tf.Tensor:
+  """-2 s."""
+  return -2.0 * s
+
+
 SOFTPLUS = Activation(
   name='softplus',
   value=tf.nn.softplus,
   slope=tf.sigmoid,
-  curvature=lambda s: s - s * s,
-  curvature_slope=lambda s: 1.0 - 2.0 * s,
+  curvature=logistic_curvature,
+  curvature_slope=logistic_curvature_slope,
 )
 LOG_COSH = Activation(
   name='log_cosh',
   value=log_cosh,
   slope=tf.tanh,
-  curvature=lambda s: 1.0 - s * s,
-  curvature_slope=lambda s: -2.0 * s,
+  curvature=hyperbolic_curvature,
+  curvature_slope=hyperbolic_curvature_slope,
 )
 ACTIVATIONS = {activation.name: activation for activation in (SOFTPLUS, LOG_COSH)}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import warnings
 from typing import Any
@@ -64,13 +63,16 @@ class KerasModel(Potential):
     self._backing_variables = [_backing_variable(v) for v in model.variables]
     self._check_output()
 
-  def __deepcopy__(self, memo: dict[int, Any]) -> KerasModel:
-    """A twin with a model of its own: Keras copies by serialising, which loses the variables."""
-    model = copy.deepcopy(self.model, memo)
-    twin = type(self)(model, self.event_size, self.time_dependent, self.name)
-    twin._laplacian_method = copy.deepcopy(self._laplacian_method, memo)
-    memo[id(self)] = twin
-    return twin
+  def __getstate__(self) -> dict[str, Any]:
+    """What pickle and deepcopy copy: Keras sees to the model, whose variables are listed anew."""
+    tracking = ('_self_', '_backing_variables')
+    return {k: v for k, v in vars(self).items() if not k.startswith(tracking)}
+
+  def __setstate__(self, state: dict[str, Any]) -> None:
+    """Takes what `__getstate__` gave."""
+    for name, value in state.items():
+      setattr(self, name, value)
+    self._backing_variables = [_backing_variable(v) for v in self.model.variables]
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
