@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 import tf_keras
 
-from ma_keras import bases, seeds
+from ma_keras import distributions, seeds
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.training import keras3
+from ma_keras.training.saving import SavedFlow
 
 
-class FlowModel(tf_keras.Model):
+class FlowModel(SavedFlow):
   """A flow to be trained by `fit`, in steps that are functions of (seed, number of the step).
 
   Every random number of step k comes from (seed, k) and the number of its sample in the global
@@ -71,9 +72,7 @@ class FlowModel(tf_keras.Model):
     if stiffness_weight > 0:
       bijector.check_stiffness()
     self.bijector = bijector
-    event_size = bijector.potential.event_size
-    self.base = bases.standard_normal(event_size, bijector.dtype) if base is None else base
-    _check_base(self.base, event_size, bijector.dtype)
+    self.base = distributions.flow_from(base, bijector).distribution
     self.batch_size = None if batch_size is None else int(batch_size)
     self.seed = seed
     self.stiffness_weight = stiffness_weight
@@ -83,11 +82,54 @@ class FlowModel(tf_keras.Model):
     self.distribute_reduction_method = 'first'
     self.built = True  # All variables exist; there is no call() to build from.
 
+  def compile(
+    self,
+    optimizer: Any = 'adam',
+    loss: None = None,
+    metrics: None = None,
+    loss_weights: None = None,
+    weighted_metrics: None = None,
+    **options: Any,
+  ) -> None:
+    """Chooses the optimiser; loss and metrics are the model's own.
+
+    Args:
+      optimizer: A name or an optimiser of tf_keras; one of Keras 3 is taken for that of tf_keras
+        with the same hyperparameters.
+      loss: None.
+      metrics: None.
+      loss_weights: None.
+      weighted_metrics: None.
+      **options: `jit_compile`, `run_eagerly`, `steps_per_execution` and others of tf_keras.
+
+    Raises:
+      ValueError: There is a loss or a metric, or tf_keras has no such optimiser.
+    """
+    given = {'loss': loss, 'metrics': metrics, 'loss_weights': loss_weights}
+    for name, value in {**given, 'weighted_metrics': weighted_metrics}.items():
+      if value is not None:
+        raise ValueError(
+          f'`{name}` compares predictions with labels, and here are none: {type(self).__name__} '
+          "minimises a loss of its own, compile(optimizer='adam')."
+        )
+    super().compile(keras3.optimizer(optimizer), **options)
+
+  def compile_from_config(self, config: dict[str, Any]) -> None:
+    """Compiles as a saved model was."""
+    self.compile(**tf_keras.saving.deserialize_keras_object(config))
+    self.optimizer.build(self.trainable_variables)
+
+  def check_compiled(self) -> None:
+    """Raises RuntimeError unless `compile` was called."""
+    if getattr(self, 'optimizer', None) is None:
+      raise RuntimeError(
+        "The model has no optimiser: call model.compile(optimizer='adam') first, or with "
+        'training.adam(learning_rate, total_steps) for warm-up and decay.'
+      )
+
   def flow(self, seed: seeds.Seed) -> Any:
     """The model p(x, T), with the draws of `seed` in its potential."""
-    return tfp.distributions.TransformedDistribution(
-      self.base, self.bijector.with_seed(seed), name='monge_ampere_flow'
-    )
+    return distributions.flow_from(self.base, self.bijector.with_seed(seed))
 
   def per_sample_seeds(
     self, numbers: tf.Tensor, salt: str, batch_size: int | tf.Tensor | None = None
@@ -129,13 +171,3 @@ class FlowModel(tf_keras.Model):
       more = tape.gradient(value, variables)
       gradients = [a + b for a, b in zip(gradients, more)] if gradients else more
     self.optimizer.apply_gradients(zip(gradients, variables))
-
-
-def _check_base(base: Any, event_size: int, dtype: tf.DType) -> None:
-  """Raises ValueError on a base that the flow cannot start from."""
-  if tuple(base.event_shape) != (event_size,) or base.batch_shape.rank != 0 or base.dtype != dtype:
-    raise ValueError(
-      f'`base` must be one distribution of events [{event_size}] in {dtype.name}, got '
-      f'event_shape={base.event_shape}, batch_shape={base.batch_shape}, {base.dtype.name}: use '
-      'tfd.Independent, tfd.Sample or tfd.MultivariateNormalTriL.'
-    )

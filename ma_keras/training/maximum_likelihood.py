@@ -8,16 +8,17 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from ma_keras import objectives, seeds
+from ma_keras import distributions, export, objectives, seeds
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.training import rows, share
-from ma_keras.training.flow_model import FlowModel
+from ma_keras.training import keras_config, rows, share
+from ma_keras.training.data_model import DataModel
 
 # Without it an optimiser learns to cheat its integrator: likelihoods look better than they are.
 STIFFNESS_WEIGHT = 0.3
 
 
-class MaximumLikelihood(FlowModel):
+@tf_keras.saving.register_keras_serializable('ma_keras')
+class MaximumLikelihood(DataModel):
   """Minimises -E[ln p(y, T)] over the potential, y = preprocessing^-1(x + u). Eq. 6.
 
   `fit`, `evaluate` and `predict` take whatever `rows.understood` does, in batches of any size: the
@@ -70,6 +71,7 @@ class MaximumLikelihood(FlowModel):
     """
     super().__init__(bijector, batch_size, seed, stiffness_weight, name, base)
     self.preprocessing = tfp.bijectors.Identity() if preprocessing is None else preprocessing
+    self._given = {'preprocessing': preprocessing, 'base': base}
     self._nll = tf_keras.metrics.Mean('nll', dtype=tf.float64)
     self._stiffness = tf_keras.metrics.Mean('stiffness', dtype=tf.float64)
     self._data_nll = tf_keras.metrics.Mean('loss', dtype=tf.float64)
@@ -79,6 +81,41 @@ class MaximumLikelihood(FlowModel):
     """The running means that `fit` resets every epoch."""
     return [self._nll, self._stiffness, self._data_nll]
 
+  def density(self) -> Any:
+    """The density of the data as a TFP distribution, in steps of equal size."""
+    bijector = self.bijector.with_seed(self.seed).in_equal_steps()
+    if self._given['preprocessing'] is None:
+      return distributions.flow_from(self.base, bijector)
+    return distributions.data_space_flow(bijector, self.preprocessing, base=self.base)
+
+  def export(self, filepath: Any) -> None:
+    """Writes `density()` as a SavedModel for bare TensorFlow: see `ma_keras.export.save`."""
+    export.save(self.density(), filepath)
+
+  def arguments(self) -> dict[str, Any]:
+    """See `SavedFlow`."""
+    names = ('bijector', 'batch_size', 'seed', 'stiffness_weight', 'name')
+    return {**{name: getattr(self, name) for name in names}, **self._given}
+
+  def get_config(self) -> dict[str, Any]:
+    """See `keras_config`."""
+    given = self.arguments()
+    parts = (given.pop('bijector'), given.pop('preprocessing'), given.pop('base'))
+    plain = {**given, 'parts': keras_config.describe(*parts)}
+    return keras_config.Config(plain, [v.numpy() for v in self.own_variables()])
+
+  @classmethod
+  def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> MaximumLikelihood:
+    """A model of that configuration, and with the weights of what it was taken from, if known."""
+    del custom_objects
+    options = {name: value for name, value in config.items() if name != 'parts'}
+    bijector, preprocessing, base = keras_config.make(config['parts'])
+    model = cls(bijector, preprocessing, base=base, **options)
+    for variable, value in zip(model.own_variables(), getattr(config, 'weights', ())):
+      variable.assign(value)
+    return model
+
+  @tf.autograph.experimental.do_not_convert  # No Python branches on tensors: traced sooner.
   def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
     """One step on this replica's share of the global batch."""
     x, numbers, weights = self._understood(batch)
@@ -94,6 +131,7 @@ class MaximumLikelihood(FlowModel):
     self.descend(loss, mine.numbers, x, weights)
     return {metric.name: metric.result() for metric in self.metrics}
 
+  @tf.autograph.experimental.do_not_convert  # No Python branches on tensors: traced sooner.
   def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
     """The likelihood of rows as they are, at steps of equal size."""
     x, _, weights = self._understood(batch)
@@ -102,6 +140,7 @@ class MaximumLikelihood(FlowModel):
     self._data_nll.update_state(-_added(log_prob, log_det), weights)
     return {'nll': self._nll.result(), 'loss': self._data_nll.result()}
 
+  @tf.autograph.experimental.do_not_convert  # No Python branches on tensors: traced sooner.
   def predict_step(self, batch: Any) -> tf.Tensor:
     """ln p(x) of the data, [b] nats, the preprocessing's log-det included."""
     return _added(*self._log_densities(self._understood(batch).x))
@@ -118,7 +157,11 @@ class MaximumLikelihood(FlowModel):
     noise_seed, flow_seed = self.per_sample_seeds(
       mine.numbers, 'maximum_likelihood', mine.batch_size
     )
-    y, log_det = self._to_latent_space(self._jittered(x, noise_seed))
+    outside = 'A row of `x` lies outside the support of the preprocessing.'
+    y, log_det = (
+      tf.debugging.check_numerics(part, outside)
+      for part in self._to_latent_space(self._jittered(x, noise_seed))
+    )
     nll, stiffness = self._terms(self.flow(flow_seed), y)
     loss = nll + self.stiffness_weight * stiffness
     self._nll.update_state(nll, weights)
@@ -129,8 +172,8 @@ class MaximumLikelihood(FlowModel):
   def _log_densities(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p(y, T) and the log-det of the preprocessing, [b] each."""
     if x.dtype.is_integer and self._cell_sizes() is None:
-      numbers = tf.range(tf.shape(x)[0])
-      x = self._dequantised(x, seeds.PerSample(self.seed, numbers, tf.shape(x)[0]))
+      numbers, seed = tf.range(tf.shape(x)[0]), seeds.stateless(self.seed, 'dequantisation')
+      x = self._dequantised(x, seeds.PerSample(seed, numbers, tf.shape(x)[0]))
     y, log_det = self._to_latent_space(x)
     flow = self.flow(self.seed)
     flow = flow.copy(bijector=flow.bijector.copy(jitter=0.0))

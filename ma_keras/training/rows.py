@@ -39,35 +39,41 @@ def understood(batch: Any, event_size: int) -> Rows:
   Raises:
     ValueError: It is nothing of the kind: there are labels, several entries, another N.
   """
-  numbers, x, weights = _parts(batch)
-  x = _points(x, event_size)
+  numbers, x, weights = parts(batch)
+  x = points(x, event_size)
   if numbers is not None:
     numbers = tf.cast(numbers, tf.int64)
   return Rows(x, numbers, None if weights is None else _weights(weights, x))
 
 
-def _parts(batch: Any) -> tuple[Any, Any, Any]:
-  """(numbers, x, weights) of a structure, None for what it lacks."""
+def parts(batch: Any) -> tuple[Any, Any, Any]:
+  """(numbers, x, weights) of a structure, None for what it lacks.
+
+  Raises:
+    ValueError: There are labels, or several entries.
+  """
   if isinstance(batch, Mapping):
     if 'x' in batch and batch.keys() <= {'x', 'sample_weight'}:
       return None, batch['x'], batch.get('sample_weight')
     return None, _entry(batch), None
   if not isinstance(batch, tuple | list):
     return None, batch, None
-  parts = [_entry(part) if isinstance(part, Mapping) else part for part in batch]
-  if len(parts) == 3 and parts[1] is None:  # (x, y, weights) of Keras, without y.
-    parts = [parts[0], parts[2]]
-  while len(parts) > 1 and parts[-1] is None:
-    parts.pop()
-  if len(parts) == 1:
-    return _parts(parts[0]) if isinstance(batch[0], Mapping) else (None, parts[0], None)
-  if len(parts) in (2, 3) and _are_numbers(parts[0], parts[1]):
-    return parts[0], parts[1], parts[2] if len(parts) == 3 else None
-  if len(parts) == 2:
-    return None, parts[0], parts[1]
+  if len(batch) == 1:
+    return parts(batch[0])
+  members = [_entry(part) if isinstance(part, Mapping) else part for part in batch]
+  if len(members) == 3 and members[1] is None:  # (x, y, weights) of Keras, without y.
+    del members[1]
+  while len(members) > 1 and members[-1] is None:
+    members.pop()
+  if len(members) == 1:
+    return None, members[0], None
+  if len(members) in (2, 3) and _are_numbers(members[0], members[1]):
+    return members[0], members[1], members[2] if len(members) == 3 else None
+  if len(members) == 2:
+    return None, members[0], members[1]
   raise ValueError(
-    f'A batch of {len(parts)} parts is not understood, only {UNDERSTOOD}: a density has no labels, '
-    'leave them out: data_set.map(lambda x, *labels: x).'
+    f'A batch of {len(members)} parts is not understood, only {UNDERSTOOD}: a density has no '
+    'labels, leave them out: data_set.map(lambda x, *labels: x).'
   )
 
 
@@ -86,24 +92,46 @@ def _are_numbers(first: Any, second: Any) -> bool:
   return first.dtype.is_integer and first.shape.rank == 1 and second.shape.rank != 1
 
 
-def _points(x: Any, event_size: int) -> tf.Tensor:
+def points(x: Any, event_size: int) -> tf.Tensor:
+  """Points [b, ...] of N numbers each as rows [b, N].
+
+  Raises:
+    ValueError: They are no numbers, or not N.
+  """
   x = tf.convert_to_tensor(x)
   if x.dtype == tf.bool:
     x = tf.cast(x, tf.uint8)
   if not (x.dtype.is_floating or x.dtype.is_integer):
     raise ValueError(f'`x` must hold numbers, got {x.dtype.name}.')
-  event = x.shape[1:] if x.shape.rank else x.shape
+  if x.dtype.is_floating:
+    x = tf.debugging.check_numerics(x, '`x` holds NaN or infinity')
+  if x.shape.rank is None or not x.shape[1:].is_fully_defined():
+    return _reshaped(x, event_size)
   if x.shape.rank == 1 and event_size != 1:
     raise ValueError(
       f'`x` must be rows [b, {event_size}], got shape {x.shape}: put rows together, '
       'data_set.batch(256) say.'
     )
-  if x.shape.rank == 0 or (event.is_fully_defined() and math.prod(event) != event_size):
+  if x.shape.rank == 0 or math.prod(x.shape[1:]) != event_size:
     raise ValueError(
       f'`x` must be rows [b, {event_size}], or [b, ...] of {event_size} numbers each, got shape '
       f'{x.shape}: the flow has event_size={event_size}.'
     )
   return x if x.shape.rank == 2 else tf.reshape(x, [-1, event_size])
+
+
+def _reshaped(x: tf.Tensor, event_size: int) -> tf.Tensor:
+  """Points of a shape that is known when they come, as rows."""
+  size = tf.reduce_prod(tf.shape(x)[1:])
+  rank = 1 if event_size == 1 else 2
+  message = f'`x` must be rows [b, {event_size}]: the flow has event_size={event_size}.'
+  with tf.control_dependencies(
+    [
+      tf.debugging.assert_greater_equal(tf.rank(x), rank, message),
+      tf.debugging.assert_equal(size, event_size, message),
+    ]
+  ):
+    return tf.reshape(x, [-1, event_size])
 
 
 def _weights(weights: Any, x: tf.Tensor) -> tf.Tensor:
@@ -121,11 +149,11 @@ def _weights(weights: Any, x: tf.Tensor) -> tf.Tensor:
       f'Weights beside `x` must have shape [b], got {weights.shape}: a batch is {UNDERSTOOD}, and '
       'a density has no labels.'
     )
-  checks = [
-    tf.debugging.assert_equal(
-      tf.shape(weights), tf.shape(x)[:1], 'Weights must be as many as rows of `x`.'
-    ),
-    tf.debugging.assert_non_negative(weights, 'Weights must not be negative.'),
-  ]
-  with tf.control_dependencies([check for check in checks if check is not None]):
+  number = 'Weights must be as many as rows of `x`.'
+  with tf.control_dependencies(
+    [
+      tf.debugging.assert_equal(tf.shape(weights), tf.shape(x)[:1], number),
+      tf.debugging.assert_non_negative(weights, 'Weights must not be negative.'),
+    ]
+  ):
     return tf.identity(weights)

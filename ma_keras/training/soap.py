@@ -15,6 +15,7 @@ FIRST_TURN = 20  # Steps before the first basis of our own.
 MEMORY = {'momentum': 0.9, 'square': 0.99, 'covariance': 0.99}
 
 
+@tf_keras.saving.register_keras_serializable('ma_keras')
 class Soap(tf_keras.optimizers.Optimizer):
   """theta <- theta - rate Q [Q'm / sqrt(v)], m the mean gradient, v that of (Q'g)^2; Q'CQ diagonal.
 

@@ -70,6 +70,11 @@ class VariationalFreeEnergy(FlowModel):
     """The running means that `fit` resets every epoch."""
     return [self._free_energy, self._square]
 
+  def arguments(self) -> dict[str, Any]:
+    """See `SavedFlow`."""
+    names = ('bijector', 'target', 'batch_size', 'seed', 'stiffness_weight', 'aids', 'name')
+    return {name: getattr(self, name) for name in names}
+
   def sample_numbers(self, steps: int) -> tf.data.Dataset:
     """`steps` global batches, each the sample numbers 0..B-1."""
     numbers = tf.data.Dataset.range(self.batch_size).batch(self.batch_size)
