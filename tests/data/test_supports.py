@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 
 import ma_keras
 from ma_keras import data, export
+from ma_keras.data.column_maps import ColumnMaps
 
 tfd = tfp.distributions
 DTYPES = [tf.float32, tf.float64]
@@ -100,6 +101,24 @@ def test_within_other_distributions(graph):
   )
   _, log_prob = density.experimental_sample_and_log_prob(20, seed=1)
   assert np.all(np.isfinite(log_prob))
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
+def test_columns_of_a_table(dtype):
+  """x > 0, and 0 < x < 1: -inf at and beyond the ends, and gradients that are finite everywhere."""
+  maps = ColumnMaps(
+    ['positive', 'unit', 'heavy'], *np.array([[0, 0, 0], [2, 1, 3], [0.1, 0, 0]]), np.eye(3),
+    np.zeros(3), dtype=dtype
+  )  # fmt: skip
+  phi = ma_keras.potentials.OneHiddenLayer(3, 5, dtype=dtype, seed=0)
+  density = ma_keras.data_space_flow(ma_keras.MongeAmpereBijector(phi, 4, 0.1), maps)
+  outside = [[-1, 0.5, 1], [0, 0.5, 1], [1, 1, 1], [1, -0.1, 1], [1, 7, 1], [-np.inf, 0.5, 1]]
+  x = tf.constant([*outside, [1e-30, 0.5, 1e9], [1, 1e-12, -1]], tf.float64)
+  with tf.GradientTape() as tape:
+    tape.watch(x)
+    log_prob = density.log_prob(x)
+  assert np.isneginf(log_prob).tolist() == [True] * 6 + [False] * 2
+  assert np.all(np.isfinite(log_prob[6:])) and np.all(np.isfinite(tape.gradient(log_prob, x)))
 
 
 def test_exports_say_the_same(tmp_path):

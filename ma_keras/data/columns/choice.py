@@ -68,7 +68,7 @@ def _with_kind(column: Column, text: str) -> Column:
   parts = set(text.split('+'))
   kind = next(iter(parts - {'integer'}), 'real')
   step = 1.0 if 'integer' in parts else 0.0 if parts == {'real'} else column.step
-  low, high = column.least, column.greatest + step
+  low, high = column.least, column.greatest
   faults = (
     (column.kind == 'constant', 'do not vary'),
     ('integer' in parts and not column.whole, 'are not all whole numbers'),

@@ -33,7 +33,7 @@ class Column:
       where that is 0, and `deviation` where both are.
     whole: True where all values are whole numbers.
     step: Spacing of the lattice `least + k step` that all values lie on with many ties; 0.0 where
-      they do not. Noise of one cell, [0, step), dequantises them.
+      they do not. Noise of one cell, `step` wide around the value, dequantises them.
     row_number: True where the values look like numbers of rows: 0..n-1 or 1..n in any order, or
       whole numbers that rise or fall from row to row.
     kind: Suggested map: 'real' (none), 'heavy' (asinh of the robustly scaled value), 'positive'

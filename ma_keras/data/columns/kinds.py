@@ -61,7 +61,7 @@ def judge(values: np.ndarray, step: float, centre: float, scale: float) -> Judge
   if step and np.ptp(values) < FEW * step:
     return Judgement('real', 'few different values')
   rng = np.random.default_rng(SEED)
-  spread = values + step * (1 - rng.random(values.size)) if step else values
+  spread = values + step * (rng.random(values.size) - 0.5) if step else values
   half = rng.permutation(values.size) < values.size // 2
   far = bool(np.any(np.abs(spread - centre) > FAR * scale))
   maps = _candidates(values, spread, step, centre, scale)
@@ -92,19 +92,21 @@ def _preferred(gains: dict[str, float], log_gain: float) -> str:
 def _candidates(
   values: np.ndarray, spread: np.ndarray, step: float, centre: float, scale: float
 ) -> dict[str, Mapped]:
-  """Maps whose domain holds all values."""
+  """Maps whose domain holds all values, and their cells: a whole cell more than the values."""
   maps = {'heavy': _asinh(spread, centre, scale)}
-  if spread.min() > 0:
-    maps['positive'] = (np.log(spread), -np.log(spread))
-  if values.min() >= 0 and spread.max() <= 1 and _reaches_both_ends(values, step):
-    maps['unit'] = _logit(spread)
+  least, greatest = values.min(), values.max()
+  if least + step > 0 <= least:
+    logs = np.log(spread if least > step / 2 else spread - least + step)
+    maps['positive'] = (logs, -logs)
+  if least >= 0 and greatest <= 1 and _reaches_both_ends(values, step):
+    maps['unit'] = _logit(spread, MARGIN + step)
   return maps
 
 
 def _reaches_both_ends(values: np.ndarray, step: float) -> bool:
   """True where values come within a tenth of 0 and of 1 but seldom are 0 or 1."""
   ends = np.mean((values == 0) | (values == 1)) if not step else 0.0
-  return bool(values.min() < 0.1 and values.max() + step > 0.9 and ends <= LARGEST_ENDS)
+  return bool(values.min() < 0.1 and values.max() > 0.9 and ends <= LARGEST_ENDS)
 
 
 def _asinh(values: np.ndarray, centre: float, scale: float) -> Mapped:
@@ -112,10 +114,11 @@ def _asinh(values: np.ndarray, centre: float, scale: float) -> Mapped:
   return np.arcsinh(ratio), -np.log(scale) - np.log(np.hypot(1.0, ratio))
 
 
-def _logit(values: np.ndarray) -> Mapped:
-  share = MARGIN + (1 - 2 * MARGIN) * values
+def _logit(values: np.ndarray, margin: float) -> Mapped:
+  """logit((v + margin) / (1 + 2 margin))."""
+  share = (values + margin) / (1 + 2 * margin)
   logs, complements = np.log(share), np.log1p(-share)
-  return logs - complements, np.log1p(-2 * MARGIN) - logs - complements
+  return logs - complements, -np.log1p(2 * margin) - logs - complements
 
 
 class _Gains(NamedTuple):

@@ -64,7 +64,7 @@ def test_kinds_take_the_place_of_the_suggestion():
   'kinds, message',
   [
     ({'share': 'integer'}, 'share:integer, but its values are not all whole numbers'),
-    ({'age': 'unit'}, r'lie in \[18, 90\], not in \[0, 1\]'),
+    ({'age': 'unit'}, r'lie in \[18, 89\], not in \[0, 1\]'),
     ({'one': 'real'}, 'do not vary'),
     ({'weight': 'real'}, "'weight', and the columns are age"),
   ],

@@ -39,6 +39,8 @@ KINDS = {
   'beta': ('unit', 0, lambda rng, n: rng.beta(0.5, 0.5, n)),
   'beta within': ('real', 0, lambda rng, n: rng.beta(2, 5, n)),
   'small beta': ('positive', 0, lambda rng, n: rng.beta(0.5, 9, n)),
+  'shares in hundredths': ('unit', 0.01, lambda rng, n: np.round(rng.random(n), 2)),
+  'Zipf': ('positive', 1, lambda rng, n: rng.zipf(2, n)),
   'two modes': ('real', 0, lambda rng, n: mixture(rng, n, 0.5, (-3, 1), (3, 1))),
   'two modes far apart': ('real', 0, lambda rng, n: mixture(rng, n, 0.5, (0, 1), (1e3, 1))),
   'a mode of a tenth': ('real', 0, lambda rng, n: mixture(rng, n, 0.9, (0, 1), (20, 1))),
