@@ -48,9 +48,12 @@ def _records(module: tf.Module) -> Iterator[bytes]:
     n = tf.constant(1)
     yield prediction_log(f'sample{suffix}', {'seed': tf.constant(SEED), 'n': n})
     x = signatures[f'sample{suffix}'](seed=tf.constant(SEED), n=n)['x']
-    z = signatures[f'inverse{suffix}'](x=x)['z']
-    inputs = {'x': x, 'z': z}
+    inputs = {'x': x}
+    if f'inverse{suffix}' in signatures:
+      inputs['z'] = signatures[f'inverse{suffix}'](x=x)['z']
     for name in ('log_prob', 'score', 'inverse', 'forward'):
+      if name + suffix not in signatures:
+        continue
       (argument,) = signatures[name + suffix].structured_input_signature[1]
       for size in BATCH_SIZES:
         rows = tf.repeat(inputs[argument], size, axis=0)

@@ -207,3 +207,88 @@ def test_a_full_disk_leaves_the_export_before_and_nothing_beside(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
   assert [path.name for path in tmp_path.iterdir()] == ['x']
   assert (tmp_path / 'x' / 'saved_model.pb').read_bytes() == before
+
+
+def mixtures():
+  """Case 19: a mixture in two forms, and what else is one density of one tensor."""
+  tfb, tfd = tfp.bijectors, tfp.distributions
+  layer = bijector()
+  flow, wide = ma_keras.standard_normal_flow(layer), bijectors.generic(num_steps=4)
+  means = tf.constant(np.eye(2, N), tf.float64)
+  several = tfd.TransformedDistribution(tfd.MultivariateNormalDiag(means), layer)
+  weights = tfd.Categorical(probs=tf.constant([0.3, 0.7], tf.float64))
+  parts = tfb.Chain([tfb.Invert(tfb.Split([1, 2])), tfb.JointMap([tfb.Exp(), tfb.Softplus()])])
+  halves = tfb.Chain([parts, tfb.Split([1, 2]), layer])
+  return {
+    'MixtureSameFamily': tfd.MixtureSameFamily(weights, several),
+    'Mixture': tfd.Mixture(weights, [flow, ma_keras.standard_normal_flow(wide)]),
+    'Independent': tfd.Independent(several, 1),
+    'Sample': tfd.Sample(flow, 2),
+    'no flow': tfd.MultivariateNormalDiag(tf.zeros(N, tf.float64)),
+    'split, mapped and joined': tfd.TransformedDistribution(flow.distribution, halves),
+    'blocks': tfd.TransformedDistribution(
+      flow.distribution, tfb.Chain([tfb.Blockwise([tfb.Exp(), tfb.Softplus()], [1, 2]), layer])
+    ),
+  }
+
+
+@pytest.mark.parametrize('name', list(mixtures()))
+def test_case_19_one_bijector_has_a_map_as_well(name):
+  flow = mixtures()[name]
+  of_a_map = {'forward', 'inverse'} if hasattr(flow, 'bijector') else set()
+  assert set(export.functions(flow)) == {'log_prob', 'score', 'sample'} | of_a_map
+
+
+@pytest.mark.parametrize('name', ['MixtureSameFamily', 'Mixture', 'split, mapped and joined'])
+def test_case_19_whatever_is_one_density_is_exported(tmp_path, name):
+  """Densities, scores and samples as of the distribution; the map where there is one."""
+  flow = mixtures()[name]
+  export.save(flow, tmp_path, serving_files=name == 'Mixture')
+  loaded = tf.saved_model.load(str(tmp_path))
+  drawn = loaded.sample(seed=tf.constant([3, 4]), n=tf.constant(5))
+  x = drawn['x']
+  with tf.GradientTape() as tape:
+    tape.watch(x)
+    expected = flow.log_prob(x)
+  np.testing.assert_allclose(x, flow.sample(5, seed=tf.constant([3, 4])), rtol=1e-10)
+  np.testing.assert_allclose(loaded.log_prob(x)['log_prob'], expected, rtol=1e-10)
+  np.testing.assert_allclose(drawn['log_prob'], expected, rtol=0, atol=1e-4)
+  np.testing.assert_allclose(loaded.score(x)['score'], tape.gradient(expected, x), rtol=1e-8)
+  one_map = hasattr(flow, 'bijector')
+  assert ('forward' in loaded.signatures) == one_map == ('inverse' in loaded.signatures)
+  if one_map:
+    back = loaded.forward(loaded.inverse(x)['z'])['x']
+    np.testing.assert_allclose(back, x, rtol=0, atol=1e-4)
+
+
+def test_case_19_counts_have_no_score(tmp_path):
+  flow = tfp.distributions.Poisson(3.0)
+  export.save(flow, tmp_path)
+  loaded = tf.saved_model.load(str(tmp_path))
+  assert not hasattr(loaded, 'forward')
+  np.testing.assert_allclose(loaded.log_prob(tf.constant([1.0]))['log_prob'], flow.log_prob([1.0]))
+
+
+REFUSED = {
+  'a flow in parts': (
+    lambda flow: tfp.bijectors.Split([1, 2])(flow),
+    ValueError,
+    'before it is split',
+  ),
+  'a batch': (
+    lambda flow: tfp.distributions.TransformedDistribution(
+      tfp.distributions.MultivariateNormalDiag(tf.zeros([2, N], tf.float64)), flow.bijector
+    ),
+    ValueError,
+    'one by one.*Independent.*MixtureSameFamily',
+  ),
+  'a bijector': (lambda flow: flow.bijector, TypeError, r'standard_normal_flow\(bijector\)'),
+}
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_case_19_anything_else_is_told_what_can_be_exported(tmp_path, name):
+  make, error, remedy = REFUSED[name]
+  with pytest.raises(error, match=remedy) as caught:
+    export.save(make(ma_keras.standard_normal_flow(bijector())), tmp_path / 'x')
+  assert '\n' not in str(caught.value) and not list(tmp_path.iterdir())
