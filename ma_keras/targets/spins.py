@@ -164,14 +164,41 @@ def enumerated_log_partition(couplings: np.ndarray) -> float:
 
 
 def _check_couplings(couplings: np.ndarray) -> None:
+  """Raises ValueError on what is no K, with what to pass instead and what that means."""
   shape = couplings.shape
-  if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1 or not np.all(np.isfinite(couplings)):
+  if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1:
+    raise ValueError(
+      f'`couplings` must be a finite matrix of shape [N, N], got shape {list(shape)}: one row and '
+      'one column for every spin. Of a list of pairs (i, j, K_ij) set K[i, j] = K[j, i] = K_ij.'
+    )
+  if not np.all(np.isfinite(couplings)):
+    i, j = np.argwhere(~np.isfinite(couplings))[0]
     raise ValueError(
       f'`couplings` must be a finite matrix of shape [N, N], got shape {list(shape)} with '
-      f'{np.count_nonzero(~np.isfinite(couplings))} entries that are not finite.'
+      f'{np.count_nonzero(~np.isfinite(couplings))} entries that are not finite, the first at '
+      f'[{i}, {j}]: where two spins are not joined write 0.'
     )
-  if not np.allclose(couplings, couplings.T) or np.any(np.diagonal(couplings)):
+  if np.any(np.diagonal(couplings)):
+    i = int(np.flatnonzero(np.diagonal(couplings))[0])
     raise ValueError(
-      '`couplings` must be symmetric and without diagonal: pass (J + J.T)/2 with zeros on the '
-      'diagonal, which adds only a constant to the energy.'
+      '`couplings` must be symmetric and without diagonal, got '
+      f'{couplings[i, i]:.6g} at [{i}, {i}]: s_i s_i = 1, so that the diagonal only adds the '
+      'constant -tr K/2 to the energy. Set it to 0: K - np.diag(np.diag(K)).'
     )
+  if not np.allclose(couplings, couplings.T):
+    i, j = np.unravel_index(np.argmax(np.abs(couplings - couplings.T)), shape)
+    raise ValueError(
+      '`couplings` must be symmetric and without diagonal, got '
+      f'{couplings[i, j]:.6g} at [{i}, {j}] and {couplings[j, i]:.6g} at [{j}, {i}]'
+      f'{_triangle(couplings)}. Pass K + K.T if every pair stands once, so that -K_ij s_i s_j is '
+      'all of its energy; pass (K + K.T)/2 if every pair stands twice, as two estimates K_ij and '
+      'K_ji of one coupling.'
+    )
+
+
+def _triangle(couplings: np.ndarray) -> str:
+  """What speaks for pairs that stand once."""
+  for name, other in (('above', np.tril(couplings)), ('below', np.triu(couplings))):
+    if not np.any(other):
+      return f' (all entries are {name} the diagonal: every pair seems to stand once)'
+  return ''

@@ -67,3 +67,35 @@ def test_is_a_solved_target_up_to_twenty_spins():
 def test_bad_couplings_say_what_is_wrong(couplings, message):
   with pytest.raises(ValueError, match=message):
     CoupledSpins(couplings)
+
+
+@pytest.mark.parametrize('once', [True, False])
+def test_both_remedies_mean_what_the_message_says(once):
+  """-sum over pairs of their energy, pairs once in a triangle or twice in halves that differ."""
+  full, rng = glass(4, seed=1), np.random.default_rng(2)
+  skew = np.triu(rng.normal(size=full.shape), 1)
+  given = np.triu(full) if once else full + skew - skew.T
+  with pytest.raises(
+    ValueError, match=r'K \+ K\.T if .* once.*\(K \+ K\.T\)/2 if .* twice'
+  ) as caught:
+    CoupledSpins(given)
+  assert ('seems to stand once' in str(caught.value)) == once
+  remedied = given + given.T if once else (given + given.T) / 2
+  target = CoupledSpins(remedied, dtype=tf.float64)
+  s = np.array([1.0, -1.0, -1.0, 1.0])
+  pairs = sum(full[i, j] * s[i] * s[j] for i in range(4) for j in range(i))
+  assert target.spin_energy(s).numpy() == pytest.approx(-pairs, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+  'entry, message',
+  [
+    ((1, 1, 0.5), r'got 0\.5 at \[1, 1\].*K - np\.diag\(np\.diag\(K\)\)'),
+    ((0, 2, np.nan), r'1 entries that are not finite, the first at \[0, 2\].*write 0'),
+  ],
+)
+def test_a_bad_entry_is_named_with_its_remedy(entry, message):
+  couplings = glass(3)
+  couplings[entry[0], entry[1]] = entry[2]
+  with pytest.raises(ValueError, match=message):
+    CoupledSpins(couplings)
