@@ -214,7 +214,7 @@ def report(
   doubts = doubts or result.doubts()
   model.bijector = training_app.in_steps(model.bijector, result.certified_steps)
   training_app.write_weights(model.bijector, run)
-  notes = {**summary(points, model, result), 'doubts': doubts}
+  notes = {**density_data.notes(), **summary(points, model, result), 'doubts': doubts}
   shape = points.event_shape if len(points.event_shape) > 1 else None
   trained = ma_keras.model_file.Model(model.bijector, model.preprocessing, shape, notes)
   ma_keras.model_file.save(run.model, trained)

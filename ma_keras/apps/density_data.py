@@ -10,6 +10,7 @@ from absl import flags
 
 from ma_keras import data
 from ma_keras.apps import table_flags
+from ma_keras.data import fingerprint
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(table_flags)
@@ -51,8 +52,42 @@ def run_folder() -> pathlib.Path | None:
   return pathlib.Path(FLAGS.run_dir or f'runs/{FLAGS.dataset}')
 
 
+def restore(notes: dict[str, Any]) -> None:
+  """Sets the flags of the data, where none was given, to the data that a model was trained on.
+
+  A file that was found again is named in one line on stdout.
+
+  Args:
+    notes: Those of the model's file.
+
+  Raises:
+    ValueError: The file is gone, or holds other data than then.
+  """
+  given = FLAGS['dataset'].present or FLAGS['dataset_file'].present
+  for name in ('split_seed',) if given else DATA_FLAGS:
+    if name in notes and not FLAGS[name].present:
+      FLAGS[name].value = notes[name]
+  if given or not FLAGS.dataset_file:
+    return
+  path = pathlib.Path(FLAGS.dataset_file)
+  if not path.exists():
+    raise ValueError(
+      f'The data that the model was trained on, {path}, are gone: say where they are by '
+      '--dataset_file.'
+    )
+  if notes.get('dataset_hash') != fingerprint.of_file(path):
+    raise ValueError(
+      f'The data that the model was trained on, {path}, have changed since, so that test points '
+      f'may be among those it has seen: --dataset_file={path} measures it on them all the same.'
+    )
+  print(f'On the test points of {path}, as it was in training.', flush=True)
+
+
 def notes() -> dict[str, Any]:
   """Where the data of a model were, for its file: `restore` reads it."""
   given = {name: FLAGS[name].value for name in DATA_FLAGS}
   path = FLAGS.dataset_file
-  return {**given, 'dataset_file': path and str(pathlib.Path(path).resolve())}
+  if not path:
+    return given
+  content = {'dataset_file': str(pathlib.Path(path).resolve())}
+  return {**given, **content, 'dataset_hash': fingerprint.of_file(path)}

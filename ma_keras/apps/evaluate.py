@@ -9,6 +9,7 @@ model file names; a flow of spins or fields on fresh samples, weighed against it
 
 from __future__ import annotations
 
+import tensorflow_probability as tfp
 from absl import flags
 
 from ma_keras import data, model_file, training
@@ -30,9 +31,7 @@ SAMPLES = 4096
 
 def likelihood(model: model_file.Model) -> training.Likelihood:
   """On test points of the split that the model was trained with: it has seen all others."""
-  for name in ('dataset', 'split_seed'):
-    if not FLAGS[name].present:
-      FLAGS[name].value = model.notes.get(name, FLAGS[name].value)
+  density_data.restore(model.notes)
   points = density_data.load(model.columns)
   size = model.bijector.potential.event_size
   if points.event_size != size:
@@ -43,13 +42,14 @@ def likelihood(model: model_file.Model) -> training.Likelihood:
   _check_pixels(model, points)
   return training.measure_likelihood(
     model.bijector,
-    model.preprocessing,
+    model.preprocessing or tfp.bijectors.Identity(),
     points.test[: FLAGS.n or None],
     points.levels,
     FLAGS.batch_size,
     FLAGS.seed,
     FLAGS.draws,
     FLAGS.tolerance,
+    base=model.base,
   )
 
 

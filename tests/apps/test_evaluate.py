@@ -57,6 +57,38 @@ def test_a_likelihood_is_that_of_points_the_model_never_saw(tmp_path):
   apps.passes(check_own_split, tmp_path)
 
 
+def check_memory(folder):
+  """The training's file is found again, split and header as then; or one sentence."""
+  file, path = folder / 'table', folder / 'model.npz'
+  rows = np.random.default_rng(0).normal(size=(60, 4)).round(6)
+  np.savetxt(file, rows, delimiter=';')
+  where = [f'--dataset_file={file}', '--split_seed=3', '--header=no']
+  app = evaluate(path, *where, '--draws=1')
+  from ma_keras.apps import density_data
+
+  saved(path, density_data.notes(), dtype=tf.float32)
+  expected = app.likelihood(ma_keras.load(path)).nll
+  app = evaluate(path, '--split_seed=0', '--header=auto')
+  for name in (*density_data.DATA_FLAGS, 'dataset_file'):
+    flags.FLAGS[name].unparse()
+  assert app.likelihood(ma_keras.load(path)).nll == expected
+  assert (flags.FLAGS.split_seed, flags.FLAGS.header) == (3, 'no')
+  for change, message in (
+    (lambda: np.savetxt(file, rows + 1), 'changed since'),
+    (file.unlink, 'gone'),
+  ):
+    change()
+    for name in (*density_data.DATA_FLAGS, 'dataset_file'):
+      flags.FLAGS[name].unparse()
+    with pytest.raises(ValueError, match=f'{file}.*{message}.*--dataset_file'):
+      app.likelihood(ma_keras.load(path))
+
+
+def test_eval_remembers_where_its_data_were(tmp_path):
+  """A model without preprocessing, too."""
+  apps.passes(check_memory, tmp_path)
+
+
 def in_doubt(path, notes, kind):
   saved(path, notes)
   app = evaluate(path, '--n=20', '--dataset=digits')
