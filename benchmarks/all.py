@@ -35,6 +35,7 @@ BENCHMARKS = {
   'stiff_flows': ['stiff_flows.py'],
   'checks': ['checks.py'],
   'pipeline': ['pipeline.py'],
+  'tables': ['tables.py'],
   'serving': ['serving.py'],
   'attacks': ['attacks.py'],
   'soak': ['soak.py'],

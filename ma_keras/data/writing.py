@@ -102,7 +102,5 @@ class _Csv:
   def write(self, block: np.ndarray, labels: Sequence[int | str] | None = None) -> None:
     """Appends rows, each behind its label."""
     self.rows += len(block)
-    rows = block.reshape(len(block), -1).tolist()
-    if labels is not None:
-      rows = [[label, *row] for label, row in zip(labels, rows)]
-    self._writer.writerows(rows)
+    columns = block.reshape(len(block), -1).T.tolist()
+    self._writer.writerows(zip(*([labels] if labels is not None else []), *columns))
