@@ -2,7 +2,7 @@
 
   python benchmarks/tables.py --output=tables.json
 
-`pyarrow` is `pyarrow.csv.read_csv` with its defaults. `training` is `data.load_file`: rows in memory,
+`pyarrow` is `pyarrow.csv.read_csv`, as it is. `training` is `data.load_file`: rows in memory,
 split in three; `on disk` the same where rows go to a file since they are too many. `scoring` is one
 pass over the blocks of a `Table`, with labels. `score` is the command with a flow of two steps; its
 seconds include the start. Every one runs in a process of its own. Other times exclude imports, and

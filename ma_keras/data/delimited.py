@@ -64,7 +64,8 @@ class _Text:
     self.has_header = headers.is_header(written.rows, header, written.decimal)
     self.body = written.rows[self.has_header :]
     if not self.body:
-      raise ValueError('is empty but for a header: one point a line, numbers between commas')
+      first = ','.join(written.rows[0])[:60]
+      raise ValueError(f'is empty but for a header, {first!r}: one point a line, as numbers')
     self.width = headers.usual_width(self.body)
     self.names = self._names(header)
     self.kinds = headers.column_kinds(self.body, self.width, written.decimal)
@@ -76,7 +77,10 @@ class _Text:
     first = [cell.strip() for cell in self.written.rows[0]]
     names = ['', *first] if len(first) == self.width - 1 else first
     if len(names) != self.width:
-      raise ValueError(f'has {len(names)} names in its header, and {self.width} cells in a row')
+      raise ValueError(
+        f'has {len(names)} names in its header, and {self.width} cells in a row; decimal commas '
+        'need semicolons between columns, or quotes'
+      )
     return names
 
   def _comment_names(self) -> list[str] | None:
@@ -106,11 +110,17 @@ class _Text:
 
   def _unfit(self) -> dict[int, str]:
     """Columns of text and dates, each with its first cell that is no number."""
-    return {
+    words = {
       j: f'{kind}, {cells.shown(row[j])} in row {k}'
       for j, kind in enumerate(self.kinds)
       if kind in ('text', 'dates')
       for k, row in [self._first_word(j)]
+    }
+    return words | {
+      j: f'whole numbers beyond 2^53, {row[j]} in row {k}'
+      for k, row in reversed(list(enumerate(self.body)))
+      for j, cell in enumerate(row[: self.width])
+      if len(cell) > 15 and cell.strip().isdigit() and int(float(cell)) != int(cell)
     }
 
   def _first_word(self, number: int) -> tuple[int, Sequence[str]]:

@@ -15,6 +15,8 @@ from ma_keras.data import cells
 
 SAMPLE_BYTES = 1 << 20
 SAMPLE_ROWS = 1000
+SAMPLE_CELLS = 100_000
+SCORED_BYTES = 1 << 16
 SCORED_CELLS = 10_000
 MANY_DIGITS = 16  # No whole number of so many is exact in double precision.
 SEPARATORS = {'tab': '\t', 'semicolon': ';', 'pipe': '|', 'comma': ',', 'blanks': ' '}
@@ -193,11 +195,13 @@ def _separated(table: str, quote: str, given: str, suffix: str) -> tuple[str, li
     return given, split(table, given, quote, SAMPLE_ROWS)
   preferred = '\t' if suffix in ('.tsv', '.tab') else ','
   marks = sorted(SEPARATORS.values(), key=lambda mark: mark != preferred)
-  tables = {mark: _split_if_possible(table, mark, quote) for mark in marks}
-  scores = {mark: _score(rows) for mark, rows in tables.items()}
+  end = table.rfind(table[-1], 0, SCORED_BYTES) + 1  # Whole lines, where there are some.
+  beginning = table[:end] if end and table[-1] in '\r\n' else table
+  scores = {mark: _score(_split_if_possible(beginning, mark, quote)) for mark in marks}
   best = max(marks, key=lambda mark: scores[mark])
   mark = best if scores[best] > (0.0, 0.0) else ','
-  return mark, tables[mark]
+  rows = split(table, mark, quote, SAMPLE_ROWS)
+  return mark, rows[: max(SAMPLE_CELLS // len(rows[0]), 20)]
 
 
 def _score(rows: Sequence[Sequence[str]]) -> tuple[float, float]:
@@ -223,8 +227,10 @@ def _decimal(rows: Sequence[Sequence[str]], separator: str, quoted: bool) -> str
   for word in words:
     if _THOUSANDS.fullmatch(word):
       raise ValueError(f'has thousands separators, {cells.shown(word)}: write numbers without them')
-  if separator == ',' and not quoted and max(map(len, rows)) == 2 and _one_number_a_line(rows):
-    return ','
+  if separator == ',' and not quoted:
+    _check_apart(rows)
+    if max(map(len, rows)) == 2 and _one_number_a_line(rows):
+      return ','
   commas = [word for word in words if _COMMA.fullmatch(word)]
   if not commas:
     return '.'
@@ -248,8 +254,9 @@ def _one_number_a_line(rows: Sequence[Sequence[str]]) -> bool:
   have, are a fraction's. Fractions of one length without any such sign could be either.
   """
   has_header = not _WHOLE.fullmatch(rows[0][0].strip())
+  spaced = any(row[-1][:1] == ' ' for row in rows)
   body = [[cell.strip() for cell in row] for row in rows[has_header:]]
-  if not body or (has_header and len(rows[0]) > 1):
+  if not body or spaced or (has_header and len(rows[0]) > 1):
     return False
   if not all(len(row) == 2 and _WHOLE.fullmatch(row[0]) for row in body):
     return False
@@ -263,6 +270,21 @@ def _one_number_a_line(rows: Sequence[Sequence[str]]) -> bool:
       '--decimal=comma or --decimal=point'
     )
   return False
+
+
+def _check_apart(rows: Sequence[Sequence[str]]) -> None:
+  """Raises ValueError where decimal commas cannot be told from those between columns: 1,26,0,05."""
+  width = len(rows[0])
+  even = width > 2 and width % 2 == 0 and all(len(row) == width for row in rows)
+  if not even or not all(_WHOLE.fullmatch(cell) for row in rows for cell in row):
+    return
+  pairs = [row[k : k + 2] for row in rows for k in range(0, width, 2)]
+  zeros = next((pair for pair in pairs if len(pair[1]) > 1 and pair[1].startswith('0')), None)
+  if zeros and all(second.isdigit() for _, second in pairs):
+    raise ValueError(
+      f'seems to have decimal commas, {",".join(zeros)!r}, and commas between columns: put '
+      'semicolons between them; or pass --decimal=point'
+    )
 
 
 def _is_fraction(row: Sequence[str]) -> bool:

@@ -258,6 +258,8 @@ def _reader(
     return _folder(path, files, header, separator, decimal)
   if pictures.is_pictures(path):
     return _pictures(path, event_shape, levels)
+  if path.exists() and not path.is_file():
+    raise ValueError('cannot be read: it is a pipe or a device')
   with byte_streams.opener(path)() as file:
     kind = byte_streams.kind(file.read(8))
   suffix = byte_streams.suffix(path)

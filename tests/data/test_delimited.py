@@ -154,6 +154,10 @@ def test_points_and_commas_do_not_mix(tmp_path):
     ('"x" "y"\n"1" 1.5 2\n"2" 2.5 3\n', ('x', 'y'), 2),
     ('x,y,\n1,2,\n3,4,\n', ('x', 'y'), 2),
     ('flag,x\ntrue,1\nFalse,2\n', ('flag', 'x'), 2),
+    ('| x | y |\n| 1 | 2 |\n', ('x', 'y'), 1),
+    ('1, 26\n0, 13\n', None, 2),
+    ('1,-26\n0,13\n', None, 2),
+    ('zip,n\n02139,12\n10001,25\n', ('zip', 'n'), 2),
   ],
 )
 def test_headers_name_columns_and_no_row_is_taken_for_one(tmp_path, content, names, count):
@@ -195,6 +199,9 @@ def test_a_header_that_is_said_not_to_be_one_is_data(tmp_path):
     ('x,y\n1,2\n3,4 kg\n5,6\n', "row 1 .*line 3.*'4 kg' in column 'y'.*--ignore_columns=y"),
     ('x,when\n1,2020-01-01\n2,2020-01-02\n', "'when' holds dates, '2020-01-01' in row 0"),
     ('a,b\n1,2\n"3\n', 'row 1'),
+    ('1,26,0,13\n2,50,1,05\n', "decimal commas, '1,05', and commas between columns"),
+    ('a,b\n1,26,0,13\n', '2 names in its header, and 4 cells .* decimal commas'),
+    ('id,x\n12345678901234567891,1\n', "'id' holds whole numbers beyond"),
   ],
 )
 def test_what_is_wrong_with_a_text_table_is_said(tmp_path, content, message):
