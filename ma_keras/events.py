@@ -86,7 +86,8 @@ def of_dtype(x: Any, dtype: tf.DType, widen: bool = True) -> Any:
   if not tf.is_tensor(x):
     return tf.convert_to_tensor(x, dtype=dtype)
   if x.dtype == dtype:
-    return tf.convert_to_tensor(x)  # A variable becomes its value, a tensor stays the same object.
+    # A variable becomes its value. A tensor stays the same object, also of Keras: caches find it.
+    return tf.convert_to_tensor(x) if isinstance(x, tf.Variable) else x
   if not _is_exact(x.dtype, dtype) or (x.dtype.is_floating and not widen):
     other = tf.float64 if x.dtype.is_integer else x.dtype
     remedy = f', or build the potential with dtype=tf.{other.name}' if other.is_floating else ''

@@ -33,7 +33,7 @@ class Solve(OwnVariables, tf_keras.layers.Layer):
     """Points [..., N] and ln p(end) - ln p(start), [...]."""
     flow, options = self.bijector, {'batch_size': self.batch_size}
     if self.reverse:
-      return flow.inverse(x, **options), flow.inverse_log_det_jacobian(x, 1, **options)
+      return flow.inverse(x, **options), -flow.inverse_log_det_jacobian(x, 1, **options)
     return flow.forward(x, **options), -flow.forward_log_det_jacobian(x, 1, **options)
 
   def own_variables(self) -> list[tf.Variable]:

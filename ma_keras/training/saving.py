@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pickle
+import zipfile
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -37,6 +39,17 @@ class SavedFlow(OwnVariables, tf_keras.Model):
     """The constructor's arguments, by name, as they are now."""
     raise NotImplementedError
 
+  def get_config(self) -> dict[str, Any]:
+    """Plain values that Keras makes the model of again.
+
+    Raises:
+      NotImplementedError: Subclasses may have none.
+    """
+    raise NotImplementedError(
+      f'{type(self).__name__} has no description: save its weights by '
+      "model.save_weights('w.weights.h5'), or all of it by pickle.dump(model, file)."
+    )
+
   def own_variables(self) -> list[tf.Variable]:
     """Those of the flow, its base's included, and the count of refinements."""
     return [*self.bijector.variables, *self.base.variables, self.refinements]
@@ -68,7 +81,10 @@ class SavedFlow(OwnVariables, tf_keras.Model):
         'that was saved, load_weights(filepath).'
       )
     path = os.fspath(filepath)
-    if os.path.isfile(path) and h5py.is_hdf5(path) and not path.endswith('.weights.h5'):
+    whole = os.path.isfile(path) and zipfile.is_zipfile(path)
+    if os.path.isfile(path) and not (whole or h5py.is_hdf5(path)):
+      raise ValueError(f'`filepath` {path} is no file of weights: it is neither HDF5 nor .keras.')
+    if os.path.isfile(path) and not whole and not path.endswith('.weights.h5'):
       with h5py.File(path) as file:
         if GROUP not in file:
           raise ValueError(f'`filepath` {path} holds no weights of a flow.')
@@ -108,8 +124,6 @@ class SavedFlow(OwnVariables, tf_keras.Model):
 
   def __deepcopy__(self: ModelT, memo: dict[int, Any]) -> ModelT:
     """A model of its own, by way of bytes: TensorFlow's optimisers have no copy of their own."""
-    import pickle
-
     memo[id(self)] = twin = pickle.loads(pickle.dumps(self))
     return twin
 
