@@ -61,6 +61,12 @@ class Model:
   base: bases.Mixture | None = None
   columns: tuple[str, ...] | None = None
 
+  @property
+  def levels(self) -> int | None:
+    """Number of values of a pixel, 0..levels-1; None of data that are not quantised."""
+    pixels = self.preprocessing
+    return int(pixels.config()['levels']) if isinstance(pixels, data.Pixels) else None
+
   def latent_flow(self) -> Any:
     """The density of y in R^N, where likelihoods are usually compared (logit space of images)."""
     return flow_from(self.base, self.bijector)

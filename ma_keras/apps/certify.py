@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from ma_keras import Certificate, certificate, data, model_file, seeds
+from ma_keras import Certificate, certificate, model_file, seeds
 from ma_keras.apps import model_app, table_flags
 from ma_keras.apps.exit_code import ExitCode, end
 
@@ -47,7 +47,7 @@ def points(model: model_file.Model) -> tf.Tensor:
   table = table_flags.open_for(FLAGS.input, model)
   print(table.understood, flush=True)
   x = next(table.read(FLAGS.n))
-  if isinstance(model.preprocessing, data.Pixels) and model_app.whole(table):
+  if model_app.takes_noise(model, table):
     x = model_app.dequantised(x, 0)
   y, log_det = model_app.latents(model, x)
   inside = np.flatnonzero(np.isfinite(np.broadcast_to(log_det, len(x))))  # One for all, if affine.

@@ -13,7 +13,7 @@ import tensorflow_probability as tfp
 from absl import flags
 
 from ma_keras import data, model_file, training
-from ma_keras.apps import density_data, ising_target, model_app, table_flags
+from ma_keras.apps import density_data, ising_target, model_app
 from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.data import pictures
 
@@ -57,7 +57,7 @@ def _check_pixels(model: model_file.Model, points: data.Dataset) -> None:
   """Raises ValueError on pictures of another shape, or pixels of other levels, than the model's."""
   if model.event_shape and min(len(model.event_shape), len(points.event_shape)) > 1:
     pictures.check_shape(points.name, points.event_shape, model.event_shape)
-  levels = table_flags.levels(model)
+  levels = model.levels
   if levels is not None and points.levels != levels:
     given = 'real numbers' if points.levels is None else f'{points.levels}'
     raise ValueError(

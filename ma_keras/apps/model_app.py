@@ -75,11 +75,26 @@ def latents(model: model_file.Model, x: np.ndarray) -> tuple[tf.Tensor, tf.Tenso
   return y, tf.cast(log_det, tf.float64)
 
 
-def whole(table: tables.Table) -> bool:
-  """Tells if all numbers of a table are whole: quantised, where they are pixels; may read all."""
-  return table.levels is not None or all(
-    np.all(rows == np.floor(rows)) for rows in table.read(SURVEY_ROWS)
-  )
+def takes_noise(model: model_file.Model, table: tables.Table) -> bool:
+  """Tells if rows are to be dequantised: whole numbers, of a model of pixels; may read all of them.
+
+  Warns of numbers that were scaled to [0, 1], where nearly all pixels are black.
+  """
+  levels = model.levels
+  if levels is None or table.levels is not None:
+    return levels is not None
+  whole, largest = True, 0.0
+  for rows in table.read(SURVEY_ROWS):
+    whole = whole and bool(np.all(rows == np.floor(rows)))
+    largest = max(largest, float(np.max(np.abs(rows))))
+    if largest > 1 and not whole:
+      return False
+  if largest <= 1 and levels > 2:
+    warn(
+      f'The numbers of {table.path} lie within [0, 1], and the pixels of the model within [0, '
+      f'{levels}): if they were scaled, multiply them by {levels - 1}.'
+    )
+  return whole
 
 
 def dequantised(rows: np.ndarray, start: int) -> np.ndarray:

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tf_keras
 from absl import flags
 
-from ma_keras import data, model_file
+from ma_keras import model_file
 from ma_keras.apps import model_app, table_flags
 from ma_keras.data import tables
 from ma_keras.data.writing import writing
@@ -58,7 +58,7 @@ def log_prob(model: model_file.Model) -> Callable[[np.ndarray], np.ndarray]:
 
 def scores(table: tables.Table, model: model_file.Model) -> Iterator[tuple[Labels, np.ndarray]]:
   """Labels and ln p of the rows, nats, a batch at a time; raises ValueError at NaN."""
-  pixels = isinstance(model.preprocessing, data.Pixels) and model_app.whole(table)
+  pixels = model_app.takes_noise(model, table)
   score = log_prob(model)
   bar = tf_keras.utils.Progbar(table.num_rows, unit_name='row')
   start = 0

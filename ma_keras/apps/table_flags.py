@@ -8,7 +8,7 @@ from typing import Any
 from absl import flags
 
 from ma_keras import model_file
-from ma_keras.data import Pixels, dialect, pictures, quantised, tables
+from ma_keras.data import dialect, pictures, quantised, tables
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list('columns', None, 'Columns of the table to take, by name, in order.')
@@ -66,7 +66,7 @@ def open_for(path: str, model: model_file.Model) -> tables.Table:
   """The table, its columns in the order of the model's; raises ValueError where they are not."""
   given = options()
   if given['levels'] is None and pictures.is_pictures(pathlib.Path(path)):
-    given['levels'] = levels(model)
+    given['levels'] = model.levels
   return tables.open_table(
     path,
     **given,
@@ -74,9 +74,3 @@ def open_for(path: str, model: model_file.Model) -> tables.Table:
     event_size=model.bijector.potential.event_size,
     event_shape=model.event_shape or (model.bijector.potential.event_size,),
   )
-
-
-def levels(model: model_file.Model) -> int | None:
-  """Number of values of a model's pixels; None where its data are real numbers."""
-  pixels = model.preprocessing
-  return pixels.parameters['levels'] if isinstance(pixels, Pixels) else None

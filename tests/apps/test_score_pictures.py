@@ -70,6 +70,20 @@ def test_outside_the_support_the_density_is_zero(tmp_path):
   apps.passes(check_supports, tmp_path)
 
 
+def check_scaled(folder):
+  """Pixels within [0, 1] are black for a model of 0 to 255: a doubt, said once."""
+  saved(folder)
+  for rows, doubted in ((GREY / 255, True), (GREY > 99, True), (GREY, False), (GREY + 0.5, False)):
+    np.save(folder / 'x.npy', rows.reshape(3, 24).astype(float))
+    with contextlib.redirect_stderr(io.StringIO()) as lines:
+      scores(folder, f'--input={folder}/x.npy')
+    assert lines.getvalue().count('multiply them by 255') == doubted
+
+
+def test_pixels_that_were_scaled_are_doubted(tmp_path):
+  apps.passes(check_scaled, tmp_path)
+
+
 def check_vectors(folder):
   saved(folder, (24,))
   PIL.Image.fromarray(GREY[0]).save(folder / 'a.png')
