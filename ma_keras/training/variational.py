@@ -14,6 +14,7 @@ from ma_keras.training.aids import Aids
 from ma_keras.training.flow_model import FlowModel
 
 NONE = Aids()
+STEPS_PER_EPOCH = 100
 
 
 class VariationalFreeEnergy(FlowModel):
@@ -64,11 +65,12 @@ class VariationalFreeEnergy(FlowModel):
     self.aids = aids
     self._free_energy = tf_keras.metrics.Mean('free_energy_per_site', dtype=tf.float64)
     self._square = tf_keras.metrics.Mean('square', dtype=tf.float64)
+    self._loss_mean = tf_keras.metrics.Mean('loss', dtype=tf.float64)
 
   @property
   def metrics(self) -> list[Any]:
     """The running means that `fit` resets every epoch."""
-    return [self._free_energy, self._square]
+    return [self._free_energy, self._square, self._loss_mean]
 
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
@@ -79,6 +81,56 @@ class VariationalFreeEnergy(FlowModel):
     """`steps` global batches, each the sample numbers 0..B-1."""
     numbers = tf.data.Dataset.range(self.batch_size).batch(self.batch_size)
     return data.untuned(numbers.repeat(steps))
+
+  def fit(
+    self,
+    x: Any = None,
+    y: Any = None,
+    *args: Any,
+    steps_per_epoch: int | None = None,
+    **options: Any,
+  ) -> Any:
+    """Trains; see `tf_keras.Model.fit` for what is not said here.
+
+    Args:
+      x: `sample_numbers`, or None for as many as `steps_per_epoch` asks for: there are no data.
+      y: None.
+      *args: `batch_size`, `epochs` and so on, in tf_keras's order.
+      steps_per_epoch: Steps of an epoch; 100 by default where `x` is None.
+      **options: Further arguments of tf_keras's fit.
+
+    Returns:
+      tf_keras's History.
+
+    Raises:
+      RuntimeError: The model has not been compiled.
+      ValueError: There are data.
+    """
+    self.check_compiled()
+    if x is None:
+      x = self.sample_numbers(1).repeat()
+      steps_per_epoch = STEPS_PER_EPOCH if steps_per_epoch is None else steps_per_epoch
+    streams = (tf.data.Dataset, tf.distribute.DistributedDataset)
+    creator = tf_keras.utils.experimental.DatasetCreator
+    if y is not None or not isinstance(x, (*streams, creator)):
+      raise ValueError(
+        'A variational free energy is sampled and takes no data: fit(steps_per_epoch=100, '
+        'epochs=10). Data are for training.MaximumLikelihood.'
+      )
+    return super().fit(x, None, *args, steps_per_epoch=steps_per_epoch, **options)
+
+  def evaluate(self, *args: Any, **options: Any) -> Any:
+    """Raises NotImplementedError, which names the measurement."""
+    raise NotImplementedError(
+      'A variational free energy is measured with its errors: training.measure(model.bijector, '
+      'model.target, num_samples=10000, batch_size=1000, seed=1).'
+    )
+
+  def predict(self, *args: Any, **options: Any) -> Any:
+    """Raises NotImplementedError, which names what samples and scores."""
+    raise NotImplementedError(
+      'model.flow(seed) is the distribution: flow.sample(n, seed=1) and flow.log_prob(x).'
+    )
 
   def train_step(self, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
     """One Adam step on this replica's share `numbers` (int64 [b]) of the global batch."""
@@ -93,7 +145,9 @@ class VariationalFreeEnergy(FlowModel):
     per_site = tf.cast(free_energies, tf.float64) / self.target.event_size
     self._free_energy.update_state(per_site)
     self._square.update_state(tf.square(per_site))
-    return tf.reduce_sum(free_energies + penalties) / self.batch_size
+    losses = free_energies + penalties
+    self._loss_mean.update_state(losses)
+    return tf.reduce_sum(losses) / self.batch_size
 
   def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
@@ -120,7 +174,11 @@ class VariationalFreeEnergy(FlowModel):
     return x, log_prob, more[0] if stiff else tf.zeros_like(log_prob)
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
-    """F/N and the spread of its terms; Keras asks for them at the end of an epoch as well."""
+    """F/N, the spread of its terms and the loss, what is minimised: F and its penalties, nats.
+
+    Keras asks for them at the end of an epoch as well.
+    """
     mean = self._free_energy.result()
     spread = tf.sqrt(tf.maximum(self._square.result() - tf.square(mean), 0.0))
-    return {'free_energy_per_site': mean, 'spread_per_site': spread}
+    logs = {'free_energy_per_site': mean, 'spread_per_site': spread}
+    return {**logs, 'loss': self._loss_mean.result()}

@@ -123,3 +123,18 @@ def test_annealing_scales_the_energy_of_the_loss_and_not_what_is_reported():
   np.testing.assert_array_equal(free_energies, same)
   energies = made.target.energy(made.flow(0).bijector.forward(latents))
   np.testing.assert_allclose(penalties, -0.5 * energies, rtol=1e-12)
+
+
+def test_fit_needs_no_data_and_refuses_them():
+  made = model(symmetric=False, batch_size=4)
+  history = made.fit(steps_per_epoch=2, epochs=2, verbose=0).history
+  assert int(made.optimizer.iterations) == 4
+  assert history.keys() == {'loss', 'free_energy_per_site', 'spread_per_site'}
+  per_site = np.array(history['free_energy_per_site'])
+  np.testing.assert_allclose(history['loss'], N * per_site, rtol=1e-12)
+  with pytest.raises(ValueError, match=r'takes no data: fit\(steps_per_epoch=100'):
+    made.fit(np.zeros([8, N]))
+  with pytest.raises(NotImplementedError, match=r'training.measure\('):
+    made.evaluate()
+  with pytest.raises(NotImplementedError, match=r'flow.log_prob'):
+    made.predict()
