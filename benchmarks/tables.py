@@ -13,7 +13,6 @@ to that of a hundredth of them.
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -68,29 +67,40 @@ def scoring(file: str) -> None:
 PATHS = {'pyarrow': pyarrow_alone, 'training': training, 'on disk': on_disk, 'scoring': scoring}
 
 
-def measured(command: list[str]) -> tuple[str, float]:
-  """Output of a process, and its peak memory in MB."""
-  process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-  assert process.stdout is not None
-  text = process.stdout.read()
-  _, status, usage = os.wait4(process.pid, 0)
-  if status:
-    raise RuntimeError(f'{command} ended with status {status}.')
-  return text, usage.ru_maxrss / 1024
+# Runs a script with the arguments, then prints its peak memory in MB: that of getrusage would count
+# what this process had when it forked.
+WITH_PEAK = """
+import re, runpy, sys
+sys.argv = sys.argv[1:]
+try:
+  runpy.run_path(sys.argv[0], run_name='__main__')
+except SystemExit as end:
+  if end.code: raise
+peak = re.search(r'VmHWM:\\s*([0-9]+) kB', open('/proc/self/status').read())
+print(f'\\n{int(peak[1]) / 1024}')
+"""
+
+
+def measured(script: str, *arguments: str) -> tuple[list[str], float]:
+  """Lines that a script printed, and its peak memory in MB."""
+  command = [sys.executable, '-c', WITH_PEAK, script, *arguments]
+  *lines, peak = subprocess.run(
+    command, stdout=subprocess.PIPE, text=True, check=True
+  ).stdout.split('\n')[:-1]
+  return lines, float(peak)
 
 
 def run(path: str, file: pathlib.Path) -> tuple[float, float]:
   """Seconds and peak memory in MB of one path in a process of its own."""
-  own = [sys.executable, __file__, f'--path={path}', f'--file={file}']
-  text, memory = measured(own)
-  return float(json.loads(text.splitlines()[-1])), memory
+  lines, memory = measured(__file__, f'--path={path}', f'--file={file}')
+  return float(json.loads([line for line in lines if line][-1])), memory
 
 
 def score(model: pathlib.Path, file: pathlib.Path) -> tuple[float, float]:
   """Seconds, imports and tracing included, and peak memory in MB of `ma-keras score`."""
   options = [f'--model={model}', f'--input={file}', f'--output={file}.scores.csv']
   start = time.perf_counter()
-  _, memory = measured([sys.executable, str(SCORE), *options, '--batch_size=10000'])
+  _, memory = measured(str(SCORE), *options, '--batch_size=10000')
   return time.perf_counter() - start, memory
 
 

@@ -251,25 +251,29 @@ def _one_number_a_line(rows: Sequence[Sequence[str]]) -> bool:
   """Tells decimal commas, 0,13, from two columns of whole numbers, 10,13.
 
   A leading zero or an exponent after the comma, -0 before it, or more digits than whole numbers
-  have, are a fraction's. Fractions of one length without any such sign could be either.
+  have, are a fraction's. Without any such sign, digits of one length, or of several lengths and
+  never with a zero at the end, could be either: so printed fractions are.
   """
   has_header = not _WHOLE.fullmatch(rows[0][0].strip())
   spaced = any(row[-1][:1] == ' ' for row in rows)
   body = [[cell.strip() for cell in row] for row in rows[has_header:]]
   if not body or spaced or (has_header and len(rows[0]) > 1):
     return False
-  if not all(len(row) == 2 and _WHOLE.fullmatch(row[0]) for row in body):
+  pairs = [row for row in body if len(row) == 2]
+  if not all(_WHOLE.fullmatch(row[0]) and len(row) < 3 for row in body):
     return False
-  if not all(_FRACTION.fullmatch(row[1]) for row in body):
+  if not all(_FRACTION.fullmatch(row[1]) for row in pairs):
     return False
-  if has_header or any(map(_is_fraction, body)):
+  if has_header or any(map(_is_fraction, pairs)):
     return True
-  if len({len(second) for _, second in body}) == 1 and len(body[0][1]) > 1:
-    raise ValueError(
-      f'has either decimal commas or two columns of whole numbers, {",".join(body[0])!r}: pass '
-      '--decimal=comma or --decimal=point'
-    )
-  return False
+  lengths = {len(second) for _, second in pairs}
+  rounded = any(len(second) > 1 and second.endswith('0') for _, second in pairs)
+  if len(pairs) < len(body) or lengths == {1} or (len(lengths) > 1 and rounded):
+    return False
+  raise ValueError(
+    f'has either decimal commas or two columns of whole numbers, {",".join(pairs[0])!r}: pass '
+    '--decimal=comma or --decimal=point'
+  )
 
 
 def _check_apart(rows: Sequence[Sequence[str]]) -> None:

@@ -99,7 +99,10 @@ def test_packed_files(tmp_path, name, pack):
   np.testing.assert_array_equal(read(tmp_path / name)[0], ROWS)
 
 
-@pytest.mark.parametrize('content', ['1,26\n0,13\n-0,05\n', 'x\n1,26\n0,13\n', '1,26e1\n3,5e2\n'])
+@pytest.mark.parametrize(
+  'content',
+  ['1,26\n0,13\n-0,05\n', 'x\n1,26\n0,13\n', '1,26e1\n3,5e2\n', '4\n1,25\n3,05\n'],
+)
 def test_a_column_of_decimal_commas_is_one_column(tmp_path, content):
   """Field case 6: [1, 26] for 1.26."""
   rows, _ = read(write(tmp_path / 'x.csv', content))
@@ -107,12 +110,19 @@ def test_a_column_of_decimal_commas_is_one_column(tmp_path, content):
   np.testing.assert_array_equal(rows, [[float(line.replace(',', '.'))] for line in lines])
 
 
-def test_a_column_of_decimal_commas_that_could_be_two_is_refused_until_someone_says(tmp_path):
-  path = write(tmp_path / 'x.csv', '1,26\n3,13\n')
+@pytest.mark.parametrize('first, second', [('26', '13'), ('2125', '31')])
+def test_what_could_be_one_column_or_two_is_refused_until_someone_says(tmp_path, first, second):
+  path = write(tmp_path / 'x.csv', f'1,{first}\n3,{second}\n')
   with pytest.raises(ValueError, match='--decimal=comma or --decimal=point'):
     read(path)
-  np.testing.assert_array_equal(read(path, decimal='comma')[0], [[1.26], [3.13]])
-  np.testing.assert_array_equal(read(path, decimal='point')[0], [[1, 26], [3, 13]])
+  rows, _ = read(path, decimal='comma')
+  np.testing.assert_array_equal(rows, [[float(f'1.{first}')], [float(f'3.{second}')]])
+  np.testing.assert_array_equal(read(path, decimal='point')[0], [[1, int(first)], [3, int(second)]])
+
+
+@pytest.mark.parametrize('content', ['1,2\n3,4\n', '1,20\n3,4\n', '7,26\n3,130\n'])
+def test_whole_numbers_that_no_fraction_is_printed_as_are_two_columns(tmp_path, content):
+  assert read(write(tmp_path / 'x.csv', content))[0].shape == (2, 2)
 
 
 @pytest.mark.parametrize(
