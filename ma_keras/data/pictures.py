@@ -65,7 +65,7 @@ class Pictures:
       yield np.stack([self._pixels(label) for label in self.labels[k : k + size]])
 
   def _pixels(self, label: str) -> np.ndarray:
-    file = _file(self.path, label)
+    file = self.path / label if self.path.is_dir() else self.path
     array = picture_files.pixels(file)
     _check_depth(file, array, self.levels)
     array = _with_channels(file, array, self.shape[-1])
@@ -80,12 +80,7 @@ class Pictures:
 
 
 def is_pictures(path: pathlib.Path, rivals: int = 0) -> bool:
-  """Tells if this is a picture, or a folder that holds more of them, at any depth, than rivals.
-
-  Args:
-    path: The file or folder.
-    rivals: Number of files of another kind, that the folder may be one of as well.
-  """
+  """Tells if this is a picture, or a folder that holds more of them, at any depth, than `rivals`."""
   if not path.is_dir():
     return picture_files.is_picture(path)
   return sum(picture_files.is_picture(file) for file in _files(path)) > rivals
@@ -113,23 +108,34 @@ def open_pictures(
   """
   path = pathlib.Path(path)
   files = list(_files(path)) if path.is_dir() else [path]
-  chosen = [file for file in files if picture_files.is_picture(file)]
-  if not chosen:
+  headers = {file: picture_files.header(file) for file in files if picture_files.is_picture(file)}
+  if not headers:
     raise ValueError(f'`path` {path} holds no picture: {", ".join(picture_files.SUFFIXES)}.')
-  headers = {file: picture_files.header(file) for file in chosen}
   size = _common_size(path, headers)
-  if event_shape is not None:
-    check_shape(chosen[0], size, event_shape)
-    channels = tuple(event_shape)[2] if len(event_shape) == 3 else 1
-  else:
-    channels = 1 if _all_grey(headers) else 3
-  if levels is None:
-    deep = picture_files.pixels(chosen[0]).dtype == np.uint16
-    levels = SHORT_LEVELS if deep else BYTE_LEVELS
+  channels = _channels(headers, size, event_shape)
   left_out = [_label(path, file) for file in files if file not in headers]
-  labels = tuple(_label(path, file) for file in chosen)
-  remarks = [*_conversions(headers, channels), *_left_out(left_out)]
-  return Pictures(path, labels, (*size, channels), levels, tuple(remarks))
+  return Pictures(
+    path=path,
+    labels=tuple(_label(path, file) for file in headers),
+    shape=(*size, channels),
+    levels=levels or _levels(next(iter(headers))),
+    remarks=(*_conversions(headers, channels), *_left_out(left_out)),
+  )
+
+
+def _channels(
+  headers: dict[pathlib.Path, Header], size: tuple[int, int], event_shape: Sequence[int] | None
+) -> int:
+  """1 or 3: those of a model, whose height and width must be these, or of the pictures."""
+  if event_shape is None:
+    return 1 if _all_grey(headers) else 3
+  check_shape(next(iter(headers)), size, event_shape)
+  return (*event_shape, 1)[2]
+
+
+def _levels(file: pathlib.Path) -> int:
+  """Number of values that the bits of a picture have room for."""
+  return SHORT_LEVELS if picture_files.pixels(file).dtype == np.uint16 else BYTE_LEVELS
 
 
 def check_shape(
@@ -151,21 +157,21 @@ def check_shape(
       f'`path` {where} is a picture, and the model takes vectors{size}: give it rows of numbers, '
       'or a model that was trained on pictures.'
     )
-  wanted = (*event_shape, 1)[:3]
-  if tuple(shape) != wanted[: len(shape)] or wanted[2] not in (1, 3):
-    raise ValueError(f'`path` {where} is {_sized(shape)}, and the model takes {_sized(wanted)}.')
+  expected = (*event_shape, 1)[:3]
+  if tuple(shape) != expected[: len(shape)] or expected[2] not in (1, 3):
+    raise ValueError(f'`path` {where} is {_sized(shape)}, and the model takes {_sized(expected)}.')
 
 
 def _files(folder: pathlib.Path) -> Iterator[pathlib.Path]:
   """Files at any depth but hidden ones, folder by folder, by name; links are followed once."""
-  seen = set()
+  visited = set()
   for root, folders, names in os.walk(folder, followlinks=True):
     real = os.path.realpath(root)
     folders[:] = sorted(name for name in folders if not picture_files.is_hidden(name))
-    if real in seen:
+    if real in visited:
       folders.clear()
       continue
-    seen.add(real)
+    visited.add(real)
     for name in sorted(names):
       if not picture_files.is_hidden(name):
         yield pathlib.Path(root, name)
@@ -173,10 +179,6 @@ def _files(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def _label(path: pathlib.Path, file: pathlib.Path) -> str:
   return file.name if file == path else file.relative_to(path).as_posix()
-
-
-def _file(path: pathlib.Path, label: str) -> pathlib.Path:
-  return path / label if path.is_dir() else path
 
 
 def _common_size(path: pathlib.Path, headers: dict[pathlib.Path, Header]) -> tuple[int, int]:
@@ -218,11 +220,11 @@ def _with_channels(file: pathlib.Path, array: np.ndarray, channels: int) -> np.n
 def _check_depth(file: pathlib.Path, array: np.ndarray, levels: int) -> None:
   """A picture of 16 bits is not one of 8 with larger numbers."""
   bits = 8 * array.dtype.itemsize
-  wanted = 8 if levels <= BYTE_LEVELS else 16
-  if bits != wanted:
+  expected = 8 if levels <= BYTE_LEVELS else 16
+  if bits != expected:
     raise ValueError(
-      f'`path` {file} has {bits} bits, and pixels of {levels} levels have {wanted}: save it with '
-      f'{wanted} bits.'
+      f'`path` {file} has {bits} bits, and pixels of {levels} levels have {expected}: save it '
+      f'with {expected} bits.'
     )
 
 
@@ -238,8 +240,8 @@ def _conversions(headers: dict[pathlib.Path, Header], channels: int) -> list[str
 def _left_out(labels: Sequence[str]) -> list[str]:
   if not labels:
     return []
-  more = f', ... ({len(labels)} in all)' if len(labels) > SHOWN else ''
-  return [f'left out: {", ".join(labels[:SHOWN])}{more}']
+  rest = f', ... ({len(labels)} in all)' if len(labels) > SHOWN else ''
+  return [f'left out: {", ".join(labels[:SHOWN])}{rest}']
 
 
 def _sized(shape: Sequence[int]) -> str:

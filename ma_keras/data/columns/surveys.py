@@ -157,8 +157,8 @@ class Survey:
     self._rows = np.concatenate([self._rows, rows[small]])
     self._keys = np.concatenate([self._keys, keys[small]])
     if len(self._keys) > self._sample:
-      chosen = np.sort(np.argpartition(self._keys, self._sample - 1)[: self._sample])
-      self._rows, self._keys = self._rows[chosen], self._keys[chosen]
+      smallest = np.sort(np.argpartition(self._keys, self._sample - 1)[: self._sample])
+      self._rows, self._keys = self._rows[smallest], self._keys[smallest]
       self._bound = float(np.max(self._keys))
 
   def _moments(self, k: int) -> Moments:
