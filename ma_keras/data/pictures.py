@@ -80,7 +80,7 @@ class Pictures:
 
 
 def is_pictures(path: pathlib.Path, rivals: int = 0) -> bool:
-  """Tells if this is a picture, or a folder that holds more of them, at any depth, than `rivals`."""
+  """Tells if this is a picture, or a folder with more of them, at any depth, than `rivals`."""
   if not path.is_dir():
     return picture_files.is_picture(path)
   return sum(picture_files.is_picture(file) for file in _files(path)) > rivals
