@@ -70,8 +70,9 @@ PATHS = {'pyarrow': pyarrow_alone, 'training': training, 'on disk': on_disk, 'sc
 # Runs a script with the arguments, then prints its peak memory in MB: that of getrusage would count
 # what this process had when it forked.
 WITH_PEAK = """
-import re, runpy, sys
+import os, re, runpy, sys
 sys.argv = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
 try:
   runpy.run_path(sys.argv[0], run_name='__main__')
 except SystemExit as end:
