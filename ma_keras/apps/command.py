@@ -25,6 +25,7 @@ COMMANDS = {
   'eval': ('evaluate', 'likelihood or free energy of a trained model, with its errors'),
   'sample': ('sample', 'draw from a trained model'),
   'score': ('score', 'log densities of the rows of a table, or of pictures'),
+  'plot': ('plot', 'data, samples and density of a model, and how its latents are calibrated'),
   'certify': ('certify', 'what halving the steps does to log densities of a model'),
   'export': ('export', 'SavedModel for TensorFlow alone'),
   'serve': ('serve', 'the REST interface of TensorFlow Serving, for a SavedModel'),

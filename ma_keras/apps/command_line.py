@@ -23,6 +23,7 @@ FIRST = {
   'evaluate': 'model dataset_file dataset n',
   'sample': 'model n output',
   'score': 'model input output',
+  'plot': 'model input output n columns',
   'certify': 'model input n tolerance',
   'export': 'model output',
   'serve': 'saved_model name host port',

@@ -1,4 +1,4 @@
-"""The figures of apps/mnist_main.py: Figure 3 of the paper and its companions."""
+"""The figures of `train density`: Figure 3 of the paper and its companions, and those of tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import data, plotting, potentials, seeds, training
+from ma_keras import bases, data, model_file, plotting, potentials, seeds, training
+from ma_keras.apps import model_figures
 
 COLUMNS = 10  # Images side by side.
 MOMENTS = 6  # Rows of a path.
@@ -23,15 +24,20 @@ def draw(
   Raises:
     ImportError: matplotlib is missing.
   """
+  trained, test = as_model(points, model), np.asarray(points.test[:SCORED])
   figures = {
     'figure3a': likelihood(points, run),
-    'latents': plotting.latents(latents(points, model)),
+    'calibration': model_figures.calibration(trained, test, seed=model.seed),
   }
+  if not isinstance(trained.base, bases.Mixture):
+    figures['latents'] = plotting.latents(latents(points, model))
   if points.is_image:
     figures['figure3b'] = path_to_noise(points, model)
     figures['path_to_images'] = path_to_images(points, model)
     figures['samples'] = samples(points, model)
     figures['depths'] = depths(points, model)
+  else:
+    figures['density'] = model_figures.density(trained, test, SCORED, seed=model.seed)
   separable = [
     phi
     for phi in (model.bijector.potential, *model.bijector.potential.submodules)
@@ -42,6 +48,15 @@ def draw(
   for name, figure in figures.items():
     plotting.save(figure, run.figure(name))
     print(f'Figure: {run.figure(name)}')
+
+
+def as_model(points: data.Dataset, model: training.MaximumLikelihood) -> model_file.Model:
+  """The trained model, as its file has it."""
+  base = model.base if isinstance(model.base, bases.Mixture) else None
+  shape = points.event_shape if len(points.event_shape) > 1 else None
+  return model_file.Model(
+    model.bijector, model.preprocessing, shape, base=base, columns=points.columns
+  )
 
 
 def likelihood(points: data.Dataset, run: training.RunDirectory) -> Any:

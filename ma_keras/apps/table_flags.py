@@ -62,9 +62,15 @@ def options() -> dict[str, Any]:
   }
 
 
-def open_for(path: str, model: model_file.Model) -> tables.Table:
-  """The table, its columns in the order of the model's; raises ValueError where they are not."""
-  given = options()
+def open_for(path: str, model: model_file.Model, **changes: Any) -> tables.Table:
+  """The table, its columns in the order of the model's; raises ValueError where they are not.
+
+  Args:
+    path: The file or folder.
+    model: Tells names, order and number of columns.
+    **changes: Options of `tables.open_table` that are not as the flags say.
+  """
+  given = options() | changes
   if given['levels'] is None and pictures.is_pictures(pathlib.Path(path)):
     given['levels'] = model.levels
   return tables.open_table(

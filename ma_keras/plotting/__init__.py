@@ -1,5 +1,7 @@
-"""Figures of the paper: arrays in, matplotlib figures out. Needs the `plot` extra."""
+"""Figures of the paper and of densities: arrays in, matplotlib figures out, by the `plot` extra."""
 
+from ma_keras.plotting.axis import Axis
+from ma_keras.plotting.calibration import base_quantiles, uniformity
 from ma_keras.plotting.canvas import save, tile
 from ma_keras.plotting.density import (
   MNIST_BASELINES,
@@ -11,19 +13,26 @@ from ma_keras.plotting.density import (
 )
 from ma_keras.plotting.fluid import fluid
 from ma_keras.plotting.free_energy import domains, free_energy
+from ma_keras.plotting.table import contours, histogram, pairs
 from ma_keras.plotting.thermodynamics import thermodynamics
 
 __all__ = [
   'MNIST_BASELINES',
+  'Axis',
+  'base_quantiles',
+  'contours',
   'domains',
   'flowing',
   'fluid',
   'free_energy',
   'gallery',
+  'histogram',
   'latents',
   'likelihood',
+  'pairs',
   'pixel_maps',
   'save',
   'thermodynamics',
   'tile',
+  'uniformity',
 ]

@@ -1,0 +1,108 @@
+"""Figures of a trained model: how its samples and its density look beside data.
+
+  ma-keras plot --model=model.npz --input=points.csv --output=density.png
+
+One column: histograms and the density; two: contours of the density with data and samples over
+them; more: pairs of columns, 8 at most, which --columns chooses; images: samples as pictures. With
+--input a second figure, density_calibration.png, shows whether latents of the data follow the base.
+Rows in excess of --n are left out at random.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+from absl import flags
+
+from ma_keras import model_file, plotting
+from ma_keras.apps import model_app, model_figures, table_flags
+from ma_keras.data import tables
+from ma_keras.replacing import check_apart, target
+
+FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(model_app)
+flags.adopt_module_key_flags(table_flags)
+flags.DEFINE_string(
+  'input', None, 'A table, CSV, Parquet, .npy, ..., or a folder; without it samples alone.'
+)
+flags.DEFINE_string('output', 'density.png', 'A .png.')
+flags.DEFINE_integer('n', 1000, 'Number of samples, and of rows at most.', lower_bound=1)
+
+READ_ROWS = 1000  # At once.
+
+
+def rows_at_random(table: tables.Table, count: int) -> tuple[np.ndarray, int]:
+  """So many rows at most, every set of them as likely, and the number of all rows."""
+  generator = np.random.default_rng(FLAGS.seed)
+  keys, rows, total = np.empty(0), np.empty((0, table.event_size)), 0
+  for block in table.read(READ_ROWS):
+    keys = np.concatenate([keys, generator.random(len(block))])
+    rows = np.concatenate([rows, block])
+    lowest = np.argsort(keys)[:count]
+    keys, rows = keys[lowest], rows[lowest]
+    total += len(block)
+  return rows, total
+
+
+def chosen_columns(model: model_file.Model) -> Sequence[int]:
+  """Numbers of the columns to show; raises ValueError where --columns names none of the model's."""
+  names, chosen = model_figures.names(model), FLAGS.columns
+  most = model_figures.MOST_COLUMNS
+  if chosen is None:
+    if len(names) > most and not model_figures.is_image(model):
+      print(f'The first {most} of {len(names)} columns are shown: --columns chooses others.')
+    return range(min(len(names), most))
+  unknown = [name for name in chosen if name not in names]
+  if unknown or not 1 <= len(chosen) <= most or len(set(chosen)) < len(chosen):
+    raise ValueError(
+      f'`--columns` {",".join(chosen)} must be 1 to {most} different columns of the model, which '
+      f'has {", ".join(names[:20])}{", ..." if len(names) > 20 else ""}.'
+    )
+  return [names.index(name) for name in chosen]
+
+
+def outputs() -> tuple[pathlib.Path, pathlib.Path]:
+  """Paths of the two figures; raises ValueError where they cannot be written."""
+  path = pathlib.Path(FLAGS.output)
+  if path.suffix.lower() != '.png':
+    raise ValueError(f'`--output` {path} must end in .png.')
+  beside = path.with_name(f'{path.stem}_calibration{path.suffix}')
+  for figure in (path, beside):
+    check_apart(str(figure), *filter(None, [FLAGS.input, FLAGS.model]))
+    target(figure)  # Fails now if it cannot be a file.
+  return path, beside
+
+
+def check_matplotlib() -> None:
+  """Raises ValueError where matplotlib is missing, before any work."""
+  try:
+    import matplotlib.figure  # noqa: F401
+  except ImportError as error:
+    raise ValueError("matplotlib is missing: pip install 'ma_keras[plot]'.") from error
+
+
+def work() -> None:
+  """Reads, draws and writes; the second figure after the first."""
+  check_matplotlib()
+  path, beside = outputs()
+  model = model_app.load()
+  columns, rows = chosen_columns(model), None
+  if FLAGS.input:
+    table = table_flags.open_for(FLAGS.input, model, columns=None)
+    print(table.understood, flush=True)
+    rows, total = rows_at_random(table, FLAGS.n)
+    print(f'{len(rows):,} of {total:,} rows are shown.', flush=True)
+  batch_size, seed = FLAGS.batch_size, FLAGS.seed
+  figures = {path: model_figures.density(model, rows, FLAGS.n, columns, batch_size, seed)}
+  if rows is not None:
+    figures[beside] = model_figures.calibration(model, rows, batch_size, seed)
+  for name, figure in figures.items():
+    plotting.save(figure, name)
+    print(f'Figure: {name}')
+
+
+def main(argv: list[str]) -> None:
+  """See `work`."""
+  model_app.main(argv, work)
