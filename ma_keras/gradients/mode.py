@@ -9,7 +9,7 @@ import functools
 import tensorflow as tf
 
 from ma_keras.dynamics import Motion, Tallies
-from ma_keras.gradients import adjoint, chunks, discrete, on_demand, reversible, units
+from ma_keras.gradients import adjoint, chunks, compiled, discrete, on_demand, reversible, units
 from ma_keras.integrators import Tableau
 from ma_keras.potentials import overrides
 from ma_keras.potentials.units import Units
@@ -66,6 +66,8 @@ class Store(GradientMode):
         f'`products` {self.products.name} need a OneHiddenLayer potential, alone or within '
         'OneElementPerInterval, and an explicit integrator: leave them out.'
       )
+    if compiled.is_step_by_step(motion.potential, x):
+      return discrete.recomputed(motion, x, segment=1)
     return Plain().solve(motion, x)
 
 

@@ -3,7 +3,11 @@
 from collections.abc import Callable
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
+# Rows of a Hessian that are written out for XLA. It has no derivative of many operations within a
+# loop, whose shapes and axes it wants as constants.
+WRITTEN_OUT = 32
 ScalarField = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 VectorField = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -79,6 +83,11 @@ def with_divergence(field: VectorField, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.
     )
     return i + 1, total + tf.reduce_sum(row * direction, axis=-1)
 
+  if event_size <= WRITTEN_OUT and is_compiled():
+    laplacian = tf.zeros_like(x[..., 0])
+    for i in range(event_size):
+      _, laplacian = add_diagonal_entry(i, laplacian)
+    return velocity, laplacian
   _, laplacian = tf.while_loop(
     lambda i, _: i < event_size,
     add_diagonal_entry,
@@ -86,6 +95,14 @@ def with_divergence(field: VectorField, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.
     maximum_iterations=event_size,
   )
   return velocity, laplacian
+
+
+def is_compiled() -> bool:
+  """Whether this is traced for XLA, by tf.function(jit_compile=True)."""
+  if tf.executing_eagerly():
+    return False
+  graph = tf.compat.v1.get_default_graph()
+  return bool(control_flow_util.GraphOrParentsInXlaContext(graph))
 
 
 def hessian_vector_product(
