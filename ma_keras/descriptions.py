@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import bases, data, potentials, symmetry
+from ma_keras import bases, data, potentials, symmetry, tfp_bijectors
 
 # What a description may ask for by name: nothing else is ever called.
 CLASSES: dict[str, Any] = {
@@ -24,7 +24,7 @@ CLASSES: dict[str, Any] = {
     *(data.Pixels, data.Standardised),
     *(bases.Mixture, data.ColumnMaps),
   )
-}
+} | tfp_bijectors.MAKERS
 # JSON types by annotation: True is no number, and '3' neither. Others are objects or their lists.
 TYPES: dict[str, tuple[type, ...]] = {
   'int': (int,),
@@ -57,6 +57,9 @@ def describe(thing: Any, arrays: list[np.ndarray]) -> Any:
   if isinstance(thing, np.ndarray):
     arrays.append(thing)
     return {'array': len(arrays) - 1}
+  if described := tfp_bijectors.config(thing):
+    name, arguments = described
+    return {'class': name, 'arguments': {k: describe(v, arrays) for k, v in arguments.items()}}
   if not hasattr(thing, 'config'):
     return thing
   name = type(thing).__name__

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
-from ma_keras import archive, bases, data, descriptions, potentials
+from ma_keras import archive, bases, data, descriptions, potentials, tfp_bijectors
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import data_space_flow, flow_from
 from ma_keras.replacing import replacing
@@ -38,7 +39,7 @@ KEYS: dict[str, tuple[type, ...]] = {
 }
 SINCE_FORMAT_2 = {'base': None, 'columns': None}
 DTYPES = ('float16', 'float32', 'float64')
-PREPROCESSING = ('ColumnMaps', 'Pixels', 'Standardised')
+PREPROCESSING = ('ColumnMaps', 'Pixels', 'Standardised', *tfp_bijectors.MAKERS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Model:
 
   Attributes:
     bijector: The flow of R^N.
-    preprocessing: TFP bijector y -> x to data: `data.Pixels`, `data.ColumnMaps`, or None.
+    preprocessing: TFP bijector y -> x to data: `data.Pixels`, `data.ColumnMaps`, a chain of those
+      in `tfp_bijectors`, or None.
     event_shape: Of one data point, (28, 28, 1) say; None for [N].
     notes: What is known of the model: where its data come from, how good it is, who made it.
     base: p(y, 0), a `bases.Mixture`; None for Normal(0, I).
@@ -55,7 +57,7 @@ class Model:
   """
 
   bijector: MongeAmpereBijector
-  preprocessing: data.ColumnMaps | data.Pixels | data.Standardised | None = None
+  preprocessing: tfp.bijectors.Bijector | None = None
   event_shape: tuple[int, ...] | None = None
   notes: dict[str, Any] = dataclasses.field(default_factory=dict)
   base: bases.Mixture | None = None
@@ -186,6 +188,10 @@ def _model(described: dict[str, Any], file: archive.Archive) -> Model:
   shape = described['event_shape'] and tuple(described['event_shape'])
   columns = described['columns'] and tuple(described['columns'])
   _check_event(potential.event_size, preprocessing, shape, columns)
+  if preprocessing is not None:
+    image = preprocessing.forward(tf.zeros([1, potential.event_size], dtype))
+    if image.shape != [1, potential.event_size]:
+      raise ValueError(f'its preprocessing makes {image.shape} of [1, {potential.event_size}]')
   model = Model(bijector, preprocessing, shape, described['notes'], base, columns)
   model.latent_flow()  # Refuses a base of another size.
   return model
