@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ma_keras.data.reader import Reader
@@ -69,7 +70,8 @@ def select(
   """
   ignored = {j for name in ignore_columns for j in _numbers(reader, name, '--ignore_columns')}
   label = _numbers(reader, ids, '--id_column')[0] if ids else None
-  rest = [j for j in range(reader.width) if j not in {*ignored, *reader.spare, label}]
+  out = {*ignored, *reader.spare, label}
+  rest = [j for j in range(reader.width) if j not in out]
   by_position = None
   if columns is not None:
     numbers = [_one(reader, name, '--columns') for name in columns]
@@ -82,9 +84,8 @@ def select(
   else:
     numbers, by_position = rest, tuple(model_columns or ()) or None
   _check(reader, numbers)
-  left_out = {
-    reader.name(j): _reason(reader, j, label) for j in range(reader.width) if j not in numbers
-  }
+  others = sorted(set(range(reader.width)) - set(numbers))
+  left_out = {reader.name(j): _reason(reader, j, label) for j in others}
   names = tuple(reader.names[j] for j in numbers) if reader.names else None
   return Selection(tuple(numbers), names, label, left_out, by_position)
 
@@ -117,16 +118,19 @@ def _one(reader: Reader, name: str, flag: str) -> int:
 def _of_model(reader: Reader, numbers: Sequence[int], names: Sequence[str]) -> list[int]:
   """The numbers of these columns, among those given."""
   available = [reader.name(j) for j in numbers]
-  missing = [name for name in names if name not in available]
+  known = set(available)
+  missing = [name for name in names if name not in known]
   if missing:
     raise ValueError(
       f'has no column {listed([repr(name) for name in missing])}, which the model was trained on; '
       f'it has {listed(available)}: rename columns, or name them in order by --columns'
     )
-  twice = [name for name in names if available.count(name) > 1]
+  counts = Counter(available)
+  twice = [name for name in names if counts[name] > 1]
   if twice:
     raise ValueError(f'has several columns {twice[0]!r}: names must differ')
-  return [numbers[available.index(name)] for name in names]
+  position = dict(zip(available, numbers))
+  return [position[name] for name in names]
 
 
 def _check(reader: Reader, numbers: Sequence[int]) -> None:
@@ -138,7 +142,7 @@ def _check(reader: Reader, numbers: Sequence[int]) -> None:
       f'has columns that are no numbers, {told}: leave them out by --ignore_columns={",".join(bad)}'
     )
   names = [reader.name(j) for j in numbers]
-  twice = next((name for name in names if names.count(name) > 1), None) if reader.names else None
+  twice = next((name for name, count in Counter(names).items() if count > 1), None)
   if twice is not None:
     raise ValueError(
       f'has several columns {twice!r}: names must differ; rename them, or leave them out by '
