@@ -36,6 +36,13 @@ class Solve(OwnVariables, tf_keras.layers.Layer):
       return flow.inverse(x, **options), -flow.inverse_log_det_jacobian(x, 1, **options)
     return flow.forward(x, **options), -flow.forward_log_det_jacobian(x, 1, **options)
 
+  def get_config(self) -> dict[str, Any]:
+    """Raises NotImplementedError, which names what saves: a flow is no plain value."""
+    raise NotImplementedError(
+      "A functional model around a flow is saved by model.save_weights('w.weights.h5') or "
+      "model.save('folder'), and the flow itself by pickle.dump(flow, file)."
+    )
+
   def own_variables(self) -> list[tf.Variable]:
     """Those of the flow."""
     return list(self.bijector.variables)

@@ -68,3 +68,9 @@ def test_an_input_of_keras_3_is_refused_by_keras():
   """Keras 3 trains no variables of a tf.Module, and its message comes before any of ours."""
   with pytest.raises(ValueError, match='KerasTensor'):
     flow().log_prob(keras.Input((2,)))
+
+
+def test_a_functional_model_names_what_saves_it(tmp_path):
+  for name in ('m.keras', 'm.h5'):
+    with pytest.raises(NotImplementedError, match=r"save_weights\('w.weights.h5'\).*pickle.dump"):
+      functional(flow()).save(str(tmp_path / name))

@@ -165,9 +165,15 @@ class FlowModel(SavedFlow):
     """
     variables = self.trainable_variables
     gradients: list[tf.Tensor] = []
-    for part in zip(*(tf.split(each, self.accumulate) for each in rows)):
+    for part in zip(*(self._parts(each) for each in rows)):
       with tf.control_dependencies(gradients), tf.GradientTape() as tape:
         value = loss(*part)
       more = tape.gradient(value, variables)
       gradients = [a + b for a, b in zip(gradients, more)] if gradients else more
     self.optimizer.apply_gradients(zip(gradients, variables))
+
+  def _parts(self, rows: tf.Tensor) -> list[tf.Tensor]:
+    """Rows [b, ...] in `accumulate` parts, equal ones if they divide b."""
+    number = self.accumulate
+    size = tf.shape(rows)[0] if rows.shape[0] is None else rows.shape[0]
+    return tf.split(rows, tf.stack([(size + k) // number for k in range(number)]), num=number)

@@ -80,7 +80,7 @@ def shared():
 
 
 @pytest.mark.parametrize('form', streams())
-def test_evaluate_is_the_mean_over_all_rows_and_predict_each_of_them(form, shared):
+def test_case_1_evaluate_is_the_mean_over_all_rows_and_predict_each_of_them(form, shared):
   """Case 1: row 1 of every batch was taken for the batch."""
   tolerance = 1e-6 if form == 'float32' else 1e-12
   expected = log_prob(shared)
@@ -117,7 +117,7 @@ TWICE = np.repeat(X, W.astype(int), axis=0)
 
 
 @pytest.mark.parametrize('form', weighted())
-def test_a_weight_of_two_is_a_row_that_stands_twice(form, shared):
+def test_case_3_a_weight_of_two_is_a_row_that_stands_twice(form, shared):
   """Case 3."""
   x, options = weighted()[form]
   size = {'batch_size': 50} if isinstance(x, np.ndarray | tuple | dict) else {}
@@ -155,6 +155,14 @@ def test_batches_of_any_size_are_means_over_their_rows():
   steps = int(made.optimizer.iterations)
   made.fit(X, verbose=0)
   assert int(made.optimizer.iterations) == steps + 8
+
+
+def test_parts_of_a_batch_need_not_be_equal():
+  one, other = model(), model()
+  other.accumulate = 3
+  for made in (one, other):
+    made.train_on_batch(X[:10])
+  np.testing.assert_allclose(weights(other), weights(one), rtol=1e-12)
 
 
 def test_the_loss_is_of_the_data_and_nll_of_the_flow():
