@@ -87,13 +87,17 @@ def check_folder(path: pathlib.Path, names: Collection[str] | None) -> None:
 
 
 def check_apart(output: str | pathlib.Path, *inputs: str | pathlib.Path | None) -> None:
-  """Raises ValueError if the output is one of the inputs, by whatever name or link, or in it."""
+  """Raises ValueError if the output is one of the inputs, by whatever name or link."""
   for path in inputs:
     pair = (output, path or '')
     if all(map(os.path.exists, pair)) and os.path.samefile(*pair):
       raise ValueError(f'`--output` {output} is the input {path}, which would be lost.')
-    if path and pathlib.Path(path).resolve() in pathlib.Path(output).resolve().parents:
-      raise ValueError(f'`--output` {output} is within the folder {path} of the input.')
+
+
+def check_outside(output: str | pathlib.Path, folder: str | pathlib.Path) -> None:
+  """Raises ValueError if the output lies in a folder of input, where it would be input next time."""
+  if pathlib.Path(folder).resolve() in pathlib.Path(output).resolve().parents:
+    raise ValueError(f'`--output` {output} is within the folder {folder} of the input.')
 
 
 def check_room(folder: pathlib.Path, size: int) -> None:

@@ -20,7 +20,7 @@ from ma_keras import model_file
 from ma_keras.apps import model_app, table_flags
 from ma_keras.data import tables
 from ma_keras.data.writing import writing
-from ma_keras.replacing import check_apart
+from ma_keras.replacing import check_apart, check_outside
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)
@@ -79,6 +79,7 @@ def scores(table: tables.Table, model: model_file.Model) -> Iterator[tuple[Label
 def work() -> None:
   """Scores and writes; nothing is written unless all rows could be scored."""
   check_apart(FLAGS.output, FLAGS.input, FLAGS.model)
+  check_outside(FLAGS.output, FLAGS.input)
   model = model_app.load()
   table = table_flags.open_for(FLAGS.input, model)
   print(table.understood, flush=True)
