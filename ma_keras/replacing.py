@@ -95,7 +95,7 @@ def check_apart(output: str | pathlib.Path, *inputs: str | pathlib.Path | None) 
 
 
 def check_outside(output: str | pathlib.Path, folder: str | pathlib.Path) -> None:
-  """Raises ValueError if the output lies in a folder of input, where it would be input next time."""
+  """Raises ValueError if the output lies in a folder of input: next time it would be input."""
   if pathlib.Path(folder).resolve() in pathlib.Path(output).resolve().parents:
     raise ValueError(f'`--output` {output} is within the folder {folder} of the input.')
 
