@@ -164,7 +164,7 @@ def _fill(
   if not levels or not masked.count():
     return
   top = max(float(masked.max()), max(levels)) + 1e-6
-  filled = axes.contourf(*grids, masked, [*levels, top], cmap='Greys', alpha=0.6)
+  filled = axes.contourf(*grids, masked, [*levels, top], cmap='Greys', alpha=0.4)
   axes.contour(*grids, masked, list(levels), colors='black', linewidths=0.8, linestyles='solid')
   bar = figure.colorbar(filled, ax=axes, spacing='uniform')
   bar.set_ticks(list(levels), labels=[f'{s:.0%}: {level:.2f}' for level, s in levels.items()])

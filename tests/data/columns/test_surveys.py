@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import re
 
 import numpy as np
 import pytest
@@ -176,11 +175,3 @@ def test_whatever_float64_holds_is_surveyed(seed):
     assert column.kind == 'constant' or 0 < column.robust_deviation < np.inf
     assert column.kind == 'constant' or 0 < column.deviation < np.inf
     assert column.kind == 'constant' or column.least <= column.mean <= column.greatest
-
-
-def test_the_example_of_the_docs(capsys):
-  docs = pathlib.Path(__file__).resolve().parents[3] / 'docs' / 'density.md'
-  (block,) = re.findall(r'```python\n(.*?columns\.report.*?)```', docs.read_text(), re.DOTALL)
-  exec(compile(block, 'density.md', 'exec'), {})
-  text = capsys.readouterr().out
-  assert 'price' in text and 'positive, log: ' in text and 'id: looks like numbers of rows' in text

@@ -1,0 +1,169 @@
+"""What README.md and docs/ show works as written: Python runs, commands parse, files exist."""
+
+import re
+import shlex
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import data, model_file, potentials, pretrained
+from ma_keras.apps import command
+from tests.integration import apps
+
+ROOT = apps.ROOT
+PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))]
+TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
+FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.DOTALL | re.MULTILINE)
+PLACEHOLDER = re.compile(r'\.\.\.|^[A-Z_]+$|\$')
+
+
+def blocks(page):
+  return [code for language, code in FENCE.findall(TEXTS[page]) if language == 'python']
+
+
+def check_readme(names):
+  assert names['x'].shape == (16, 2)
+  assert names['path'].states.shape == (3, 16, 2)
+  assert names['pictures'].shape == (2, 28, 28, 1)
+  assert names['drawn']['x'].shape == (100, 2)
+  assert names['symmetric'].laplacian(0.0, tf.zeros([1, 256])).shape == (1,)
+
+
+def check_keras(names):
+  scores = [names[name].predict(names['x'][:9], verbose=0) for name in ('whole', 'other')]
+  np.testing.assert_array_equal(*scores)
+
+
+def check_survey(names):
+  text = names['columns'].report(names['survey'], names['pairs'], names['groups'])
+  assert 'price' in text and 'positive, log: ' in text and 'id: looks like numbers of rows' in text
+
+
+def check_backup(names):
+  assert names['backup'].restore() == 20
+
+
+def check_serving(names):
+  np.testing.assert_allclose(
+    names['score'], names['module'].score(names['drawn']['x'])['score'], rtol=1e-3, atol=1e-3
+  )
+  fixed = tf.saved_model.load('fixed').signatures['log_prob']
+  x = tf.zeros([16, 64])
+  np.testing.assert_allclose(
+    fixed(x=x)['log_prob'], names['exported'].log_prob(x)['log_prob'], rtol=1e-5
+  )
+
+
+def check_likelihoods(names):
+  """After the first block of docs/keras.md."""
+  np.testing.assert_allclose(names['loss'], -np.mean(names['log_densities']), rtol=1e-5)
+  found = names['density'].log_prob(names['x'].astype(np.float32))
+  np.testing.assert_allclose(found, names['log_densities'], rtol=1e-4)
+
+
+def small_mnist(monkeypatch):
+  """A model of MNIST's pictures that compiles in seconds, under the name of the real one."""
+  load = pretrained.load
+  flow = ma_keras.MongeAmpereBijector(potentials.OneHiddenLayer(784, 2), 1, 0.1)
+  model = model_file.Model(flow, data.Pixels(), (28, 28, 1))
+  monkeypatch.setattr(pretrained, 'load', lambda name: model if name == 'mnist' else load(name))
+
+
+FIXTURES = {'docs/serving.md': small_mnist}
+FIRST = {'docs/keras.md': check_likelihoods}
+LAST = {
+  'README.md': check_readme,
+  'docs/keras.md': check_keras,
+  'docs/density.md': check_survey,
+  'docs/recovery.md': check_backup,
+  'docs/serving.md': check_serving,
+}
+
+
+@pytest.mark.parametrize('page', [page for page in TEXTS if blocks(page)])
+def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  if page in FIXTURES:
+    FIXTURES[page](monkeypatch)
+  names: dict = {'__name__': '__main__'}
+  for number, block in enumerate(blocks(page)):
+    exec(compile(block, f'{page}, block {number}', 'exec'), names)
+    if number == 0 and page in FIRST:
+      FIRST[page](names)
+  if page in LAST:
+    LAST[page](names)
+
+
+@pytest.mark.parametrize('page', TEXTS)
+def test_no_code_hides_from_the_tests(page):
+  """Every fence is closed and says its language, Python as others are written."""
+  fences = re.findall(r'^ *```.*$', TEXTS[page], re.MULTILINE)
+  assert len(fences) == 2 * len(FENCE.findall(TEXTS[page]))
+  languages = {language for language, _ in FENCE.findall(TEXTS[page])}
+  assert languages <= {'python', 'sh', 'text'}
+  indented = re.findall(r'^ {4}(?:import |from \w+ import )', FENCE.sub('', TEXTS[page]), re.M)
+  assert not indented
+
+
+def invocations():
+  """(page, module of ma_keras.apps, words) of every command with flags, in blocks and in text."""
+  for page, text in TEXTS.items():
+    joined = text.replace('\\\n', ' ')
+    for script, name, words in re.findall(
+      r'(?:apps/(\w+_main)\.py|ma-keras ((?:train )?[a-z0-9]+))((?: +--[^\s`]+(?: *= *\S+)?)+)',
+      joined,
+    ):
+      yield page, module(script, name), [word.rstrip(',.;:)') for word in shlex.split(words)]
+
+
+def module(script, name):
+  """The module of a script in apps/, or of a command; KeyError where there is none."""
+  if not script:
+    return command.COMMANDS[name][0]
+  (called,) = re.findall(r"command\.run\('(\w+)'\)", (ROOT / 'apps' / f'{script}.py').read_text())
+  return called
+
+
+def check_flags(name, lines):
+  """Every flag of these command lines is one of the app, every value one that it takes."""
+  import importlib
+
+  from absl import flags
+
+  importlib.import_module(f'ma_keras.apps.{name}')
+  for page, words in lines:
+    for word in words:
+      flag, _, value = word.removeprefix('--').partition('=')
+      if flag == 'flagfile':
+        assert (ROOT / value).is_file(), (page, word)
+        continue
+      negated = flag.removeprefix('no') in flags.FLAGS and flag not in flags.FLAGS
+      assert flag in flags.FLAGS or negated, (page, name, word)
+      if value and not PLACEHOLDER.search(value):
+        flags.FLAGS[flag].parse(value)
+
+
+APPS = sorted({name for _, name, _ in invocations()})
+
+
+def test_commands_are_found():
+  assert {'density', 'score', 'export', 'ising', 'certify', 'serve'} <= set(APPS)
+
+
+@pytest.mark.parametrize('name', APPS)
+def test_the_flags_of_commands_exist(name):
+  lines = [(page, words) for page, app, words in invocations() if app == name]
+  apps.passes(check_flags, name, lines)
+
+
+@pytest.mark.parametrize('page', TEXTS)
+def test_the_files_and_commands_it_names_exist(page):
+  folder = (ROOT / page).parent
+  for link in re.findall(r'\]\(([\w./-]+)\)', TEXTS[page]):
+    assert (folder / link).exists(), link
+  for path in re.findall(r'(?<![\w/])apps/(?:flagfiles/)?\w+\.(?:py|flags)', TEXTS[page]):
+    assert (ROOT / path).exists() or (ROOT / 'ma_keras' / path).exists(), path
+  for words in re.findall(r'ma-keras ((?:train )?[a-z]\w*)', TEXTS[page]):
+    assert words in command.COMMANDS, f'ma-keras {words}'
