@@ -25,13 +25,13 @@ def draw(
     ImportError: matplotlib is missing.
   """
   trained, test = as_model(points, model), np.asarray(points.test[:SCORED])
-  figures = {
-    'figure3a': likelihood(points, run),
-    'calibration': model_figures.calibration(trained, test, seed=model.seed),
-  }
-  if not isinstance(trained.base, bases.Mixture):
-    figures['latents'] = plotting.latents(latents(points, model))
+  figures = {'figure3a': likelihood(points, run)}
+  try:
+    figures['calibration'] = model_figures.calibration(trained, test, seed=model.seed)
+  except ValueError as error:  # A run keeps its result.
+    print(f'No figure of the calibration. {error}')
   if points.is_image:
+    figures['latents'] = plotting.latents(latents(points, model))
     figures['figure3b'] = path_to_noise(points, model)
     figures['path_to_images'] = path_to_images(points, model)
     figures['samples'] = samples(points, model)
