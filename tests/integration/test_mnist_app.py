@@ -50,7 +50,7 @@ def test_a_run_leaves_everything_behind(finished):
     assert (path / name).exists(), name
   figures = {file.stem for file in path.glob('*.png')}
   expected = {'figure3a', 'figure3b', 'path_to_images', 'samples', 'depths', 'latents'}
-  assert figures == {*expected, 'pixel_maps'}
+  assert figures == {*expected, 'pixel_maps', 'calibration'}
 
 
 def test_the_exported_model_scores_and_draws_images(finished):
