@@ -41,6 +41,7 @@ BENCHMARKS = {
   'soak': ['soak.py'],
   'kills': ['kills.py'],
   'guards': ['guards.py'],
+  'densities': ['densities.py'],
   'lattice_transform': ['lattice_transform.py'],
 }
 flags.DEFINE_list('only', None, f'Which, of {", ".join(BENCHMARKS)}; default all.')

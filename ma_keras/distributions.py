@@ -102,7 +102,8 @@ def push_forward(distribution: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.T
   event_ndims = distribution.distribution.event_shape.rank
   x = bijector.forward(latents)
   log_det = bijector.forward_log_det_jacobian(latents, event_ndims)
-  return x, distribution.distribution.log_prob(latents) - log_det
+  log_prob = distribution.distribution.log_prob(latents)
+  return x, log_prob - tf.cast(log_det, log_prob.dtype)
 
 
 def push_forward_and_stiffness(

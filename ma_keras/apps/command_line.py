@@ -31,14 +31,15 @@ FIRST = {
 }
 # Topic -> flags of any command, in the order in which they are listed after the first ones.
 TOPICS = {
-  'Data': 'data_dir split_seed unconstrained columns ignore_columns id_column header missing '
-  'separator decimal array levels',
+  'Data': 'column_kind data_dir split_seed unconstrained columns ignore_columns id_column header '
+  'missing separator decimal array levels',
   'Target': 'target side coupling boundary couplings_file mass_squared quartic dtype',
-  'Potential': 'potential hidden_units activation symmetry start start_from channels kernel_reach '
-  'second_layer dense_start separable_units separable_spread separable_steepness local basis_size',
+  'Potential': 'base potential hidden_units activation symmetry start start_from channels '
+  'kernel_reach second_layer dense_start separable_units separable_spread separable_steepness '
+  'local basis_size',
   'Integration': 'num_steps step_size integrator gradient step_jitter stiffness_weight '
   'refine_tolerance',
-  'Training': 'optimizer learning_rate warmup_steps gradient_clip accumulate force_weight '
+  'Training': 'optimizer learning_rate warmup_steps patience gradient_clip accumulate force_weight '
   'path_gradient antithetic anneal_steps',
   'Measurement': 'tolerance doubted draws eval_points eval_draws eval_steps eval_samples '
   'eval_batch_size validation_points',

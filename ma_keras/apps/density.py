@@ -20,8 +20,14 @@ import tensorflow as tf
 from absl import flags, logging
 
 import ma_keras
-from ma_keras import data, export, training
-from ma_keras.apps import density_data, density_figures, density_potential, training_app
+from ma_keras import bases, data, export, fitting, training
+from ma_keras.apps import (
+  density_data,
+  density_figures,
+  density_potential,
+  density_table,
+  training_app,
+)
 from ma_keras.training import parameter_server
 from ma_keras.training import strategy as strategies
 
@@ -30,6 +36,7 @@ Stream = Callable[[int], Any]
 flags.adopt_module_key_flags(training_app)
 flags.adopt_module_key_flags(density_data)
 flags.adopt_module_key_flags(density_potential)
+flags.adopt_module_key_flags(density_table)
 flags.DEFINE_integer('eval_points', 0, 'Test points of the measurement; 0: all.', lower_bound=0)
 flags.DEFINE_integer('eval_draws', 2, 'Draws of dequantisation noise each.', lower_bound=1)
 flags.DEFINE_integer(
@@ -52,24 +59,32 @@ MODEL_FLAGS = (
   *('hidden_units', 'dense_start', 'local'),
   *('separable_units', 'separable_spread', 'separable_steepness'),
   *('basis_size', 'num_steps', 'step_size', 'integrator', 'step_jitter', 'refine_tolerance'),
-  *('optimizer', 'accumulate'),
+  *('optimizer', 'accumulate', 'column_kind', 'base'),
 )
 
 
-def build_model(points: data.Dataset) -> training.MaximumLikelihood:
+def build_model(
+  points: data.Dataset, start: fitting.Start | None = None
+) -> training.MaximumLikelihood:
   """The compiled Keras model; call within the strategy's scope."""
+  potential = density_potential.build(points)
+  if start:
+    density_table.begin_as_identity(potential)
   model = training.MaximumLikelihood(
-    training_app.build_bijector(density_potential.build(points)),
-    data.for_dataset(points),
+    training_app.build_bijector(potential),
+    start.maps if start else data.for_dataset(points),
     FLAGS.batch_size,
     FLAGS.seed,
     FLAGS.stiffness_weight,
+    base=start.base if start else None,
   )
   return training_app.compiled(model, steps_per_epoch(points))
 
 
 def steps_per_epoch(points: data.Dataset) -> int:
-  """Every training point once."""
+  """Every training point once, or as many passes as suit a table."""
+  if density_table.is_table(points):
+    return density_table.steps_per_epoch(points)
   return max(len(points.train) // FLAGS.batch_size, 1)
 
 
@@ -80,14 +95,23 @@ def set_up(
   strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
   strategies.check_compiled(strategy, FLAGS.strategy, FLAGS.jit_compile)
   points = density_data.load()
+  start: fitting.Start | None = None
+  surveyed: tuple[data.columns.Column, ...] = ()
+  if density_table.is_table(points):
+    training_app.use_defaults(density_table.settings(points), flag_lines)
+    surveyed = density_table.surveyed(points)
+    start = density_table.start(points, surveyed, run)
   with strategy.scope():
-    model = build_model(points)
+    model = build_model(points, start)
   stream = training_stream(points, model)
   stream(0)  # Fewer points than a batch are met here.
   if strategies.is_chief(strategy):
     splits = (points.train, points.validation, points.test)
     arrays = {} if FLAGS.dataset_file else {'dataset': splits}
     training_app.prepare(run, flag_lines, MODEL_FLAGS, 'density', arrays)
+    if start:
+      density_table.report(points, surveyed, run)
+      density_table.keep(start, model.bijector, run)
   return strategy, points, model, stream
 
 
@@ -112,7 +136,9 @@ def worker_batches(x: np.ndarray, worker: tf.Tensor) -> tf.data.Dataset:
 
 def validation(points: data.Dataset, model: training.MaximumLikelihood) -> training.Validation:
   """The callback that validates, on points with noise that never changes."""
-  x = data.dequantised(points.validation[: FLAGS.validation_points or None], FLAGS.split_seed)
+  rows = points.validation[: FLAGS.validation_points or None]
+  cell_sizes = getattr(model.preprocessing, 'cell_sizes', None)
+  x = data.dequantised(rows, FLAGS.split_seed, cell_sizes=cell_sizes)
   y = training.to_latent_space(model.preprocessing, x, FLAGS.eval_batch_size)
   return training.Validation(y, FLAGS.eval_batch_size, jit_compile=FLAGS.jit_compile)
 
@@ -128,6 +154,9 @@ def train(
   chief = strategies.is_chief(model.distribute_strategy)
   logs = [best, *training_app.logs(run)] if chief else []
   callbacks = [validation(points, model), guard(run), *refinement(model, points), *logs]
+  if FLAGS.patience:
+    name = 'val_certified_nll'
+    callbacks.append(training.Patience(name, FLAGS.patience, history(run, name)))
   training_app.fit(model, stream, steps_per_epoch(points), run, callbacks)
 
 
@@ -185,6 +214,7 @@ def measure(
     draws,
     tolerance,
     least_steps,
+    model.base,
   )
 
 
@@ -212,18 +242,25 @@ def report(
     model.bijector, model, x, points.levels, FLAGS.eval_draws, least_steps=FLAGS.eval_steps
   )
   doubts = doubts or result.doubts()
+  comparison = ''
+  if density_table.is_table(points):
+    comparison, worse = density_table.compared(points, model, result.certified_steps)
+    doubts = doubts or worse
   model.bijector = training_app.in_steps(model.bijector, result.certified_steps)
   training_app.write_weights(model.bijector, run)
   notes = {**density_data.notes(), **summary(points, model, result), 'doubts': doubts}
   shape = points.event_shape if len(points.event_shape) > 1 else None
-  trained = ma_keras.model_file.Model(model.bijector, model.preprocessing, shape, notes)
+  base = model.base if isinstance(model.base, bases.Mixture) else None
+  trained = ma_keras.model_file.Model(
+    model.bijector, model.preprocessing, shape, notes, base, points.columns
+  )
   ma_keras.model_file.save(run.model, trained)
   if FLAGS.saved_model:
     export.save(trained.flow(), run.saved_model, trained.latent_flow())
   run.write_summary(notes)
   if FLAGS.figures:
     draw_figures(points, model, run)
-  print(result)
+  print(f'{result}; {comparison}' if comparison else result)
   return doubts
 
 
@@ -266,6 +303,8 @@ def work(
     model, run.best, 'val_certified_nll', least(history(run, 'val_certified_nll'))
   )
   doubts = ''
+  if density_table.is_table(points):
+    compete_with_start(points, model, best)
   try:
     train(points, stream, model, run, best)
   except training.TrainingStopped as error:
@@ -278,6 +317,17 @@ def work(
     doubts = report(points, model, run, doubts)
     if doubts:
       raise training.TrainingStopped(doubts)
+
+
+def compete_with_start(
+  points: data.Dataset, model: training.MaximumLikelihood, best: training.BestWeights
+) -> None:
+  """The identity, with which training begins, is the best flow until an epoch is better."""
+  nll = -float(np.mean(model.base.log_prob(validation(points, model).points)))
+  if math.isfinite(best.least):  # A run that goes on: the start's weights were kept if they are it.
+    best.least = min(best.least, nll)
+  else:
+    best.on_epoch_end(-1, {best.metric: nll})
 
 
 def last_epoch_doubts(run: training.RunDirectory, trained_steps: int) -> str:
@@ -293,7 +343,9 @@ def last_epoch_doubts(run: training.RunDirectory, trained_steps: int) -> str:
   if math.isfinite(certified):
     text = training.cheated(nll + step_error, trained_steps, nll, error)
   else:
-    text = f'The likelihood does not stand still even in {num_steps:.0f} steps: {training.REMEDY}'
+    text = (
+      f'The likelihood does not stand still to 0.1 nats in {num_steps:.0f} steps: {training.REMEDY}'
+    )
   return text and (
     f'The last epoch cheated its integrator, on validation data. {text} The result above is of '
     'the best epoch that did not.'

@@ -69,7 +69,7 @@ def latents(model: model_file.Model, x: np.ndarray) -> tuple[tf.Tensor, tf.Tenso
   """y = preprocessing^-1(x) [b, N] and ln|det dy/dx| [b], of float64 x [b, N]."""
   if model.preprocessing is None:
     return tf.constant(x, model.bijector.dtype), tf.zeros(len(x), tf.float64)
-  points = tf.constant(x, model.preprocessing.dtype or model.bijector.dtype)
+  points = tf.constant(x, model.preprocessing.forward_dtype() or model.bijector.dtype)
   log_det = model.preprocessing.inverse_log_det_jacobian(points, event_ndims=1)
   y = tf.cast(model.preprocessing.inverse(points), model.bijector.dtype)
   return y, tf.cast(log_det, tf.float64)

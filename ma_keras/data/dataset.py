@@ -10,7 +10,6 @@ import numpy as np
 from ma_keras.data.disk_rows import DiskRows
 
 Rows = Any  # An array, or `DiskRows`.
-REAL = np.float32
 MOST_HELD_OUT = 100_000  # Points for validation, and for the test: enough for any likelihood.
 VALIDATION_SHARE = 6  # One in so many training points, as MNIST's 10,000 of 60,000.
 
@@ -21,7 +20,7 @@ class Dataset:
 
   Attributes:
     name: Of the data.
-    train: [n, N]; uint8 or uint16 where the data are quantised, REAL otherwise; `DiskRows`
+    train: [n, N]; uint8 or uint16 where the data are quantised, float64 otherwise; `DiskRows`
       where they are too large for memory.
     validation: [m, N].
     test: [k, N].
@@ -119,12 +118,11 @@ def _checked(name: str, points: Rows, levels: int | None) -> Rows:
         f'The data {name!r} must be integers in 0..{levels - 1}, got {rows.min()}..{rows.max()}.'
       )
     return rows.astype(np.uint8 if levels <= 256 else np.uint16)
-  with np.errstate(over='ignore'):  # What REAL cannot hold becomes infinite, and is named below.
-    rows = rows.astype(REAL)
+  rows = rows.astype(np.float64)
   bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
   if bad.size:
     raise ValueError(
-      f'The data {name!r} hold NaN or infinity (in float32) in {bad.size} rows, the first '
+      f'The data {name!r} hold NaN or infinity in {bad.size} rows, the first '
       f'of them {bad[:5].tolist()}: remove those rows.'
     )
   return rows

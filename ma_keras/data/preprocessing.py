@@ -18,7 +18,9 @@ tfb = tfp.bijectors
 MARGIN = 1e-6  # lambda of the MAF paper (Papamakarios et al. 2017) for MNIST.
 
 
-def dequantised(points: np.ndarray, seed: int, draw: int = 0) -> np.ndarray:
+def dequantised(
+  points: np.ndarray, seed: int, draw: int = 0, cell_sizes: np.ndarray | None = None
+) -> np.ndarray:
   """x + u with u ~ Uniform[0, 1)^N: a density over the result bounds the likelihood of x.
 
   The mean over u of ln p(x + u) is a lower bound of ln P(x) (Theis et al. 2016). The noise is a
@@ -28,10 +30,14 @@ def dequantised(points: np.ndarray, seed: int, draw: int = 0) -> np.ndarray:
     points: Integers, or real numbers, shape [n, N].
     seed: Non-negative integer.
     draw: Which noise.
+    cell_sizes: c of rounded columns, [N], zero for real ones: x + c (u - 1/2) instead, in float64.
 
   Returns:
     float32 [n, N]; real points as they are.
   """
+  if cell_sizes is not None:
+    centred = np.random.default_rng([seed, draw]).random(points.shape) - 0.5
+    return points + cell_sizes * centred
   if not np.issubdtype(points.dtype, np.integer):
     return points
   noise = np.random.default_rng([seed, draw]).random(points.shape, dtype=np.float32)

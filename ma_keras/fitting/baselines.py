@@ -17,15 +17,15 @@ RISES = 3  # Sizes in a row with a larger BIC, after which none is tried.
 
 @dataclasses.dataclass(frozen=True)
 class Baselines:
-  """Mean negative log densities of held-out rows under plain models of the training rows.
+  """Negative log densities of held-out rows under plain models of the training rows.
 
   Attributes:
-    gaussian: Of a Gaussian with full covariance, nats.
-    mixture: Of a mixture of `components` such Gaussians, nats.
+    gaussian_losses: Of a Gaussian with full covariance, row by row, nats [m].
+    mixture: Mean of a mixture of `components` such Gaussians, nats.
     components: The number that BIC prefers.
   """
 
-  gaussian: float
+  gaussian_losses: np.ndarray
   mixture: float
   components: int
 
@@ -55,7 +55,7 @@ class Baselines:
       if rises >= RISES:
         break
     return cls(
-      gaussian=float(-gaussian.score(test)) + log_det,
+      gaussian_losses=log_det - gaussian.score_samples(test),
       mixture=float(-best.score(test)) + log_det,
       components=best.n_components,
     )
@@ -63,7 +63,7 @@ class Baselines:
   def compared(self, nll: float) -> str:
     """Says how much better, or worse, a negative log likelihood of the same rows is."""
     return (
-      f'{_difference(self.gaussian - nll)} than a Gaussian, '
+      f'{_difference(float(np.mean(self.gaussian_losses)) - nll)} than a Gaussian, '
       f'{_difference(self.mixture - nll)} than a mixture of {self.components}'
     )
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from ma_keras import bases
 from ma_keras.data.column_maps import ColumnMaps
 from ma_keras.data.columns import Column
+from ma_keras.data.preprocessing import dequantised
 from ma_keras.fitting import mixture
 from ma_keras.fitting.gaussian import Gaussian
 
@@ -27,12 +28,10 @@ class Start:
   Attributes:
     maps: y -> x, y of mean 0 and covariance I.
     base: p(y, 0), a mixture; None for Normal(0, I).
-    gaussian: Of the unmixed columns u.
   """
 
   maps: ColumnMaps
   base: bases.Mixture | None
-  gaussian: Gaussian
 
   @property
   def name(self) -> str:
@@ -47,9 +46,8 @@ class Start:
     return self.maps.inverse_dtype()
 
   def latents(self, rows: np.ndarray, seed: int) -> np.ndarray:
-    """y of rows [m, N], each anywhere in its cell: a function of the seed and of their number."""
-    noise = np.random.default_rng([seed, len(rows)]).random(rows.shape) - 0.5
-    return self.maps.inverse(rows + self.maps.cell_sizes * noise).numpy()
+    """y of rows [m, N], each anywhere in its cell: a function of the seed."""
+    return self.maps.inverse(dequantised(rows, seed, cell_sizes=self.maps.cell_sizes)).numpy()
 
   @classmethod
   def fitted(
@@ -83,7 +81,7 @@ class Start:
     gaussian = Gaussian.fitted(u, seed)
     maps = frame.copy(mean=gaussian.mean, scale_tril=gaussian.scale_tril)
     chosen = mixture.choose(u, gaussian, seed) if with_mixture else None
-    return cls(maps, mixture.as_base(chosen, dtype), gaussian)
+    return cls(maps, mixture.as_base(chosen, dtype))
 
 
 def _check(columns: Sequence[Column]) -> None:

@@ -11,6 +11,7 @@ from ma_keras.training.callbacks import (
   BoundGuard,
   DivergenceGuard,
   Guard,
+  Patience,
   Snapshots,
   TrainingStopped,
 )
@@ -21,6 +22,7 @@ from ma_keras.training.halving import REMEDY, Halving, halve_on_samples
 from ma_keras.training.likelihood import (
   Likelihood,
   cheated,
+  log_dets,
   measure_likelihood,
   to_latent_space,
 )
@@ -51,6 +53,7 @@ __all__ = [
   'MaximumLikelihood',
   'Observable',
   'Owned',
+  'Patience',
   'Refinement',
   'RunDirectory',
   'Snapshots',
@@ -65,6 +68,7 @@ __all__ = [
   'determinism',
   'draw',
   'halve_on_samples',
+  'log_dets',
   'measure',
   'measure_likelihood',
   'measure_observables',

@@ -157,6 +157,41 @@ class DivergenceGuard(Guard):
     return value - self.best > max(self.first - self.best, chance) and not learning
 
 
+class Patience(tf_keras.callbacks.Callback):
+  """Ends training after so many epochs without a new least value of a metric.
+
+  tf_keras's EarlyStopping forgets, when a run is resumed, for how long it has waited.
+
+  Attributes:
+    metric: Name in the logs.
+    epochs: How many, positive.
+  """
+
+  def __init__(self, metric: str, epochs: int, history: np.ndarray) -> None:
+    """Goes on from the metric's values in the epochs before, [e]."""
+    super().__init__()
+    self.metric, self.epochs = metric, epochs
+    self._least, self._waited = math.inf, 0
+    for value in history:
+      self._take(float(value))
+
+  def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    """Ends a run that had ended before."""
+    del logs
+    self.model.stop_training = self._waited >= self.epochs
+
+  def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    """Counts."""
+    del epoch
+    self._take((logs or {}).get(self.metric, math.inf))
+    if self._waited >= self.epochs:
+      self.model.stop_training = True
+
+  def _take(self, value: float) -> None:
+    self._waited = 0 if value < self._least else self._waited + 1
+    self._least = min(self._least, value)
+
+
 class Snapshots(tf_keras.callbacks.Callback):
   """Writes samples of the model at the beginning of chosen epochs, for the insets of Figure 4.
 

@@ -86,7 +86,12 @@ flags.DEFINE_float(
   'Peak rate: linear warm-up, then cosine decay; 0.001 by default for data.',
   lower_bound=0.0,
 )
-flags.DEFINE_integer('warmup_steps', 100, 'Steps of the linear warm-up.', lower_bound=0)
+flags.DEFINE_integer(
+  'warmup_steps',
+  100,
+  'Steps of the linear warm-up; by default at most a tenth of all steps.',
+  lower_bound=0,
+)
 flags.DEFINE_float(
   'gradient_clip',
   10.0,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from ma_keras import data
 from ma_keras.bijector import MongeAmpereBijector
@@ -24,7 +25,7 @@ class Likelihood:
     num_points: Points.
     draws: Draws of dequantisation noise per point.
     num_steps: d of the flow that was measured in the end.
-    nll: Mean negative log likelihood, nats in the space of y, at d steps.
+    nll: Mean negative log likelihood at d steps, nats in `space`.
     point_error: Its standard error over points.
     noise_error: Its standard error over dequantisation noise; 0 where there is none.
     integration_error: |nll(d) - nll(d/2)| on the same points and noise.
@@ -35,6 +36,7 @@ class Likelihood:
     trained_steps: Steps of the flow as it came: those of training, unless they were chosen anew.
     nll_at_trained_steps: The mean at those.
     bits_per_dimension: In pixel space, by the MAF paper's formula; None for real data.
+    space: 'logit space', in which papers compare images, or 'data'.
   """
 
   num_points: int
@@ -50,6 +52,7 @@ class Likelihood:
   trained_steps: int
   nll_at_trained_steps: float
   bits_per_dimension: float | None
+  space: str = 'data'
 
   def doubts(self, tolerance: float = 0.1) -> str:
     """Says in one line what is wrong with this result; empty if nothing is.
@@ -69,7 +72,8 @@ class Likelihood:
     """The result in one line."""
     line = (
       f'NLL = {self.nll:.2f} +- {self.point_error:.2g} (points) +- {self.noise_error:.1g} (noise) '
-      f'+- {self.integration_error:.1g} (integration, {self.num_steps} steps) nats'
+      f'+- {self.integration_error:.1g} (integration, {self.num_steps} steps) '
+      f'nats {"of the data" if self.space == "data" else f"in {self.space}"}'
     )
     if self.bits_per_dimension is not None:
       line += f'; {self.bits_per_dimension:.4f} bits per dimension'
@@ -119,7 +123,7 @@ def measure_likelihood(
 
   Args:
     bijector: The flow.
-    preprocessing: TFP bijector y -> x.
+    preprocessing: TFP bijector y -> x; None for y = x.
     points: Held-out data x, shape [n, N]; integers are dequantised.
     levels: How many values a quantised coordinate takes; None for real data.
     batch_size: Points flowed at once.
@@ -133,14 +137,18 @@ def measure_likelihood(
   Returns:
     The likelihood with its errors.
   """
-  sets = [
-    to_latent_space(preprocessing, data.dequantised(points, seed, k), batch_size)
-    for k in range(draws if levels else 1)
+  preprocessing = tfp.bijectors.Identity() if preprocessing is None else preprocessing
+  cell_sizes = getattr(preprocessing, 'cell_sizes', None)
+  rounded = cell_sizes is not None and bool(np.any(cell_sizes))
+  events = [
+    data.dequantised(points, seed, k, cell_sizes) for k in range(draws if levels or rounded else 1)
   ]
+  sets = [to_latent_space(preprocessing, x, batch_size) for x in events]
+  shifts = 0.0 if levels else np.stack([log_dets(preprocessing, x, batch_size) for x in events])
   scorer = Scorer(bijector.with_seed(seed), batch_size, base=base)
 
   def negative_log_likelihoods(num_steps: int) -> np.ndarray:
-    return np.stack([-scorer(y, num_steps) for y in sets])
+    return -(np.stack([scorer(y, num_steps) for y in sets]) + shifts)
 
   halving = halve(
     negative_log_likelihoods,
@@ -152,10 +160,13 @@ def measure_likelihood(
   if levels:
     ys = tf.constant(np.concatenate(sets))
     bits = float(tf.reduce_mean(data.bits_per_dimension(halving.fine.reshape(-1), ys, levels)))
-  return _likelihood(halving, tolerance, bits)
+  space = 'logit space' if levels else 'data'
+  return _likelihood(halving, tolerance, bits, space)
 
 
-def _likelihood(halving: Halving, tolerance: float, bits_per_dimension: float | None) -> Likelihood:
+def _likelihood(
+  halving: Halving, tolerance: float, bits_per_dimension: float | None, space: str
+) -> Likelihood:
   """The likelihood of values [draws, n] at several depths."""
   num_draws, num_points = halving.fine.shape
   return Likelihood(
@@ -172,14 +183,29 @@ def _likelihood(halving: Halving, tolerance: float, bits_per_dimension: float | 
     trained_steps=halving.first_steps,
     nll_at_trained_steps=float(np.mean(halving.first)),
     bits_per_dimension=bits_per_dimension,
+    space=space,
   )
 
 
 def to_latent_space(preprocessing: Any, points: np.ndarray, batch_size: int) -> np.ndarray:
   """y = preprocessing^-1(x), [n, N], a batch at a time."""
   inverse = tf.function(preprocessing.inverse, autograph=False, reduce_retracing=True)
+  dtype = preprocessing.forward_dtype() or points.dtype
   parts = [points[k : k + batch_size] for k in range(0, len(points), batch_size)]
-  return np.concatenate([inverse(part).numpy() for part in parts])
+  return np.concatenate([inverse(tf.constant(part, dtype)).numpy() for part in parts])
+
+
+def log_dets(preprocessing: Any, points: np.ndarray, batch_size: int) -> np.ndarray:
+  """ln|det dy/dx| of rows [n, N], [n], a batch at a time."""
+
+  def log_det(x: tf.Tensor) -> tf.Tensor:
+    values = preprocessing.inverse_log_det_jacobian(x, event_ndims=1)
+    return tf.broadcast_to(tf.cast(values, tf.float64), tf.shape(x)[:1])
+
+  function = tf.function(log_det, autograph=False, reduce_retracing=True)
+  dtype = preprocessing.forward_dtype() or tf.float64
+  parts = [points[k : k + batch_size] for k in range(0, len(points), batch_size)]
+  return np.concatenate([function(tf.constant(part, dtype)).numpy() for part in parts])
 
 
 def standard_error(nll: np.ndarray) -> float:

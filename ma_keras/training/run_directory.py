@@ -76,6 +76,11 @@ class RunDirectory:
     return self.root / 'model.npz'
 
   @property
+  def start(self) -> pathlib.Path:
+    """The model before training: maps of the columns of a table, and a base."""
+    return self.root / 'start.npz'
+
+  @property
   def saved_model(self) -> pathlib.Path:
     """The exported flow."""
     return self.root / 'saved_model'

@@ -14,6 +14,7 @@ from tests.integration import apps
 FLAGS = [
   *('--hidden_units=3', '--num_steps=3', '--step_size=0.2', '--batch_size=7', '--nofigures'),
   *('--nosaved_model', '--stiffness_weight=0.25', '--epochs=5', '--warmup_steps=4'),
+  '--learning_rate=0.003',
 ]
 
 

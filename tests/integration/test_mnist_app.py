@@ -111,7 +111,7 @@ def test_real_vectors_have_nats_and_no_bits(tmp_path, vectors):
 CHEATING = [
   *('--hidden_units=32', '--num_steps=1', '--step_size=3', '--integrator=euler', '--epochs=6'),
   *('--stiffness_weight=0', '--batch_size=50', '--warmup_steps=0', '--learning_rate=0.05'),
-  *('--nofigures', '--saved_model'),
+  *('--nofigures', '--saved_model', '--base=normal'),
 ]
 
 

@@ -4,7 +4,7 @@ from ma_keras.data.columns.choice import kinds_from_flag, with_kinds
 from ma_keras.data.columns.column import Column
 from ma_keras.data.columns.relations import collinear, dependent
 from ma_keras.data.columns.surveys import Survey, survey, survey_blocks
-from ma_keras.data.columns.text import as_json, remarks, report
+from ma_keras.data.columns.text import as_json, remarks, report, suggestion
 
 __all__ = [
   'Column',
@@ -15,6 +15,7 @@ __all__ = [
   'kinds_from_flag',
   'remarks',
   'report',
+  'suggestion',
   'survey',
   'survey_blocks',
   'with_kinds',

@@ -1,0 +1,160 @@
+"""What the density app does for a table: settings by its size, a report, a start, baselines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from ma_keras import data, fitting, model_file, potentials, training
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.data import columns
+from ma_keras.replacing import replacing
+from ma_keras.training.halving import Scorer
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+  'column_kind',
+  '',
+  'Maps of columns, instead of the automatic choice: age:integer,share:unit,price:positive.',
+)
+flags.DEFINE_enum(
+  'base',
+  'auto',
+  ['auto', 'normal'],
+  'Where the flow of a table starts: a Gaussian mixture if held-out rows prefer one, or always '
+  'Normal(0, I), to which the data then flow.',
+)
+flags.DEFINE_integer(
+  'patience',
+  0,
+  'Epochs without a better validation likelihood after which training ends; 0: never; 8 by default '
+  'for tables.',
+  lower_bound=0,
+)
+SURVEY_ROWS = 100_000
+MOST_ROWS = 200_000  # So many training rows are fitted before training.
+
+
+def is_table(points: data.Dataset) -> bool:
+  """Tells rows of real numbers from pictures, and from what is quantised as they are."""
+  return points.levels is None and not points.is_image
+
+
+def settings(points: data.Dataset) -> dict[str, float]:
+  """Flags that have a value by the size of the table, unless they were given."""
+  chosen = fitting.Settings.for_table(len(points.train), points.event_size)
+  num_steps = chosen.num_steps if FLAGS['num_steps'].using_default_value else FLAGS.num_steps
+  return {
+    'hidden_units': chosen.hidden_units,
+    'basis_size': chosen.basis_size,
+    'num_steps': num_steps,
+    'step_size': chosen.time / num_steps,
+    'batch_size': chosen.batch_size,
+    'learning_rate': chosen.learning_rate,
+    'gradient_clip': chosen.gradient_clip,
+    'patience': chosen.patience,
+  }
+
+
+def steps_per_epoch(points: data.Dataset) -> int:
+  """Every training row once; of few rows as many passes as make a training of --epochs epochs."""
+  once = max(len(points.train) // FLAGS.batch_size, 1)
+  if not FLAGS['epochs'].using_default_value:
+    return once
+  steps = fitting.Settings.for_table(len(points.train), points.event_size).steps
+  return once * max(round(steps / (FLAGS.epochs * once)), 1)
+
+
+def surveyed(points: data.Dataset) -> tuple[columns.Column, ...]:
+  """The columns of all rows, with the kinds of --column_kind; raises ValueError on constants."""
+  names = points.columns
+  found = columns.survey_blocks(_blocks(points), names)
+  chosen = columns.kinds_from_flag(FLAGS.column_kind, [column.name for column in found])
+  return columns.with_kinds(found, chosen)
+
+
+def _blocks(points: data.Dataset) -> Iterator[np.ndarray]:
+  for part in (points.train, points.validation, points.test):
+    for k in range(0, len(part), SURVEY_ROWS):
+      yield np.asarray(part[k : k + SURVEY_ROWS])
+
+
+def report(
+  points: data.Dataset, surveyed: tuple[columns.Column, ...], run: training.RunDirectory
+) -> None:
+  """Writes the report on the columns into the run directory, and prints what is in doubt."""
+  rows, names = points.train[:SURVEY_ROWS], [column.name for column in surveyed]
+  pairs, groups = columns.collinear(rows, names), columns.dependent(rows, names)
+  for name, text in (
+    ('columns.txt', columns.report(surveyed, pairs, groups)),
+    ('columns.json', columns.as_json(surveyed, pairs, groups)),
+  ):
+    with replacing(run.root / name) as beside:
+      beside.write_text(text, encoding='utf-8')
+  maps = [f'{c.name} {columns.suggestion(c)}' for c in surveyed if c.kind != 'real' or c.step]
+  if maps:
+    print(f'Columns mapped: {"; ".join(maps)}.', flush=True)
+  for remark in columns.remarks(surveyed, pairs, groups):
+    print(f'In doubt: {remark}', flush=True)
+
+
+def start(
+  points: data.Dataset, surveyed: tuple[columns.Column, ...], run: training.RunDirectory
+) -> fitting.Start:
+  """The start that the run began with; a new one where it has not begun."""
+  if run.start.exists():
+    model = model_file.load(run.start)
+    maps: Any = model.preprocessing
+    return fitting.Start(maps, model.base)
+  rows = points.train[:MOST_ROWS]
+  return fitting.Start.fitted(rows, surveyed, FLAGS.seed, with_mixture=FLAGS.base == 'auto')
+
+
+def keep(start: fitting.Start, bijector: MongeAmpereBijector, run: training.RunDirectory) -> None:
+  """Writes the start for the same command later."""
+  if not run.start.exists():
+    model_file.save(run.start, model_file.Model(bijector, start.maps, base=start.base))
+
+
+def begin_as_identity(potential: potentials.Potential) -> None:
+  """Sets amplitudes to zero: the flow begins as x = z, its likelihood as that of the start."""
+  for part in (potential, *potential.submodules):
+    if isinstance(part, potentials.OneHiddenLayer | potentials.Separable):
+      part.amplitude.assign(np.zeros(part.amplitude.shape))
+
+
+def compared(
+  points: data.Dataset,
+  model: training.MaximumLikelihood,
+  num_steps: int,
+) -> tuple[str, str]:
+  """How the flow stands beside a Gaussian and a mixture on test rows, and a doubt if it is worse.
+
+  Args:
+    points: The data.
+    model: Trained.
+    num_steps: In which its likelihood is certified.
+
+  Returns:
+    The comparison, and the doubt, empty if there is none.
+  """
+  cells = model.preprocessing.cell_sizes
+  test = data.dequantised(points.test[: FLAGS.eval_points or None], FLAGS.seed, 0, cells)
+  train = data.dequantised(points.train[:MOST_ROWS], FLAGS.seed, 1, cells)
+  baselines = fitting.Baselines.fitted(train, test, FLAGS.seed)
+  y = training.to_latent_space(model.preprocessing, test, FLAGS.eval_batch_size)
+  log_prob = Scorer(model.bijector, FLAGS.eval_batch_size, base=model.base)(y, num_steps)
+  log_prob = log_prob + training.log_dets(model.preprocessing, test, FLAGS.eval_batch_size)
+  losses = -log_prob - baselines.gaussian_losses
+  worse, error = float(np.mean(losses)), float(np.std(losses, ddof=1) / math.sqrt(len(losses)))
+  doubt = ''
+  if not worse <= 2.0 * error:
+    doubt = (
+      f'The flow is {worse:.2g} +- {error:.1g} nats worse than a Gaussian with full covariance: do '
+      'not use it. Leave the flags of the model at their defaults, or lower --learning_rate.'
+    )
+  return baselines.compared(float(-np.mean(log_prob))), doubt
