@@ -59,6 +59,10 @@ class FlowDistribution(transformed_distribution._TransformedDistribution):
       distribution, bijector, validate_args=validate_args, parameters=parameters, name=name
     )
 
+  @classmethod
+  def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict[str, Any]:
+    return super()._parameter_properties(dtype, num_classes)  # TFP wants it said.
+
   def _log_prob(self, value: tf.Tensor, **options: Any) -> tf.Tensor:
     return super()._log_prob(of_dtype(value, self.dtype), **options)
 

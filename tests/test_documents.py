@@ -27,6 +27,7 @@ def check_readme(names):
   assert names['x'].shape == (16, 2)
   assert names['path'].states.shape == (3, 16, 2)
   assert names['pictures'].shape == (2, 28, 28, 1)
+  assert names['samples'].shape == (100, 3) and len(names['scores']) == 15
   assert names['drawn']['x'].shape == (100, 2)
   assert names['symmetric'].laplacian(0.0, tf.zeros([1, 256])).shape == (1,)
 
@@ -71,7 +72,14 @@ def small_mnist(monkeypatch):
   monkeypatch.setattr(pretrained, 'load', lambda name: model if name == 'mnist' else load(name))
 
 
-FIXTURES = {'docs/serving.md': small_mnist}
+def small_table(monkeypatch):
+  """points.csv: three columns, too few rows for a flow."""
+  del monkeypatch
+  points = np.random.default_rng(0).normal(size=(90, 3))
+  np.savetxt('points.csv', points, delimiter=',', header='a,b,c', comments='')
+
+
+FIXTURES = {'README.md': small_table, 'docs/serving.md': small_mnist}
 FIRST = {'docs/keras.md': check_likelihoods}
 LAST = {
   'README.md': check_readme,
