@@ -18,6 +18,7 @@ from ma_keras.training.halving import Scorer, halve
 
 SCORED = 10_000  # Rows scored at once.
 MOST_HELD_OUT = 5_000  # Rows looked at in every epoch.
+SIGMAS = 1.5  # Standard errors of a gain that is no chance; the best of many epochs has some.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,7 @@ def trained(
 ) -> Fit:
   """Trains a flow from `start` on the rows.
 
-  It is kept only if held-out rows gain more than the standard error of their gain: few rows tell
+  It is kept only if held-out rows gain more than 1.5 standard errors of their gain: few rows tell
   nothing, and then the start, a Gaussian or a mixture, is the better model.
 
   Args:
@@ -137,7 +138,7 @@ def _judged(
   )
   gains = halving.fine - before
   gain, error = float(np.mean(gains)), float(np.std(gains, ddof=1) / math.sqrt(len(gains)))
-  if not gain > error:
+  if not gain > SIGMAS * error:
     return Fit(identity(start, settings, seed), history, 0.0, error, '')
   steps = halving.certified_steps()
   certified = bijector.copy(num_steps=steps, step_size=settings.time / steps)

@@ -11,9 +11,12 @@ from sklearn.mixture import GaussianMixture
 from ma_keras import bases
 from ma_keras.fitting.gaussian import Gaussian, folds
 
+COVARIANCES = ('full', 'tied')
 SIZES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
-REGULARISATION = 1e-2  # Added to variances of whitened rows, for every size;
-OTHERS = (1e-3, 1e-1)  # for the best size these, too.
+# Added to variances of whitened rows, where rows for a column are few and where they are many,
+REGULARISATIONS, MANY_ROWS = (1e-2, 1e-3), 50
+FACTORS = (0.1, 10.0)  # and, for the best size, so many times that.
+SIGMAS = 2.0  # Standard errors by which held-out rows must prefer a mixture to a Gaussian.
 RESTARTS = 4  # Of the final fit.
 LEAST_ROWS = 10  # For every component.
 MOST_COLUMNS = 128
@@ -29,8 +32,9 @@ Options = tuple[int, str, float]  # Components, type of covariance, regularisati
 def choose(rows: np.ndarray, gaussian: Gaussian, seed: int = 0) -> GaussianMixture | None:
   """The mixture of whitened rows under which held-out rows are likeliest; None: no better than one.
 
-  Every fold is whitened by itself, so that Normal(0, I), which stands for the single Gaussian, is
-  judged as the mixtures are.
+  It must be better than one Gaussian by two standard errors of the rows' differences: few rows
+  prefer something by chance. Every fold is whitened by itself, so that Normal(0, I), which stands
+  for the single Gaussian, is judged as the mixtures are.
 
   Args:
     rows: Shape [n, N].
@@ -47,18 +51,17 @@ def choose(rows: np.ndarray, gaussian: Gaussian, seed: int = 0) -> GaussianMixtu
   few = rows if number <= MOST_ROWS else rows[rng.choice(number, MOST_ROWS, replace=False)]
   parts = folds(len(few), seed)[: None if len(few) <= CROSS_VALIDATED else 1]
   fold_pairs = [_whitened(few, train, held, gaussian.shrinkage) for train, held in parts]
-  best, options = _normal_score(fold_pairs), None
-  for covariance in ('full', 'tied'):
-    score, components = _best_size(fold_pairs, covariance, seed)
-    if score > best:
-      best, options = score, (components, covariance, REGULARISATION)
-  if options is None:
+  regularisation = REGULARISATIONS[number > MANY_ROWS * size]
+  sized = [_best_size(fold_pairs, covariance, regularisation, seed) for covariance in COVARIANCES]
+  options, densities = max(sized, key=lambda pair: np.mean(pair[1]))
+  for factor in FACTORS:
+    other = (*options[:2], regularisation * factor)
+    values = _held_out(fold_pairs, other, seed)
+    if np.mean(values) > np.mean(densities):
+      options, densities = other, values
+  gains = densities - _of_normal(fold_pairs)
+  if not np.mean(gains) > SIGMAS * np.std(gains) / np.sqrt(len(gains)):
     return None
-  for regularisation in OTHERS:
-    other = (*options[:2], regularisation)
-    score = _held_out_score(fold_pairs, other, seed)
-    if score > best:
-      best, options = score, other
   if number > MOST_FITTED:
     rows = rows[rng.choice(number, MOST_FITTED, replace=False)]
   return _fitted(gaussian.whitened(rows), options, seed, RESTARTS)
@@ -81,30 +84,37 @@ def _whitened(rows: np.ndarray, train: np.ndarray, held: np.ndarray, shrinkage: 
   return fold.whitened(rows[train]), fold.whitened(rows[held])
 
 
-def _normal_score(fold_pairs: list[Fold]) -> float:
-  constant = 0.5 * fold_pairs[0][0].shape[1] * np.log(2 * np.pi)
-  return float(
-    np.mean([-0.5 * np.mean(np.sum(held**2, axis=1)) - constant for _, held in fold_pairs])
-  )
+def _of_normal(fold_pairs: list[Fold]) -> np.ndarray:
+  """Log densities of held-out rows under Normal(0, I), [n]."""
+  held = np.concatenate([held for _, held in fold_pairs])
+  return -0.5 * np.sum(np.square(held), axis=1) - 0.5 * held.shape[1] * np.log(2 * np.pi)
 
 
-def _best_size(fold_pairs: list[Fold], covariance: str, seed: int) -> tuple[float, int]:
-  """Mean log density of held-out rows, and the number of components."""
-  best, components, without_gain = -np.inf, 1, 0
+def _best_size(
+  fold_pairs: list[Fold], covariance: str, regularisation: float, seed: int
+) -> tuple[Options, np.ndarray]:
+  """The options with the best number of components, and log densities of held-out rows, [n]."""
+  best: tuple[Options, np.ndarray] | None = None
+  without_gain = 0
   for size in SIZES:
-    if size * LEAST_ROWS > min(len(train) for train, _ in fold_pairs):
+    if best and size * LEAST_ROWS > min(len(train) for train, _ in fold_pairs):
       break
-    score = _held_out_score(fold_pairs, (size, covariance, REGULARISATION), seed)
-    without_gain = 0 if score > best else without_gain + 1
-    if score > best:
-      best, components = score, size
+    options = (size, covariance, regularisation)
+    values = _held_out(fold_pairs, options, seed)
+    without_gain += 1
+    if best is None or np.mean(values) > np.mean(best[1]):
+      best, without_gain = (options, values), 0
     if without_gain >= PATIENCE:
       break
-  return best, components
+  assert best
+  return best
 
 
-def _held_out_score(fold_pairs: list[Fold], options: Options, seed: int) -> float:
-  return float(np.mean([_fitted(train, options, seed).score(held) for train, held in fold_pairs]))
+def _held_out(fold_pairs: list[Fold], options: Options, seed: int) -> np.ndarray:
+  """Log densities of held-out rows, fold by fold, [n]."""
+  return np.concatenate(
+    [_fitted(train, options, seed).score_samples(held) for train, held in fold_pairs]
+  )
 
 
 def _fitted(rows: np.ndarray, options: Options, seed: int, restarts: int = 1) -> GaussianMixture:
