@@ -71,7 +71,8 @@ def work() -> None:
   if FLAGS.output.endswith('.png'):
     return draw_pictures(flow)
   shape = tuple(flow.event_shape.as_list())
-  header = [f'x{i}' for i in range(int(np.prod(shape)))]
+  numbered = [f'x{i}' for i in range(int(np.prod(shape)))]
+  header = numbered if FLAGS.unconstrained else list(model.columns or numbered)
   with writing(FLAGS.output, FLAGS.n, shape, header, flow.dtype.as_numpy_dtype) as write:
     for batch in batches(flow):
       write(batch)

@@ -67,6 +67,15 @@ def test_names_are_kept_and_columns_put_in_order(trained):
   np.testing.assert_array_equal(same, other)
 
 
+def test_samples_have_the_names_of_the_columns(trained):
+  path, _ = trained
+  done = apps.run_command(path, 'sample', '--model=run/model.npz', '--n=300', '--output=x.csv')
+  assert done.returncode == 0, done.stderr
+  assert (path / 'x.csv').read_text().splitlines()[0] == 'length,width'
+  x = np.loadtxt(path / 'x.csv', delimiter=',', skiprows=1)
+  np.testing.assert_allclose(x.mean(axis=0), [10, -5], atol=0.8)
+
+
 def test_the_report_on_the_columns_is_kept(trained):
   path, _ = trained
   described = json.loads((path / 'run' / 'columns.json').read_text())['columns']
