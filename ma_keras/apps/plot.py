@@ -36,7 +36,9 @@ READ_ROWS = 1000  # At once.
 def rows_at_random(table: tables.Table, count: int) -> tuple[np.ndarray, int]:
   """So many rows at most, every set of them as likely, and the number of all rows."""
   generator = np.random.default_rng(FLAGS.seed)
-  keys, rows, total = np.empty(0), np.empty((0, table.event_size)), 0
+  keys: np.ndarray = np.empty(0)
+  rows: np.ndarray = np.empty((0, table.event_size))
+  total = 0
   for block in table.read(READ_ROWS):
     keys = np.concatenate([keys, generator.random(len(block))])
     rows = np.concatenate([rows, block])

@@ -112,7 +112,9 @@ class Survey:
     self._least, self._greatest = np.full(width, np.inf), np.full(width, -np.inf)
     self._whole, self._rising, self._falling = (np.ones(width, bool) for _ in range(3))
     self._last = rows[:0]
-    self._rows, self._keys, self._bound = np.empty((0, width)), np.empty(0), 1.0
+    self._rows: np.ndarray = np.empty((0, width))
+    self._keys: np.ndarray = np.empty(0)
+    self._bound = 1.0
 
   def _update_moments(self, rows: np.ndarray, finite: np.ndarray, complete: bool) -> None:
     """Chan's update of mean and sum of squared distances from it, [N] each."""
