@@ -29,12 +29,11 @@ INSTALL_REQUIRES = [
   'absl-py>=2.0',
   # Reads pictures.
   'pillow>=10.1',
+  # The estimator, the mixtures that flows start from, and the data set that needs no download.
+  'scikit-learn>=1.6',
 ]
 
 PLOT_REQUIRES = ['matplotlib>=3.8']
-
-# It came with scikit-learn alone, which is always installed now.
-DIGITS_REQUIRES: list[str] = []
 
 # The server, ma_keras.serving. uvicorn's own extras would bring more than it needs.
 SERVE_REQUIRES = [
@@ -50,7 +49,6 @@ SERVE_REQUIRES = [
 # What the tests need; linters and type checks have requirements-check.txt.
 DEV_REQUIRES = [
   *PLOT_REQUIRES,
-  *DIGITS_REQUIRES,
   *SERVE_REQUIRES,
   *(
     'build>=1.0',
@@ -101,7 +99,7 @@ setup(
   install_requires=INSTALL_REQUIRES,
   extras_require={
     'plot': PLOT_REQUIRES,
-    'digits': DIGITS_REQUIRES,
+    'digits': [],  # scikit-learn, which is always there now; older commands name it.
     'serve': SERVE_REQUIRES,
     'dev': DEV_REQUIRES,
     'mutate': MUTATE_REQUIRES,
