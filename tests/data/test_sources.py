@@ -36,7 +36,7 @@ def test_vectors_from_a_file(tmp_path):
   np.save(tmp_path / 'points.npy', points)
   found = data.load_file(tmp_path / 'points.npy')
   assert found.levels is None and found.event_shape == (3,) and found.name == 'points'
-  assert found.train.dtype == np.float32 and len(found.test) == 10
+  assert found.train.dtype == np.float64 and len(found.test) == 10
 
 
 def test_pixels_with_a_test_split_from_a_file(tmp_path):

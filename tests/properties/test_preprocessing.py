@@ -96,7 +96,7 @@ def test_bits_are_the_pixel_space_density(levels, margin, size, nats):
 @strategies.examples(30)
 @hypothesis.given(
   bad=st.sets(st.integers(0, 59), min_size=1),
-  value=st.sampled_from([math.nan, math.inf, -math.inf, 1e300]),
+  value=st.sampled_from([math.nan, math.inf, -math.inf]),
   column=st.integers(0, 2),
 )
 def test_rows_that_are_no_points_are_counted_and_named(bad, value, column):
