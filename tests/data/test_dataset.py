@@ -61,7 +61,7 @@ def test_too_little_is_refused(shape):
     data.split('nothing', np.zeros(shape))
 
 
-def test_values_beyond_single_precision_are_named():
+def test_infinite_values_are_named():
   points = numbered(60).astype(np.float64)
   points[5, 0] = np.inf
   with pytest.raises(ValueError, match=r'NaN or infinity in 1 rows, the first of them \[5\]'):
