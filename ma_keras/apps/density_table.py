@@ -56,6 +56,7 @@ def settings(points: data.Dataset) -> dict[str, float]:
     'batch_size': chosen.batch_size,
     'learning_rate': chosen.learning_rate,
     'gradient_clip': chosen.gradient_clip,
+    'warmup_steps': chosen.warmup_steps,
     'patience': chosen.patience,
   }
 

@@ -80,7 +80,9 @@ def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:
   """The model with its optimiser, ready for a checkpoint; call within the strategy's scope."""
   total_steps = FLAGS.epochs * steps_per_epoch
   make = training.soap if FLAGS.optimizer == 'soap' else training.adam
-  optimizer = make(FLAGS.learning_rate, total_steps, warmup_steps(total_steps), FLAGS.gradient_clip)
+  optimizer = make(
+    FLAGS.learning_rate, total_steps, min(FLAGS.warmup_steps, total_steps), FLAGS.gradient_clip
+  )
   optimizer.build(model.trainable_variables)  # Before a checkpoint is restored into it.
   parts = FLAGS.accumulate * tf.distribute.get_strategy().num_replicas_in_sync
   if FLAGS.accumulate > 1 and FLAGS.batch_size % parts:
@@ -93,12 +95,6 @@ def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:
     optimizer, jit_compile=FLAGS.jit_compile, steps_per_execution=FLAGS.steps_per_execution
   )
   return model
-
-
-def warmup_steps(total_steps: int) -> int:
-  """--warmup_steps; by default at most one step in ten, so that few steps are more than a rise."""
-  given = not FLAGS['warmup_steps'].using_default_value
-  return min(FLAGS.warmup_steps, total_steps if given else total_steps // 10)
 
 
 def fit(

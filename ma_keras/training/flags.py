@@ -89,7 +89,7 @@ flags.DEFINE_float(
 flags.DEFINE_integer(
   'warmup_steps',
   100,
-  'Steps of the linear warm-up; by default at most a tenth of all steps.',
+  'Steps of the linear warm-up; a share of all by default for tables.',
   lower_bound=0,
 )
 flags.DEFINE_float(
