@@ -143,7 +143,8 @@ def measure_likelihood(
   events = [
     data.dequantised(points, seed, k, cell_sizes) for k in range(draws if levels or rounded else 1)
   ]
-  sets = [to_latent_space(preprocessing, x, batch_size) for x in events]
+  dtype = bijector.dtype.as_numpy_dtype
+  sets = [to_latent_space(preprocessing, x, batch_size).astype(dtype) for x in events]
   shifts = 0.0 if levels else np.stack([log_dets(preprocessing, x, batch_size) for x in events])
   scorer = Scorer(bijector.with_seed(seed), batch_size, base=base)
 

@@ -39,8 +39,10 @@ def assert_equal(found, made):
   one, two = found.bijector, made.bijector
   assert (one.horizon, one.integrator, one.dtype) == (two.horizon, two.integrator, two.dtype)
   assert (found.event_shape, found.notes) == (made.event_shape, made.notes)
-  assert descriptions.describe(one.potential) == descriptions.describe(two.potential)
-  assert descriptions.describe(found.preprocessing) == descriptions.describe(made.preprocessing)
+  for a, b in ((one.potential, two.potential), (found.preprocessing, made.preprocessing)):
+    arrays: tuple[list, list] = ([], [])
+    assert descriptions.describe(a, arrays[0]) == descriptions.describe(b, arrays[1])
+    assert [array.tobytes() for array in arrays[0]] == [array.tobytes() for array in arrays[1]]
   assert len(one.potential.variables) == len(two.potential.variables)
   for a, b in zip(one.potential.variables, two.potential.variables):
     assert a.numpy().tobytes() == b.numpy().tobytes()
