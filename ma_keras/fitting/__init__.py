@@ -1,9 +1,7 @@
 """Flows of tables by settings that suit their size: what an estimator and the apps share."""
 
 from ma_keras.fitting.baselines import Baselines
-from ma_keras.fitting.gaussian import Gaussian
-from ma_keras.fitting.mixture import choose as choose_mixture
 from ma_keras.fitting.settings import Settings
 from ma_keras.fitting.start import Start
 
-__all__ = ['Baselines', 'Gaussian', 'Settings', 'Start', 'choose_mixture']
+__all__ = ['Baselines', 'Settings', 'Start']

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
+
+from ma_keras.fitting import mixture
 
 MOST_COMPONENTS = 20
 MOST_ROWS = 10_000
 MOST_COLUMNS = 128
+REGULARISATION = 1e-6  # Added to variances, by scikit-learn's default.
 RISES = 3  # Sizes in a row with a larger BIC, after which none is tried.
 
 
@@ -39,19 +39,20 @@ class Baselines:
       seed: Non-negative integer.
     """
     centre, scale = train.mean(axis=0), train.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)  # A column may vary in other rows alone.
     log_det = float(np.sum(np.log(scale)))
     if len(train) > MOST_ROWS:
       train = train[np.random.default_rng(seed).choice(len(train), MOST_ROWS, replace=False)]
     train, test = (train - centre) / scale, (test - centre) / scale
-    gaussian = _fitted(train, 1, seed)
+    gaussian = mixture.fitted(train, (1, 'full', REGULARISATION), seed)
     best, bic, rises = gaussian, gaussian.bic(train), 0
     most = min(MOST_COMPONENTS, len(train) // 5) if train.shape[1] <= MOST_COLUMNS else 1
     for components in range(2, most + 1):
-      mixture = _fitted(train, components, seed)
-      value = mixture.bic(train)
+      candidate = mixture.fitted(train, (components, 'full', REGULARISATION), seed)
+      value = candidate.bic(train)
       rises = 0 if value < bic else rises + 1
       if value < bic:
-        best, bic = mixture, value
+        best, bic = candidate, value
       if rises >= RISES:
         break
     return cls(
@@ -70,9 +71,3 @@ class Baselines:
 
 def _difference(gain: float) -> str:
   return f'{abs(gain):.2f} nats {"better" if gain >= 0 else "worse"}'
-
-
-def _fitted(rows: np.ndarray, components: int, seed: int) -> GaussianMixture:
-  with warnings.catch_warnings():
-    warnings.simplefilter('ignore', ConvergenceWarning)
-    return GaussianMixture(components, random_state=seed).fit(rows)

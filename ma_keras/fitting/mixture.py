@@ -64,7 +64,7 @@ def choose(rows: np.ndarray, gaussian: Gaussian, seed: int = 0) -> GaussianMixtu
     return None
   if number > MOST_FITTED:
     rows = rows[rng.choice(number, MOST_FITTED, replace=False)]
-  return _fitted(gaussian.whitened(rows), options, seed, RESTARTS)
+  return fitted(gaussian.whitened(rows), options, seed, RESTARTS)
 
 
 def as_base(mixture: GaussianMixture | None, dtype: object) -> bases.Mixture | None:
@@ -113,11 +113,19 @@ def _best_size(
 def _held_out(fold_pairs: list[Fold], options: Options, seed: int) -> np.ndarray:
   """Log densities of held-out rows, fold by fold, [n]."""
   return np.concatenate(
-    [_fitted(train, options, seed).score_samples(held) for train, held in fold_pairs]
+    [fitted(train, options, seed).score_samples(held) for train, held in fold_pairs]
   )
 
 
-def _fitted(rows: np.ndarray, options: Options, seed: int, restarts: int = 1) -> GaussianMixture:
+def fitted(rows: np.ndarray, options: Options, seed: int, restarts: int = 1) -> GaussianMixture:
+  """Fits a mixture by expectation maximisation, which may end before it has converged.
+
+  Args:
+    rows: Shape [n, N].
+    options: Number of components, type of covariance, what is added to variances.
+    seed: Non-negative integer.
+    restarts: Number of starts, the best of which is taken.
+  """
   components, covariance, regularisation = options
   mixture = GaussianMixture(
     components,

@@ -54,6 +54,12 @@ def test_baselines_are_densities_of_the_data():
   assert baselines.compared(nll).startswith('0.50 nats better than a Gaussian')
 
 
+def test_a_column_that_varies_in_held_out_rows_alone_has_baselines():
+  train = np.stack([RNG.normal(size=60), np.zeros(60)], axis=1)
+  baselines = fitting.Baselines.fitted(train, np.array([[0.0, 1.0], [0.5, 0.0]]))
+  assert np.all(np.isfinite(baselines.gaussian_losses))
+
+
 @pytest.mark.parametrize('number, columns_', [(100, 1), (1000, 30), (10**6, 1000)])
 def test_settings_follow_the_size(number, columns_):
   settings = fitting.Settings.for_table(number, columns_)
