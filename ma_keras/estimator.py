@@ -100,10 +100,15 @@ class MongeAmpereDensity(
     Args:
       X: Rows, [n, N]: an array, or a frame of pandas or polars, whose names are kept.
       y: Ignored.
-      sample_weight: Weights of the rows, [n]; whole ones are numbers of copies.
+      sample_weight: Weights of the rows, [n]; whole ones are numbers of copies, others are rounded
+        to quarters of their mean, which leaves out rows of less than an eighth of it.
 
     Raises:
       ValueError: A setting is out of range, a column does not vary, or a number is not finite.
+
+    Warns:
+      UserWarning: Values look like codes of missing ones or like numbers of rows, or the log
+        densities do not stand still when steps are halved.
     """
     X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
     self._check_settings()
@@ -126,8 +131,9 @@ class MongeAmpereDensity(
       )
     )
     self._evaluation = Evaluation(self.model_)
-    if fit.doubts:
-      warnings.warn(fit.doubts, UserWarning, stacklevel=2)
+    for doubt in (*columns.remarks(self.columns_), fit.doubts):
+      if doubt:
+        warnings.warn(doubt, UserWarning, stacklevel=2)
     return self
 
   def _check_settings(self) -> None:

@@ -167,6 +167,12 @@ def test_it_beats_a_mixture_on_modes():
   assert quick().fit(x[:600]).score(x[600:]) > mixture.score(x[600:]) - 0.05
 
 
+def test_codes_of_missing_values_are_doubted():
+  x = np.concatenate([RNG.normal(size=(180, 1)), np.full((20, 1), -9999.0)])
+  with pytest.warns(UserWarning, match='-9999 in 10.0% of the rows, far outside: a code for miss'):
+    quick().fit(x)
+
+
 def test_bad_settings_name_themselves():
   x = RNG.normal(size=(30, 2))
   for settings, message in (

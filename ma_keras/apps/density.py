@@ -99,6 +99,8 @@ def set_up(
   surveyed: tuple[data.columns.Column, ...] = ()
   if density_table.is_table(points):
     training_app.use_defaults(density_table.settings(points), flag_lines)
+    rise = density_table.warmup_steps(points)  # Of the batch size that is now chosen.
+    training_app.use_defaults({'warmup_steps': rise}, flag_lines)
     surveyed = density_table.surveyed(points)
     start = density_table.start(points, surveyed, run)
   with strategy.scope():

@@ -56,9 +56,13 @@ def settings(points: data.Dataset) -> dict[str, float]:
     'batch_size': chosen.batch_size,
     'learning_rate': chosen.learning_rate,
     'gradient_clip': chosen.gradient_clip,
-    'warmup_steps': chosen.warmup_steps,
     'patience': chosen.patience,
   }
+
+
+def warmup_steps(points: data.Dataset) -> int:
+  """One step in twenty of those that --epochs make, as `fitting.Settings` has it."""
+  return FLAGS.epochs * steps_per_epoch(points) // 20
 
 
 def steps_per_epoch(points: data.Dataset) -> int:
@@ -73,9 +77,9 @@ def steps_per_epoch(points: data.Dataset) -> int:
 def surveyed(points: data.Dataset) -> tuple[columns.Column, ...]:
   """The columns of all rows, with the kinds of --column_kind; raises ValueError on constants."""
   names = points.columns
-  found = columns.survey_blocks(_blocks(points), names)
-  chosen = columns.kinds_from_flag(FLAGS.column_kind, [column.name for column in found])
-  return columns.with_kinds(found, chosen)
+  report = columns.survey_blocks(_blocks(points), names)
+  kinds = columns.kinds_from_flag(FLAGS.column_kind, [column.name for column in report])
+  return columns.with_kinds(report, kinds)
 
 
 def _blocks(points: data.Dataset) -> Iterator[np.ndarray]:

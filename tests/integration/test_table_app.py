@@ -76,6 +76,12 @@ def test_samples_have_the_names_of_the_columns(trained):
   np.testing.assert_allclose(x.mean(axis=0), [10, -5], atol=0.8)
 
 
+def test_the_warm_up_is_a_share_of_the_steps(trained):
+  """600 training rows in batches of 256, two epochs: four steps."""
+  lines = (trained[0] / 'run' / 'flags.txt').read_text().splitlines()
+  assert '--batch_size=256' in lines and '--warmup_steps=0' in lines
+
+
 def test_the_report_on_the_columns_is_kept(trained):
   path, _ = trained
   described = json.loads((path / 'run' / 'columns.json').read_text())['columns']
