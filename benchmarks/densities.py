@@ -69,7 +69,7 @@ def measured(x: np.ndarray, seed: int) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> None:
-  """All tables; exits with 1 if one is worse than a Gaussian by more than its error."""
+  """Measures all tables; exits with 1 if one is worse than a Gaussian by more than its error."""
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
   results: list[dict[str, Any]] = []

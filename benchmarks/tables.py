@@ -48,18 +48,18 @@ def pyarrow_alone(file: str) -> None:
 
 
 def training(file: str) -> None:
-  """All rows, split."""
+  """Reads all rows, and splits them."""
   data.load_file(file)
 
 
 def on_disk(file: str) -> None:
-  """All rows in a file, split."""
+  """Reads all rows into a file, and splits them."""
   gathering.MOST_BYTES = 1 << 24
   data.load_file(file)
 
 
 def scoring(file: str) -> None:
-  """All rows in blocks of a thousand, with their labels."""
+  """Reads all rows in blocks of a thousand, with their labels."""
   for _ in tables.open_table(file).labelled(1000):
     pass
 

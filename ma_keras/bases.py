@@ -72,10 +72,10 @@ class Mixture(tfp.distributions.MixtureSameFamily):
     return {}  # All arguments make one distribution: none of them has a batch.
 
   def __reduce__(self) -> Any:
-    """How to make it again; its parent has no way that works."""
+    """Returns how pickle makes it again; its parent has no way that works."""
     return type(self), tuple(self.parameters.values())
 
   def config(self) -> dict[str, Any]:
-    """What makes it, as plain values and arrays: see `model_file`."""
+    """Returns the arguments as plain values and arrays: see `model_file`."""
     names = ('probabilities', 'means', 'scale_tril')
     return {name: np.asarray(self.parameters[name], np.float64) for name in names}

@@ -91,7 +91,7 @@ def make(described: Any, dtype: tf.DType, arrays: Sequence[np.ndarray] = ()) -> 
 
 
 def num_arrays(described: Any) -> int:
-  """How many arrays a description names: {'array': 0} to {'array': n - 1}.
+  """Counts the arrays that a description names: {'array': 0} to {'array': n - 1}.
 
   Raises:
     ValueError: A number is missing, or stands twice.

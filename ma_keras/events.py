@@ -99,7 +99,7 @@ def of_dtype(x: Any, dtype: tf.DType, widen: bool = True) -> Any:
 
 
 def _is_exact(source: tf.DType, target: tf.DType) -> bool:
-  """Whether every number of a real dtype is one of the other, floating."""
+  """Tells if every number of a real dtype is one of the other, floating."""
   digits = {'bfloat16': 8, 'float16': 11, 'float32': 24, 'float64': 53}
   if source.is_integer:
     return 8 * source.size - (0 if source.is_unsigned else 1) <= digits.get(target.name, 0)

@@ -108,7 +108,7 @@ def functions(flow: Any) -> dict[str, Function]:
 
 
 def _density(flow: Any) -> dict[str, Function]:
-  """What any distribution has."""
+  """Functions that any distribution has."""
   points = tf.TensorSpec([None, *flow.event_shape], flow.dtype, name='x')
   seeds, number = tf.TensorSpec([2], tf.int32, name='seed'), tf.TensorSpec([], tf.int32, name='n')
 
@@ -133,7 +133,7 @@ def _density(flow: Any) -> dict[str, Function]:
 
 
 def _map(flow: Any) -> dict[str, Function]:
-  """What a base and one bijector have as well, and samples by one solve."""
+  """Functions that a base and one bijector have as well, and samples by one solve."""
   base, bijector = flow.distribution, flow.bijector
   points = tf.TensorSpec([None, *flow.event_shape], flow.dtype, name='x')
   latents = tf.TensorSpec([None, *base.event_shape], base.dtype, name='z')
@@ -187,7 +187,7 @@ def _check(flow: Any) -> None:
 
 
 def _has_latents(flow: Any) -> bool:
-  """Whether it is a base behind one bijector whose latents are one tensor, as many as points."""
+  """Tells if it is a base behind one bijector whose latents are one tensor, as many as points."""
   base, bijector = getattr(flow, 'distribution', None), getattr(flow, 'bijector', None)
   return (
     isinstance(base, tfp.distributions.Distribution)

@@ -44,10 +44,10 @@ class Solve(OwnVariables, tf_keras.layers.Layer):
     )
 
   def own_variables(self) -> list[tf.Variable]:
-    """Those of the flow."""
+    """Trainable variables of the flow."""
     return list(self.bijector.variables)
 
 
 def is_symbolic(x: Any) -> bool:
-  """Whether x is an Input of tf_keras, or made of one."""
+  """Tells if x is an Input of tf_keras, or made of one."""
   return isinstance(x, tf_keras.__internal__.KerasTensor)

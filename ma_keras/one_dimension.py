@@ -55,7 +55,7 @@ class Monotone:
     return self.bijector.forward(self.base.quantile(probability)[..., tf.newaxis])
 
   def _rises(self, dtype: tf.DType) -> tf.Tensor:
-    """Whether x grows with z, bool []."""
+    """Tells if x grows with z, bool []."""
     ends = tf.reshape(self.bijector.forward(tf.constant([[-0.5], [0.5]], dtype)), [2])
     return ends[1] > ends[0]
 
@@ -77,7 +77,7 @@ class Monotone:
 
 
 def _scalar(base: Any) -> Any:
-  """The same density with scalar events, which TFP knows the distribution function of.
+  """Returns the density with scalar events, which TFP knows the distribution function of.
 
   Raises:
     NotImplementedError: It is none of those known.

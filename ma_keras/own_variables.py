@@ -17,7 +17,7 @@ class OwnVariables:
   """
 
   def own_variables(self) -> list[tf.Variable]:
-    """What is saved, in an order that depends on the structure alone."""
+    """Returns the variables that are saved, in an order that depends on the structure alone."""
     raise NotImplementedError
 
   def save_own_variables(self, store: MutableMapping[str, Any]) -> None:

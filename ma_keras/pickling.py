@@ -1,4 +1,4 @@
-"""How distributions of TFP that a flow is put together from are pickled and copied.
+"""Pickles and copies of the TFP distributions that a flow is put together from.
 
 Classes of TFP whose `__new__` wants arguments can be neither pickled nor deep-copied (TFP 0.25:
 "missing a required argument: 'distribution'"), and a flow is a `TransformedDistribution` of a
@@ -27,7 +27,7 @@ Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 def reduced(thing: Any) -> Reduced:
-  """What pickle and deepcopy ask for: how to call, with what, to get the same again."""
+  """Answers pickle and deepcopy: how to call, with what, to get the same again."""
   return remade, (type(thing), dict(thing.parameters))
 
 

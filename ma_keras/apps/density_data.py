@@ -28,7 +28,7 @@ DATA_FLAGS = ('dataset', 'dataset_file', 'split_seed', *table_flags.DATA_FLAGS)
 
 
 def load(model_columns: Sequence[str] | None = None) -> data.Dataset:
-  """What --dataset or --dataset_file says; how a table was understood is printed in one line.
+  """Loads what --dataset or --dataset_file says; how a table was understood is printed in one line.
 
   Args:
     model_columns: Names of a trained model's columns, which are put in its order.
@@ -84,7 +84,7 @@ def restore(notes: dict[str, Any]) -> None:
 
 
 def notes() -> dict[str, Any]:
-  """Where the data of a model were, for its file: `restore` reads it."""
+  """Returns where the data of a model were, for its file: `restore` reads it."""
   given = {name: FLAGS[name].value for name in DATA_FLAGS}
   path = FLAGS.dataset_file
   if not path:

@@ -1,4 +1,4 @@
-"""What the density app does for a table: settings by its size, a report, a start, baselines."""
+"""Steps of the density app for a table: settings by its size, a report, a start, baselines."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def compared(
   model: training.MaximumLikelihood,
   num_steps: int,
 ) -> tuple[str, str]:
-  """How the flow stands beside a Gaussian and a mixture on test rows, and a doubt if it is worse.
+  """Compares the flow with a Gaussian and a mixture on test rows, and doubts it if it is worse.
 
   Args:
     points: The data.

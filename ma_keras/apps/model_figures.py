@@ -71,7 +71,7 @@ def density(
 def calibration(
   model: model_file.Model, rows: np.ndarray, batch_size: int = 100, seed: int = 0
 ) -> Any:
-  """How far latents of data are from samples of the base: Normal(0, I), or a mixture.
+  """Draws latents of data against samples of the base: Normal(0, I), or a mixture.
 
   Args:
     model: The model.

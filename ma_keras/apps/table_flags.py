@@ -1,4 +1,4 @@
-"""What the commands that read a table share: flags that say how, and the model's own columns."""
+"""Flags of the commands that read a table, and the order of the model's own columns."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ DATA_FLAGS = (
 
 
 def options() -> dict[str, Any]:
-  """What the flags say, as arguments of `tables.open_table`."""
+  """Returns the flags as arguments of `tables.open_table`."""
   return {
     'columns': FLAGS.columns,
     'ignore_columns': tuple(FLAGS.ignore_columns),

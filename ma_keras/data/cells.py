@@ -1,4 +1,4 @@
-"""What a cell of a text table is: a number, a truth value, a date, text, or nothing at all."""
+"""Kinds of cells of a text table: a number, a truth value, a date, text, or nothing at all."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def is_truth(cell: str) -> bool:
 
 
 def kind(cells: Sequence[str], decimal: str) -> str:
-  """What most cells of a column are: 'number', 'truth', 'dates' or 'text'; missing ones vote not.
+  """Returns the kind of most cells: 'number', 'truth', 'dates' or 'text'; missing ones vote not.
 
   A column of nothing is one of numbers.
   """

@@ -91,7 +91,7 @@ class ColumnMaps(tfp.bijectors.Bijector):
     return {}
 
   def config(self) -> dict[str, Any]:
-    """What makes it, as plain values and arrays: see `model_file`."""
+    """Returns the arguments as plain values and arrays: see `model_file`."""
     names = ('centre', 'scale', 'mean', 'scale_tril', 'cell_sizes')
     arrays = {name: np.asarray(self.parameters[name], np.float64) for name in names}
     return {'kinds': list(self.kinds), **arrays}

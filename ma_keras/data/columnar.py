@@ -70,7 +70,7 @@ def indices(schema: pa.Schema) -> dict[int, str]:
 
 
 def _kind(kind: pa.DataType) -> str:
-  """What a column holds that is no number; empty if it holds numbers."""
+  """Names the values of a column that are no numbers; empty if all are."""
   types = pa.types
   if types.is_dictionary(kind):
     return _kind(kind.value_type)

@@ -1,4 +1,4 @@
-"""How a text table is written: encoding, separator, quotes, decimal mark, guessed from a sample."""
+"""Dialect of a text table: encoding, separator, quotes, decimal mark, guessed from a sample."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FRACTION = re.compile(r'\d+(?:[eE][+-]?\d+)?')
 
 @dataclasses.dataclass(frozen=True)
 class Dialect:
-  """How a text table is written.
+  """Way in which a text table is written.
 
   Attributes:
     encoding: Name of a codec of Python's.
@@ -78,7 +78,7 @@ class Dialect:
     return split(text, self.separator, self.quote)
 
   def __str__(self) -> str:
-    """What was understood, in words."""
+    """Says in words how the file was understood."""
     names = {' ': 'blanks', '\t': 'tab'}
     width = max(map(len, self.rows), default=1)
     between = f', separator {names.get(self.separator, repr(self.separator))}' if width > 1 else ''
@@ -205,7 +205,7 @@ def _separated(table: str, quote: str, given: str, suffix: str) -> tuple[str, li
 
 
 def _score(rows: Sequence[Sequence[str]]) -> tuple[float, float]:
-  """How well a separator does: share of rows of the usual width; then share of numbers."""
+  """Scores a separator: share of rows of the usual width; then share of numbers."""
   widths = Counter(map(len, rows)) or Counter([0])
   width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
   if width < 2:

@@ -54,7 +54,7 @@ class DiskRows:
     return rows.reshape(*np.shape(numbers), self.shape[1])
 
   def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-    """All rows, in memory."""
+    """Reads all rows into memory."""
     return np.asarray(self[:], dtype)
 
   def blocks(self, size: int = BLOCK_ROWS) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""All rows of a table: in memory, or beyond a size in a file beside the run."""
+"""Gathering all rows of a table: in memory, or beyond a size in a file beside the run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def gather(
   folder: pathlib.Path | None = None,
   most_bytes: int | None = None,
 ) -> np.ndarray | DiskRows:
-  """All rows of a table, in memory, or beyond a size in a file `rows-KEY.npy`.
+  """Reads all rows of a table, into memory, or beyond a size in a file `rows-KEY.npy`.
 
   The file is whole or absent, and used again by whoever comes with the same key.
 

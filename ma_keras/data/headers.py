@@ -1,4 +1,4 @@
-"""Whether the first row of a text table names its columns: a row of data is never taken for one."""
+"""Headers of text tables: a first row of data is never taken for names of columns."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def usual_width(rows: Sequence[Sequence[str]]) -> int:
 
 
 def column_kinds(rows: Sequence[Sequence[str]], width: int, decimal: str) -> list[str]:
-  """What the cells of every column are, by `cells.kind`; shorter rows do not count."""
+  """Returns the kind of cells of every column, by `cells.kind`; shorter rows do not count."""
   columns = list(zip(*(row for row in rows if len(row) == width)))
   return [cells.kind(column, decimal) for column in columns] or ['number'] * width
 

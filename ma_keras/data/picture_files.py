@@ -46,7 +46,7 @@ CONVERSIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-  """What a file says of itself before its pixels: height and width, upright; Pillow's mode."""
+  """Facts of a file that stand before its pixels: height and width, upright; Pillow's mode."""
 
   size: tuple[int, int]
   mode: str

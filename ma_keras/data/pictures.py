@@ -49,7 +49,7 @@ class Pictures:
 
   @property
   def form(self) -> str:
-    """What was understood, in words: 'pictures 28 x 28, grey, 256 levels; left out: notes.txt'."""
+    """Says how the files were understood: 'pictures 28 x 28, grey; left out: notes.txt'."""
     height, width, channels = self.shape
     colours = {1: 'grey', 3: 'RGB'}[channels]
     line = f'pictures {height} x {width}, {colours}, {self.levels} levels'

@@ -1,4 +1,4 @@
-"""What every kind of file gives to a table: its columns, and a way to read some of them."""
+"""Interface of every kind of file to a table: its columns, and a way to read some of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which columns of a table are taken, in which order, and why the others are not."""
+"""Selection of columns of a table: which are taken, in which order, and why others are not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Selection:
   by_position: tuple[str, ...] | None = None
 
   def __str__(self) -> str:
-    """What is taken and what is left out, in words."""
+    """Says in words which columns are taken and which are left out."""
     count = len(self.numbers)
     line = f'{count:,} column{"s" * (count != 1)}'
     if self.names:

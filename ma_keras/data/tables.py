@@ -87,14 +87,14 @@ class Table:
 
   @property
   def understood(self) -> str:
-    """How the file was understood, in one line; with the number of rows once it is known."""
+    """Says how the file was understood, in one line; with the number of rows once it is known."""
     rows = '' if self.num_rows is None else f'{_counted(self.num_rows)}, '
     drops = f'; {self.drops()}' if self.num_dropped else ''
     name = f'{self.path.name}{self._reader.part}'
     return f'{name}: {self._reader.form}; {rows}{self._selection}{drops}'
 
   def drops(self) -> str:
-    """Which rows were left out since a value was missing, in words."""
+    """Says which rows were left out since a value was missing."""
     first = ', '.join(map(str, self.dropped))
     more = ', ...' if self.num_dropped > len(self.dropped) else ''
     return f'{_counted(self.num_dropped)} with missing values left out: {first}{more}'

@@ -1,4 +1,4 @@
-"""What a flow has to beat: a Gaussian of full covariance, and a mixture of BIC's size."""
+"""Baselines that a flow has to beat: a Gaussian of full covariance, and a mixture of BIC's size."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _compiled(function: Callable[[tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor
 
 
 def in_double_precision(model: model_file.Model) -> model_file.Model:
-  """The same model in float64, in which a log density does not depend on the batch it is in."""
+  """Returns the model in float64, in which a log density does not depend on the batch it is in."""
   arrays: list[np.ndarray] = []
   described = descriptions.describe(model.bijector.potential, arrays)
   potential = descriptions.make(described, tf.float64, arrays)

@@ -12,7 +12,7 @@ MOST_PASSES = 200  # Over all rows.
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-  """What a table's flow is made of, and how it is trained.
+  """Sizes of a table's flow, and settings of its training.
 
   Attributes:
     hidden_units: H of `potentials.OneHiddenLayer`.

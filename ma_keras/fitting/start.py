@@ -1,4 +1,4 @@
-"""Where the flow of a table starts: maps of its columns, a Gaussian, and perhaps a mixture."""
+"""Start of the flow of a table: maps of its columns, a Gaussian, and perhaps a mixture."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Start:
 
   @property
   def dtype(self) -> tf.DType:
-    """Of y."""
+    """Floating dtype of y."""
     return self.maps.inverse_dtype()
 
   def latents(self, rows: np.ndarray, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What XLA can differentiate of a potential whose derivatives come from tapes."""
+"""Operations that XLA can differentiate of a potential whose derivatives come from tapes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOOPS = ('While', 'StatelessWhile')
 
 
 def is_step_by_step(potential: Potential, x: tf.Tensor) -> bool:
-  """Whether a flow traced for XLA has its derivative step by step, by tapes within the loop.
+  """Tells if a flow traced for XLA has its derivative step by step, by tapes within the loop.
 
   Within the derivative of a loop XLA wants constants where TensorFlow keeps tensors: transposes
   that `tf.tensordot` and `tf.gather` make. Within the loop they are constants. Tensors from outside
@@ -57,6 +57,6 @@ def _check_loops(potential: Potential, graph: tf.Graph) -> None:
 
 
 def _is_from_outside(tensor: tf.Tensor) -> bool:
-  """Whether it may have a derivative of its own: no variable's handle, and no constant."""
+  """Tells if it may have a derivative of its own: no variable's handle, and no constant."""
   constant = not isinstance(tensor, tf.__internal__.EagerTensor) and tensor.op.type == 'Const'
   return tensor.dtype.is_floating and not constant

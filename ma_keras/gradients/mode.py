@@ -191,7 +191,7 @@ class Chunked(GradientMode):
 
 
 def _is_written_out(motion: Motion, x: tf.Tensor) -> bool:
-  """Whether steps are taken one by one in the graph: second derivatives, and few of them."""
+  """Tells if steps are taken one by one in the graph: second derivatives, and few of them."""
   few = motion.num_steps * len(motion.tableau.b) <= UNROLLED
   return (few or tf.executing_eagerly()) and on_demand.second_order(motion.potential, x)
 

@@ -33,7 +33,7 @@ def recording() -> bool:
 
 
 def second_order(potential: Potential, x: tf.Tensor) -> bool:
-  """Whether tapes around this call may take second derivatives of what is computed now.
+  """Tells if tapes around this call may take second derivatives of what is computed now.
 
   They may where two tapes watch x, or a persistent one, which can be asked again within itself. In
   eager calls variables count as well.

@@ -98,7 +98,7 @@ def with_divergence(field: VectorField, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.
 
 
 def is_compiled() -> bool:
-  """Whether this is traced for XLA, by tf.function(jit_compile=True)."""
+  """Tells if this is traced for XLA, by tf.function(jit_compile=True)."""
   if tf.executing_eagerly():
     return False
   graph = tf.compat.v1.get_default_graph()

@@ -64,7 +64,7 @@ class KerasModel(Potential):
     self._check_output()
 
   def __getstate__(self) -> dict[str, Any]:
-    """What pickle and deepcopy copy: Keras sees to the model, whose variables are listed anew."""
+    """Returns a state to copy: Keras sees to the model, whose variables are listed anew."""
     tracking = ('_self_', '_backing_variables')
     return {k: v for k, v in vars(self).items() if not k.startswith(tracking)}
 

@@ -1,4 +1,4 @@
-"""Which definition of phi is in force where subclasses replace parts of a potential.
+"""Definition of phi that is in force where subclasses replace parts of a potential.
 
 A class may define phi by its value (`__call__`), its gradient (`_gradient`) and the pair of
 gradient and Laplacian (`_gradient_and_laplacian`). The closed forms of a class stand for its own
@@ -65,13 +65,13 @@ def units(potential: Potential) -> Units | None:
 
 
 def is_self_contained(potential: Potential) -> bool:
-  """Whether phi is known to depend on t, x and the variables alone."""
+  """Tells if phi is known to depend on t, x and the variables alone."""
   declared = potential.self_contained and not is_replaced(potential, 'self_contained')
   return declared and potential._laplacian_method is None
 
 
 def is_replaced(potential: Potential, shortcut: str, besides: frozenset[str] = frozenset()) -> bool:
-  """Whether a class below the one that defines `shortcut` overrides a method of it.
+  """Tells if a class below the one that defines `shortcut` overrides a method of it.
 
   Args:
     potential: The potential.
@@ -99,7 +99,7 @@ def _pair(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, 
 
 
 def _is_public(potential: Potential, name: str) -> bool:
-  """Whether a public method is overridden, below all closed forms, and not called by one such."""
+  """Tells if a public method is overridden, below all closed forms, and not called by one such."""
   if not potential._public_methods_in_force:
     return False
   depth = _depth(potential, name)

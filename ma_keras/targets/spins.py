@@ -197,7 +197,7 @@ def _check_couplings(couplings: np.ndarray) -> None:
 
 
 def _triangle(couplings: np.ndarray) -> str:
-  """What speaks for pairs that stand once."""
+  """Says what speaks for pairs that stand once."""
   for name, other in (('above', np.tril(couplings)), ('below', np.triu(couplings))):
     if not np.any(other):
       return f' (all entries are {name} the diagonal: every pair seems to stand once)'

@@ -1,4 +1,4 @@
-"""What people give to fit, evaluate and predict, as tf_keras takes it: checked, nothing rounded."""
+"""Arguments of fit, evaluate and predict, as tf_keras takes them: checked, nothing rounded."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TensorSequence(tf_keras.utils.Sequence):
 
 
 def prepared(x: Any, y: Any = None, weights: Any = None, event_size: int = 1) -> Any:
-  """What tf_keras is to read, whose batches `rows.understood` takes apart.
+  """Returns what tf_keras is to read, whose batches `rows.understood` takes apart.
 
   Arrays become the dictionary {'x': x, 'sample_weight': weights} of tensors: tf_keras would round
   arrays of float64 to float32, and drop weights without labels. What is prepared already stays.
@@ -96,7 +96,7 @@ def tensors(batch: Any) -> Any:
 
 
 def _stream(x: Any, event_size: int) -> Any:
-  """What has batches of its own, as tf_keras reads it; None of arrays."""
+  """Returns a stream, which has batches already, as tf_keras reads it; None of arrays."""
   if isinstance(x, tf.data.Dataset):
     understand = tf.function(lambda batch: rows.understood(batch, event_size), autograph=False)
     understand.get_concrete_function(x.element_spec)  # Raises what the first step would.

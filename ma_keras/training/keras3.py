@@ -50,6 +50,6 @@ def _translated(thing: Any, package: Any) -> Any:
 
 
 def _is_of_keras3(thing: Any, base: str = 'Optimizer') -> bool:
-  """Whether it is an object of Keras 3, of any subclass."""
+  """Tells if it is an object of Keras 3, of any subclass."""
   kinds = [(kind.__module__.split('.')[0], kind.__name__) for kind in type(thing).__mro__]
   return ('keras', base) in kinds

@@ -78,7 +78,7 @@ def _dtype_name(preprocessing: Any) -> str:
 
 
 def _arguments(bijector: MongeAmpereBijector) -> dict[str, Any]:
-  """All arguments but the potential, as plain values."""
+  """Returns all arguments but the potential, as plain values."""
   given = bijector.parameters
   integrator, mode = bijector.integrator, gradients.get(given['gradient'])
   names = [name for name, known in gradients.MODES.items() if known == mode]

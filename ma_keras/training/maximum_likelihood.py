@@ -153,7 +153,7 @@ class MaximumLikelihood(DataModel):
     return parts
 
   def _row_losses(self, x: tf.Tensor, mine: share.Share, weights: tf.Tensor) -> tf.Tensor:
-    """What is minimised, for every row, [b]; the metrics take it in."""
+    """Returns the loss of every row, [b]; the metrics take it in."""
     noise_seed, flow_seed = self.per_sample_seeds(
       mine.numbers, 'maximum_likelihood', mine.batch_size
     )

@@ -1,4 +1,4 @@
-"""What a batch is taken for, by the steps of training, evaluation and prediction alike."""
+"""Rows of a batch, as understood by the steps of training, evaluation and prediction alike."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _entry(batch: Mapping[str, Any]) -> Any:
 
 
 def _are_numbers(first: Any, second: Any) -> bool:
-  """Whether integers [b] stand before points [b, ...]."""
+  """Tells if integers [b] stand before points [b, ...]."""
   first, second = tf.convert_to_tensor(first), tf.convert_to_tensor(second)
   return first.dtype.is_integer and first.shape.rank == 1 and second.shape.rank != 1
 

@@ -23,7 +23,7 @@ ModelT = TypeVar('ModelT', bound='SavedFlow')
 
 
 class SavedFlow(OwnVariables, tf_keras.Model):
-  """What a FlowModel does when Keras, pickle or copy ask it to be saved.
+  """Saves a FlowModel in all the ways of Keras, pickle and copy.
 
   | call | what comes back |
   |---|---|
@@ -51,7 +51,7 @@ class SavedFlow(OwnVariables, tf_keras.Model):
     )
 
   def own_variables(self) -> list[tf.Variable]:
-    """Those of the flow, its base's included, and the count of refinements."""
+    """Variables of the flow, its base's included, and the count of refinements."""
     return [*self.bijector.variables, *self.base.variables, self.refinements]
 
   def save_weights(

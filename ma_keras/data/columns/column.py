@@ -1,4 +1,4 @@
-"""What is known of one column of a table."""
+"""Statistics of one column of a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LARGEST_EXPONENT = 500
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-  """What is known of a column.
+  """Statistics of a column, and what they suggest.
 
   Attributes:
     name: Name; its number from 0 where the table has no names.

@@ -143,7 +143,7 @@ class Survey:
     self._greatest = np.maximum(self._greatest, np.max(high, axis=0, initial=-np.inf))
 
   def _update_order(self, rows: np.ndarray, finite: np.ndarray) -> None:
-    """Whether values are whole, and rise or fall from row to row: of columns still in question."""
+    """Notes if values are whole, and rise or fall from row to row, where still in question."""
     k = np.flatnonzero(self._whole)
     self._whole[k] = np.all((np.floor(rows[:, k]) == rows[:, k]) | ~finite[:, k], axis=0)
     k = np.flatnonzero(self._whole & (self._rising | self._falling))
