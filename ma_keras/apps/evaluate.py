@@ -79,10 +79,10 @@ def free_energy(model: model_file.Model) -> training.FreeEnergy:
 def work() -> None:
   """Measures and prints; what is in doubt ends with its own exit code."""
   model = model_app.load()
-  found = free_energy(model) if 'target' in model.notes else likelihood(model)
-  print(found)
-  if found.doubts():
-    end(ExitCode.STOPPED, found.doubts())
+  result = free_energy(model) if 'target' in model.notes else likelihood(model)
+  print(result)
+  if result.doubts():
+    end(ExitCode.STOPPED, result.doubts())
 
 
 def main(argv: list[str]) -> None:

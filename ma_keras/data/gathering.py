@@ -42,9 +42,9 @@ def gather(
     OSError: The disk is full.
   """
   if folder is not None and any(folder.glob('rows-*.npy')):
-    kept = folder / f'rows-{key()}.npy'
-    if kept.exists():
-      table.num_rows = len(rows := DiskRows(kept))
+    cache = folder / f'rows-{key()}.npy'
+    if cache.exists():
+      table.num_rows = len(rows := DiskRows(cache))
       return rows
   dtype = np.dtype(np.float64) if table.levels is None else quantised.dtype(table.levels)
   row_bytes = table.event_size * dtype.itemsize

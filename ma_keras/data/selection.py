@@ -84,8 +84,8 @@ def select(
   else:
     numbers, by_position = rest, tuple(model_columns or ()) or None
   _check(reader, numbers)
-  others = sorted(set(range(reader.width)) - set(numbers))
-  left_out = {reader.name(j): _reason(reader, j, label) for j in others}
+  remaining = sorted(set(range(reader.width)) - set(numbers))
+  left_out = {reader.name(j): _reason(reader, j, label) for j in remaining}
   names = tuple(reader.names[j] for j in numbers) if reader.names else None
   return Selection(tuple(numbers), names, label, left_out, by_position)
 

@@ -96,8 +96,8 @@ class Table:
   def drops(self) -> str:
     """Says which rows were left out since a value was missing."""
     first = ', '.join(map(str, self.dropped))
-    more = ', ...' if self.num_dropped > len(self.dropped) else ''
-    return f'{_counted(self.num_dropped)} with missing values left out: {first}{more}'
+    rest = ', ...' if self.num_dropped > len(self.dropped) else ''
+    return f'{_counted(self.num_dropped)} with missing values left out: {first}{rest}'
 
   def read(self, size: int) -> Iterator[np.ndarray]:
     """Blocks of up to `size` rows, float64 [b, N]; raises as `labelled` does."""

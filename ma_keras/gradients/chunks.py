@@ -68,7 +68,7 @@ def in_turn(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tupl
   _, *arrays = tf.while_loop(
     lambda i, *_: i < chunks,
     advance,
-    (tf.constant(0), *(tf.TensorArray(x.dtype, chunks, element_shape=each) for each in shapes)),
+    (tf.constant(0), *(tf.TensorArray(x.dtype, chunks, element_shape=shape) for shape in shapes)),
     maximum_iterations=chunks,
     parallel_iterations=1,
   )

@@ -119,16 +119,16 @@ class MaximumLikelihood(DataModel):
   def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
     """One step on this replica's share of the global batch."""
     x, numbers, weights = self._understood(batch)
-    mine = share.numbered(x, numbers, self.batch_size)
+    rows_here = share.numbered(x, numbers, self.batch_size)
     total = share.total(weights)
 
     def loss(numbers: tf.Tensor, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-      values = self._row_losses(x, share.Share(numbers, mine.batch_size), weights)
+      values = self._row_losses(x, share.Share(numbers, rows_here.batch_size), weights)
       return tf.math.divide_no_nan(
         tf.reduce_sum(tf.cast(weights, values.dtype) * values), tf.cast(total, values.dtype)
       )
 
-    self.descend(loss, mine.numbers, x, weights)
+    self.descend(loss, rows_here.numbers, x, weights)
     return {metric.name: metric.result() for metric in self.metrics}
 
   @tf.autograph.experimental.do_not_convert  # No Python branches on tensors: traced sooner.
@@ -152,10 +152,10 @@ class MaximumLikelihood(DataModel):
       parts = parts._replace(weights=tf.ones(tf.shape(parts.x)[:1], self.bijector.dtype))
     return parts
 
-  def _row_losses(self, x: tf.Tensor, mine: share.Share, weights: tf.Tensor) -> tf.Tensor:
+  def _row_losses(self, x: tf.Tensor, rows_here: share.Share, weights: tf.Tensor) -> tf.Tensor:
     """Returns the loss of every row, [b]; the metrics take it in."""
     noise_seed, flow_seed = self.per_sample_seeds(
-      mine.numbers, 'maximum_likelihood', mine.batch_size
+      rows_here.numbers, 'maximum_likelihood', rows_here.batch_size
     )
     outside = 'A row of `x` lies outside the support of the preprocessing.'
     y, log_det = (

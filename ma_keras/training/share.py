@@ -64,7 +64,7 @@ def _counted(x: tf.Tensor, context: Any) -> Share:
 def total(weights: tf.Tensor) -> tf.Tensor:
   """Sum of the weights [b] of all replicas, float64 []; with parameter servers the worker's own."""
   context = tf.distribute.get_replica_context()
-  mine = tf.reduce_sum(tf.cast(weights, tf.float64))
+  own_total = tf.reduce_sum(tf.cast(weights, tf.float64))
   if context.num_replicas_in_sync == 1 or is_asynchronous(context.strategy):
-    return mine
-  return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
+    return own_total
+  return context.all_reduce(tf.distribute.ReduceOp.SUM, own_total)
