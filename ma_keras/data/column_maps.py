@@ -138,10 +138,10 @@ class ColumnMaps(tfp.bijectors.Bijector):
     return tf.where(inside, log_det, tf.constant(-np.inf, tf.float64))
 
   def supports(self, x: tf.Tensor) -> tf.Tensor:
-    """Tells which numbers lie in the support of their column, bool [..., N]."""
+    """Tells which numbers lie in the support of their column, bool [..., N]; NaN stays NaN."""
     w = (tf.cast(x, tf.float64) - self._centre) / self._scale
-    above = (w > 0) | ~(self._is['positive'] | self._is['unit'])
-    return above & ((w < 1) | ~self._is['unit'])
+    below = (w <= 0) & (self._is['positive'] | self._is['unit'])
+    return ~(below | ((w >= 1) & self._is['unit']))
 
   def _scaled(self, x: tf.Tensor) -> tf.Tensor:
     """(x - centre) / scale; 1/2, which has a logarithm and a logit, outside the support."""

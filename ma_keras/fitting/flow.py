@@ -19,6 +19,10 @@ from ma_keras.training.halving import Scorer, halve
 SCORED = 10_000  # Rows scored at once.
 MOST_HELD_OUT = 5_000  # Rows looked at in every epoch.
 SIGMAS = 1.5  # Standard errors of a gain that is no chance; the best of many epochs has some.
+DIVERGED = (
+  'The loss was no longer finite after {} epochs, and training ended: the best weights before that '
+  'are kept. Lower `learning_rate`.'
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,11 +119,13 @@ def trained(
     verbose=verbose,
     callbacks=[training.Validation(y, SCORED), best],
   ).history
+  doubt = '' if math.isfinite(history['nll'][-1]) else DIVERGED.format(len(history['nll']))
   if best.weights is None:
-    return Fit(identity(start, settings, seed), history, 0.0, 0.0, '')
+    return Fit(identity(start, settings, seed), history, 0.0, 0.0, doubt)
   for variable, value in zip(bijector.variables, best.weights):
     variable.assign(value)
-  return _judged(bijector, start, settings, seed, history, y, before)
+  fit = _judged(bijector, start, settings, seed, history, y, before)
+  return dataclasses.replace(fit, doubts=fit.doubts or doubt)
 
 
 def _judged(

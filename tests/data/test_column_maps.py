@@ -61,6 +61,14 @@ def test_the_density_is_zero_outside_the_support(column, value):
   assert np.all(np.isfinite(tape.gradient(total, points)))
 
 
+@pytest.mark.parametrize('column', range(4))
+def test_nan_is_no_point_outside(column):
+  """NaN stays NaN, in every kind of column: a density of 0 would be a number."""
+  x = np.array([[1.0, 0.0, 2.0, 0.5]])
+  x[0, column] = np.nan
+  assert np.isnan(maps().inverse_log_det_jacobian(x, 1)[0] + np.sum(maps().inverse(x)))
+
+
 def test_large_numbers_that_vary_little_keep_their_digits():
   """Seconds since 1970: in float32 they are multiples of 128."""
   seconds = 1.7e9 + np.arange(600.0)
