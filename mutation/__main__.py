@@ -52,7 +52,7 @@ def begin(folder: pathlib.Path, options: argparse.Namespace) -> None:
   os.chdir(tree)
   parts = options.parts.split(',') if options.parts else selection.parts()
   paths = selection.modules(tree, parts)
-  mutants = selection.sample(paths, options.sample, options.seed, folder / 'all.sqlite')
+  mutants = selection.sample(paths, options.sample, options.seed)
   commit = subprocess.run(
     ['git', 'describe', '--always', '--dirty'], cwd=ROOT, capture_output=True, text=True, check=True
   ).stdout.strip()

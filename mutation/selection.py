@@ -37,19 +37,18 @@ def part_of(module: pathlib.Path) -> str:
   return next(name for name, patterns in table if any(map(module.match, patterns)))
 
 
-def sample(paths: Iterable[pathlib.Path], size: int, seed: int, scratch: pathlib.Path) -> Mutants:
+def sample(paths: Iterable[pathlib.Path], size: int, seed: int) -> Mutants:
   """So many of all mutants of the modules, each as likely as any other; all of them for size 0.
 
   Args:
     paths: Modules, relative to the working directory.
     size: How many mutants; 0 for all.
     seed: Equal seeds choose equal mutants of equal modules.
-    scratch: A file for cosmic-ray's list of all mutants; overwritten.
 
   Returns:
     The mutants, in order of their modules.
   """
-  with use_db(str(scratch)) as everything:
+  with use_db(':memory:') as everything:  # A file is synchronised for every mutant left out.
     init(paths, everything, {})
     OperatorsFilter().filter(everything, argparse.Namespace(config=str(SETTINGS)))
     mutants = sorted(everything.pending_work_items, key=lambda item: _place(item.mutations[0]))

@@ -42,7 +42,7 @@ def check_trial(folder, test, expected):
   write(tree / 'tests/integrators/test_larger.py', imports + test)
   os.chdir(tree)
   baseline = trial.Baseline(folder)
-  mutants = selection.sample([MODULE], 0, 0, folder / 'all.sqlite')
+  mutants = selection.sample([MODULE], 0, 0)
   results = [trial.attempt(folder, item.mutations[0], baseline) for item in mutants]
   assert {result.diff.split('`')[3]: report.verdict(result) for result in results} == expected
   assert (tree / MODULE).read_text() == SOURCE
