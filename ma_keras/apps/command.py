@@ -1,7 +1,8 @@
 """`ma-keras COMMAND [--flags]`: every app behind one console entry.
 
 Exit codes: 0 done; 1 a flag, a file or the data are wrong; 3 training stopped, or its result is in
-doubt; 4 no room, no access, or another process of the cluster is gone; 128 + n died of signal n.
+doubt; 4 no room, no access, or another process of the cluster is gone; 128 + n died of signal n,
+141 where nobody reads what is printed any more.
 `ma-keras COMMAND --help` lists the flags of a command, `ma-keras --version` the version.
 """
 
@@ -15,7 +16,7 @@ import sys
 from absl import app, flags
 
 from ma_keras.apps import command_line, tensorflow_start
-from ma_keras.apps.exit_code import ExitCode, end
+from ma_keras.apps.exit_code import ExitCode, end, ending_unread
 
 # Command -> module of ma_keras.apps, and what it does.
 COMMANDS = {
@@ -35,10 +36,11 @@ COMMANDS = {
 
 def run(name: str) -> None:
   """Runs `ma_keras.apps.<name>` as the program of this process; one process runs one app."""
-  try:
-    _run(name)
-  except KeyboardInterrupt:  # Before the app's own work, which tells what it has saved.
-    end(ExitCode.INTERRUPTED, 'interrupted; nothing was done: the same command begins anew.')
+  with ending_unread():
+    try:
+      _run(name)
+    except KeyboardInterrupt:  # Before the app's own work, which tells what it has saved.
+      end(ExitCode.INTERRUPTED, 'interrupted; nothing was done: the same command begins anew.')
 
 
 def _run(name: str) -> None:
@@ -80,6 +82,7 @@ def nearest(words: list[str]) -> str:
   return '.'
 
 
+@ending_unread()
 def main() -> None:
   """The console entry."""
   words = sys.argv[1:]

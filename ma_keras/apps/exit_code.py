@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import os
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
 from typing import NoReturn
 
 
@@ -17,6 +20,7 @@ class ExitCode(enum.IntEnum):
   STOPPED = 3  # Training diverged or cheated, or the result is in doubt: the line says what to do.
   NO_ROOM = 4  # Disk, memory, access or another process are in the way: the same command goes on.
   INTERRUPTED = 130  # Ctrl-C.
+  UNREAD = 141  # SIGPIPE: whoever read what is printed has gone, as `head` does.
   TERMINATED = 143  # SIGTERM.
 
 
@@ -25,3 +29,17 @@ def end(code: ExitCode, message: object) -> NoReturn:
   line = re.sub(r'\s*\n\s*', ' ', str(message).strip())
   print(f'{pathlib.Path(sys.argv[0]).stem}: {line}', file=sys.stderr, flush=True)
   sys.exit(code)
+
+
+@contextlib.contextmanager
+def ending_unread() -> Iterator[None]:
+  """Ends the process in silence, as SIGPIPE ends others, where nobody reads stdout any more."""
+  try:
+    try:
+      yield
+    finally:
+      sys.stdout.flush()
+  except BrokenPipeError:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())  # For what Python writes on its way out.
+    sys.exit(ExitCode.UNREAD)

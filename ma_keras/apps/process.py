@@ -60,6 +60,8 @@ def ending(remedy: str, saved: Callable[[], str]) -> Iterator[None]:
         'another process of the cluster is gone: start all of them again with the commands they '
         'had, and they go on from the last checkpoint.',
       )
+    except BrokenPipeError:
+      raise  # For `ending_unread`: it is no disk.
     except (OSError, MemoryError, tf.errors.ResourceExhaustedError) as error:
       end(ExitCode.NO_ROOM, f'no room, or no access: {str(error) or "memory ran out"}. {remedy}')
     except (KeyboardInterrupt, tf.errors.CancelledError):
