@@ -15,7 +15,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from ma_keras.data import arrays, byte_streams, columnar, delimited, pictures, quantised
+from ma_keras.data import (
+  arrays,
+  byte_streams,
+  columnar,
+  delimited,
+  partitions,
+  pictures,
+  quantised,
+)
 from ma_keras.data.frames import from_frame
 from ma_keras.data.reader import Blocks, Reader
 from ma_keras.data.selection import Selection, select
@@ -312,6 +320,8 @@ def _folder(
   first = readers[0]
   for reader in readers[1:]:
     _check_alike(first, reader)
+  readers = partitions.with_keys(readers, [partitions.keys(path, file) for file in files])
+  first = readers[0]
 
   def read(numbers: Sequence[int], ids: int | None) -> Blocks:
     for reader in readers:

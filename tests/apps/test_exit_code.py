@@ -43,9 +43,13 @@ def test_a_page_that_nobody_reads_ends_in_silence(monkeypatch, capsys, words):
 
 
 def test_work_that_nobody_reads_is_not_taken_for_a_full_disk(monkeypatch, capsys):
-  with closed_pipe(monkeypatch), pytest.raises(SystemExit) as caught:
-    with ending_unread(), process.ending('', str):
-      print('a line', flush=True)
+  with (
+    closed_pipe(monkeypatch),
+    pytest.raises(SystemExit) as caught,
+    ending_unread(),
+    process.ending('', str),
+  ):
+    print('a line', flush=True)
   assert caught.value.code == 141 and capsys.readouterr().err == ''
 
 

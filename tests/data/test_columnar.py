@@ -77,5 +77,7 @@ def test_a_folder_of_parquet_files(tmp_path):
     (tmp_path / f'year={k}').mkdir()
     pa.parquet.write_table(pa.table({'a': [k, k]}), tmp_path / f'year={k}' / 'part-0.parquet')
   table = tables.open_table(tmp_path)
-  np.testing.assert_array_equal(next(table.read(9)).ravel(), [0, 0, 1, 1, 2, 2])
-  assert table.num_rows == 6
+  rows = next(table.read(9))
+  np.testing.assert_array_equal(rows[:, 0], [0, 0, 1, 1, 2, 2])
+  assert table.num_rows == 6 and table.names == ('a', 'year')
+  np.testing.assert_array_equal(rows[:, 1], rows[:, 0])
