@@ -58,7 +58,11 @@ def sample(paths: Iterable[pathlib.Path], size: int, seed: int) -> Mutants:
 
 
 def tests(tree: pathlib.Path, module: pathlib.Path) -> list[str]:
-  """Test files, or functions of them, that a mutant must get past, by the tree, in order."""
+  """Test files, or functions of them, that a mutant must get past, by the tree, in order.
+
+  The mirror, tests/a/test_b.py of ma_keras/a/b.py, comes first, or those of its functions that the
+  settings name.
+  """
   mirror = tree / 'tests' / module.relative_to('ma_keras').with_name(f'test_{module.name}')
   table = toml.load(SETTINGS)['tests'].items()
   named = [name for glob, names in table if fnmatch.fnmatch(str(module), glob) for name in names]
@@ -66,6 +70,8 @@ def tests(tree: pathlib.Path, module: pathlib.Path) -> list[str]:
   for path in (mirror, *(tree / name for name in named)):
     paths += sorted(path.glob('test_*.py')) if path.is_dir() else [path]
   names = [str(path.relative_to(tree)) for path in paths]
+  if any(name.startswith(f'{names[0]}::') for name in names):
+    del names[0]
   return list(dict.fromkeys(name for name in names if (tree / file_of(name)).exists()))
 
 

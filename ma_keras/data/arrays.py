@@ -15,7 +15,7 @@ from ma_keras.data import byte_streams
 from ma_keras.data.reader import Blocks, Reader
 
 BLOCK_BYTES = 1 << 20
-LARGEST = 2**53  # Beyond, not every whole number has a float64.
+LARGEST = 2**53  # Below, every whole number has a float64; 2^53 + 1 becomes 2^53.
 Opener = Callable[[], IO[bytes]]
 
 
@@ -191,10 +191,10 @@ def _slice(numbers: Sequence[int]) -> slice | Sequence[int]:
 def _exact(path: pathlib.Path, block: np.ndarray) -> np.ndarray:
   """The numbers in double precision; raises ValueError if whole ones were changed by it."""
   rows = block.astype(np.float64)
-  if block.dtype.kind in 'iu' and block.dtype.itemsize == 8 and np.any(np.abs(rows) > LARGEST):
+  if block.dtype.kind in 'iu' and block.dtype.itemsize == 8 and np.any(np.abs(rows) >= LARGEST):
     raise ValueError(
-      f'`path` {path} holds whole numbers beyond 2^53, which double precision cannot hold: leave '
-      'their columns out by --ignore_columns.'
+      f'`path` {path} holds whole numbers of 2^53 and beyond, which double precision cannot '
+      'hold: leave their columns out by --ignore_columns.'
     )
   return rows
 

@@ -49,6 +49,10 @@ def test_arrays_of_one_axis_and_fields_are_columns_by_name(tmp_path):
   np.savez(tmp_path / 'x.npz', a=np.arange(3), b=np.arange(3) / 2)
   table = tables.open_table(tmp_path / 'x.npz', columns=['b', 'a'])
   np.testing.assert_array_equal(next(table.read(9)), [[0, 0], [0.5, 1], [1, 2]])
+  np.savez(tmp_path / 'y.npz', a=np.arange(3), b=np.arange(3) / 2, name=['x', 'y', 'z'])
+  ((labels, rows),) = tables.open_table(tmp_path / 'y.npz', ids='name').labelled(9)
+  np.testing.assert_array_equal(rows, [[0, 0], [1, 0.5], [2, 1]])
+  assert list(labels) == ['x', 'y', 'z']
   fields = np.array([(1, 0.5, 'x'), (2, 1.5, 'y')], [('a', 'i4'), ('b', 'f8'), ('c', 'U1')])
   np.save(tmp_path / 'x.npy', fields)
   ((labels, rows),) = tables.open_table(tmp_path / 'x.npy', ids='c').labelled(9)
@@ -63,12 +67,20 @@ def test_arrays_of_one_axis_and_fields_are_columns_by_name(tmp_path):
     (np.array([[None]]), 'holds Python objects'),
     (np.array([[1j]]), 'complex'),
     (np.arange(3.0), r'float64 \[3\]'),
-    (np.array([[2**60]]), 'whole numbers beyond'),
+    (np.array([[2**60]]), 'whole numbers of 2.53 and beyond'),
+    (np.array([[1], [-(2**53) - 1]]), 'whole numbers of 2.53 and beyond'),
+    (np.array([[2**63]], np.uint64), 'whole numbers of 2.53 and beyond'),
   ],
-  ids=['text', 'objects', 'complex', 'vector', 'large'],
+  ids=['text', 'objects', 'complex', 'vector', 'large', 'odd beyond 2^53', 'unsigned'],
 )
 def test_arrays_of_anything_else_are_refused(tmp_path, x, message):
   np.save(tmp_path / 'x.npy', x)
   with pytest.raises(ValueError, match=message) as refusal:
     read(tmp_path / 'x.npy')
   assert 'pickle' not in str(refusal.value)
+
+
+def test_whole_numbers_below_2_to_the_53_are_exact(tmp_path):
+  x = np.array([[2**53 - 1, 1 - 2**53]])
+  np.save(tmp_path / 'x.npy', x)
+  np.testing.assert_array_equal(read(tmp_path / 'x.npy').astype(np.int64), x)

@@ -90,6 +90,8 @@ def test_what_does_not_fit_is_refused():
     ({'kinds': ['real', 'odd', 'real', 'real']}, r"`kinds` holds \['odd'\]"),
     ({'scale': np.zeros(4)}, 'must be positive'),
     ({'scale_tril': TRIL.T}, 'lower triangular'),
+    ({'scale_tril': np.eye(4) + np.eye(4, k=1)}, 'lower triangular'),
+    ({'cell_sizes': np.array([0, 0, 0, -0.1])}, '`cell_sizes` not negative'),
     ({'mean': np.zeros(3)}, 'do not fit'),
     ({'centre': np.full(4, np.nan)}, 'finite'),
   ):

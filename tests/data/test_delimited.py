@@ -220,6 +220,15 @@ def test_what_is_wrong_with_a_text_table_is_said(tmp_path, content, message):
   assert '\n' not in str(refusal.value)
 
 
+@pytest.mark.parametrize('end', [b'\n', b'\r'])
+def test_a_sample_ends_with_its_last_whole_line(end):
+  """A table is guessed from its first megabyte, which may end within a number."""
+  lines = [b'x,y', b'1,2', b'3,42', b'5,6']
+  cut = dialect.sniff(end.join(lines), whole=False, suffix='.csv')
+  assert cut.rows == [['x', 'y'], ['1', '2'], ['3', '42']]
+  assert len(dialect.sniff(end.join(lines), whole=True, suffix='.csv').rows) == 4
+
+
 def test_a_word_far_behind_the_first_rows_is_named(tmp_path):
   lines = [f'{k},{k / 8}' for k in range(200_000)]
   lines[150_000] = '150000,oops'

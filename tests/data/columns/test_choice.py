@@ -20,10 +20,9 @@ def test_names_and_numbers():
   kinds = columns.kinds_from_flag('age:integer, share:unit,2:integer+positive', NAMES)
   assert kinds == {'age': 'integer', 'share': 'unit', 'price': 'integer+positive'}
   assert columns.kinds_from_flag('0:real,12:heavy') == {'0': 'real', '12': 'heavy'}
-  assert columns.kinds_from_flag('"a,b":real,c:d:unit', ['a,b', 'c:d']) == {
-    'a,b': 'real',
-    'c:d': 'unit',
-  }
+  for text in ('"a,b":real,c:d:unit', 'c:d:unit, "a,b":real'):
+    kinds = columns.kinds_from_flag(text, ['a,b', 'c:d'])
+    assert kinds == {'a,b': 'real', 'c:d': 'unit'}
   assert columns.kinds_from_flag('') == {}
 
 

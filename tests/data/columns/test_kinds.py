@@ -37,6 +37,7 @@ KINDS = {
   'two lognormals': ('positive', 0, lambda rng, n: np.exp(mixture(rng, n, 0.5, (0, 1), (8, 1)))),
   'uniform': ('unit', 0, lambda rng, n: rng.random(n)),
   'beta': ('unit', 0, lambda rng, n: rng.beta(0.5, 0.5, n)),
+  'beta with both ends': ('unit', 0, lambda rng, n: np.append(rng.beta(0.5, 0.5, n - 2), [0, 1])),
   'beta within': ('real', 0, lambda rng, n: rng.beta(2, 5, n)),
   'small beta': ('positive', 0, lambda rng, n: rng.beta(0.5, 9, n)),
   'shares in hundredths': ('unit', 0.01, lambda rng, n: np.round(rng.random(n), 2)),
@@ -93,3 +94,25 @@ def test_neither_scale_nor_shift_changes_a_verdict():
       for shift, scale in [(0, 1), (-1e6, 1), (3e4, 1e-3), (0, 1e9)]
     }
     assert len(verdicts) == 1
+
+
+@pytest.mark.parametrize('seed', SEEDS)
+def test_a_mode_of_six_rows_is_no_heavy_tail(seed):
+  """54 rows at 0 and 6 at 1000: bins of the histogram are too few to show the gap."""
+  rng = np.random.default_rng(seed)
+  values = np.concatenate([rng.normal(0, 1, 54), rng.normal(1000, 1, 6)])
+  (column,) = columns.survey(values[:, np.newaxis])
+  assert column.kind == 'real', column.reason
+
+
+def test_valleys_are_the_bins_between_peaks():
+  counts = np.array([0, 90, 100, 2, 100, 90, 1, 95, 100, 60, 4, 70, 90, 0])
+  assert kinds._valleys(counts, counts.sum()) == [3, 6, 10]
+  shallow = np.array([0, 90, 100, 60, 100, 90, 0])  # More than half of its peaks: one mode.
+  assert kinds._valleys(shallow, shallow.sum()) == []
+
+
+@pytest.mark.parametrize('count, reason', [(5, 'few different values'), (6, 'no map is better')])
+def test_five_values_on_a_lattice_are_too_few_to_have_a_tail(count, reason):
+  values = np.random.default_rng(0).integers(0, count, (300, 1)).astype(float)
+  assert columns.survey(values)[0].reason.startswith(reason)

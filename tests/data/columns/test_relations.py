@@ -18,6 +18,14 @@ def test_pairs_have_their_correlation():
   assert columns.collinear(rows, 'abcd', limit=0.9999) == pairs[:1]
 
 
+def test_no_correlation_exceeds_one():
+  """Multiples of one column, whose products round to either side of 1."""
+  for _ in range(20):
+    x = RNG.normal(size=(50, 1))
+    pairs = columns.collinear(x * [1.0, 3.0, -1 / 7])
+    assert len(pairs) == 3 and all(abs(pair[2]) <= 1 for pair in pairs)
+
+
 def test_one_row_far_out_makes_no_pair():
   rows = RNG.normal(size=(1200, 2))
   rows[17] = 1e6, -1e6

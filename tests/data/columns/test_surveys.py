@@ -87,6 +87,17 @@ def test_row_numbers_are_a_doubt_and_stay(values, expected):
   assert column.kind == 'real'
 
 
+def test_a_tie_that_the_sample_missed_makes_no_row_numbers():
+  """Numbers of rows rise from row to row; those that stand still once do not."""
+  rows = 3.0 * np.arange(20_000)[:, np.newaxis]
+  tied = rows.copy()
+  tied[5001:] -= 3.0
+  for values, expected in ((rows, True), (tied, False)):
+    for sign in (1, -1):
+      (column,) = columns.survey_blocks(blocks(sign * values, 999), sample=500)
+      assert column.unique == 500 and column.row_number == expected
+
+
 def test_constants_name_their_remedy():
   (column,) = columns.survey(np.full((30, 1), 0.1), ['share'])
   assert column.kind == 'constant' and column.deviation == 0.0 and column.mean == 0.1
@@ -108,6 +119,14 @@ def test_two_codes_and_counts():
   values[:8], values[8:20] = 999, 9999
   (column,) = columns.survey(values[:, np.newaxis])
   assert [doubt.split()[0] for doubt in column.doubts] == ['9999', '999']
+
+
+def test_a_code_beside_two_values_is_doubted():
+  """A coin whose missing throws are 9."""
+  values = RNG.integers(0, 2, 400).astype(float)
+  values[:8] = 9
+  (column,) = columns.survey(values[:, np.newaxis])
+  assert [doubt.split()[0] for doubt in column.doubts] == ['9']
 
 
 def test_a_value_that_recurs_is_doubted():
@@ -159,6 +178,14 @@ def test_the_report_has_every_column_and_every_doubt():
   described = json.loads(columns.as_json(found, pairs, groups))
   assert [column['name'] for column in described['columns']] == names
   assert described['dependent'] == [['x', 'twice']]
+  for one, column in zip(described['columns'], found, strict=True):
+    assert one['mean'] == column.mean and one['unique'] == column.unique
+  assert columns.report(()).splitlines()[0] == '0 rows'
+
+
+def test_numbers_that_there_are_not_are_null_in_json():
+  (column,) = json.loads(columns.as_json(columns.survey(np.full((3, 1), np.nan))))['columns']
+  assert column['mean'] is None and column['least'] is None and column['missing'] == 3
 
 
 @pytest.mark.filterwarnings('error')
