@@ -192,6 +192,12 @@ def test_a_first_row_that_could_be_either_is_refused_until_someone_says(tmp_path
   assert table.names == tuple(content.split()[0].split(','))
 
 
+def test_numbers_over_fractions_may_be_names(tmp_path):
+  path = write(tmp_path / 'x.csv', '0,1,2\n1.5,2.5,3.5\n')
+  with pytest.raises(ValueError, match=r'a first row 0, \.\.\., 2 over fractions'):
+    read(path)
+
+
 def test_a_header_that_is_said_not_to_be_one_is_data(tmp_path):
   with pytest.raises(ValueError, match=r"'0' holds text|'x' in column 0"):
     read(write(tmp_path / 'x.csv', 'x,y\n1,2\n'), header='no')

@@ -5,6 +5,7 @@ import pathlib
 import resource
 import signal
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -199,6 +200,37 @@ def test_what_a_killed_write_leaves_is_no_checkpoint(left, untrained, uninterrup
   assert files(tmp_path) == [*checkpoint(3), *checkpoint(4)]
 
 
+def test_there_is_never_an_index_without_its_data(untrained, tmp_path, monkeypatch):
+  """Looked at before every file that is moved or deleted: a process may die at any of them."""
+  moves = []
+
+  def watched(function):
+    def call(*arguments, **options):
+      names = {path.name for path in (tmp_path / 'chief').glob('ckpt-*')}
+      for index in (name for name in names if name.endswith('.index')):
+        assert f'{pathlib.Path(index).stem}.data-00000-of-00001' in names
+      moves.append(function.__name__)
+      return function(*arguments, **options)
+
+    return call
+
+  monkeypatch.setattr(os, 'replace', watched(os.replace))
+  monkeypatch.setattr(pathlib.Path, 'unlink', watched(pathlib.Path.unlink))
+  train(untrained[0], tmp_path)
+  assert moves.count('unlink') == 2 * (EPOCHS - 2) and moves.count('replace') == 2 * EPOCHS
+
+
+def test_a_folder_without_checkpoints_has_no_epochs(tmp_path):
+  assert training.saved_epochs(tmp_path) == 0
+  (tmp_path / 'chief').mkdir()
+  for name in ('ckpt-x.index', 'ckpt-7.data-00000-of-00001', 'other-9.index'):
+    (tmp_path / 'chief' / name).write_text('')
+  assert training.saved_epochs(tmp_path) == 0
+  for number in (9, 10):
+    (tmp_path / 'chief' / f'ckpt-{number}.index').write_text('')
+  assert training.saved_epochs(tmp_path) == 10
+
+
 def test_a_failed_write_is_an_error_and_leaves_the_one_before(uninterrupted, tmp_path):
   train(model(), tmp_path, epochs=2)
   before = files(tmp_path)
@@ -261,6 +293,36 @@ def test_sigterm_is_given_back(tmp_path):
     train(model(), tmp_path, others=[Death(1, die)])
   assert ended.value.code == 143 and seen[0] != before
   assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize('moment', ['test_batch', 'train'])
+def test_sigterm_in_a_validation_or_after_the_last_step_ends_the_process(moment, tmp_path):
+  """A validation may take minutes; what ends after it would look like a finished run."""
+  backup = training.Backup(model(), tmp_path)
+  backup.on_train_begin()
+  os.kill(os.getpid(), signal.SIGTERM)
+  with pytest.raises(SystemExit) as ended:
+    backup.on_test_batch_end(0) if moment == 'test_batch' else backup.on_train_end()
+  assert ended.value.code == 143
+
+
+def test_training_in_a_thread_leaves_sigterm_alone(tmp_path):
+  """Python lets the main thread alone set handlers."""
+  before, errors = signal.getsignal(signal.SIGTERM), []
+
+  def begin():
+    backup = training.Backup(made, tmp_path)
+    try:
+      backup.on_train_begin()
+      backup.on_train_end()
+    except ValueError as error:
+      errors.append(error)
+
+  made = model()
+  thread = threading.Thread(target=begin)
+  thread.start()
+  thread.join()
+  assert not errors and signal.getsignal(signal.SIGTERM) == before
 
 
 def meet(chosen):

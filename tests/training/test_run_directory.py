@@ -2,6 +2,7 @@
 
 import errno
 
+import numpy as np
 import pytest
 import tf_keras
 
@@ -106,6 +107,21 @@ def test_a_run_of_a_version_without_hashes_goes_on_with_a_warning(tmp_path, capl
     prepared(tmp_path, hashes={'dataset': '0a'})
 
 
+def test_a_new_run_and_one_without_data_begin_without_a_warning(tmp_path, caplog):
+  prepared(tmp_path / 'new', hashes={'dataset': '0a'})
+  prepared(tmp_path / 'none').record.unlink()
+  prepared(tmp_path / 'none')
+  assert not caplog.records
+
+
+def test_data_that_a_run_did_not_name_before_are_taken(tmp_path):
+  """A flag that a newer version has: nobody knows what it was."""
+  prepared(tmp_path, hashes={'dataset': '0a'})
+  prepared(tmp_path, hashes={'dataset': '0a', 'couplings_file': '0b'})
+  with pytest.raises(ValueError, match='has changed'):
+    prepared(tmp_path, hashes={'couplings_file': '0c'})
+
+
 def test_the_run_of_another_app_is_met(tmp_path):
   prepared(tmp_path)
   with pytest.raises(ValueError, match='holds a run of `train density`, not of `train ising`'):
@@ -133,6 +149,35 @@ def test_a_damaged_file_is_named_with_the_remedy_and_nothing_is_lost(tmp_path, n
     with pytest.raises(ValueError, match=rf'{tmp_path}/{name}.* damaged.*put back a copy, or'):
       prepared(tmp_path)
     assert content(tmp_path) == {**whole, name: junk}
+
+
+@pytest.mark.parametrize(
+  'content, line',
+  [('loss,val_loss\n', 1), (f'{HEADER}one,1,2\n', 2), (f'{HEADER}0,1,2\n1,2,3\n2,3\n', 4)],
+)
+def test_the_damaged_line_is_named_as_editors_count(tmp_path, content, line):
+  run = prepared(tmp_path)
+  run.metrics.write_text(content)
+  with pytest.raises(ValueError, match=rf'metrics\.csv, line {line}, is damaged'):
+    run.read_metrics()
+
+
+def test_before_the_first_epoch_there_are_no_metrics(tmp_path):
+  run = prepared(tmp_path)
+  assert run.read_metrics() == {}
+  for content in ('', HEADER):
+    run.metrics.write_text(content)
+    assert run.read_metrics() == {}
+
+
+def test_snapshots_come_in_the_order_of_their_epochs(tmp_path):
+  run = training.RunDirectory(tmp_path)
+  run.snapshots.mkdir()
+  for epoch in (100, 20, 3):
+    np.save(run.snapshots / f'epoch_{epoch:06d}.npy', np.full(2, epoch))
+  found = run.read_snapshots()
+  assert list(found) == [3, 20, 100]
+  assert all(np.all(samples == epoch) for epoch, samples in found.items())
 
 
 @pytest.mark.parametrize('name', DAMAGE)

@@ -56,6 +56,7 @@ def test_mirrored_covers_the_devices_of_this_machine():
     (('worker', 0), ['worker'], True),
     (('worker', 0), ['chief', 'worker'], False),
     (('worker', 1), ['worker'], False),
+    (('', None), [], True),  # Of a TPU here: one process alone.
   ],
 )
 def test_exactly_one_process_is_the_chief(task, jobs, chief):
@@ -87,6 +88,16 @@ def test_parameter_servers_and_xla_exclude_each_other():
   strategy.check_compiled(chosen, 'parameter_server', jit_compile=False)
   with pytest.raises(ValueError, match=r'--nojit_compile.*--strategy=multi_worker'):
     strategy.check_compiled(chosen, 'parameter_server', jit_compile=True)
+
+
+@pytest.mark.parametrize('name, replicas', [('mirrored', 1), ('tpu', 8), ('mirrored', 2)])
+def test_xla_compiles_one_replica_or_tpus(name, replicas):
+  """Several replicas are refused with the remedy; TPUs always compile."""
+  chosen = types.SimpleNamespace(num_replicas_in_sync=replicas)
+  strategy.check_compiled(chosen, name, jit_compile=False)
+  several = pytest.raises(ValueError, match=r'one replica, got 2: pass --nojit_compile')
+  with several if (name, replicas) == ('mirrored', 2) else contextlib.nullcontext():
+    strategy.check_compiled(chosen, name, jit_compile=True)
 
 
 def cluster(*jobs):
