@@ -25,6 +25,9 @@ from ma_keras.gradients import on_demand
 from ma_keras.potentials.base import Potential
 
 
+@keras_layers.takes_inputs(
+  'forward', 'inverse', 'forward_log_det_jacobian', 'inverse_log_det_jacobian'
+)
 class MongeAmpereBijector(tfp.bijectors.Bijector):
   """y = x(T) for dx/dt = grad phi(t, x), x(0) = x; ln|det dy/dx| = integral of laplacian phi.
 
@@ -291,6 +294,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """The flow of points of any leading rank, through a solver of [B, N]."""
     if keras_layers.is_symbolic(x):
       return keras_layers.Solve(self, reverse, batch_size)(x)
+    keras_layers.warn_of_stranger(self)
     x = self._events.checked(x)
     rows = tf.reshape(x, [-1, self._potential.event_size])  # Also of unknown rank.
     mode = self._gradient if batch_size is None else gradients.by(self._mode, batch_size)

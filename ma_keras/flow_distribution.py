@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_probability.python.distributions import transformed_distribution
 
+from ma_keras import keras_layers
 from ma_keras.events import of_dtype
 from ma_keras.one_dimension import Monotone
 
@@ -28,8 +29,11 @@ COUNTED = (
   'x = flow.sample(n); tf.reduce_mean(tf.cast(tf.reduce_all(x <= value, axis=-1), tf.float32))'
 )
 
+DISTRIBUTION_FUNCTIONS = ('cdf', 'log_cdf', 'survival_function', 'log_survival_function')
+
 
 # The class behind tfd.TransformedDistribution, whose own subclasses must be CompositeTensors.
+@keras_layers.takes_inputs('log_prob', 'prob', 'quantile', *DISTRIBUTION_FUNCTIONS)
 class FlowDistribution(transformed_distribution._TransformedDistribution):
   """p(x) of x = bijector(z), z of the base: `tfd.TransformedDistribution`.
 

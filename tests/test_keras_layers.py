@@ -1,6 +1,5 @@
 """A flow of a tf_keras Input is a layer, whose variables a functional model finds and trains."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -64,13 +63,24 @@ def test_weights_of_a_functional_model_are_saved_to_the_bit(tmp_path):
     functional(flow(hidden_units=5)).load_weights(path)
 
 
-def test_an_input_of_keras_3_is_refused_by_keras():
-  """Keras 3 trains no variables of a tf.Module, and its message comes before any of ours."""
-  with pytest.raises(ValueError, match='KerasTensor'):
-    flow().log_prob(keras.Input((2,)))
-
-
 def test_a_functional_model_names_what_saves_it(tmp_path):
   for name in ('m.keras', 'm.h5'):
     with pytest.raises(NotImplementedError, match=r"save_weights\('w.weights.h5'\).*pickle.dump"):
       functional(flow()).save(str(tmp_path / name))
+
+
+def test_layers_of_ones_own_find_the_variables_of_a_flow():
+  """An attribute is enough for tf_keras, whose layers are tf.Modules, too."""
+
+  class OnesOwn(tf_keras.layers.Layer):
+    def __init__(self, density):
+      super().__init__()
+      self.density = density
+
+    def call(self, x):
+      return self.density.log_prob(x)
+
+  density = flow()
+  layer = OnesOwn(density)
+  np.testing.assert_allclose(layer(X), density.log_prob(X), rtol=1e-6)
+  assert {id(v) for v in layer.trainable_variables} == {id(v) for v in density.variables}

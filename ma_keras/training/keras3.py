@@ -6,6 +6,8 @@ from typing import Any
 
 import tf_keras
 
+from ma_keras.keras_layers import is_of_keras3
+
 # Hyperparameters that tf_keras has not, with the values that change nothing.
 WITHOUT_EFFECT = {'loss_scale_factor': (None,), 'gradient_accumulation_steps': (None,)}
 
@@ -22,7 +24,7 @@ def optimizer(chosen: Any) -> Any:
   Raises:
     ValueError: tf_keras has no such class or hyperparameter, or the optimiser has taken steps.
   """
-  if not _is_of_keras3(chosen):
+  if not is_of_keras3(chosen, 'Optimizer'):
     return chosen
   remedy = 'give compile an optimiser of tf_keras, tf_keras.optimizers.Adam(1e-3) say.'
   if int(chosen.iterations) > 0:
@@ -44,12 +46,6 @@ def _translated(thing: Any, package: Any) -> Any:
     if config.pop(name, values[0]) not in values:
       raise ValueError(f'{name} is not known there')
   rate = getattr(thing, '_learning_rate', None)
-  if _is_of_keras3(rate, 'LearningRateSchedule'):
+  if is_of_keras3(rate, 'LearningRateSchedule'):
     config['learning_rate'] = _translated(rate, tf_keras.optimizers.schedules)
   return getattr(package, type(thing).__name__)(**config)
-
-
-def _is_of_keras3(thing: Any, base: str = 'Optimizer') -> bool:
-  """Tells if it is an object of Keras 3, of any subclass."""
-  kinds = [(kind.__module__.split('.')[0], kind.__name__) for kind in type(thing).__mro__]
-  return ('keras', base) in kinds
