@@ -81,36 +81,3 @@ def test_a_potential_is_one_number_per_point(axis):
   bijector = ma_keras.MongeAmpereBijector(NotScalar(axis), 3, 0.1)
   with pytest.raises(ValueError, match='one number per point'):
     bijector.forward(np.zeros([2, 3], np.float32))
-
-
-PHI = OneHiddenLayer(3, 2)
-
-
-@pytest.mark.parametrize(
-  'build, error, message',
-  [
-    (lambda make: make(PHI, -3, 0.1), ValueError, '`num_steps` must be .* got -3.* 50 for Ising'),
-    (lambda make: make(PHI, 0, 0.1), ValueError, '`num_steps` must be a positive integer, got 0'),
-    (lambda make: make(PHI, 2.5, 0.1), ValueError, '`num_steps` must be .* integer, got 2.5'),
-    (lambda make: make(PHI, '3', 0.1), ValueError, "`num_steps` must be a number, got '3'"),
-    (lambda make: make(PHI, 4, -0.1), ValueError, '`step_size` must be positive .* got -0.1'),
-    (lambda make: make(PHI, 4, np.nan), ValueError, '`step_size` must be .* finite, got nan'),
-    (lambda make: make(PHI, 4, 0.1, 'rk5'), ValueError, "`integrator` .*'rk4'.* got 'rk5'"),
-    (lambda make: make(PHI, 4, 0.1, dtype=tf.float64), ValueError, '`dtype` float64 is not that'),
-    (lambda make: make(LogCosh(3), 4, 0.1, dtype=tf.int32), ValueError, '`dtype` must be floating'),
-    (lambda make: make(tf.nn.softplus, 4, 0.1), TypeError, '`potential` must be .*KerasModel'),
-    (
-      lambda make: make(PHI, 4, 0.1).forward(tf.ones([2, 4])),
-      ValueError,
-      r'\.\.\., 3\], got \(2, 4',
-    ),
-    (
-      lambda make: make(PHI, 4, 0.1).inverse(tf.ones([])),
-      ValueError,
-      r'shape \[\.\.\., 3\], got \(',
-    ),
-  ],
-)
-def test_errors_name_the_argument(build, error, message):
-  with pytest.raises(error, match=message):
-    build(ma_keras.MongeAmpereBijector)

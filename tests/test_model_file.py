@@ -155,32 +155,6 @@ def changed(path, change):
   np.savez(path, model=json.dumps(described), **arrays)
 
 
-def test_files_that_are_none_are_refused(tmp_path):
-  path = tmp_path / 'model.npz'
-  for content in (b'', b'no model', b'PK\x03\x04 cut off'):
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match='no model file'):
-      model_file.load(path)
-  with pytest.raises(ValueError, match='no model file'):
-    model_file.load(tmp_path / 'missing.npz')
-
-
-@pytest.mark.parametrize(
-  'change, message',
-  [
-    (lambda d: d.update(format=99), 'has format 99.*newest'),
-    (lambda d: d['potential'].update({'class': 'os.system'}), "asks for 'os.system'"),
-    (lambda d: d['potential']['arguments'].update(hidden_units=7), 'damaged'),
-  ],
-)
-def test_descriptions_that_do_not_fit_are_refused(tmp_path, change, message):
-  path = tmp_path / 'model.npz'
-  model_file.save(path, model())
-  changed(path, change)
-  with pytest.raises(ValueError, match=message):
-    model_file.load(path)
-
-
 def members(path):
   """Name to bytes."""
   with zipfile.ZipFile(path) as file:
@@ -338,23 +312,9 @@ def test_a_name_that_stands_twice_is_refused(written):
   assert_refused_at_once(written)
 
 
-def test_a_newer_version_is_named(written):
-  changed(written, BY_HAND['of a newer version'])
-  with pytest.raises(ValueError, match=r"\['colour'\] unknown: perhaps of a newer version"):
-    model_file.load(written)
-
-
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
   os.mkfifo(tmp_path / 'model.npz')
   assert_refused_at_once(tmp_path / 'model.npz')
-
-
-def test_weights_that_are_not_finite_are_not_saved(tmp_path):
-  made = model()
-  made.bijector.potential.bias.assign([1.0, NAN, 1.0])
-  with pytest.raises(ValueError, match='holds NaN'):
-    model_file.save(tmp_path / 'model.npz', made)
-  assert os.listdir(tmp_path) == []
 
 
 def test_large_models_are_stored_as_they_are_and_come_back(tmp_path):
@@ -366,11 +326,3 @@ def test_large_models_are_stored_as_they_are_and_come_back(tmp_path):
   model_file.save(tmp_path / 'model.npz', model_file.Model(bijector))
   found = model_file.load(tmp_path / 'model.npz').bijector.potential
   assert found.kernel.shape == (400, 25_000)
-
-
-def test_a_truncated_file_is_refused(tmp_path):
-  path = tmp_path / 'model.npz'
-  model_file.save(path, model())
-  path.write_bytes(path.read_bytes()[:-200])
-  with pytest.raises(ValueError, match='no model file'):
-    model_file.load(path)

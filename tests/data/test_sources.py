@@ -47,20 +47,6 @@ def test_pixels_with_a_test_split_from_a_file(tmp_path):
   np.testing.assert_array_equal(found.test, train[:7].reshape(7, -1))
 
 
-def test_files_that_are_none(tmp_path):
-  (tmp_path / 'text.npy').write_text('no array')
-  with pytest.raises(ValueError, match=r'text\.npy cannot be read'):
-    data.load_file(tmp_path / 'text.npy')
-  with pytest.raises(ValueError, match=r'missing\.npy cannot be read'):
-    data.load_file(tmp_path / 'missing.npy')
-  np.savez(tmp_path / 'other.npz', points=np.zeros([60, 2]), more=np.zeros([60, 2]))
-  with pytest.raises(ValueError, match=r"arrays \['points', 'more'\]: choose one by --array"):
-    data.load_file(tmp_path / 'other.npz')
-  np.save(tmp_path / 'words.npy', np.array(['a'] * 60))
-  with pytest.raises(ValueError, match='must hold numbers'):
-    data.load_file(tmp_path / 'words.npy')
-
-
 def test_images_of_tensorflow_datasets(tmp_path):
   """A prepared data set is found where --data_dir says, and only there."""
   import tensorflow_datasets as tfds
@@ -78,36 +64,6 @@ def test_data_sets_without_images_are_refused(tmp_path):
   tfds.testing.DummyDataset(data_dir=str(tmp_path)).download_and_prepare()
   with pytest.raises(ValueError, match='must have images of one size'):
     data.load('dummy_dataset', str(tmp_path))
-
-
-def test_rows_of_a_file_that_hold_nan_are_named_in_either_split(tmp_path):
-  points = np.random.default_rng(0).normal(size=(60, 3))
-  holed = points.copy()
-  holed[[3, 17], 1] = np.nan
-  np.save(tmp_path / 'points.npy', holed)
-  named = r'in 2 rows, the first of them \[3, 17\]; column 1 of row 3'
-  with pytest.raises(ValueError, match=rf'points\.npy .* {named}'):
-    data.load_file(tmp_path / 'points.npy')
-  np.savez(tmp_path / 'points.npz', train=points, test=holed)
-  with pytest.raises(ValueError, match=f"array 'test' .* {named}"):
-    data.load_file(tmp_path / 'points.npz')
-
-
-def test_a_damaged_archive_is_one_line(tmp_path):
-  path = tmp_path / 'points.npz'
-  np.savez_compressed(path, train=np.random.default_rng(0).normal(size=(60, 3)))
-  content = bytearray(path.read_bytes())
-  content[len(content) // 2] ^= 255
-  path.write_bytes(content)
-  with pytest.raises(ValueError, match=r'points\.npz cannot be read'):
-    data.load_file(path)
-
-
-def test_pixels_and_real_numbers_do_not_mix(tmp_path):
-  """Halves would be cut off to be pixels."""
-  np.savez(tmp_path / 'mixed.npz', train=np.zeros([60, 2], np.uint8), test=np.full([6, 2], 0.5))
-  with pytest.raises(ValueError, match='points of one shape and kind'):
-    data.load_file(tmp_path / 'mixed.npz')
 
 
 class Opened:

@@ -91,13 +91,6 @@ def test_a_pretrained_flow_of_spins_is_evaluated_on_its_own_target():
   assert 'exact -2.322735' in done.stdout
 
 
-def test_more_samples_than_the_disk_can_hold_are_refused_at_once(folder):
-  """Field case 26: it opened a file of terabytes."""
-  done = run_command(folder, 'sample', '--model=ising_l8', f'--n={10**12}', '--output=x.npy')
-  assert done.returncode == 4 and 'Traceback' not in done.stderr
-  assert f'{256 * 10**12} bytes are needed' in done.stderr and not (folder / 'x.npy').exists()
-
-
 def content(folder):
   """Path to bytes, but for the lock, which has its owner."""
   files = [path for path in folder.rglob('*') if path.is_file() and path.name != 'lock']
@@ -135,14 +128,7 @@ def test_help_lists_commands_and_flags():
   'arguments, message',
   [
     (['score', '--model=ising_l8', '--inptu=x.csv'], 'no flag --inptu; did you mean --input?'),
-    (['score', '--model=ising_l8'], '--input is missing.'),
-    (['sample', '--model=ising_l8', '--n=few'], 'flag --n=few'),
-    (['sample', '--model=ising_l8', '--flagfile=none.flags'], "'none.flags'"),
     (['score', '--model=ising_l8', '--input=points.csv'], 'the model takes 64'),
-    (['score', '--model=ising_l8', '--input=points.csv', '--output=points.csv'], 'would be lost'),
-    (['export', '--model=ising_l8', '--output=.'], 'points.csv'),
-    (['score', '--model=ising_l8', '--input=none.csv'], 'none.csv cannot be read'),
-    (['sample', '--model=ising_l8', '--output=x.png'], 'up to 400 pictures'),
     (['eval', '--model=run/model.npz', '--dataset=digits'], '64'),
   ],
 )

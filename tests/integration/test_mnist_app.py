@@ -174,26 +174,6 @@ def test_data_have_a_stiffness_penalty_by_default(tmp_path, vectors):
   assert np.loadtxt(tmp_path / 'metrics.csv', delimiter=',', skiprows=1)[:, 2].min() > 0
 
 
-@pytest.mark.parametrize(
-  'flags, message',
-  [
-    (['--dataset=no_such_data_set'], '--dataset=digits'),
-    (['--dataset_file=missing.npy'], 'cannot be read'),
-    (['--dataset=digits', '--local=8,4'], 'patch,stride,units'),
-    (['--dataset=digits', '--local=8,3,1'], '`stride` must divide'),
-    (['--dataset=digits', '--hidden_units=0'], 'potential is empty'),
-    (['--dataset=digits', '--batch_size=5000'], '`batch_size` must be at most'),
-    (['--dataset=digits', '--run_dir=/proc/nowhere'], '`--run_dir`'),
-  ],
-)
-def test_bad_flags_end_in_one_line(tmp_path, flags, message):
-  done = run(f'--run_dir={tmp_path / "run"}', *flags)
-  assert done.returncode == 1
-  last = done.stderr.strip().splitlines()[-1]
-  assert last.startswith('mnist_main:') and message in last
-  assert 'Traceback' not in done.stderr
-
-
 def test_another_model_in_the_same_directory_is_refused(finished):
   path, _ = finished
   done = run(*TINY, f'--run_dir={path}', '--local=4,2,5')

@@ -55,20 +55,6 @@ def test_is_a_solved_target_up_to_twenty_spins():
     CoupledSpins(glass(21)).exact_log_partition()
 
 
-@pytest.mark.parametrize(
-  'couplings, message',
-  [
-    (np.zeros([2, 3]), r'shape \[N, N\], got shape \[2, 3\]'),
-    (np.full([2, 2], np.nan), '4 entries that are not finite'),
-    (np.array([[0.0, 1.0], [0.5, 0.0]]), 'symmetric and without diagonal'),
-    (np.eye(3), 'symmetric and without diagonal'),
-  ],
-)
-def test_bad_couplings_say_what_is_wrong(couplings, message):
-  with pytest.raises(ValueError, match=message):
-    CoupledSpins(couplings)
-
-
 @pytest.mark.parametrize('once', [True, False])
 def test_both_remedies_mean_what_the_message_says(once):
   """-sum over pairs of their energy, pairs once in a triangle or twice in halves that differ."""

@@ -66,11 +66,6 @@ def test_exactly_one_process_is_the_chief(task, jobs, chief):
   assert strategy.is_chief(types.SimpleNamespace(cluster_resolver=resolver)) is chief
 
 
-def test_an_unknown_name_is_rejected():
-  with pytest.raises(ValueError, match=r"one_device.*'gpu'"):
-    strategy.make('gpu')
-
-
 def test_a_missing_tpu_is_said_so():
   with pytest.raises(ValueError, match=r'--tpu=ADDRESS'):
     strategy.make('tpu', 'local')

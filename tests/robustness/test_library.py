@@ -1,0 +1,247 @@
+"""The library: arguments, shapes and dtypes that are wrong."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import ma_keras
+from ma_keras import potentials, targets
+from ma_keras.training import strategy
+from tests.robustness.row import Row
+from tests.test_bijector_arguments import LogCosh
+
+tfd = tfp.distributions
+PHI = potentials.OneHiddenLayer(4, 3)
+NAN, INF = float('nan'), float('inf')
+WRONG_SHAPE = (
+  'Events must have shape [..., 4], got {}. This bijector needs events of shape [4]: ... Flatten '
+  'images with tfb.Reshape.'
+)
+WRONG_BASE = (
+  'The base distribution has {}. This bijector needs events of shape [4]: for a standard normal '
+  'base write tfd.Sample(tfd.Normal(0., 1.), 4); ...'
+)
+WRONG_DTYPE = (
+  'No dtype float32 for Tensor with dtype {}, which may lose digits: events of this flow are '
+  'float32, so pass tf.cast(x, tf.float32)...'
+)
+
+
+def bijector(num_steps=3, step_size=0.2, **options):
+  return ma_keras.MongeAmpereBijector(PHI, num_steps, step_size, **options)
+
+
+@functools.cache
+def flow():
+  return ma_keras.standard_normal_flow(bijector())
+
+
+def over(base):
+  return tfd.TransformedDistribution(base, bijector())
+
+
+def over_double():
+  potential = potentials.OneHiddenLayer(4, 3, dtype=tf.float64)
+  double = ma_keras.MongeAmpereBijector(potential, 3, 0.2)
+  return tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 4), double)
+
+
+def numpy_doubles():
+  x = np.random.default_rng(0).normal(size=(3, 4))
+  log_prob = flow().log_prob(x)
+  assert log_prob.dtype == tf.float32
+  np.testing.assert_array_equal(log_prob, flow().log_prob(tf.constant(x, tf.float32)))
+
+
+def no_points():
+  assert flow().log_prob(np.zeros([0, 4])).shape == [0]
+  assert flow().bijector.forward(np.zeros([2, 0, 4])).shape == [2, 0, 4]
+
+
+def nan_among_points():
+  log_prob = flow().log_prob([[0.0, 1.0, 2.0, 3.0], [0.0, NAN, 0.0, 0.0]]).numpy()
+  assert np.isfinite(log_prob[0]) and np.isnan(log_prob[1])
+
+
+ROWS = [
+  Row(
+    'points of another size than N = 4, in `log_prob`',
+    lambda shape: flow().log_prob(np.zeros(shape)),
+    ValueError,
+    WRONG_SHAPE,
+    ((2, 5), (), (4, 1), (3,), (0,)),
+  ),
+  Row(
+    'the same in `forward`',
+    lambda shape: bijector().forward(np.zeros(shape)),
+    ValueError,
+    WRONG_SHAPE,
+    ((2, 5), (), (4, 1), (3,), (0,)),
+  ),
+  Row(
+    'the same in a potential',
+    lambda shape: PHI.gradient(0.0, np.zeros(shape)),
+    ValueError,
+    '`x` must have shape [..., 4], got {}: its last axis is the event, ...',
+    ((2, 5), (4, 1)),
+  ),
+  Row('no points at all', no_points, None, 'no values come out, of the right shape'),
+  Row(
+    '`TransformedDistribution` over a scalar base',
+    lambda: over(tfd.Normal(0.0, 1.0)).sample(3),
+    ValueError,
+    WRONG_BASE.format('scalar events'),
+  ),
+  Row(
+    '`TransformedDistribution` over `Normal(zeros(4), 1.)`, a batch of scalars',
+    lambda: over(tfd.Normal(tf.zeros(4), 1.0)).log_prob(tf.zeros([2, 4])),
+    ValueError,
+    WRONG_BASE.format('events of shape ()'),
+  ),
+  Row(
+    '`TransformedDistribution` over a base of size 5',
+    lambda: over(tfd.Sample(tfd.Normal(0.0, 1.0), 5)).event_shape,
+    ValueError,
+    WRONG_BASE.format('events of shape (5,)'),
+  ),
+  Row(
+    'a float64 flow over a float32 base, in `sample`',
+    lambda: over_double().sample(3),
+    TypeError,
+    "Found incompatible dtypes, <dtype: 'float64'> and <dtype: 'float32'>.",
+  ),
+  Row(
+    'a tensor of more digits than the flow, float32, has; complex numbers; truth values',
+    lambda name: flow().log_prob(tf.zeros([2, 4], name)),
+    ValueError,
+    WRONG_DTYPE,
+    ('float64', 'int32', 'int64', 'complex64', 'bool'),
+  ),
+  Row('a float64 NumPy array to a float32 flow', numpy_doubles, None, 'converted'),
+  Row(
+    'a float64 tensor to a float32 target',
+    lambda: targets.Ising(2).energy(tf.zeros([2, 4], tf.float64)),
+    TypeError,
+    '`x` must have dtype float32, got float64. Cast it, or build the target with dtype=tf.float64.',
+  ),
+  Row('NaN among points', nan_among_points, None, 'NaN comes out for this point'),
+  Row(
+    'NaN or infinity among points, with `validate_args=True`',
+    lambda bad: bijector(validate_args=True).forward([[0.0, bad, 0.0, 0.0]]),
+    tf.errors.InvalidArgumentError,
+    '... The flow produced NaN or infinity: check the input, or take smaller steps. ...',
+    (NAN, INF, -INF),
+  ),
+  Row(
+    '`num_steps` of -3, 0, 2.5, NaN, infinity',
+    lambda number: bijector(num_steps=number),
+    ValueError,
+    '`num_steps` must be a positive integer, got {}. The paper uses ...',
+    (-3, 0, 2.5, NAN, INF),
+  ),
+  Row(
+    '`step_size` of NaN, 0, -0.1, infinity',
+    lambda number: bijector(step_size=number),
+    ValueError,
+    '`step_size` must be positive and finite, got {}. ...',
+    (NAN, 0.0, -0.1, INF),
+  ),
+  Row(
+    'text for either',
+    lambda text: bijector(num_steps=text),
+    ValueError,
+    '`num_steps` must be a number, got {!r}.',
+    ('3', 'few'),
+  ),
+  Row(
+    'an unknown integrator',
+    lambda name: bijector(integrator=name),
+    ValueError,
+    "`integrator` must be one of ['euler', ...] or a Tableau, got {!r}. ...",
+    ('rk5', '', 'RK4'),
+  ),
+  Row(
+    'an unknown gradient mode',
+    lambda name: bijector(gradient=name),
+    ValueError,
+    "`gradient` must be one of ['adjoint', ...] or a GradientMode, got {!r}.",
+    ('forget', ''),
+  ),
+  Row(
+    "`gradient='reversible'` with RK4",
+    lambda: bijector(gradient='reversible'),
+    ValueError,
+    "`gradient='reversible'` needs a time-symmetric integrator, got 'rk4': ...",
+  ),
+  Row(
+    'an activation without second derivative',
+    lambda name: potentials.OneHiddenLayer(4, 3, name),
+    ValueError,
+    "`activation` must be one of ['log_cosh', 'softplus'], got {!r}. A potential needs a second "
+    'derivative, ...',
+    ('relu', 'leaky_relu'),
+  ),
+  Row(
+    'an unknown strategy',
+    lambda: strategy.make('cluster'),
+    ValueError,
+    "`strategy` must be one of ['one_device', ...], got 'cluster'.",
+  ),
+  Row(
+    "a `dtype` that is not the potential's",
+    lambda: bijector(dtype=tf.float64),
+    ValueError,
+    '`dtype` float64 is not that of the potential, float32: build the potential with '
+    'dtype=tf.float64.',
+  ),
+  Row(
+    'events that are no real numbers',
+    lambda name: ma_keras.MongeAmpereBijector(LogCosh(3), 4, 0.1, dtype=name),
+    ValueError,
+    '`dtype` must be floating, got {}: events live in R^N.',
+    ('int32', 'complex64', 'bool'),
+  ),
+  Row(
+    'a function for a potential',
+    lambda: ma_keras.MongeAmpereBijector(tf.nn.softplus, 4, 0.1),
+    TypeError,
+    '`potential` must be a ma_keras.potentials.Potential, got function. Wrap a Keras model as '
+    'potentials.KerasModel(model, event_size).',
+  ),
+  Row(
+    'couplings that are not symmetric, or with a diagonal',
+    lambda: targets.CoupledSpins([[0.0, 1.0], [0.5, 0.0]]),
+    ValueError,
+    '`couplings` must be symmetric and without diagonal, got 1 at [0, 1] and 0.5 at [1, 0]. Pass '
+    'K + K.T if every pair stands once, ... (K + K.T)/2 if every pair stands twice, ...',
+  ),
+  Row(
+    'couplings that are no square',
+    lambda shape: targets.CoupledSpins(np.zeros(shape)),
+    ValueError,
+    '`couplings` must be a finite matrix of shape [N, N], got shape {}: one row ...',
+    ([2, 3], [3], []),
+  ),
+  Row(
+    'couplings of complex numbers or text',
+    lambda name: targets.CoupledSpins(np.zeros([2, 2]).astype(name)),
+    ValueError,
+    '`couplings` must be an array of real numbers, got {}.',
+    ('complex128', '<U3', 'object'),
+  ),
+  Row(
+    'couplings of NaN or infinity',
+    lambda bad: targets.CoupledSpins(np.full([2, 2], bad)),
+    ValueError,
+    '`couplings` ... 4 entries that are not finite...',
+    (NAN, INF),
+  ),
+]
+
+
+@pytest.mark.parametrize('row', ROWS, ids=str)
+def test_the_library(row):
+  row.check()

@@ -1,0 +1,281 @@
+"""Tables and pictures that are not what a model takes, or leave open what they hold."""
+
+import pathlib
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from ma_keras import model_file, potentials
+from ma_keras.apps.exit_code import ExitCode
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.data import pictures, preprocessing, tables
+from ma_keras.data.picture_files import PictureError
+from tests.integration import apps
+from tests.robustness.row import Row
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (28, 28), np.uint8)
+
+
+def table(content, **options):
+  with open('x.csv', 'w') as file:
+    file.write(content)
+  opened = tables.open_table('x.csv', **options)
+  return np.concatenate(list(opened.read(100)))
+
+
+def picture(array, mode=None, shape=(28, 28, 1), levels=256, **options):
+  made = PIL.Image.fromarray(array)
+  (made if mode is None else made.convert(mode)).save('x.png', **options)
+  return np.concatenate(list(pictures.open_pictures('x.png', shape, levels).read(2)))
+
+
+def in_another_mode(mode):
+  np.testing.assert_array_equal(picture(GREY, mode)[0, ..., 0], GREY)
+
+
+def transparent():
+  alpha = np.full((28, 28), 255, np.uint8)
+  alpha[3, 4] = 254
+  picture(np.dstack([GREY, alpha]))
+
+
+def frames():
+  PIL.Image.fromarray(GREY).save(
+    'x.gif', save_all=True, append_images=[PIL.Image.fromarray(GREY[::-1].copy())]
+  )
+  list(pictures.open_pictures('x.gif', (28, 28, 1), 256).read(2))
+
+
+def two_sizes():
+  for name, shape in (('a', (4, 6)), ('b', (4, 6)), ('c', (4, 6)), ('d', (6, 4))):
+    PIL.Image.fromarray(GREY[: shape[0], : shape[1]].copy()).save(f'{name}.png')
+  pictures.open_pictures('.')
+
+
+def damaged():
+  with open('x.png', 'w') as file:
+    file.write('no picture')
+  pictures.open_pictures('x.png')
+
+
+def in_order():
+  found = table('width,length\n2,1\n4,3\n', model_columns=['length', 'width'])
+  np.testing.assert_array_equal(found, [[1, 2], [3, 4]])
+
+
+def without(row):
+  found = table(f'a,b\n1,2\n{row}\n3,4\n', missing='drop')
+  np.testing.assert_array_equal(found, [[1, 2], [3, 4]])
+
+
+def score(name, *flags):
+  return apps.run_command(pathlib.Path.cwd(), 'score', '--input=' + name, *flags)
+
+
+def score_pixels(*pixels):
+  """Of 2 x 2 pictures of 256 levels."""
+  bijector = MongeAmpereBijector(potentials.Quadratic(0.1 * np.eye(4)), 4, 0.1)
+  model_file.save('m.npz', model_file.Model(bijector, preprocessing.Pixels(), (2, 2, 1)))
+  np.save('x.npy', np.array(pixels))
+  return score('x.npy', '--model=m.npz')
+
+
+def score_points(*flags):
+  np.savetxt('points.csv', RNG.normal(size=(5, 64)), delimiter=',')
+  return score('points.csv', '--model=ising_l8', *flags)
+
+
+ROWS = [
+  Row(
+    'rows of another size than the model takes',
+    lambda: table('1,2,3\n4,5,6\n', event_size=64),
+    ValueError,
+    '`path` x.csv has 3 numbers in a row, and the model takes 64: choose columns by --columns or '
+    '--ignore_columns.',
+  ),
+  Row("columns in another order than the model's", in_order, None, 'put in order, by their names'),
+  Row(
+    'a column of the model that is not there',
+    lambda: table('length,height\n1,2\n', model_columns=['length', 'width']),
+    ValueError,
+    "`path` x.csv has no column 'width', which the model was trained on; it has length, height: "
+    'rename columns, or name them in order by --columns.',
+  ),
+  Row(
+    'columns of text or dates',
+    lambda: table('name,a,b\nanna,1,2\nbob,3,4\n'),
+    ValueError,
+    "`path` x.csv has columns that are no numbers, 'name' holds text, 'anna' in row 0: leave them "
+    'out by --ignore_columns=name.',
+  ),
+  Row(
+    'a column of --columns, --ignore_columns or --id_column that is not there',
+    lambda: table('name,a\nanna,1\n', ignore_columns=['nam']),
+    ValueError,
+    "`path` x.csv has no column 'nam' of --ignore_columns: did you mean 'name'...",
+  ),
+  Row(
+    'two columns of one name',
+    lambda: table('a,a,b\n1,2,3\n'),
+    ValueError,
+    "`path` x.csv has several columns 'a'...",
+  ),
+  Row(
+    'nothing, or a header alone',
+    table,
+    ValueError,
+    '`path` x.csv is empty...',
+    ('', '\n \n', 'x,y\n'),
+  ),
+  Row(
+    'a row shorter or longer than others',
+    lambda row: table(f'1,2\n{row}\n5,6\n'),
+    ValueError,
+    '`path` x.csv has ... cells in row 1 (from 0, without header; line 2), and 2 in others: give '
+    'every row as many, or pass --separator.',
+    ('3', '3,4,5'),
+  ),
+  Row(
+    'a word among the numbers',
+    lambda: table('1,2\n3,four\n5,6\n'),
+    ValueError,
+    "`path` x.csv, row 1 (from 0, without header; line 2): 'four' in column 1 is no number: mend "
+    'it, or leave the column out by --ignore_columns=1.',
+  ),
+  Row(
+    'a missing or infinite value',
+    lambda cell: table(f'a,b\n1,2\n3,{cell}\n'),
+    ValueError,
+    '`path` x.csv holds missing values, NaN or infinity in 1 row, the first of them [1]; column '
+    "'b' of row 1 (from 0, without header) is ...: mend them, or leave such rows out by "
+    '--missing=drop.',
+    ('', 'NA', 'nan', '?', '#DIV/0!', 'inf', '-Infinity'),
+  ),
+  Row(
+    'the same with --missing=drop',
+    without,
+    None,
+    'the row is left out, and counted',
+    ('5,', ',5', 'NA,1'),
+  ),
+  Row(
+    'a first row that could be a header or data',
+    table,
+    ValueError,
+    "`path` x.csv has a first row of words and numbers, 'x,2020': pass --header=yes if it names "
+    'the columns, --header=no if it is data.',
+    ('x,2020\n1.5,2.5\n',),
+  ),
+  Row(
+    'decimal commas that could be separators',
+    table,
+    ValueError,
+    "`path` x.csv has either decimal commas or two columns of whole numbers, '1,26': pass "
+    '--decimal=comma or --decimal=point.',
+    ('1,26\n3,13\n',),
+  ),
+  Row(
+    'decimal points and decimal commas',
+    table,
+    ValueError,
+    "`path` x.csv ... decimal points and decimal commas, '2.5' and '1,5'...",
+    ('a;b\n1,5;2.5\n',),
+  ),
+  Row(
+    'thousands separators',
+    table,
+    ValueError,
+    '`path` x.csv ... thousands separators...',
+    ('a;b\n1.234,5;2\n', 'a,b\n"1,234.5",2\n', 'a;b\n1,234,567;2\n', "a;b\n1'234.5;2\n"),
+  ),
+  Row(
+    'whole numbers beyond 2^53',
+    table,
+    ValueError,
+    "`path` x.csv has columns that are no numbers, 'id' holds whole numbers beyond 2^53, "
+    '12345678901234567891 in row 0: leave them out by --ignore_columns=id.',
+    ('id,x\n12345678901234567891,1\n',),
+  ),
+  Row(
+    '3.5 for a level of --levels=12',
+    lambda: table('a,c\n1,2\n3,3.5\n0,-1\n', levels=12),
+    ValueError,
+    '`path` x.csv has 3.5 in row 1 (from 0), column c, and 2 such numbers: --levels=12 takes '
+    'whole numbers 0 to 11.',
+  ),
+  Row('a damaged picture', damaged, PictureError, '`path` x.png is no picture (.png, ...), or ...'),
+  Row(
+    'pictures of two sizes',
+    two_sizes,
+    ValueError,
+    '`path` . holds pictures of several sizes, 3 4 x 6 (a.png), 1 6 x 4 (d.png): bring them to '
+    'one.',
+  ),
+  Row(
+    'a picture 14 x 56 for a model of 28 x 28',
+    lambda: picture(GREY.reshape(14, 56)),
+    ValueError,
+    '`path` x.png is 14 x 56, and the model takes 28 x 28 x 1.',
+  ),
+  Row(
+    'a picture for a model of vectors',
+    lambda: picture(GREY, shape=(784,)),
+    ValueError,
+    '`path` x.png is a picture, and the model takes vectors of 784 numbers...',
+  ),
+  Row(
+    'grey stored as RGB, with opaque alpha, by palette',
+    in_another_mode,
+    None,
+    'it is converted, and the line of what was understood says so',
+    ('RGB', 'RGBA', 'LA', 'P'),
+  ),
+  Row(
+    'colours for a model of grey pictures',
+    lambda: picture(RNG.integers(0, 256, (28, 28, 3), np.uint8)),
+    ValueError,
+    '`path` x.png has colours, and the model takes grey: convert it, '
+    "PIL.Image.open(file).convert('L').save(file).",
+  ),
+  Row('transparent pixels', transparent, PictureError, '`path` x.png has transparent pixels, ...'),
+  Row('several frames', frames, PictureError, '`path` x.gif has 2 frames: ...'),
+  Row(
+    '16 bits for 256 levels',
+    lambda: picture(RNG.integers(0, 65536, (28, 28), np.uint16)),
+    ValueError,
+    '`path` x.png has 16 bits, and pixels of 256 levels have 8: ...',
+  ),
+  Row(
+    'pixels 300 or -1, to `score`',
+    lambda: score_pixels([0, 1, 2, 255], [0, 300, 2, 3], [-1, 0, 0, 0]),
+    ExitCode.DONE,
+    '3 rows, 2 of them of density 0, outside the support of the model; the others: mean log_prob '
+    '... nats: scores.csv',
+  ),
+  Row(
+    '`--model` of nothing',
+    lambda: score('x.csv', '--model=none.npz'),
+    ExitCode.USAGE,
+    "ma-keras score: `--model` none.npz is neither a file nor one of ['ising_l16', ...]: pass the "
+    'model.npz of a run directory.',
+  ),
+  Row(
+    '`--output` into no folder',
+    lambda: score_points('--output=no/x.csv'),
+    ExitCode.USAGE,
+    'ma-keras score: `path` ...no/x.csv: there is no folder ...no; make it first.',
+  ),
+  Row(
+    '`--output` that is the input, by name or link',
+    lambda: score_points('--output=points.csv'),
+    ExitCode.USAGE,
+    'ma-keras score: `--output` points.csv is the input points.csv, which would be lost.',
+  ),
+]
+
+
+@pytest.mark.parametrize('row', ROWS, ids=str)
+def test_a_table(row):
+  row.check()
