@@ -212,7 +212,9 @@ class MongeAmpereDensity(
     return self._evaluated().points(z)
 
   def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
-    """Draws rows, [n_samples, N].
+    """Draws rows, [n_samples, N]; columns of rounded numbers are rounded again.
+
+    `inverse_transform` of latents leaves them anywhere in their cells.
 
     Args:
       n_samples: How many.

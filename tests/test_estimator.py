@@ -149,6 +149,20 @@ def test_values_with_ties_get_no_spike():
   np.testing.assert_allclose(np.exp(score), np.full(6, 1 / 6), atol=0.05)
 
 
+def test_samples_are_rounded_as_the_data_are():
+  """Every cell has the samples that fell into it; 0.3 is 0.3; latents keep their place."""
+  age = RNG.poisson(30, 800) + 18.0
+  x = np.stack([age, np.round(age / 60 + RNG.normal(size=800) / 9, 1), RNG.normal(size=800)], 1)
+  estimator = quick(column_kinds={'0': 'integer+positive'}).fit(x)
+  samples = estimator.sample(500, 3)
+  assert set(samples[:, 1]) < set(np.arange(-20, 60) / 10)
+  np.testing.assert_array_equal(samples[:, 0], np.floor(samples[:, 0]))
+  z = estimator.transform(samples)
+  np.testing.assert_allclose(estimator.inverse_transform(z + 0.0), samples, rtol=1e-12)
+  assert np.all(np.abs(samples[:, 2] - np.round(samples[:, 2], 3)) > 0)
+  assert np.all(np.isfinite(estimator.score_samples(samples)))
+
+
 def test_pipelines_and_searches():
   x = RNG.normal(size=(60, 2))
   pipeline = make_pipeline(StandardScaler(), quick())

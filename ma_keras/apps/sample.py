@@ -3,7 +3,7 @@
   python apps/sample_main.py --model=mnist --n=100 --output=digits.png
 
 The k-th batch of samples is a function of --seed, k and --batch_size: equal commands draw equal
-samples.
+samples. Of a table, columns of rounded numbers are rounded again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tensorflow as tf
 import tf_keras
 from absl import flags
 
-from ma_keras import plotting, seeds
+from ma_keras import data, model_file, plotting, seeds
 from ma_keras.apps import model_app
 from ma_keras.data.writing import writing
 from ma_keras.replacing import check_apart, target
@@ -48,6 +48,12 @@ def batches(flow: Any) -> Iterator[np.ndarray]:
     bar.add(len(batch))
 
 
+def as_data(model: model_file.Model, batch: np.ndarray) -> np.ndarray:
+  """Rounds columns of rounded numbers; the flow itself draws them anywhere in their cells."""
+  maps = model.preprocessing
+  return maps.rounded(batch) if isinstance(maps, data.ColumnMaps) else batch
+
+
 def draw_pictures(flow: Any) -> None:
   """A gallery of the samples."""
   shape = flow.event_shape
@@ -75,7 +81,7 @@ def work() -> None:
   header = numbered if FLAGS.unconstrained else list(model.columns or numbered)
   with writing(FLAGS.output, FLAGS.n, shape, header, flow.dtype.as_numpy_dtype) as write:
     for batch in batches(flow):
-      write(batch)
+      write(batch if FLAGS.unconstrained else as_data(model, batch))
 
 
 def main(argv: list[str]) -> None:

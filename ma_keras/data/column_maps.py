@@ -9,7 +9,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from ma_keras.data.columns import lattice
+
 KINDS = ('real', 'heavy', 'positive', 'unit')
+EDGE = 1e-3  # Of a cell: a value that near to the end of a support is outside.
 
 
 class ColumnMaps(tfp.bijectors.Bijector):
@@ -31,6 +34,7 @@ class ColumnMaps(tfp.bijectors.Bijector):
     cell_sizes: Width of the cell that a rounded value stands for, float64 [N]; 0 for real columns.
       Training adds cell_sizes (u - 1/2), u ~ Uniform[0, 1)^N: a density of values with ties would
       grow without bound.
+    origins: One of the values that each rounded column is rounded to, float64 [N].
   """
 
   def __init__(
@@ -43,6 +47,7 @@ class ColumnMaps(tfp.bijectors.Bijector):
     cell_sizes: np.ndarray,
     dtype: tf.DType = tf.float32,
     name: str = 'column_maps',
+    origins: Sequence[float] | np.ndarray = (0.0,),
   ) -> None:
     """Checks the arguments.
 
@@ -55,6 +60,7 @@ class ColumnMaps(tfp.bijectors.Bijector):
       cell_sizes: Zero or positive, shape [N].
       dtype: Floating dtype of y.
       name: Name of the ops.
+      origins: Shape [N], or [1] for all.
 
     Raises:
       ValueError: A kind is unknown, shapes do not fit, or a number is not finite or not positive.
@@ -63,6 +69,9 @@ class ColumnMaps(tfp.bijectors.Bijector):
     vectors = {'centre': centre, 'scale': scale, 'mean': mean, 'cell_sizes': cell_sizes}
     vectors = {name: np.asarray(value, np.float64) for name, value in vectors.items()}
     tril, size = np.asarray(scale_tril, np.float64), len(kinds)
+    vectors['origins'] = np.asarray(origins, np.float64)
+    if vectors['origins'].shape == (1,):
+      vectors['origins'] = np.repeat(vectors['origins'], size)
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
       raise ValueError(f'`kinds` holds {unknown[:3]}, of {KINDS}.')
@@ -77,7 +86,7 @@ class ColumnMaps(tfp.bijectors.Bijector):
       raise ValueError('`scale_tril` must be lower triangular, and `cell_sizes` not negative.')
     super().__init__(forward_min_event_ndims=1, dtype=None, parameters=parameters, name=name)
     self.kinds = tuple(kinds)
-    self.cell_sizes = vectors['cell_sizes']
+    self.cell_sizes, self.origins = vectors['cell_sizes'], vectors['origins']
     self._latent_dtype = tf.as_dtype(dtype)
     self._centre, self._scale, self._mean = (vectors[n] for n in ('centre', 'scale', 'mean'))
     self._scale_tril = tril
@@ -94,7 +103,7 @@ class ColumnMaps(tfp.bijectors.Bijector):
     """Returns the arguments as plain values and arrays: see `model_file`."""
     names = ('centre', 'scale', 'mean', 'scale_tril', 'cell_sizes')
     arrays = {name: np.asarray(self.parameters[name], np.float64) for name in names}
-    return {'kinds': list(self.kinds), **arrays}
+    return {'kinds': list(self.kinds), **arrays, 'origins': self.origins}
 
   @property
   def event_size(self) -> int:
@@ -142,6 +151,21 @@ class ColumnMaps(tfp.bijectors.Bijector):
     w = (tf.cast(x, tf.float64) - self._centre) / self._scale
     below = (w <= 0) & (self._is['positive'] | self._is['unit'])
     return ~(below | ((w >= 1) & self._is['unit']))
+
+  def rounded(self, x: np.ndarray) -> np.ndarray:
+    """Points x [..., N], each rounded column at the nearest of its values within the support.
+
+    So samples are numbers as the data are; the density stays that of numbers anywhere in a cell.
+    """
+    x = np.array(x, np.float64)
+    for j in np.flatnonzero(self.cell_sizes):
+      step, low, high = self.cell_sizes[j], -np.inf, np.inf
+      if self.kinds[j] == 'positive':
+        low = self._centre[j] + EDGE * step  # The centre itself is outside.
+      if self.kinds[j] == 'unit':
+        low, high = 0.0, 1.0  # The map goes on by a cell on either side.
+      x[..., j] = lattice.nearest(x[..., j], step, self.origins[j], low, high)
+    return x
 
   def _scaled(self, x: tf.Tensor) -> tf.Tensor:
     """(x - centre) / scale; 1/2, which has a logarithm and a logit, outside the support."""

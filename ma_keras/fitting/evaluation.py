@@ -54,9 +54,9 @@ class Evaluation:
     return self._batched(self._points, z)
 
   def sample(self, number: int, seed: int) -> np.ndarray:
-    """x of `number` latents drawn from the base, [number, N]."""
+    """x of `number` latents drawn from the base, [number, N], rounded where the data are."""
     z = self._base.sample(number, seed=seeds.stateless(seed, salt='sample'))
-    return self.points(z.numpy())
+    return self._maps.rounded(self.points(z.numpy()))
 
   def _batched(self, function: Callable[[tf.Tensor], tf.Tensor], rows: np.ndarray) -> np.ndarray:
     size = max(MOST_NUMBERS // self._size, 1)

@@ -105,6 +105,7 @@ def _unmixing(rows: np.ndarray, columns: Sequence[Column], dtype: Any) -> Column
     mean=np.zeros(size),
     scale_tril=np.eye(size),
     cell_sizes=np.array([column.step for column in columns]),
+    origins=np.array([column.least for column in columns]),
     dtype=dtype,
   )
 

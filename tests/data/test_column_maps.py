@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras import data
+from ma_keras.data import columns
 
 RNG = np.random.default_rng(0)
 KINDS = ['real', 'heavy', 'positive', 'unit']
@@ -97,3 +98,39 @@ def test_what_does_not_fit_is_refused():
   ):
     with pytest.raises(ValueError, match=message):
       maps(**changes)
+
+
+@pytest.mark.parametrize(
+  'values',
+  [
+    np.arange(-3.0, 5.0),
+    np.arange(1, 40) / 10,
+    np.array([1.5, 7.0]),
+    np.arange(5) / 4 + 0.1,
+    (np.arange(30) / 10).astype(np.float32).astype(float),
+    1.6e9 + 86400.0 * np.arange(9),
+  ],
+)
+def test_values_come_back_from_anywhere_in_their_cells(values):
+  """Rounding undoes the noise of a cell: exactly for whole numbers and tenths."""
+  step = columns.survey(np.repeat(values, 3)[:, np.newaxis])[0].step
+  rounding = data.ColumnMaps(
+    kinds=['real'],
+    centre=np.zeros(1),
+    scale=np.ones(1),
+    mean=np.zeros(1),
+    scale_tril=np.eye(1),
+    cell_sizes=np.array([step]),
+    origins=values[:1],
+  )
+  u = RNG.uniform(-0.49, 0.49, size=(20, len(values)))
+  x = rounding.rounded((values + step * u)[..., np.newaxis])[..., 0]
+  np.testing.assert_allclose(x, np.broadcast_to(values, x.shape), rtol=1e-6, atol=0.0)
+  if np.array_equal(values, np.round(values, 1)):
+    np.testing.assert_array_equal(x, np.broadcast_to(values, x.shape))
+
+
+def test_rounded_values_stay_within_the_support():
+  both = maps(kinds=['positive', 'positive', 'unit', 'real'], cell_sizes=np.array([1, 1, 0.1, 0.0]))
+  x = both.rounded([[3.2, -0.9, -0.07, 0.123], [3.9, 0.7, 1.06, 4.0]])
+  np.testing.assert_array_equal(x, [[4.0, 0.0, 0.0, 0.123], [4.0, 1.0, 1.0, 4.0]])

@@ -36,6 +36,29 @@ def lattice_step(unique: np.ndarray, count: int) -> float:
   return 0.0
 
 
+def nearest(
+  values: np.ndarray, step: float, origin: float, low: float = -np.inf, high: float = np.inf
+) -> np.ndarray:
+  """origin + k step nearest to each value: 0.3, and no 0.30000000000000004, among tenths.
+
+  Args:
+    values: Any shape.
+    step: Positive.
+    origin: One value of the lattice.
+    low: Least that may come out, up to a millionth of a step.
+    high: Greatest.
+  """
+  slack = 1e-6
+  least = np.ceil((low - origin) / step - slack)
+  greatest = np.floor((high - origin) / step + slack)
+  k = np.clip(np.round((values - origin) / step), least, greatest)
+  parts, shift = 1.0 / step, origin / step
+  whole_parts = round(parts)
+  if whole_parts and abs(parts - whole_parts) < slack * parts and abs(shift - round(shift)) < slack:
+    return (k + round(shift)) / whole_parts  # A quotient of whole numbers is rounded once.
+  return origin + k * step
+
+
 def _rounding(values: np.ndarray) -> float:
   """Rounding error of the largest value: that of float32 where it holds all values."""
   rounding = float(np.finfo(np.float64).eps * np.max(np.abs(values)))
