@@ -88,6 +88,20 @@ def test_along_paths_the_value_is_that_of_the_log_density():
   np.testing.assert_array_equal(path_loss(flow, standard_energy, latents), values)
 
 
+def test_along_paths_of_any_leading_shape():
+  """x = w c: the gradient by w is sum s.c over all samples, the values are those of ln p."""
+  rng = np.random.default_rng(0)
+  c, score, log_prob = (
+    tf.constant(rng.normal(size=shape)) for shape in ((2, 5, N),) * 2 + ((2, 5),)
+  )
+  w = tf.Variable(1.5, dtype=tf.float64)
+  with tf.GradientTape() as tape:
+    values = objectives.along_paths(log_prob, w * c, score)
+    total = tf.reduce_sum(values)
+  np.testing.assert_array_equal(values, log_prob)
+  assert float(tape.gradient(total, w)) == pytest.approx(np.sum(score * c), rel=1e-12)
+
+
 def test_the_gradient_along_paths_leaves_out_that_of_the_density_at_fixed_points():
   """Of mean zero: d ln p/dA_ij = T (x_i x_j/s2 - delta_ij), for every sample of this flow."""
   flow, s2 = gaussian_flow(), np.exp(0.6)

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from absl import flags
 from tf_keras.optimizers import schedules
 
@@ -78,3 +79,76 @@ def check_model(folder):
 
 def test_flags_reach_the_model_and_the_rate_decays_until_the_last_step(tmp_path):
   apps.passes(check_model, tmp_path)
+
+
+METRICS = 'epoch,nll,val_nll,val_nll_error,val_step_error,val_steps,val_certified_nll\n'
+
+
+def check_history(app, run, points, model, stream):
+  """Guard and best weights of a run that goes on know what an uninterrupted one would."""
+  assert app.history(run, 'nll').size == 0 and app.least(app.history(run, 'nll')) == np.inf
+  guard = app.guard(run)
+  assert (guard.best, guard.first, guard.best_training) == (np.inf, np.inf, np.inf)
+  run.metrics.write_text(f'{METRICS}0,5,7,0,0,6,7\n1,nan,inf,0,0,6,inf\n2,3,6.5,0,0,6,6.6\n')
+  guard = app.guard(run)
+  assert (guard.best, guard.first, guard.best_training) == (6.5, 7.0, 3.0)
+  assert app.least(app.history(run, 'val_certified_nll')) == 6.6
+  assert app.history(run, 'unknown').size == 0
+
+
+def check_last_epoch(app, run, points, model, stream):
+  """In doubt is an epoch whose likelihood at its own steps is not the refined one."""
+  assert app.last_epoch_doubts(run, 3) == ''  # Before the first epoch.
+  for row, doubt in (
+    ('1,6,0.01,0.01,6,6', ''),
+    ('1,6,0.01,-0.5,6,6', 'In the 3 steps of training the NLL is 5.50, in refined steps 6.00'),
+    ('1,6,0.3,-0.5,6,6', ''),  # Two standard errors: chance.
+    ('1,6,0.01,0.01,48,inf', 'does not stand still to 0.1 nats in 48 steps'),
+  ):
+    run.metrics.write_text(f'{METRICS}0,9,9,0.01,-5,6,9\n1,{row}\n')
+    text = app.last_epoch_doubts(run, 3)
+    assert doubt in text and bool(text) == bool(doubt), (row, text)
+
+
+def check_streams(app, run, points, model, stream):
+  """Every worker numbers its rows apart, in an order of its own, whole batches alone."""
+  assert app.steps_per_epoch(points) == len(points.train) // 7
+  numbers, rows = next(iter(stream(0)))
+  assert rows.shape == (7, 2) and list(numbers) == list(range(7))
+  orders = []
+  for worker in range(2):
+    batches = app.worker_batches(points.train, tf.constant(worker, tf.int64))
+    batches = list(batches.take(2 * app.steps_per_epoch(points)).as_numpy_iterator())
+    assert all(list(first) == list(range(7 * worker, 7 * worker + 7)) for first, _ in batches)
+    epochs = np.array([x for _, x in batches]).reshape(2, -1, 2)
+    assert all(len(np.unique(epoch, axis=0)) == len(epoch) for epoch in epochs)
+    assert np.any(epochs[0] != epochs[1])
+    orders.append(epochs[0])
+  assert np.any(orders[0] != orders[1])
+  flags.FLAGS.validation_points = 5
+  assert app.validation(points, model).points.shape == (5, 2)
+
+
+def check_start(app, run, points, model, stream):
+  """The start is what epochs must beat; a run that goes on remembers a better epoch."""
+  best = training.BestWeights(model, run.best, 'val_certified_nll')
+  app.compete_with_start(points, model, best)
+  entropy = -float(np.mean(model.base.log_prob(app.validation(points, model).points)))
+  assert best.least == pytest.approx(entropy) and run.best.exists()
+  best.least = entropy - 1.0
+  app.compete_with_start(points, model, best)
+  assert best.least == pytest.approx(entropy - 1.0)
+  best.least = entropy + 1.0
+  app.compete_with_start(points, model, best)
+  assert best.least == pytest.approx(entropy)
+
+
+def check_decisions(folder):
+  app, (run, _, points, model, stream) = density(folder)
+  for check in (check_history, check_last_epoch, check_streams, check_start):
+    run.metrics.unlink(missing_ok=True)
+    check(app, run, points, model, stream)
+
+
+def test_a_run_goes_on_as_if_it_had_not_stopped_and_knows_its_doubts(tmp_path):
+  apps.passes(check_decisions, tmp_path)

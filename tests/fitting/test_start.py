@@ -43,6 +43,43 @@ def test_a_column_that_does_not_vary_is_refused():
     started(np.stack([RNG.normal(size=30), np.ones(30)], axis=1))
 
 
+@pytest.mark.parametrize('draw', ['standard_cauchy', 'laplace', 'standard_t'])
+def test_the_width_of_a_heavy_map_is_the_likeliest(draw):
+  """Of asinh((x - median) / width) as a normal, by scipy."""
+  rng = np.random.default_rng(8)
+  values = getattr(rng, draw)(*([1.5] if draw == 'standard_t' else []), size=400)
+  (column,) = columns.with_kinds(columns.survey(values[:, np.newaxis]), {'0': 'heavy'})
+  widths = column.robust_deviation * np.array([0.3, 1.0, 3.0])
+
+  def likelihood(width):
+    ratio = (values - column.median) / width
+    z = np.arcsinh(ratio)
+    slope = -np.log(width) - 0.5 * np.log1p(ratio**2)
+    return np.mean(stats.norm(z.mean(), z.std()).logpdf(z) + slope)
+
+  maps = fitting.Start.fitted(values[:, np.newaxis], [column]).maps.config()
+  assert maps['scale'][0] == pytest.approx(max(widths, key=likelihood))
+  assert maps['centre'][0] == pytest.approx(column.median)
+
+
+def test_where_columns_of_each_kind_begin():
+  """A positive column at 0; one that may be 0, a cell below; a unit one just beyond both ends."""
+  rng = np.random.default_rng(9)
+  rows = np.stack([rng.lognormal(0, 1, 300), rng.integers(0, 50, 300), rng.random(300)], axis=1)
+  rows[:2, 2] = 0.0, 1.0
+  kinds = {'0': 'positive', '1': 'integer+positive', '2': 'unit'}
+  surveyed = columns.with_kinds(columns.survey(rows), kinds)
+  maps = fitting.Start.fitted(rows, surveyed).maps
+  frame = maps.config()
+  assert frame['centre'].tolist()[:2] == [0.0, -1.0] and -1e-3 < frame['centre'][2] < 0
+  assert frame['centre'][2] + frame['scale'][2] == pytest.approx(1.0 - frame['centre'][2])
+  ends = [[1e-9, -0.5, 0.0], [1.0, 0.0, 1.0]]
+  assert np.all(maps.supports(ends)) and np.all(np.isfinite(maps.inverse(ends)))
+  assert not np.any(maps.supports([[0.0, -1.0, -0.01], [-1.0, -2.0, 1.01]]))
+  medians = maps.unmixed([[column.median for column in surveyed[:2]] + [0.5]]).numpy()
+  np.testing.assert_allclose(medians, np.zeros([1, 3]), atol=1e-6)
+
+
 def test_baselines_are_densities_of_the_data():
   """Whatever the units: a Gaussian's is that of scipy."""
   train, test = RNG.normal(size=(300, 2)) * [10.0, 0.1], RNG.normal(size=(100, 2)) * [10.0, 0.1]
