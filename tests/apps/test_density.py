@@ -1,6 +1,7 @@
 """Decisions of the density app: what is trained, for how long, which weights it reports."""
 
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -143,9 +144,27 @@ def check_start(app, run, points, model, stream):
   assert best.least == pytest.approx(entropy)
 
 
+def check_refinement(app, run, points, model, stream):
+  """Four batches of validation points decide, at the steps of training; if it is asked for."""
+  assert app.refinement(model, points) == []
+  flags.FLAGS.refine_tolerance, flags.FLAGS.eval_batch_size = 0.25, 2
+  (refinement,) = app.refinement(model, points)
+  seen = []
+
+  def measure(bijector, model, x, levels, tolerance):
+    seen.append((bijector, x, tolerance))
+    return types.SimpleNamespace(integration_error=0.5)
+
+  app.measure = measure
+  assert refinement.tolerance == 0.25 and refinement.error('a flow') == 0.5
+  ((bijector, x, tolerance),) = seen
+  np.testing.assert_array_equal(x, points.validation[:8])
+  assert (bijector, tolerance) == ('a flow', np.inf)
+
+
 def check_decisions(folder):
   app, (run, _, points, model, stream) = density(folder)
-  for check in (check_history, check_last_epoch, check_streams, check_start):
+  for check in (check_history, check_last_epoch, check_streams, check_start, check_refinement):
     run.metrics.unlink(missing_ok=True)
     check(app, run, points, model, stream)
 
