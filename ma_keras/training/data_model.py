@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from ma_keras.training import inputs
+from ma_keras.training import inputs, rows
 from ma_keras.training.flow_model import FlowModel
 
 
@@ -43,7 +44,8 @@ class DataModel(FlowModel):
     """
     if options.get('class_weight') is not None:
       raise ValueError('`class_weight` needs classes, and a density has none: use `sample_weight`.')
-    x = self._prepared(x, y, options.pop('sample_weight', None))
+    inside = self.is_inside if self.jit_compile else None  # XLA drops what the steps assert.
+    x = self._prepared(x, y, options.pop('sample_weight', None), inside)
     if options.get('validation_data') is not None:
       options['validation_data'] = inputs.validation(
         options['validation_data'], self.bijector.potential.event_size
@@ -140,10 +142,14 @@ class DataModel(FlowModel):
       inputs.prepared(x, event_size=self.bijector.potential.event_size)
     )
 
-  def _prepared(self, x: Any, y: Any, weights: Any) -> Any:
+  def is_inside(self, x: tf.Tensor) -> tf.Tensor:
+    """Tells which rows [b, N] the model can be trained on, bool [b]; all, by default."""
+    return tf.ones(tf.shape(x)[:1], tf.bool)
+
+  def _prepared(self, x: Any, y: Any, weights: Any, inside: rows.Inside | None = None) -> Any:
     """The data as tf_keras reads them, for a model that has been compiled."""
     self.check_compiled()
-    return inputs.prepared(x, y, weights, self.bijector.potential.event_size)
+    return inputs.prepared(x, y, weights, self.bijector.potential.event_size, inside)
 
   def _rows_a_step(self, x: Any, batch_size: int | None) -> int | None:
     """Rows of a table per batch; streams have batches already."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,17 +19,21 @@ UNDERSTOOD = (
   'generator of them or a Sequence'
 )
 
+ROWS_AT_ONCE = 4096
+
 
 class TensorSequence(tf_keras.utils.Sequence):
-  """A Sequence, of tf_keras or of Keras 3, whose batches are tensors: those keep float64.
+  """A Sequence, of tf_keras or of Keras 3, whose batches are tensors, checked: those keep float64.
 
   Attributes:
     sequence: What is read.
+    check: What hands on a batch that is one of rows.
   """
 
-  def __init__(self, sequence: Any) -> None:
-    """Keeps the sequence."""
+  def __init__(self, sequence: Any, check: Callable[[Any], Any]) -> None:
+    """Keeps the arguments."""
     self.sequence = sequence
+    self.check = check
 
   def __len__(self) -> int:
     """Number of batches."""
@@ -35,7 +41,7 @@ class TensorSequence(tf_keras.utils.Sequence):
 
   def __getitem__(self, index: int) -> Any:
     """Batch of that index."""
-    return tensors(self.sequence[index])
+    return self.check(tensors(self.sequence[index]))
 
   def on_epoch_end(self) -> None:
     """Hands on."""
@@ -43,7 +49,13 @@ class TensorSequence(tf_keras.utils.Sequence):
       self.sequence.on_epoch_end()
 
 
-def prepared(x: Any, y: Any = None, weights: Any = None, event_size: int = 1) -> Any:
+def prepared(
+  x: Any,
+  y: Any = None,
+  weights: Any = None,
+  event_size: int = 1,
+  inside: rows.Inside | None = None,
+) -> Any:
   """Returns what tf_keras is to read, whose batches `rows.understood` takes apart.
 
   Arrays become the dictionary {'x': x, 'sample_weight': weights} of tensors: tf_keras would round
@@ -54,6 +66,7 @@ def prepared(x: Any, y: Any = None, weights: Any = None, event_size: int = 1) ->
     y: None: a density has no labels.
     weights: `sample_weight`, [n], for arrays.
     event_size: N.
+    inside: Tells which rows the model can take, see `rows.checked`.
 
   Returns:
     A dictionary of tensors, or a stream.
@@ -69,9 +82,12 @@ def prepared(x: Any, y: Any = None, weights: Any = None, event_size: int = 1) ->
     )
   if x is None:
     raise ValueError(f'`x` is missing: give {UNDERSTOOD}.')
-  stream = _stream(x, event_size)
+  stream = _stream(x, event_size, inside)
   if stream is None:
-    return _table(x, weights, event_size)
+    table = _table(x, weights, event_size)
+    if inside is not None:
+      _check_inside(table['x'], inside)
+    return table
   if weights is not None:
     raise ValueError(
       f'`sample_weight` goes with arrays, and `x` is a {type(x).__name__}: let its batches be '
@@ -95,24 +111,28 @@ def tensors(batch: Any) -> Any:
   return batch if tf.is_tensor(batch) else tf.convert_to_tensor(_native(batch, 'x'))
 
 
-def _stream(x: Any, event_size: int) -> Any:
+def _stream(x: Any, event_size: int, inside: rows.Inside | None = None) -> Any:
   """Returns a stream, which has batches already, as tf_keras reads it; None of arrays."""
+  check = functools.partial(rows.checked, event_size=event_size, inside=inside)
   if isinstance(x, tf.data.Dataset):
-    understand = tf.function(lambda batch: rows.understood(batch, event_size), autograph=False)
-    understand.get_concrete_function(x.element_spec)  # Raises what the first step would.
-    return x
+    return x.map(tf.autograph.experimental.do_not_convert(lambda *batch: check(_one(batch))))
   if isinstance(x, tf.distribute.DistributedDataset | TensorSequence):
     return x
   if isinstance(x, tf_keras.utils.experimental.DatasetCreator):
     return x
   kinds = {(kind.__module__.split('.')[0], kind.__name__) for kind in type(x).__mro__}
   if {('keras', 'PyDataset'), ('tf_keras', 'Sequence')} & kinds:
-    return TensorSequence(x)
+    return TensorSequence(x, check)
   if inspect.isfunction(x):
     raise ValueError(f'`x` is the function {x.__name__}: call it, fit({x.__name__}(), ...).')
   if isinstance(x, Iterator):
-    return (tensors(batch) for batch in x)
+    return (check(tensors(batch)) for batch in x)
   return None
+
+
+def _one(batch: tuple[Any, ...]) -> Any:
+  """A batch as a step meets it: `Dataset.map` hands on a tuple's parts one by one."""
+  return batch[0] if len(batch) == 1 else batch
 
 
 def _table(x: Any, weights: Any, event_size: int) -> dict[str, tf.Tensor]:
@@ -176,14 +196,29 @@ def _checked_weights(weights: Any, number: int, beside: bool) -> tf.Tensor:
       f'The pair (x, {array.dtype}) looks like labels, which a density has not: leave them out, or '
       'give whole weights as sample_weight=.'
     )
-  weights = tf.convert_to_tensor(array if array.dtype.kind == 'f' else array.astype(np.float64))
   _check_finite(array, 'sample_weight')
   if np.any(array < 0) or not np.any(array > 0):
+    labels = ' If they are labels, leave them out.' if beside else ''
     raise ValueError(
-      f'`sample_weight` must not be negative, nor zero throughout: the least is {array.min()}, the '
-      f'largest {array.max()}.'
+      f'`sample_weight` must not be negative, nor zero throughout: the least, of row '
+      f'{np.argmin(array)}, is {array.min()}, the largest {array.max()}.{labels}'
     )
-  return weights
+  if beside and array.min() < array.max() and np.array_equal(array, np.round(array)):
+    warnings.warn(
+      f'The pair (x, {array.dtype} of whole numbers, {array.min():g} to {array.max():g}) is read as '
+      'rows and how often each stands. Labels must be left out; weights beyond doubt are '
+      'sample_weight=.',
+      stacklevel=2,
+    )
+  return tf.convert_to_tensor(array if array.dtype.kind == 'f' else array.astype(np.float64))
+
+
+def _check_inside(x: tf.Tensor, inside: rows.Inside) -> None:
+  """Raises ValueError on rows outside of a support, with the first of them."""
+  for first in range(0, len(x), ROWS_AT_ONCE):
+    outside = np.flatnonzero(~inside(x[first : first + ROWS_AT_ONCE]).numpy())
+    if len(outside):
+      raise ValueError(f'{rows.OUTSIDE}, row {first + outside[0]}: remove such rows.')
 
 
 def _check_finite(x: Any, name: str) -> None:

@@ -145,6 +145,13 @@ class MaximumLikelihood(DataModel):
     """ln p(x) of the data, [b] nats, the preprocessing's log-det included."""
     return _added(*self._log_densities(self._understood(batch).x))
 
+  def is_inside(self, x: tf.Tensor) -> tf.Tensor:
+    """Tells which rows the preprocessing has a finite point for, of integers at mid-cell, [b]."""
+    if x.dtype.is_integer and self._cell_sizes() is None:
+      x = tf.cast(x, self._data_dtype(x)) + 0.5
+    y, log_det = self._to_latent_space(x)
+    return tf.reduce_all(tf.math.is_finite(y), axis=-1) & tf.math.is_finite(log_det)
+
   def _understood(self, batch: Any) -> rows.Rows:
     """The batch with a weight for every row."""
     parts = rows.understood(batch, self.bijector.potential.event_size)
@@ -157,9 +164,8 @@ class MaximumLikelihood(DataModel):
     noise_seed, flow_seed = self.per_sample_seeds(
       rows_here.numbers, 'maximum_likelihood', rows_here.batch_size
     )
-    outside = 'A row of `x` lies outside the support of the preprocessing.'
     y, log_det = (
-      tf.debugging.check_numerics(part, outside)
+      tf.debugging.check_numerics(part, rows.OUTSIDE)
       for part in self._to_latent_space(self._jittered(x, noise_seed))
     )
     nll, stiffness = self._terms(self.flow(flow_seed), y)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+Inside = Callable[[tf.Tensor], tf.Tensor]
 UNDERSTOOD = "x | (x,) | (x, weights) | {'image': x} | (numbers, x) | (numbers, x, weights)"
+
+OUTSIDE = 'A row of `x` lies outside the support of the preprocessing'
 
 
 class Rows(NamedTuple):
@@ -44,6 +47,29 @@ def understood(batch: Any, event_size: int) -> Rows:
   if numbers is not None:
     numbers = tf.cast(numbers, tf.int64)
   return Rows(x, numbers, None if weights is None else _weights(weights, x))
+
+
+def checked(batch: Any, event_size: int, inside: Inside | None = None) -> Any:
+  """The batch as it is, once its numbers have been checked as `understood` checks them.
+
+  Streams go through it outside of the steps: XLA drops assertions, so that a step compiled by
+  `jit_compile=True`, or for a TPU, would take NaN and negative weights as they are.
+
+  Args:
+    batch: One of `UNDERSTOOD`.
+    event_size: N.
+    inside: [b, N] -> bool [b], rows that the model can take; None where its steps see to that.
+
+  Raises:
+    ValueError: It is not understood.
+    tf.errors.InvalidArgumentError: A number is none of a density's data; when it is read.
+  """
+  taken = understood(batch, event_size)
+  checks = [part for part in taken if part is not None]
+  if inside is not None:
+    checks.append(_if(inside(taken.x), taken.x, OUTSIDE))
+  with tf.control_dependencies(checks):
+    return tf.nest.map_structure(tf.identity, batch)
 
 
 def parts(batch: Any) -> tuple[Any, Any, Any]:
@@ -103,8 +129,9 @@ def points(x: Any, event_size: int) -> tf.Tensor:
     x = tf.cast(x, tf.uint8)
   if not (x.dtype.is_floating or x.dtype.is_integer):
     raise ValueError(f'`x` must hold numbers, got {x.dtype.name}.')
-  if x.dtype.is_floating:
-    x = tf.debugging.check_numerics(x, '`x` holds NaN or infinity')
+  if x.dtype.is_floating and x.shape.rank != 0:
+    finite = tf.reduce_all(tf.math.is_finite(x), axis=tf.range(1, tf.rank(x)))
+    x = _if(finite, x, '`x` holds NaN or infinity')
   if x.shape.rank is None or not x.shape[1:].is_fully_defined():
     return _reshaped(x, event_size)
   if x.shape.rank == 1 and event_size != 1:
@@ -142,18 +169,25 @@ def _weights(weights: Any, x: tf.Tensor) -> tf.Tensor:
       f'Weights beside `x` must be floating, got {weights.dtype.name}, as labels are: leave labels '
       'out, data_set.map(lambda x, y: x), or write tf.cast(weights, tf.float32).'
     )
-  if weights.shape.rank == 2 and weights.shape[1] == 1:
-    weights = weights[:, 0]
-  if weights.shape.rank not in (1, None):
+  if weights.shape.rank is None or weights.shape[1:] == [1]:
+    weights = tf.reshape(weights, [-1])
+  if weights.shape.rank != 1:
     raise ValueError(
       f'Weights beside `x` must have shape [b], got {weights.shape}: a batch is {UNDERSTOOD}, and '
       'a density has no labels.'
     )
   number = 'Weights must be as many as rows of `x`.'
+  same = tf.debugging.assert_equal(tf.shape(weights), tf.shape(x)[:1], number)
+  with tf.control_dependencies([same]):
+    weights = tf.identity(weights)
+  possible = tf.math.is_finite(weights) & (weights >= 0)
+  return _if(possible, weights, 'Weights must be finite and not negative (are they labels?)')
+
+
+def _if(possible: tf.Tensor, x: tf.Tensor, message: str) -> tf.Tensor:
+  """x, unless a row is not possible, bool [b]: then an error that names the first such row."""
+  row = tf.reduce_sum(tf.math.cumprod(tf.cast(possible, tf.int32)))  # So many before are.
   with tf.control_dependencies(
-    [
-      tf.debugging.assert_equal(tf.shape(weights), tf.shape(x)[:1], number),
-      tf.debugging.assert_non_negative(weights, 'Weights must not be negative.'),
-    ]
+    [tf.debugging.Assert(tf.reduce_all(possible), [f'{message}: row of the batch', row])]
   ):
-    return tf.identity(weights)
+    return tf.identity(x)

@@ -1,5 +1,7 @@
 """One contract with Keras: what fit, evaluate and predict understand, what they refuse."""
 
+import warnings
+
 import keras
 import numpy as np
 import pandas as pd
@@ -322,6 +324,7 @@ REFUSALS = {
   'a function': (lambda m: m.fit(streams), r'call it, fit\(streams\(\)'),
   'NaN': (lambda m: m.fit(np.where(NUMBERS[:, None] == 7, np.nan, X)), 'row 7'),
   'negative': (lambda m: m.fit(X, sample_weight=W - 1), 'must not be negative'),
+  'targets below zero in a pair': (lambda m: m.fit((X, X[:, 0])), 'If they are labels'),
   'no weight': (lambda m: m.fit(X, sample_weight=W * 0), 'zero throughout'),
   'too few weights': (lambda m: m.fit(X, sample_weight=W[:9]), r'must have shape \[50\]'),
   'weights twice': (lambda m: m.fit((X, W), sample_weight=W), 'give one'),
@@ -343,12 +346,73 @@ def test_what_is_no_data_of_a_density_is_said_in_one_sentence(what, shared):
   np.testing.assert_array_equal(weights(shared), before)
 
 
-def test_streams_of_nan_or_of_negative_weights_train_nothing(shared):
-  before = weights(shared)
-  for bad in ((X * np.nan, W), (X, W - 2.0)):
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r'NaN or infinity|negative'):
-      shared.fit(tf.data.Dataset.from_tensors(bad), verbose=0)
-  np.testing.assert_array_equal(weights(shared), before)
+BAD = {
+  'NaN': (lambda x, w: (np.where(NUMBERS[:, None] == 13, np.nan, x), w), 'NaN or infinity'),
+  'negative': (lambda x, w: (x, np.where(NUMBERS == 13, -1.0, w)), 'not negative'),
+  'NaN weights': (lambda x, w: (x, np.where(NUMBERS == 13, np.nan, w)), 'finite'),
+  'infinite weights': (lambda x, w: (x, np.where(NUMBERS == 13, np.inf, w)), 'finite'),
+}
+# How a stream hands on batches of ten: row 13 is row 3 of the second.
+STREAMS = {
+  'data set': lambda x, w: tf.data.Dataset.from_tensor_slices((x, w)).batch(10),
+  'unknown shapes': lambda x, w: tf.data.Dataset.from_generator(
+    lambda: ((x[k : k + 10], w[k : k + 10]) for k in range(0, 50, 10)),
+    output_types=(tf.float64, tf.float64),
+  ),
+  'generator': lambda x, w: ((x[k : k + 10], w[k : k + 10]) for k in range(0, 50, 10)),
+}
+
+
+@pytest.fixture(scope='module', params=[False, True], ids=['graph', 'XLA'])
+def compiled(request):
+  made = model()
+  made.compile('sgd', jit_compile=request.param)
+  return made
+
+
+@pytest.mark.parametrize('stream', STREAMS)
+@pytest.mark.parametrize('what', BAD)
+def test_a_bad_row_of_a_stream_is_named_with_xla_and_without(what, stream, compiled):
+  """XLA drops assertions within a step: they are made before the batch enters it."""
+  spoil, message = BAD[what]
+  start = compiled.get_weights()
+  with pytest.raises(tf.errors.OpError, match=rf'(?s){message}.*row of the batch.*3'):
+    compiled.fit(STREAMS[stream](*spoil(X, W + 1)), verbose=0)
+  compiled.set_weights(start)
+
+
+@pytest.mark.parametrize('what', BAD)
+def test_a_bad_row_of_a_table_is_named_before_the_first_step(what, compiled):
+  x, w = BAD[what][0](X, W + 1)
+  before = weights(compiled)
+  for verb in (compiled.fit, compiled.evaluate, compiled.train_on_batch, compiled.test_on_batch):
+    with pytest.raises(ValueError, match=r'row\s+13'):
+      verb(x, sample_weight=w)
+  np.testing.assert_array_equal(weights(compiled), before)
+
+
+@pytest.mark.parametrize('jit_compile', [False, True], ids=['graph', 'XLA'])
+def test_rows_outside_the_support_train_nothing(jit_compile):
+  made = model(preprocessing=tfb.Exp())
+  made.compile('sgd', jit_compile=jit_compile)
+  before, x = weights(made), np.exp(X)
+  x[13, 1] = -0.1
+  table, stream = x, tf.data.Dataset.from_tensor_slices(x).batch(50)
+  for rows in (table, stream):
+    with pytest.raises((ValueError, tf.errors.OpError), match='outside the support'):
+      made.fit(rows, batch_size=50 if rows is table else None, verbose=0)
+  np.testing.assert_array_equal(weights(made), before)
+
+
+def test_a_pair_that_looks_like_rows_and_labels_is_doubted(shared):
+  """Floating labels cannot be told from weights: classes and counts are whole numbers."""
+  with pytest.warns(UserWarning, match=r'whole numbers, 0 to 3.*Labels must be left out.*sample_w'):
+    shared.evaluate((X, W), verbose=0)
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    for pair in ((X, W + 0.5), (X, np.ones(50))):
+      shared.evaluate(pair, verbose=0)
+    shared.evaluate(X, sample_weight=W, verbose=0)
 
 
 def test_without_compile_the_call_is_named():
