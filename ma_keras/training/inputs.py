@@ -205,8 +205,8 @@ def _checked_weights(weights: Any, number: int, beside: bool) -> tf.Tensor:
     )
   if beside and array.min() < array.max() and np.array_equal(array, np.round(array)):
     warnings.warn(
-      f'The pair (x, {array.dtype} of whole numbers, {array.min():g} to {array.max():g}) is read as '
-      'rows and how often each stands. Labels must be left out; weights beyond doubt are '
+      f'The pair (x, {array.dtype} of whole numbers, {array.min():g} to {array.max():g}) is read '
+      'as rows and how often each stands. Labels must be left out; weights beyond doubt are '
       'sample_weight=.',
       stacklevel=2,
     )
