@@ -45,11 +45,13 @@ class MongeAmpereDensity(
     hidden_units: H of the flow's potential; None: by the size of the table.
     num_steps: Integration steps of training; None: sixteen. Scores take as many as halving them
       calls for.
-    learning_rate: Peak of Adam's rate; None: 0.005.
+    learning_rate: Peak of Adam's rate; None: 0.02.
     max_steps: Training steps at most; None: by the size of the table. 0 trains no flow.
     batch_size: Rows of a training step; None: 256.
     validation_fraction: Share of the rows that are held out.
     n_iter_no_change: Looks at held-out rows, of twenty, without gain after which training ends.
+    n_init: Number of first weights of the flow that are tried; the best on held-out rows are kept.
+      None: up to four, where a training takes seconds.
     column_kinds: Name (or number as text) of a column to 'real', 'heavy', 'positive', 'unit' or
       'integer', where the automatic choice is not wanted; see `data.columns`.
     random_state: Integer, RandomState or None: names held-out rows, first weights, batches, noise.
@@ -77,6 +79,7 @@ class MongeAmpereDensity(
     batch_size: int | None = None,
     validation_fraction: float = 1 / 6,
     n_iter_no_change: int = 8,
+    n_init: int | None = None,
     column_kinds: dict[str, str] | None = None,
     random_state: Any = None,
     verbose: int = 0,
@@ -90,6 +93,7 @@ class MongeAmpereDensity(
     self.batch_size = batch_size
     self.validation_fraction = validation_fraction
     self.n_iter_no_change = n_iter_no_change
+    self.n_init = n_init
     self.column_kinds = column_kinds
     self.random_state = random_state
     self.verbose = verbose
@@ -116,8 +120,7 @@ class MongeAmpereDensity(
     rows = repeated(X, weights)
     seed = int(check_random_state(self.random_state).randint(2**31 - 1))
     self.columns_ = self._surveyed(rows)
-    start = Start.fitted(rows, self.columns_, seed, with_mixture=self.base == 'auto')
-    fit = self._fitted_flow(start, rows, seed)
+    start, fit = self._fitted(rows, seed)
     self.history_, self.gain_, self.gain_error_ = fit.history, fit.gain, fit.gain_error
     self.start_ = start.name
     self._n_features_out = X.shape[1]
@@ -138,7 +141,7 @@ class MongeAmpereDensity(
 
   def _check_settings(self) -> None:
     whole = {'hidden_units': 1, 'num_steps': 1, 'max_steps': 0, 'batch_size': 1}
-    for name, least in {**whole, 'n_iter_no_change': 1}.items():
+    for name, least in {**whole, 'n_iter_no_change': 1, 'n_init': 1}.items():
       value = getattr(self, name)
       if value is not None and (int(value) != value or value < least):
         raise ValueError(f'`{name}` must be a whole number from {least}, or None, got {value!r}.')
@@ -159,14 +162,26 @@ class MongeAmpereDensity(
     surveyed = columns.survey(rows, self._names())
     return columns.with_kinds(surveyed, self.column_kinds or {})
 
-  def _fitted_flow(self, start: Start, rows: np.ndarray, seed: int) -> flow.Fit:
-    """The flow, the identity where rows are few; held-out rows are drawn by the seed."""
-    held = max(int(len(rows) * self.validation_fraction), 1)
-    settings = self._settings(len(rows) - held, rows.shape[1])
+  def _fitted(self, rows: np.ndarray, seed: int) -> tuple[Start, flow.Fit]:
+    """The start, and the flow, which is the identity where rows are few or gain nothing by it.
+
+    Held-out rows are drawn by the seed. Where no flow is kept they are rows of the start, too.
+    """
+    number = max(int(len(rows) * self.validation_fraction), 1)
+    settings = self._settings(len(rows) - number, rows.shape[1])
+    with_mixture = self.base == 'auto'
     if len(rows) < LEAST_ROWS or self.max_steps == 0:
-      return flow.Fit(flow.identity(start, settings, seed), {}, 0.0, 0.0, '')
+      start = Start.fitted(rows, self.columns_, seed, with_mixture=with_mixture)
+      return start, flow.Fit(flow.identity(start, settings, seed), {}, 0.0, 0.0, '')
     order = np.random.default_rng(seed).permutation(len(rows))
-    return flow.trained(start, rows[order[held:]], rows[order[:held]], settings, seed, self.verbose)
+    train, held_out = rows[order[number:]], rows[order[:number]]
+    start = Start.fitted(train, self.columns_, seed, with_mixture=with_mixture, held_out=held_out)
+    tries = self.n_init or settings.affordable_tries(rows.shape[1])
+    fit = flow.trained(start, train, held_out, settings, seed, self.verbose, tries)
+    if fit.gain > 0:
+      return start, fit
+    options = start.options
+    return Start.fitted(rows, self.columns_, seed, with_mixture=False, options=options), fit
 
   def _settings(self, num_rows: int, num_columns: int) -> Settings:
     settings = Settings.for_table(num_rows, num_columns)

@@ -12,13 +12,13 @@ import tf_keras
 
 from ma_keras import data, potentials, training
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.fitting.settings import Settings
+from ma_keras.fitting.settings import Settings, seed_of_try
 from ma_keras.fitting.start import Start
 from ma_keras.training.halving import Scorer, halve
 
 SCORED = 10_000  # Rows scored at once.
 MOST_HELD_OUT = 5_000  # Rows looked at in every epoch.
-SIGMAS = 1.5  # Standard errors of a gain that is no chance; the best of many epochs has some.
+SIGMAS = 2.0  # Standard errors of a gain that is no chance; the best of many epochs has some.
 DIVERGED = (
   'The loss was no longer finite after {} epochs, and training ended: the best weights before that '
   'are kept. Lower `learning_rate`.'
@@ -82,11 +82,13 @@ def trained(
   settings: Settings,
   seed: int = 0,
   verbose: int = 0,
+  tries: int = 1,
 ) -> Fit:
-  """Trains a flow from `start` on the rows.
+  """Trains a flow from `start` on the rows, and keeps the best of several tries.
 
-  It is kept only if held-out rows gain more than 1.5 standard errors of their gain: few rows tell
-  nothing, and then the start, a Gaussian or a mixture, is the better model.
+  It is kept only if held-out rows gain more than two standard errors of their gain: few rows tell
+  nothing, and then the start, a Gaussian or a mixture, is the better model. For that they must be
+  strange to the start as well: rows that a mixture has been fitted to speak for it.
 
   Args:
     start: Maps and base, fitted to these rows.
@@ -95,11 +97,39 @@ def trained(
     settings: Sizes and rates.
     seed: Non-negative integer that names first weights, batches and noise.
     verbose: As of tf_keras: 0 prints nothing.
+    tries: Number of first weights, of seeds `seed`, `seed` + 1, ...; one compiled step serves all.
   """
   bijector = identity(start, settings, seed)
   y = start.latents(held_out[:MOST_HELD_OUT], seed)
   before = Scorer(bijector, SCORED, base=start.base)(y, 1)
-  best = Best(-float(np.mean(before)), settings.patience)
+  model = _model(bijector, start, settings, seed)
+  validation = training.Validation(y, SCORED)
+  trainings: list[tuple[Best, dict[str, list[float]]]] = []
+  for k in range(tries):
+    _begin(model, identity(start, settings, seed_of_try(seed, k)))
+    best = Best(-float(np.mean(before)), settings.patience)
+    history = model.fit(
+      data.batches(rows, settings.batch_size, seed),
+      epochs=settings.epochs,
+      steps_per_epoch=settings.steps_per_epoch,
+      verbose=verbose,
+      callbacks=[validation, best],
+    ).history
+    trainings.append((best, history))
+  best, history = min(trainings, key=lambda pair: pair[0].least)
+  doubt = '' if math.isfinite(history['nll'][-1]) else DIVERGED.format(len(history['nll']))
+  if best.weights is None:
+    return Fit(identity(start, settings, seed), history, 0.0, 0.0, doubt)
+  for variable, value in zip(bijector.variables, best.weights):
+    variable.assign(value)
+  fit = _judged(bijector, start, settings, seed, history, y, before)
+  return dataclasses.replace(fit, doubts=fit.doubts or doubt)
+
+
+def _model(
+  bijector: MongeAmpereBijector, start: Start, settings: Settings, seed: int
+) -> training.MaximumLikelihood:
+  """The compiled Keras model."""
   model = training.MaximumLikelihood(
     bijector,
     start.maps,
@@ -112,20 +142,16 @@ def trained(
     settings.learning_rate, settings.steps, settings.warmup_steps, settings.gradient_clip
   )
   model.compile(optimizer, jit_compile=True)
-  history = model.fit(
-    data.batches(rows, settings.batch_size, seed),
-    epochs=settings.epochs,
-    steps_per_epoch=settings.steps_per_epoch,
-    verbose=verbose,
-    callbacks=[training.Validation(y, SCORED), best],
-  ).history
-  doubt = '' if math.isfinite(history['nll'][-1]) else DIVERGED.format(len(history['nll']))
-  if best.weights is None:
-    return Fit(identity(start, settings, seed), history, 0.0, 0.0, doubt)
-  for variable, value in zip(bijector.variables, best.weights):
+  optimizer.build(model.trainable_variables)
+  return model
+
+
+def _begin(model: training.MaximumLikelihood, first: MongeAmpereBijector) -> None:
+  """Sets the model to first weights, and its optimiser to its first step."""
+  for variable, value in zip(model.bijector.variables, first.variables, strict=True):
     variable.assign(value)
-  fit = _judged(bijector, start, settings, seed, history, y, before)
-  return dataclasses.replace(fit, doubts=fit.doubts or doubt)
+  for variable in model.optimizer.variables:
+    variable.assign(tf.zeros_like(variable))
 
 
 def _judged(

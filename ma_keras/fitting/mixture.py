@@ -10,6 +10,7 @@ from sklearn.mixture import GaussianMixture
 
 from ma_keras import bases
 from ma_keras.fitting.gaussian import Gaussian, folds
+from ma_keras.fitting.settings import seed_of_try
 
 COVARIANCES = ('full', 'tied')
 SIZES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
@@ -29,7 +30,9 @@ Fold = tuple[np.ndarray, np.ndarray]  # Training and held-out rows, whitened by 
 Options = tuple[int, str, float]  # Components, type of covariance, regularisation.
 
 
-def choose(rows: np.ndarray, gaussian: Gaussian, seed: int = 0) -> GaussianMixture | None:
+def choose(
+  rows: np.ndarray, gaussian: Gaussian, seed: int = 0, held_out: np.ndarray | None = None
+) -> GaussianMixture | None:
   """The mixture of whitened rows under which held-out rows are likeliest; None: no better than one.
 
   It must be better than one Gaussian by two standard errors of the rows' differences: few rows
@@ -40,6 +43,8 @@ def choose(rows: np.ndarray, gaussian: Gaussian, seed: int = 0) -> GaussianMixtu
     rows: Shape [n, N].
     gaussian: Fitted to them; its shrinkage is that of the folds.
     seed: Non-negative integer.
+    held_out: Further rows, [m, N], which choose among several starts of the fit; without them the
+      likelihood of `rows` does.
 
   Returns:
     A fitted scikit-learn mixture of `gaussian.whitened(rows)`, or None.
@@ -62,9 +67,33 @@ def choose(rows: np.ndarray, gaussian: Gaussian, seed: int = 0) -> GaussianMixtu
   gains = densities - _of_normal(fold_pairs)
   if not np.mean(gains) > SIGMAS * np.std(gains) / np.sqrt(len(gains)):
     return None
-  if number > MOST_FITTED:
-    rows = rows[rng.choice(number, MOST_FITTED, replace=False)]
-  return fitted(gaussian.whitened(rows), options, seed, RESTARTS)
+  return refitted(rows, gaussian, options, seed, held_out)
+
+
+def refitted(
+  rows: np.ndarray,
+  gaussian: Gaussian,
+  options: Options,
+  seed: int,
+  held_out: np.ndarray | None = None,
+) -> GaussianMixture:
+  """The mixture of these options, the best of several starts; arguments as of `choose`."""
+  if len(rows) > MOST_FITTED:
+    numbers = np.random.default_rng(seed).choice(len(rows), MOST_FITTED, replace=False)
+    rows = rows[numbers]
+  whitened = gaussian.whitened(rows)
+  if held_out is None:
+    return fitted(whitened, options, seed, RESTARTS)
+  starts = [fitted(whitened, options, seed_of_try(seed, k)) for k in range(RESTARTS)]
+  judges = gaussian.whitened(held_out[:MOST_FITTED])
+  return max(starts, key=lambda start: float(start.score(judges)))
+
+
+def options_of(mixture: GaussianMixture | None) -> Options | None:
+  """The options that a mixture was fitted with."""
+  if mixture is None:
+    return None
+  return mixture.n_components, mixture.covariance_type, mixture.reg_covar
 
 
 def as_base(mixture: GaussianMixture | None, dtype: object) -> bases.Mixture | None:

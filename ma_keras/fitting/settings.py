@@ -8,6 +8,13 @@ import math
 EPOCHS = 20  # Looks at held-out rows.
 LEAST_STEPS, MOST_STEPS = 200, 2000
 MOST_PASSES = 200  # Over all rows.
+MOST_TRIES = 4
+TRIED_WORK = 4e9  # Multiplications of all tries: some five seconds of a core.
+
+
+def seed_of_try(seed: int, number: int) -> int:
+  """The seed of try `number`; that of try 0 is `seed` itself."""
+  return (seed + number) % 2**31
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Settings:
   steps: int = 2000
   steps_per_epoch: int = 100
   patience: int = 8
-  learning_rate: float = 0.005
+  learning_rate: float = 0.02
   gradient_clip: float = 1.0
   stiffness_weight: float = 0.3
 
@@ -49,6 +56,18 @@ class Settings:
   def epochs(self) -> int:
     """Looks at held-out rows, at most."""
     return math.ceil(self.steps / self.steps_per_epoch)
+
+  def affordable_tries(self, num_columns: int) -> int:
+    """How many first weights are tried: 4 of a small table, 1 where a training takes its time.
+
+    What counts is rows x parameters x steps, of the optimiser and of the integrator.
+
+    Args:
+      num_columns: N.
+    """
+    parameters = self.hidden_units * (num_columns + 1 + self.basis_size)
+    work = self.steps * self.batch_size * self.num_steps * parameters
+    return min(max(int(TRIED_WORK // work), 1), MOST_TRIES)
 
   @classmethod
   def for_table(cls, num_rows: int, num_columns: int) -> Settings:

@@ -28,10 +28,12 @@ class Start:
   Attributes:
     maps: y -> x, y of mean 0 and covariance I.
     base: p(y, 0), a mixture; None for Normal(0, I).
+    options: Those that the mixture was fitted with, where they are known.
   """
 
   maps: ColumnMaps
   base: bases.Mixture | None
+  options: mixture.Options | None = None
 
   @property
   def name(self) -> str:
@@ -57,8 +59,10 @@ class Start:
     seed: int = 0,
     dtype: tf.DType = tf.float32,
     with_mixture: bool = True,
+    held_out: np.ndarray | None = None,
+    options: mixture.Options | None = None,
   ) -> Start:
-    """Fits all of it to rows, [n, N], that `columns` are a survey of.
+    """Fits all of it to rows, [n, N], of a table that `columns` are a survey of.
 
     Args:
       rows: Finite float64 numbers.
@@ -66,6 +70,8 @@ class Start:
       seed: Non-negative integer that names folds, noise and restarts.
       dtype: Of y.
       with_mixture: Whether a mixture may be the base.
+      held_out: Further rows, [m, N], which choose among several starts of the mixture.
+      options: Those of the mixture, where they are chosen already.
 
     Raises:
       ValueError: A column does not vary.
@@ -80,8 +86,15 @@ class Start:
     u = frame.unmixed(rows).numpy()
     gaussian = Gaussian.fitted(u, seed)
     maps = frame.copy(mean=gaussian.mean, scale_tril=gaussian.scale_tril)
-    chosen = mixture.choose(u, gaussian, seed) if with_mixture else None
-    return cls(maps, mixture.as_base(chosen, dtype))
+    judges = None
+    if held_out is not None:
+      judges = frame.unmixed(dequantised(held_out, seed, cell_sizes=cells)).numpy()
+    chosen = None
+    if options is not None:
+      chosen = mixture.refitted(u, gaussian, options, seed, judges)
+    elif with_mixture:
+      chosen = mixture.choose(u, gaussian, seed, judges)
+    return cls(maps, mixture.as_base(chosen, dtype), mixture.options_of(chosen))
 
 
 def _check(columns: Sequence[Column]) -> None:

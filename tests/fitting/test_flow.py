@@ -9,7 +9,35 @@ from ma_keras import fitting
 from ma_keras.data import columns
 from ma_keras.fitting import flow
 
-ROWS = np.random.default_rng(0).normal(size=(150, 2))
+RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(150, 2))
+SETTINGS = fitting.Settings(
+  hidden_units=8, num_steps=4, batch_size=120, steps=60, steps_per_epoch=10, learning_rate=0.05
+)
+
+
+def test_the_best_of_several_tries_is_kept(monkeypatch):
+  """The second try has no memory of the first: it ends as it does alone."""
+  angle = RNG.uniform(0, 2 * np.pi, 300)
+  rows = np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.1 * RNG.normal(size=(300, 2))
+  start = fitting.Start.fitted(rows, columns.survey(rows), with_mixture=False)
+
+  def least(first_seeds):
+    monkeypatch.setattr(flow, 'seed_of_try', lambda seed, number: first_seeds[number])
+    tries = len(first_seeds)
+    fit = flow.trained(start, rows[:200], rows[200:], SETTINGS, tries=tries)
+    return min(fit.history['val_certified_nll'])
+
+  alone = [least([seed]) for seed in (0, 1)]
+  assert abs(alone[0] - alone[1]) > 1e-4
+  best = int(np.argmin(alone))
+  np.testing.assert_allclose(least([1 - best, best]), alone[best], rtol=1e-5)
+
+
+def test_tries_are_many_where_they_are_cheap_and_one_where_they_are_not():
+  sizes = [(120, 3), (450, 30), (2_000, 2), (100_000, 10)]
+  tries = [fitting.Settings.for_table(*size).affordable_tries(size[1]) for size in sizes]
+  assert tries[0] == 4 and tries[-1] == 1 and tries == sorted(tries, reverse=True)
 
 
 def test_a_training_that_diverges_keeps_the_start_and_says_so():
