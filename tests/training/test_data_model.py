@@ -313,10 +313,14 @@ REFUSALS = {
   ),
   'entries': (
     lambda m: m.fit(tf.data.Dataset.from_tensors({'image': X, 'label': NUMBERS})),
-    r"\['image', 'label'\]: choose one",
+    r"\['image', 'label'\]: choose one, .*row\['image'\]",
   ),
   'no batches': (lambda m: m.fit(tf.data.Dataset.from_tensor_slices(X)), r'batch\(256\)'),
   'columns': (lambda m: m.predict(X[:, :2]), r'rows \[b, 3\].*event_size=3'),
+  'columns of a data set': (
+    lambda m: m.fit(tf.data.Dataset.from_tensor_slices(X[:, :2]).batch(7)),
+    r'rows \[b, 3\].*event_size=3',
+  ),
   'text': (lambda m: m.fit('points.csv'), 'of numbers; got str'),
   'mixed frame': (lambda m: m.fit(pd.DataFrame({'a': ['b']})), 'got DataFrame of object'),
   'nothing': (lambda m: m.fit(), '`x` is missing'),

@@ -1,6 +1,7 @@
 """Parts of asynchronous training that need no cluster: callbacks at epochs, and who listens."""
 
 import socket
+import types
 
 import pytest
 import tensorflow as tf
@@ -74,6 +75,24 @@ def test_a_process_listens_until_its_port_is_closed(family, host):
     address = f'[{host}]:{port}' if family == socket.AF_INET6 else f'{host}:{port}'
     assert parameter_server._listens(address)
   assert not parameter_server._listens(address)
+
+
+def test_a_worker_serves_from_the_chiefs_arrival_until_it_is_gone(monkeypatch):
+  """It ends well, whatever the chief ended with."""
+  there, seen = [False, False, True, True, True, False], []
+  monkeypatch.setattr(
+    parameter_server, '_listens', lambda chief: seen.append(chief) or there.pop(0)
+  )
+  monkeypatch.setattr(parameter_server, 'POLL_SECONDS', 0.0)
+  monkeypatch.setattr(tf.distribute, 'Server', lambda *_, **options: seen.append(options))
+  resolver = types.SimpleNamespace(
+    cluster_spec=lambda: 'spec', task_type='worker', task_id=1, rpc_layer=None
+  )
+  with pytest.raises(SystemExit) as ended:
+    parameter_server._serve(resolver, 'chief:1')
+  assert ended.value.code == 0 and not there
+  assert seen[0] == {'job_name': 'worker', 'task_index': 1, 'protocol': 'grpc'}
+  assert seen[1:] == ['chief:1'] * 6
 
 
 def test_only_parameter_servers_are_asynchronous():

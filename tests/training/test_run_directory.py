@@ -12,6 +12,16 @@ HEADER = 'epoch,loss,val_loss\n'
 FLAGS = {'side': '--side=4', 'epochs': '--epochs=2'}
 
 
+def test_all_that_a_run_keeps_lies_apart_in_its_directory(tmp_path):
+  run = training.RunDirectory(tmp_path)
+  names = [name for name, kind in vars(training.RunDirectory).items() if isinstance(kind, property)]
+  paths = [*(getattr(run, name) for name in names), run.figure('curve'), run.figure('samples')]
+  assert len(names) > 10 and all(tmp_path in path.parents for path in paths)
+  assert not any(
+    one == two or one in two.parents for one in paths for two in paths if one is not two
+  )
+
+
 def test_the_flagfile_replays_the_flags(tmp_path):
   run = training.RunDirectory(tmp_path / 'a' / 'b')
   run.prepare(FLAGS, fixed=('side',))
@@ -90,12 +100,18 @@ def content(folder):
 
 
 def test_other_data_under_the_same_name_are_met_and_nothing_is_touched(tmp_path):
-  prepared(tmp_path, hashes={'dataset_file': '0a'})
+  hashes = {'side': '1a', 'dataset_file': '0a', 'couplings_file': '2a'}
+  prepared(tmp_path, hashes=hashes)
   before = content(tmp_path)
-  with pytest.raises(ValueError, match=r'content has changed. Put the old one back'):
-    prepared(tmp_path, hashes={'dataset_file': '0b'})
+  changed = {'dataset_file': '0b', 'couplings_file': '2b'}
+  with pytest.raises(
+    ValueError, match=r'^dataset_file is not .* has changed. Put the old one back'
+  ):
+    prepared(tmp_path, hashes={**hashes, **changed})
+  with pytest.raises(ValueError, match=r'^--side=4 is not what the run'):
+    prepared(tmp_path, hashes={'side': '1b'})
   assert content(tmp_path) == before
-  prepared(tmp_path, hashes={'dataset_file': '0a'})
+  prepared(tmp_path, hashes=hashes)
 
 
 def test_a_run_of_a_version_without_hashes_goes_on_with_a_warning(tmp_path, caplog):
