@@ -11,6 +11,7 @@ from typing import Any
 
 from ma_keras.apps.exit_code import ExitCode
 from tests.robustness import (
+  field_cases,
   test_apps,
   test_data_files,
   test_library,
@@ -39,7 +40,7 @@ def page() -> str:
   tables = {name: rows_table(rows) for name, rows in SECTIONS.items()}
   template = string.Template(TEMPLATE.read_text())
   measured = json.loads(STIFF_FLOWS.read_text())
-  return template.substitute(tables, **certificates(measured))
+  return template.substitute(tables, **certificates(measured), field_cases=field_cases.table())
 
 
 def rows_table(rows: Iterable[Row]) -> str:

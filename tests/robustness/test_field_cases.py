@@ -1,0 +1,78 @@
+"""Cases of people's own data whose right value no other test holds, and the list of all cases."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+from sklearn import datasets
+
+import ma_keras
+from ma_keras import data, export
+from tests.integration import apps
+from tests.robustness import field_cases
+
+RNG = np.random.default_rng(7)
+NORMAL = RNG.normal(size=600)
+LARGE = {
+  'Unix seconds': 1.7e9 + np.arange(600.0),
+  'thousandths at 1e5': 1e5 + 1e-3 * NORMAL,
+  'beyond float32': 1e39 * NORMAL,
+}
+
+
+def fitted(x, base='auto'):
+  """The estimator without a flow, whose training takes a while."""
+  return ma_keras.MongeAmpereDensity(base=base, max_steps=0, random_state=0).fit(x)
+
+
+@pytest.mark.parametrize('name', LARGE)
+def test_case_7_columns_that_float32_cannot_tell_apart(name):
+  """Six values were left of 600 seconds, thousandths did not vary, and 1e39 was infinite.
+
+  A Gaussian fit has minus the entropy of its Gaussian, ln(sigma) + ln(2 pi e)/2.
+  """
+  x = LARGE[name]
+  entropy = np.log(np.std(x)) + np.log(2 * np.pi * np.e) / 2
+  score = fitted(x[:, np.newaxis], 'normal').score(x[:, np.newaxis])
+  assert score == pytest.approx(-entropy, abs=0.02)
+
+
+def test_case_7_scores_and_exports_say_the_same(tmp_path):
+  x = np.stack(list(LARGE.values()), axis=1)
+  estimator = fitted(x, 'normal')
+  expected = estimator.score_samples(x)
+  estimator.save(tmp_path / 'model.npz')
+  model = ma_keras.load(tmp_path / 'model.npz')
+  np.testing.assert_allclose(model.flow().log_prob(x), expected, rtol=1e-6)
+  export.save(model.flow(), tmp_path / 'saved_model')
+  exported = tf.saved_model.load(str(tmp_path / 'saved_model'))
+  log_prob = exported.log_prob(tf.constant(x))['log_prob']
+  np.testing.assert_allclose(log_prob, expected, rtol=1e-6)
+  np.savetxt(tmp_path / 'x.csv', x, '%.17g', ',')
+  done = apps.run_command(tmp_path, 'score', '--model=model.npz', '--input=x.csv')
+  assert done.returncode == 0, done.stderr
+  scores = np.loadtxt(tmp_path / 'scores.csv', delimiter=',', skiprows=1)[:, 1]
+  np.testing.assert_allclose(scores, expected, rtol=1e-6)
+
+
+def test_case_12_wine_is_no_worse_than_a_gaussian_on_the_same_split():
+  """178 rows of 13 columns, where a flow of hidden units was 3.1 nats worse."""
+  rows = data.split('wine', datasets.load_wine().data)
+  train = np.concatenate([rows.train, rows.validation])
+  gaussian = stats.multivariate_normal(train.mean(axis=0), np.cov(train.T, bias=True))
+  assert fitted(train).score(rows.test) > np.mean(gaussian.logpdf(rows.test))
+
+
+def test_every_case_has_tests_and_all_of_them_are_there():
+  assert sorted(field_cases.CASES) == list(range(1, 30))
+  for case, (_, tests) in field_cases.CASES.items():
+    assert tests and all(map(field_cases.exists, tests)), (case, tests)
+
+
+def test_a_test_that_is_not_there_is_noticed():
+  assert field_cases.exists(
+    'tests/robustness/test_field_cases.py::test_a_test_that_is_not_there_is_noticed'
+  )
+  assert not field_cases.exists('tests/robustness/test_field_cases.py::test_nothing')
+  assert not field_cases.exists('tests/nothing.py::test_nothing')
+  assert not field_cases.exists('tests/robustness/test_apps.py::test_an_app[nothing]')
