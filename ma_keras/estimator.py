@@ -165,23 +165,22 @@ class MongeAmpereDensity(
   def _fitted(self, rows: np.ndarray, seed: int) -> tuple[Start, flow.Fit]:
     """The start, and the flow, which is the identity where rows are few or gain nothing by it.
 
-    Held-out rows are drawn by the seed. Where no flow is kept they are rows of the start, too.
+    Held-out rows are drawn by the seed. They are rows of the start where no flow is kept; a flow
+    competes with, and is trained from, one of the same options that has not seen them.
     """
     number = max(int(len(rows) * self.validation_fraction), 1)
     settings = self._settings(len(rows) - number, rows.shape[1])
-    with_mixture = self.base == 'auto'
+    start = Start.fitted(rows, self.columns_, seed, with_mixture=self.base == 'auto')
     if len(rows) < LEAST_ROWS or self.max_steps == 0:
-      start = Start.fitted(rows, self.columns_, seed, with_mixture=with_mixture)
       return start, flow.Fit(flow.identity(start, settings, seed), {}, 0.0, 0.0, '')
     order = np.random.default_rng(seed).permutation(len(rows))
     train, held_out = rows[order[number:]], rows[order[:number]]
-    start = Start.fitted(train, self.columns_, seed, with_mixture=with_mixture, held_out=held_out)
+    strange = Start.fitted(
+      train, self.columns_, seed, with_mixture=False, options=start.options, held_out=held_out
+    )
     tries = self.n_init or settings.affordable_tries(rows.shape[1])
-    fit = flow.trained(start, train, held_out, settings, seed, self.verbose, tries)
-    if fit.gain > 0:
-      return start, fit
-    options = start.options
-    return Start.fitted(rows, self.columns_, seed, with_mixture=False, options=options), fit
+    fit = flow.trained(strange, train, held_out, settings, seed, self.verbose, tries)
+    return (strange if fit.gain > 0 else start), fit
 
   def _settings(self, num_rows: int, num_columns: int) -> Settings:
     settings = Settings.for_table(num_rows, num_columns)

@@ -39,8 +39,8 @@ TOPICS = {
   'local basis_size',
   'Integration': 'num_steps step_size integrator gradient step_jitter stiffness_weight '
   'refine_tolerance',
-  'Training': 'optimizer learning_rate warmup_steps patience gradient_clip accumulate force_weight '
-  'path_gradient antithetic anneal_steps',
+  'Training': 'optimizer learning_rate warmup_steps patience tries gradient_clip accumulate '
+  'force_weight path_gradient antithetic anneal_steps',
   'Measurement': 'tolerance doubted draws eval_points eval_draws eval_steps eval_samples '
   'eval_batch_size validation_points',
   'Results': 'saved_model figures beside',

@@ -59,7 +59,7 @@ MODEL_FLAGS = (
   *('hidden_units', 'dense_start', 'local'),
   *('separable_units', 'separable_spread', 'separable_steepness'),
   *('basis_size', 'num_steps', 'step_size', 'integrator', 'step_jitter', 'refine_tolerance'),
-  *('optimizer', 'accumulate', 'column_kind', 'base'),
+  *('optimizer', 'accumulate', 'column_kind', 'base', 'tries'),
 )
 
 
@@ -306,6 +306,7 @@ def work(
   )
   doubts = ''
   if density_table.is_table(points):
+    try_first_weights(points, stream, model, run)
     compete_with_start(points, model, best)
   try:
     train(points, stream, model, run, best)
@@ -319,6 +320,24 @@ def work(
     doubts = report(points, model, run, doubts)
     if doubts:
       raise training.TrainingStopped(doubts)
+
+
+def try_first_weights(
+  points: data.Dataset,
+  stream: Stream,
+  model: training.MaximumLikelihood,
+  run: training.RunDirectory,
+) -> None:
+  """Begins with the best of --tries first weights, where nothing was trained yet."""
+  if FLAGS.tries == 1 or training.saved_epochs(run.backup):
+    return
+  options = {'epochs': FLAGS.epochs, 'steps_per_epoch': steps_per_epoch(points), 'verbose': 0}
+  density_table.begin_with_the_best(
+    model,
+    lambda callbacks: model.fit(stream(0), callbacks=callbacks, **options),
+    validation(points, model),
+    density_table.first_potentials(points),
+  )
 
 
 def compete_with_start(

@@ -23,14 +23,15 @@ flags.DEFINE_string(
 flags.DEFINE_integer('basis_size', 1, 'Functions of time per amplitude.', lower_bound=1)
 
 
-def build(points: data.Dataset) -> potentials.Potential:
-  """The sum of the layers that the flags ask for."""
+def build(points: data.Dataset, seed: int | None = None) -> potentials.Potential:
+  """The sum of the layers that the flags ask for; the seed, or --seed, names first weights."""
+  seed = FLAGS.seed if seed is None else seed
   basis = None
   if FLAGS.basis_size > 1:
     basis = potentials.TimeBasis(FLAGS.num_steps * FLAGS.step_size, FLAGS.basis_size)
   terms: list[potentials.Potential] = []
   if FLAGS.hidden_units:
-    terms.append(build_dense(points, basis))
+    terms.append(build_dense(points, basis, seed))
   if FLAGS.separable_units:
     terms.append(
       potentials.Separable(
@@ -39,22 +40,22 @@ def build(points: data.Dataset) -> potentials.Potential:
         spread=FLAGS.separable_spread,
         steepness=FLAGS.separable_steepness,
         time_basis=basis,
-        seed=FLAGS.seed,
+        seed=seed,
       )
     )
   for number, layer in enumerate(FLAGS.local.split('+') if FLAGS.local else ()):
-    terms.append(build_local(layer, points, basis, FLAGS.seed + number))
+    terms.append(build_local(layer, points, basis, seed + number))
   if not terms:
     raise ValueError('The potential is empty: pass --hidden_units, --separable_units or --local.')
   return terms[0] if len(terms) == 1 else potentials.Sum(terms)
 
 
 def build_dense(
-  points: data.Dataset, basis: potentials.TimeBasis | None
+  points: data.Dataset, basis: potentials.TimeBasis | None, seed: int
 ) -> potentials.OneHiddenLayer:
   """The paper's potential, at its start."""
   dense = potentials.OneHiddenLayer(
-    points.event_size, FLAGS.hidden_units, time_basis=basis, seed=FLAGS.seed
+    points.event_size, FLAGS.hidden_units, time_basis=basis, seed=seed
   )
   if FLAGS.dense_start == 'per_pixel':
     dense.start_per_coordinate()

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import tf_keras
 from absl import flags
 
 from ma_keras import data, fitting, model_file, potentials, training
+from ma_keras.apps import density_potential
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import columns
+from ma_keras.fitting import flow
+from ma_keras.fitting.settings import seed_of_try
 from ma_keras.replacing import replacing
+from ma_keras.training import flags as training_flags
 from ma_keras.training.halving import Scorer
 
 FLAGS = flags.FLAGS
+flags.adopt_module_key_flags(training_flags)
 flags.DEFINE_string(
   'column_kind',
   '',
@@ -35,6 +41,18 @@ flags.DEFINE_integer(
   'for tables.',
   lower_bound=0,
 )
+flags.DEFINE_integer(
+  'tries',
+  1,
+  'First weights of the flow that are tried, before the best of them on validation points are '
+  'trained; up to 4 by default for small tables, if neither --hidden_units nor --epochs is given.',
+  lower_bound=1,
+)
+flags.register_multi_flags_validator(
+  ['tries', 'strategy', 'optimizer'],
+  lambda values: values['tries'] == 1 or _begins_anew(values['strategy'], values['optimizer']),
+  message='--tries above 1 needs --strategy=one_device and --optimizer=adam.',
+)
 SURVEY_ROWS = 100_000
 MOST_ROWS = 200_000  # So many training rows are fitted before training.
 
@@ -48,7 +66,10 @@ def settings(points: data.Dataset) -> dict[str, float]:
   """Flags that have a value by the size of the table, unless they were given."""
   chosen = fitting.Settings.for_table(len(points.train), points.event_size)
   num_steps = chosen.num_steps if FLAGS['num_steps'].using_default_value else FLAGS.num_steps
+  free = all(FLAGS[name].using_default_value for name in ('hidden_units', 'epochs'))
+  free = free and _begins_anew(FLAGS.strategy, FLAGS.optimizer)
   return {
+    'tries': chosen.affordable_tries(points.event_size) if free else 1,
     'hidden_units': chosen.hidden_units,
     'basis_size': chosen.basis_size,
     'num_steps': num_steps,
@@ -58,6 +79,11 @@ def settings(points: data.Dataset) -> dict[str, float]:
     'gradient_clip': chosen.gradient_clip,
     'patience': chosen.patience,
   }
+
+
+def _begins_anew(strategy: object, optimizer: object) -> bool:
+  """Tells whether a training here can be begun several times, as `flow.begin` does."""
+  return (strategy, optimizer) == ('one_device', 'adam')
 
 
 def warmup_steps(points: data.Dataset) -> int:
@@ -115,8 +141,13 @@ def start(
     model = model_file.load(run.start)
     maps: Any = model.preprocessing
     return fitting.Start(maps, model.base)
-  rows = points.train[:MOST_ROWS]
-  return fitting.Start.fitted(rows, surveyed, FLAGS.seed, with_mixture=FLAGS.base == 'auto')
+  return fitting.Start.fitted(
+    points.train[:MOST_ROWS],
+    surveyed,
+    FLAGS.seed,
+    with_mixture=FLAGS.base == 'auto',
+    held_out=np.asarray(points.validation[:MOST_ROWS]),
+  )
 
 
 def keep(start: fitting.Start, bijector: MongeAmpereBijector, run: training.RunDirectory) -> None:
@@ -125,11 +156,45 @@ def keep(start: fitting.Start, bijector: MongeAmpereBijector, run: training.RunD
     model_file.save(run.start, model_file.Model(bijector, start.maps, base=start.base))
 
 
+def first_potentials(points: data.Dataset) -> list[potentials.Potential]:
+  """Potentials of --tries seeds, as x = z; the first is that of --seed."""
+  seeds = [seed_of_try(FLAGS.seed, k) for k in range(FLAGS.tries)]
+  first = [density_potential.build(points, seed) for seed in seeds]
+  for potential in first:
+    begin_as_identity(potential)
+  return first
+
+
 def begin_as_identity(potential: potentials.Potential) -> None:
   """Sets amplitudes to zero: the flow begins as x = z, its likelihood as that of the start."""
   for part in (potential, *potential.submodules):
     if isinstance(part, potentials.OneHiddenLayer | potentials.Separable):
       part.amplitude.assign(np.zeros(part.amplitude.shape))
+
+
+def begin_with_the_best(
+  model: training.MaximumLikelihood,
+  train: Callable[[list[tf_keras.callbacks.Callback]], Any],
+  validation: training.Validation,
+  first: Sequence[potentials.Potential],
+) -> None:
+  """Trains the model from each of several first weights, and sets it to the best ones of these.
+
+  Args:
+    model: Compiled; it ends at the beginning of a training.
+    train: Callbacks -> a training of the model.
+    validation: Says which is the best.
+    first: Potentials with these first weights.
+  """
+  least = []
+  for potential in first:
+    flow.begin(model, potential.variables)
+    best = flow.Best(math.inf, FLAGS.patience or FLAGS.epochs)
+    train([validation, best])
+    least.append(best.least)
+  number = int(np.argmin(least))
+  flow.begin(model, first[number].variables)
+  print(f'Of {len(first)} first weights number {number} are the best after training.', flush=True)
 
 
 def compared(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,7 @@ def trained(
   validation = training.Validation(y, SCORED)
   trainings: list[tuple[Best, dict[str, list[float]]]] = []
   for k in range(tries):
-    _begin(model, identity(start, settings, seed_of_try(seed, k)))
+    begin(model, identity(start, settings, seed_of_try(seed, k)).variables)
     best = Best(-float(np.mean(before)), settings.patience)
     history = model.fit(
       data.batches(rows, settings.batch_size, seed),
@@ -146,9 +147,9 @@ def _model(
   return model
 
 
-def _begin(model: training.MaximumLikelihood, first: MongeAmpereBijector) -> None:
-  """Sets the model to first weights, and its optimiser to its first step."""
-  for variable, value in zip(model.bijector.variables, first.variables, strict=True):
+def begin(model: training.MaximumLikelihood, first: Sequence[tf.Variable]) -> None:
+  """Sets the model to first weights, and its optimiser, which is built, to its first step."""
+  for variable, value in zip(model.bijector.variables, first, strict=True):
     variable.assign(value)
   for variable in model.optimizer.variables:
     variable.assign(tf.zeros_like(variable))

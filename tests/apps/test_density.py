@@ -82,6 +82,32 @@ def test_flags_reach_the_model_and_the_rate_decays_until_the_last_step(tmp_path)
   apps.passes(check_model, tmp_path)
 
 
+def check_tries(folder):
+  """The model begins with the first weights whose training ends best, as if nothing had been."""
+  app, (run, _, points, model, stream) = density(folder, '--tries=2', '--base=normal')
+  first = app.density_table.first_potentials(points)
+  assert not np.allclose(first[0].kernel, first[1].kernel)
+  np.testing.assert_array_equal(first[0].kernel, model.bijector.potential.kernel)
+  least = []
+  for potential in first:
+    app.fitting.flow.begin(model, potential.variables)
+    callbacks = [app.validation(points, model)]
+    history = model.fit(stream(0), epochs=5, steps_per_epoch=9, callbacks=callbacks, verbose=0)
+    least.append(min(history.history['val_certified_nll']))
+  assert abs(least[0] - least[1]) > 1e-5
+  assert app.steps_per_epoch(points) == 9
+  app.try_first_weights(points, stream, model, run)
+  for one, two in zip(first[np.argmin(least)].variables, model.bijector.variables, strict=True):
+    np.testing.assert_array_equal(one, two)
+  assert int(model.optimizer.iterations) == 0
+  with pytest.raises(flags.IllegalFlagValueError, match='--optimizer=adam'):
+    flags.FLAGS(['density', '--tries=2', '--optimizer=soap'])
+
+
+def test_the_best_of_several_first_weights_are_trained(tmp_path):
+  apps.passes(check_tries, tmp_path)
+
+
 METRICS = 'epoch,nll,val_nll,val_nll_error,val_step_error,val_steps,val_certified_nll\n'
 
 
