@@ -13,7 +13,7 @@ from absl import flags
 from ma_keras import data, fitting, model_file, potentials, training
 from ma_keras.apps import density_potential
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.data import columns
+from ma_keras.data import columns, disk_rows
 from ma_keras.fitting import flow
 from ma_keras.fitting.settings import seed_of_try
 from ma_keras.replacing import replacing
@@ -109,7 +109,12 @@ def surveyed(points: data.Dataset) -> tuple[columns.Column, ...]:
 
 
 def _blocks(points: data.Dataset) -> Iterator[np.ndarray]:
-  for part in (points.train, points.validation, points.test):
+  """All rows; those on disk in the order of the file, since splits would read a page for each."""
+  parts: list[Any] = [points.train, points.validation, points.test]
+  if isinstance(points.train, disk_rows.DiskRows):
+    apart = [part for part in parts if getattr(part, 'path', None) != points.train.path]
+    parts = [points.train.whole(), *apart]
+  for part in parts:
     for k in range(0, len(part), SURVEY_ROWS):
       yield np.asarray(part[k : k + SURVEY_ROWS])
 

@@ -7,6 +7,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from ma_keras.data.disk_rows import row_numbers
+
 
 def batches(points: np.ndarray, batch_size: int, seed: int, first: int = 0) -> tf.data.Dataset:
   """Batch k, k+1, ... without end: numbers 0..B-1 and points, in another order every epoch.
@@ -37,7 +39,7 @@ def batches(points: np.ndarray, batch_size: int, seed: int, first: int = 0) -> t
 
   @functools.lru_cache(maxsize=2)
   def order(epoch: int) -> np.ndarray:
-    return np.random.default_rng([seed, epoch]).permutation(len(points))
+    return np.random.default_rng([seed, epoch]).permutation(row_numbers(len(points)))
 
   def drawn(number: np.ndarray) -> np.ndarray:
     epoch, k = divmod(int(number), count)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ma_keras.data.disk_rows import DiskRows
+from ma_keras.data.disk_rows import DiskRows, row_numbers
 
 Rows = Any  # An array, or `DiskRows`.
 MOST_HELD_OUT = 100_000  # Points for validation, and for the test: enough for any likelihood.
@@ -90,7 +90,7 @@ def split(
     )
   event_shape = tuple(points.shape[1:]) if event_shape is None else event_shape
   rows = _checked(name, points, levels)
-  order = np.random.default_rng(seed).permutation(len(points))
+  order = np.random.default_rng(seed).permutation(row_numbers(len(points)))
   share = min(len(points) // VALIDATION_SHARE, MOST_HELD_OUT)
   validation, rest = order[:share], order[share:]
   if test is None:

@@ -13,15 +13,21 @@ import numpy as np
 BLOCK_ROWS = 1 << 14
 
 
+def row_numbers(count: int) -> np.ndarray:
+  """0, 1, ..., count - 1, in four bytes each where they suffice."""
+  return np.arange(count, dtype=np.uint32 if count <= 1 << 32 else np.int64)
+
+
 class DiskRows:
   """Rows of a .npy [n, N] in some order.
 
   An index, a slice or an array of indices gives an array. The file is read, not mapped, so that
-  the process grows by nothing, and does not die if the file is cut off.
+  the process grows by four bytes a row, and does not die if the file is cut off. Neighbours are
+  read at once, others in the order of the file.
 
   Attributes:
     path: The file.
-    order: Numbers of the rows in the file, int64 [n].
+    order: Numbers of the rows in the file, [n]; uint32 up to four milliards.
     shape: (n, N).
     dtype: That of the file.
   """
@@ -30,7 +36,7 @@ class DiskRows:
     """Reads the header alone; `order` is that of the file by default."""
     header = np.load(path, mmap_mode='r', allow_pickle=False)
     self.path = path
-    self.order = np.arange(len(header)) if order is None else order
+    self.order = row_numbers(len(header)) if order is None else order
     self.shape = (len(self.order), header.shape[1])
     self.dtype = header.dtype
     self._offset = int(header.offset)
@@ -43,15 +49,28 @@ class DiskRows:
     """Some of the rows, unread."""
     return DiskRows(self.path, self.order[indices])
 
+  def whole(self) -> DiskRows:
+    """All rows of the file in its own order, in which they are read fastest."""
+    return DiskRows(self.path)
+
   def __getitem__(self, index: Any) -> np.ndarray:
     """Reads rows: an array [..., N]."""
     numbers = self.order[index]
-    rows = np.empty((np.size(numbers), self.shape[1]), self.dtype)
-    size = rows.shape[1] * rows.itemsize
-    for row, number in zip(rows, np.ravel(numbers).tolist()):
-      if os.preadv(self._descriptor, [row], self._offset + number * size) < size:
-        raise ValueError(f'{self.path} became shorter while it was read: delete it.')
+    flat = np.ravel(numbers)
+    rows = np.empty((flat.size, self.shape[1]), self.dtype)
+    if flat.size and np.all(np.diff(flat) == 1):
+      for k in range(0, flat.size, BLOCK_ROWS):
+        self._read(rows[k : k + BLOCK_ROWS], int(flat[k]))
+    else:
+      for k in np.argsort(flat).tolist():
+        self._read(rows[k], int(flat[k]))
     return rows.reshape(*np.shape(numbers), self.shape[1])
+
+  def _read(self, rows: np.ndarray, number: int) -> None:
+    """Fills rows with those of the file from a number on; raises ValueError beyond its end."""
+    start = self._offset + number * self.shape[1] * rows.itemsize
+    if os.preadv(self._descriptor, [rows.data], start) < rows.nbytes:
+      raise ValueError(f'{self.path} became shorter while it was read: delete it.')
 
   def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
     """Reads all rows into memory."""

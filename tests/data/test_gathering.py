@@ -38,6 +38,10 @@ def test_beyond_it_they_are_read_where_they_are_asked_for(table, tmp_path):
   np.testing.assert_array_equal(points[7], X[7])
   np.testing.assert_array_equal(points.of(some)[:7], X[some[:7]])
   np.testing.assert_array_equal(np.asarray(points.of(some)), X[some])
+  np.testing.assert_array_equal(np.asarray(points.of(some).whole()), X)
+  np.testing.assert_array_equal(points[::-1], X[::-1])
+  np.testing.assert_array_equal(points[some.reshape(5, 10)], X[some.reshape(5, 10)])
+  np.testing.assert_array_equal(points[:0], X[:0])
   np.testing.assert_array_equal(np.concatenate(list(points.blocks(999))), X)
 
 
