@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from ma_keras import estimator, training
 from ma_keras.fitting import Settings
 
 SIZES = [(30, 1), (100, 1), (500, 3), (1000, 10), (3000, 10), (10_000, 2), (10**6, 300)]
@@ -45,3 +46,15 @@ def test_epochs_hold_all_steps_of_which_one_in_twenty_warms_up(steps, steps_per_
   assert settings.epochs == epochs and settings.warmup_steps == 100
   for size in SIZES:
     assert 20 <= Settings.for_table(*size).epochs <= 22
+
+
+def test_the_defaults_are_those_that_the_help_states():
+  settings, text = Settings(hidden_units=16), estimator.MongeAmpereDensity.__doc__
+  for name, value in (
+    ('num_steps', 'sixteen'),
+    ('learning_rate', f'{settings.learning_rate:g}'),
+    ('batch_size', f'{settings.batch_size}'),
+  ):
+    assert f'None: {value}' in text.partition(f'{name}: ')[2].partition('\n    ')[0], name
+  assert settings.num_steps == 16 and settings.gradient_clip == 1.0
+  assert settings.stiffness_weight == training.STIFFNESS_WEIGHT

@@ -16,6 +16,14 @@ def test_weights_are_copies_in_any_order():
   np.testing.assert_array_equal(repeated(ROWS[order], weights[order].astype(float)), expected)
 
 
+def test_zero_has_one_sign():
+  """-0 equals 0: which of them a row holds makes no difference, to the bit."""
+  rows = np.array([[1.0, -0.0], [0.0, 2.0], [-0.0, 2.0], [1.0, 0.0], [0.0, -0.0]])
+  expected = repeated(rows[::-1], None)
+  assert repeated(rows, None).tobytes() == expected.tobytes()
+  assert not np.any(np.signbit(expected))
+
+
 def test_other_weights_are_rounded_to_a_quarter_of_their_mean():
   weights = np.random.default_rng(3).uniform(size=7)
   copies = [np.sum(np.all(repeated(ROWS, weights) == row, axis=1)) for row in ROWS]

@@ -58,6 +58,7 @@ def streams():
     'array': X,
     'float32': X.astype(np.float32).astype(np.float64),
     'big endian': X.astype('>f8'),
+    'long double': X.astype(np.longdouble),
     'list of rows': X.tolist(),
     'tensor': tf.constant(X),
     'data frame': pd.DataFrame(X, columns=['a', 'b', 'c']),
@@ -285,6 +286,9 @@ def test_one_dimension_may_be_flat():
   x = X[:, 0].astype(np.float32)
   expected = made.flow(0).log_prob(x[:, np.newaxis])
   np.testing.assert_allclose(made.predict(x, verbose=0), expected, rtol=1e-6)
+  parts = tf.data.Dataset.from_generator(lambda: iter([x[:20], x[20:]]), tf.float32)
+  assert parts.element_spec.shape.rank is None
+  np.testing.assert_allclose(made.predict(parts, verbose=0), expected, rtol=1e-6)
   series = pd.Series(X[:, 0])
   assert made.evaluate(series, verbose=0) == pytest.approx(-np.mean(expected), rel=1e-6)
 
