@@ -12,6 +12,14 @@ import tensorflow as tf
 
 from ma_keras import bases, data, potentials, symmetry, tfp_bijectors
 
+
+def with_laplacian(potential: potentials.Potential, method: potentials.Hutchinson) -> Any:
+  """A potential with another Laplacian, as `Potential.with_laplacian` makes it."""
+  if not isinstance(method, potentials.Hutchinson):
+    raise ValueError(f'`method` is a {type(method).__name__}, and no Hutchinson')
+  return potential.with_laplacian(method)
+
+
 # What a description may ask for by name: nothing else is ever called.
 CLASSES: dict[str, Any] = {
   cls.__name__: cls
@@ -22,9 +30,9 @@ CLASSES: dict[str, Any] = {
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),
     *(data.Pixels, data.Standardised),
-    *(bases.Mixture, data.ColumnMaps),
+    *(bases.Mixture, data.ColumnMaps, potentials.Hutchinson),
   )
-} | tfp_bijectors.MAKERS
+} | {'with_laplacian': with_laplacian, **tfp_bijectors.MAKERS}
 # JSON types by annotation: True is no number, and '3' neither. Others are objects or their lists.
 TYPES: dict[str, tuple[type, ...]] = {
   'int': (int,),
@@ -61,7 +69,11 @@ def describe(thing: Any, arrays: list[np.ndarray]) -> Any:
     name, arguments = described
     return {'class': name, 'arguments': {k: describe(v, arrays) for k, v in arguments.items()}}
   if not hasattr(thing, 'config'):
-    return thing
+    return _plain(thing)
+  if isinstance(thing, potentials.Potential) and thing.laplacian_method is not None:
+    parts = {'potential': thing.with_laplacian(None), 'method': thing.laplacian_method}
+    arguments = {name: describe(part, arrays) for name, part in parts.items()}
+    return {'class': 'with_laplacian', 'arguments': arguments}
   name = type(thing).__name__
   if CLASSES.get(name) is not type(thing):
     raise NotImplementedError(
@@ -70,6 +82,17 @@ def describe(thing: Any, arrays: list[np.ndarray]) -> Any:
     )
   arguments = {k: describe(v, arrays) for k, v in thing.config().items()}
   return {'class': name, 'arguments': arguments}
+
+
+def _plain(thing: Any) -> Any:
+  """A number, a string or None as it is."""
+  if thing is not None and not isinstance(thing, int | float | str):
+    name = getattr(thing, '__qualname__', type(thing).__name__)
+    raise NotImplementedError(
+      f'{name} cannot be written to a model file, which holds {sorted(CLASSES)} only, and None for '
+      'a base of standard normals: save the variables by tf.train.Checkpoint.'
+    )
+  return thing
 
 
 def make(described: Any, dtype: tf.DType, arrays: Sequence[np.ndarray] = ()) -> Any:

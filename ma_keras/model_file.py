@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras import archive, bases, data, descriptions, potentials, tfp_bijectors
+from ma_keras import archive, bases, data, descriptions, potentials, solver_options, tfp_bijectors
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import data_space_flow, flow_from
 from ma_keras.replacing import replacing
@@ -36,8 +36,10 @@ KEYS: dict[str, tuple[type, ...]] = {
   'notes': (dict,),
   'base': (dict, type(None)),
   'columns': (list, type(None)),
+  'options': (dict,),
 }
-SINCE_FORMAT_2 = {'base': None, 'columns': None}
+# What older versions did not write.
+ABSENT: dict[str, Any] = {'base': None, 'columns': None, 'options': {}}
 DTYPES = ('float16', 'float32', 'float64')
 PREPROCESSING = ('ColumnMaps', 'Pixels', 'Standardised', *tfp_bijectors.MAKERS)
 
@@ -88,7 +90,7 @@ def save(path: str | pathlib.Path, model: Model) -> None:
     model: Its potential must have a `config()`: those of this package do.
 
   Raises:
-    NotImplementedError: The potential has none, or is none of this package's.
+    NotImplementedError: A part of it is none of this package's, or has no plain values.
     ValueError: A weight is NaN or infinite.
   """
   bijector, horizon = model.bijector, model.bijector.horizon
@@ -105,6 +107,7 @@ def save(path: str | pathlib.Path, model: Model) -> None:
     'notes': model.notes,
     'base': descriptions.describe(model.base, arguments),
     'columns': model.columns and list(model.columns),
+    'options': solver_options.describe(bijector),
   }
   arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(_variables(bijector.potential))}
   arrays |= {f'array_{k}': np.asarray(array, np.float64) for k, array in enumerate(arguments)}
@@ -138,8 +141,7 @@ def load(path: str | pathlib.Path) -> Model:
         f'`path` {path} has format {described.get("format")!r}, and this version reads '
         f'{FORMATS}: install the newest ma_keras.'
       )
-    if described['format'] == 1:
-      described |= SINCE_FORMAT_2
+    described = ABSENT | described
     with _refusal(f'`path` {path} is damaged, or was written by hand'):
       return _model(described, file)
 
@@ -181,7 +183,11 @@ def _model(described: dict[str, Any], file: archive.Archive) -> Model:
   for variable, array in zip(_variables(potential), variables):
     variable.assign(array)
   bijector = MongeAmpereBijector(
-    potential, described['num_steps'], described['step_size'], described['integrator']
+    potential,
+    described['num_steps'],
+    described['step_size'],
+    described['integrator'],
+    **described['options'],
   )
   preprocessing = descriptions.make(described['preprocessing'], dtype, arrays)
   base = descriptions.make(described['base'], dtype, arrays)
@@ -212,6 +218,7 @@ def _check(described: dict[str, Any], variables: int) -> None:
     descriptions.check_number('event_shape', size, (int,))
   if described['preprocessing'] and described['preprocessing'].get('class') not in PREPROCESSING:
     raise ValueError(f'`preprocessing` is none of {PREPROCESSING}')
+  solver_options.check(described['options'])
   descriptions.check(described['potential'], variables)
   descriptions.check(described['preprocessing'], variables)
 

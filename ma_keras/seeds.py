@@ -74,6 +74,17 @@ def of_batch(seed: Seed) -> int | tf.Tensor:
   return seed.seed if isinstance(seed, PerSample) else seed
 
 
+def plain(seed: Seed) -> int | list[int]:
+  """The seed as a number or a list of two, for files.
+
+  Raises:
+    NotImplementedError: The draws differ from sample to sample.
+  """
+  if isinstance(seed, PerSample):
+    raise NotImplementedError('Draws of every sample have no configuration: with_seed(0), say.')
+  return int(seed) if isinstance(seed, int | np.integer) else [int(part) for part in seed]
+
+
 def for_rows(seed: Seed, rows: tf.Tensor, batch_size: int | tf.Tensor) -> PerSample:
   """The draws that some rows of a batch have: those of `seed` for [B, ...], gathered by row."""
   if isinstance(seed, PerSample):

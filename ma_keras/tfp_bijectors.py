@@ -66,6 +66,7 @@ MAKERS: dict[str, Callable[..., Any]] = {
   **{'Sigmoid': sigmoid, 'SinhArcsinh': sinh_arcsinh},
   **{'ScaleMatvecTriL': scale_matvec_tril, 'ScaleMatvecDiag': scale_matvec_diag},
 }
+WITHOUT_EFFECT = ('log_scale', 'name', 'validate_args')  # Or seen to.
 PLAIN = ('Exp', 'Expm1', 'Identity', 'NormalCDF', 'Softplus', 'Softsign', 'Tanh')
 
 
@@ -115,6 +116,9 @@ def _numbers(bijector: Any, name: str) -> dict[str, np.ndarray]:
       raise NotImplementedError(_refusal(f'{name} has {unusual[0]!r}, which none of them has'))
     return {}
   wanted = [k for k in MAKERS[name].__annotations__ if k not in ('dtype', 'return')]
+  for argument in given.keys() - {*wanted, *WITHOUT_EFFECT}:
+    if given[argument]:
+      raise NotImplementedError(_refusal(f'{name} has {argument!r}, which none of them has'))
   return {k: np.asarray(given[k], np.float64) for k in wanted}
 
 

@@ -1,5 +1,6 @@
 """A model file gives back the model, and nothing but a model."""
 
+import dataclasses
 import io
 import json
 import os
@@ -10,10 +11,22 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import bases, data, model_file, potentials, seeds, symmetry
+from ma_keras import (
+  bases,
+  data,
+  gradients,
+  integrators,
+  model_file,
+  potentials,
+  seeds,
+  symmetry,
+)
 from tests.potentials import cases
+
+tfb, tfd = tfp.bijectors, tfp.distributions
 
 BASIS = potentials.TimeBasis(0.6, 2)
 POTENTIALS = {
@@ -144,6 +157,44 @@ def test_a_potential_of_ones_own_is_refused(tmp_path):
   with pytest.raises(NotImplementedError, match='Mine cannot be written'):
     model_file.save(tmp_path / 'model.npz', model_file.Model(bijector))
   assert os.listdir(tmp_path) == []
+
+
+def test_what_a_file_cannot_hold_is_refused_by_name(tmp_path):
+  """Nothing is left out: neither a Laplacian, nor a method, nor a base."""
+  potential = potentials.OneHiddenLayer(4, 2)
+  laplacian = potential.with_laplacian(potentials.autodiff.gradient_and_laplacian)
+  euler = integrators.TABLEAUS['euler']
+  own = dataclasses.replace(integrators.TABLEAUS['heun'], name='rk4')
+  normal = tfd.MultivariateNormalDiag(np.zeros(4, 'f'), 2 * np.ones(4, 'f'))
+  tilted = tfb.ScaleMatvecTriL(np.eye(4, dtype='f'), adjoint=True)
+  flow = ma_keras.MongeAmpereBijector
+  refused = {
+    'gradient_and_laplacian cannot': model_file.Model(flow(laplacian, 2, 0.2)),
+    "'rk4' is a tableau of your own": model_file.Model(flow(potential, 2, 0.2, own)),
+    r"`gradient` Recompute.*gradient='recompute'": model_file.Model(
+      flow(potential, 2, 0.2, euler, gradients.Recompute(7))
+    ),
+    'MultivariateNormalDiag cannot.*None for a base': model_file.Model(
+      flow(potential, 2, 0.2), base=normal
+    ),
+    "has 'adjoint'": model_file.Model(flow(potential, 2, 0.2), tilted),
+  }
+  for message, model in refused.items():
+    with pytest.raises(NotImplementedError, match=message):
+      model_file.save(tmp_path / 'model.npz', model)
+  assert os.listdir(tmp_path) == []
+
+
+def test_files_without_options_are_read_and_wrong_ones_refused(tmp_path):
+  path = tmp_path / 'model.npz'
+  made = model()
+  model_file.save(path, made)
+  changed(path, lambda d: d.pop('options'))
+  assert model_file.load(path).bijector.horizon == made.bijector.horizon
+  for wrong in ({'jitter': 2.0}, {'seed': [0.5, 1]}, {'batch_size': True}, {'wind': 1}):
+    changed(path, lambda d, wrong=wrong: d.update(options=wrong))
+    with pytest.raises(ValueError, match='damaged, or was written by hand'):
+      model_file.load(path)
 
 
 def changed(path, change):

@@ -110,6 +110,11 @@ class Potential(tf.Module, abc.ABC):
       raise ValueError(f'Variables of one potential must share one dtype, got {dtypes}.')
     return tf.as_dtype(dtypes[0]) if dtypes else None
 
+  @property
+  def laplacian_method(self) -> LaplacianMethod | None:
+    """The method that `with_laplacian` put in place of the potential's own, or None."""
+    return self._laplacian_method
+
   def check_variables(self) -> None:
     """Meets Keras 3 layers among the attributes, whose variables would silently not be trained.
 

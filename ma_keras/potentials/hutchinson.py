@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -61,6 +61,10 @@ class Hutchinson:
       velocity, product = autodiff.with_derivative(potential.gradient, t, x, v)
       estimates.append(tf.reduce_sum(v * product, axis=-1))
     return velocity, tf.add_n(estimates) / self.num_probes
+
+  def config(self) -> dict[str, Any]:
+    """The arguments as plain values: see `Potential.config`."""
+    return {**vars(self), 'seed': seeds.plain(self.seed)}
 
   def with_seed(self, seed: seeds.Seed) -> Hutchinson:
     """The same estimator with other probes."""

@@ -120,11 +120,8 @@ class OneElementPerInterval(Potential):
     Raises:
       NotImplementedError: The draws differ from sample to sample.
     """
-    if isinstance(self.seed, seeds.PerSample):
-      raise NotImplementedError('Draws of every sample have no configuration: with_seed(0), say.')
-    seed = self.seed if isinstance(self.seed, int) else [int(part) for part in self.seed]
     parts = {'potential': self.potential, 'group': self.group}
-    return {**parts, 'interval': self.interval, 'seed': seed}
+    return {**parts, 'interval': self.interval, 'seed': seeds.plain(self.seed)}
 
   def with_seed(self, seed: seeds.Seed) -> Potential:
     """The same potential with other group elements, and other draws within phi~."""

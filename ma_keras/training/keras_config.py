@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import descriptions, gradients, integrators
+from ma_keras import descriptions, solver_options
 from ma_keras.bijector import MongeAmpereBijector
 
 PARTS = ('potential', 'preprocessing', 'base')
@@ -41,20 +41,18 @@ def describe(
     NotImplementedError: One of them is of a class, or in a way, that no description says.
   """
   potential = bijector.potential
-  modules = (potential, *potential.submodules)
-  if any(getattr(module, '_laplacian_method', None) is not None for module in modules):
-    raise NotImplementedError(f'A Laplacian of its own has no description: {REMEDY}.')
   arrays: list[np.ndarray] = []
   try:
     objects = zip(PARTS, (potential, preprocessing, base))
     described = {name: descriptions.describe(part, arrays) for name, part in objects}
+    options = solver_options.describe(bijector)
   except NotImplementedError as error:
     raise NotImplementedError(f'{error} Or {REMEDY}.') from error
   return {
     'objects': described,
     'arrays': [np.asarray(array, np.float64).tolist() for array in arrays],
     'dtypes': [bijector.dtype.name, _dtype_name(preprocessing), bijector.dtype.name],
-    'bijector': _arguments(bijector),
+    'bijector': {**_steps(bijector), **options},
   }
 
 
@@ -77,22 +75,10 @@ def _dtype_name(preprocessing: Any) -> str:
   return tf.as_dtype(dtype or tf.float32).name
 
 
-def _arguments(bijector: MongeAmpereBijector) -> dict[str, Any]:
-  """Returns all arguments but the potential, as plain values."""
-  given = bijector.parameters
-  integrator, mode = bijector.integrator, gradients.get(given['gradient'])
-  names = [name for name, known in gradients.MODES.items() if known == mode]
-  if integrators.TABLEAUS.get(integrator.name) != integrator or not names:
-    raise NotImplementedError(f'An integrator or gradient of its own has no description: {REMEDY}.')
-  seed = given['seed']
+def _steps(bijector: MongeAmpereBijector) -> dict[str, Any]:
   return {
     'num_steps': bijector.horizon.num_steps,
     'step_size': bijector.horizon.step_size,
-    'integrator': integrator.name,
-    'gradient': names[0],
-    'jitter': given['jitter'],
-    'seed': seed if isinstance(seed, int) else np.asarray(seed).tolist(),
+    'integrator': bijector.integrator.name,
     'dtype': bijector.dtype.name,
-    'batch_size': given['batch_size'],
-    'validate_args': given['validate_args'],
   }

@@ -1,14 +1,18 @@
 """A model file holds the model or is refused: no other end, whatever happens to its bytes."""
 
+import contextlib
+import inspect
 import json
 
 import hypothesis
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import strategies as st
 
 import ma_keras
-from ma_keras import data, descriptions, model_file
+from ma_keras import data, descriptions, model_file, potentials, solver_options
+from ma_keras.potentials.hutchinson import PROBES as PROBES_OF_HUTCHINSON
 from tests.properties import recipes, strategies
 
 NOTES = st.dictionaries(
@@ -37,7 +41,12 @@ def saved(path):
 def assert_equal(found, made):
   """To the bit, variables and everything that is no variable."""
   one, two = found.bijector, made.bijector
-  assert (one.horizon, one.integrator, one.dtype) == (two.horizon, two.integrator, two.dtype)
+  assert (one.integrator, one.dtype) == (two.integrator, two.dtype)
+  assert (one.horizon.num_steps, one.horizon.step_size) == (
+    two.horizon.num_steps,
+    two.horizon.step_size,
+  )
+  assert solver_options.describe(one) == solver_options.describe(two)
   assert (found.event_shape, found.notes) == (made.event_shape, made.notes)
   for a, b in ((one.potential, two.potential), (found.preprocessing, made.preprocessing)):
     arrays: tuple[list, list] = ([], [])
@@ -81,6 +90,66 @@ def test_any_composition_comes_back_to_the_bit(
   derivatives = (m.bijector.potential.gradient_and_laplacian(0.1, x) for m in (found, made))
   for one, two in zip(*derivatives):
     np.testing.assert_array_equal(one, two)
+
+
+PROBES = st.none() | st.builds(
+  potentials.Hutchinson,
+  seed=strategies.SEEDS | st.just(tf.constant([3, 5])),
+  probe=st.sampled_from(PROBES_OF_HUTCHINSON),
+  num_probes=st.integers(1, 2),
+)
+OPTIONS = st.fixed_dictionaries(
+  {
+    'gradient': st.sampled_from(['store', 'recompute', 'plain']),
+    'jitter': st.sampled_from([0.0, 0.7]),
+    'seed': strategies.SEEDS | st.just(tf.constant([3, 5])),
+    'batch_size': st.none() | st.integers(1, 3),
+    'validate_args': st.booleans(),
+  }
+)
+
+
+@contextlib.contextmanager
+def eagerly():
+  """Nothing is traced: a flow of a few steps is computed sooner."""
+  tf.config.run_functions_eagerly(True)
+  try:
+    yield
+  finally:
+    tf.config.run_functions_eagerly(False)
+
+
+@strategies.examples(12)
+@hypothesis.given(
+  recipe=recipes.composable(2), part=PROBES, whole=PROBES, options=OPTIONS, seed=strategies.SEEDS
+)
+def test_no_option_of_a_flow_is_dropped(path, recipe, part, whole, options, seed):
+  """Neither of the potential's, nor of a part of it, nor of the bijector's."""
+  potential = recipes.generic(recipe, tf.float64, seed)
+  dense = recipes.OneHiddenLayer(4, 3, dtype=tf.float64, seed=0)
+  potential = recipes.Sum([potential.with_laplacian(part), dense]).with_laplacian(whole)
+  bijector = ma_keras.MongeAmpereBijector(potential, 3, 0.01, 'heun', **options)
+  made = model_file.Model(bijector)
+  model_file.save(path, made)
+  found = model_file.load(path)
+  assert_equal(found, made)
+  x = strategies.points(5, 4, seed=seed, dtype=tf.float64)
+  with eagerly():
+    np.testing.assert_array_equal(found.flow().log_prob(x), made.flow().log_prob(x))
+
+
+# Variables come from the file.
+OF_FIRST_VALUES = {'dtype', 'seed', 'kernel_range', 'spread', 'steepness', 'name'}
+
+
+@pytest.mark.parametrize(
+  'cls', [cls for cls in descriptions.CLASSES.values() if hasattr(cls, 'config')]
+)
+def test_configurations_name_all_arguments_but_those_of_first_values(cls):
+  """What a constructor takes and config() does not name, a file would drop."""
+  source = inspect.getsource(cls.config)
+  names = inspect.signature(cls).parameters.keys() - OF_FIRST_VALUES
+  assert names and all(f"'{name}'" in source or 'vars(self)' in source for name in names)
 
 
 @strategies.examples(60)
