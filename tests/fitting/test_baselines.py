@@ -26,6 +26,12 @@ def test_three_modes_have_three_components_and_their_entropy():
   assert np.mean(found.gaussian_losses) > found.mixture + 0.5
 
 
+def test_as_many_components_as_modes_with_five_rows_each():
+  for count in (1, 2, 3):
+    rows = np.repeat(CENTRES[:count], 5, axis=0) + 0.1 * RNG.normal(size=(5 * count, 2))
+    assert fitting.Baselines.fitted(rows, rows).components == count
+
+
 def test_other_units_shift_both_by_the_logarithm_of_their_ratio():
   train, test = modes(300)[0], modes(100)[0]
   units = np.array([1e6, 1e-3])
