@@ -54,6 +54,7 @@ flags.register_multi_flags_validator(
   message='--tries above 1 needs --strategy=one_device and --optimizer=adam.',
 )
 SURVEY_ROWS = 100_000
+MOST_STEPS = 500  # Of an epoch, where --epochs is not given.
 MOST_ROWS = 200_000  # So many training rows are fitted before training.
 
 
@@ -92,12 +93,16 @@ def warmup_steps(points: data.Dataset) -> int:
 
 
 def steps_per_epoch(points: data.Dataset) -> int:
-  """Every training row once; of few rows as many passes as make a training of --epochs epochs."""
+  """Every training row once, if --epochs is given.
+
+  Without it as many passes over few rows as make a training of so many epochs, and of millions of
+  rows a part.
+  """
   once = max(len(points.train) // FLAGS.batch_size, 1)
   if not FLAGS['epochs'].using_default_value:
     return once
   steps = fitting.Settings.for_table(len(points.train), points.event_size).steps
-  return once * max(round(steps / (FLAGS.epochs * once)), 1)
+  return min(once * max(round(steps / (FLAGS.epochs * once)), 1), MOST_STEPS)
 
 
 def surveyed(points: data.Dataset) -> tuple[columns.Column, ...]:

@@ -14,6 +14,7 @@ import pyarrow.parquet
 from ma_keras.data.reader import Blocks, Reader
 
 BATCH_ROWS = 1 << 16
+BUFFER_BYTES = 1 << 20  # Of each column.
 Batches = Iterator[pa.RecordBatch]
 
 
@@ -115,7 +116,9 @@ def _reader(
 
 
 def _parquet(path: pathlib.Path, names: list[str]) -> Batches:
-  with pa.parquet.ParquetFile(path) as file:
+  # What is buffered ahead stays until the file is closed, and is all of it in the end; without a
+  # size of its own a column of a group of rows is read at once.
+  with pa.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_BYTES) as file:
     yield from file.iter_batches(BATCH_ROWS, columns=names)
 
 

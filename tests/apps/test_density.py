@@ -1,5 +1,6 @@
 """Decisions of the density app: what is trained, for how long, which weights it reports."""
 
+import dataclasses
 import pathlib
 import types
 
@@ -106,6 +107,23 @@ def check_tries(folder):
 
 def test_the_best_of_several_first_weights_are_trained(tmp_path):
   apps.passes(check_tries, tmp_path)
+
+
+def check_epochs(folder):
+  """Few rows are passed over often, many once, millions in part; --epochs says passes."""
+  app, (_, _, points, _, _) = density(folder)
+  flags.FLAGS['epochs'].unparse()
+  flags.FLAGS.batch_size = 256
+  for count, steps in ((2_560, 100), (100_000, 390), (10_000_000, 500)):
+    rows = np.broadcast_to(np.zeros((1, 2)), (count, 2))
+    of_size = dataclasses.replace(points, train=rows)
+    assert app.density_table.steps_per_epoch(of_size) == steps
+  flags.FLAGS(['density', '--epochs=2'])
+  assert app.density_table.steps_per_epoch(of_size) == 10_000_000 // 256
+
+
+def test_epochs_follow_the_size_of_the_table(tmp_path):
+  apps.passes(check_epochs, tmp_path)
 
 
 METRICS = 'epoch,nll,val_nll,val_nll_error,val_step_error,val_steps,val_certified_nll\n'

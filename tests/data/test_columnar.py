@@ -81,3 +81,22 @@ def test_a_folder_of_parquet_files(tmp_path):
   np.testing.assert_array_equal(rows[:, 0], [0, 0, 1, 1, 2, 2])
   assert table.num_rows == 6 and table.names == ('a', 'year')
   np.testing.assert_array_equal(rows[:, 1], rows[:, 0])
+
+
+@pytest.mark.parametrize('group', [50_000, 1_000_000])
+def test_parquet_is_read_in_memory_that_does_not_grow_with_the_file(tmp_path, group):
+  """64 MB of numbers, in one group of rows or in twenty, within a few blocks of 4 MB."""
+  table = pa.table(
+    {name: np.random.default_rng(k).normal(size=1_000_000) for k, name in enumerate('abcdefgh')}
+  )
+  pa.parquet.write_table(
+    table, tmp_path / 'x.parquet', row_group_size=group, compression='none', use_dictionary=False
+  )
+  expected = float(np.sum(table['h'].to_numpy()))
+  del table
+  before, peak, total = pa.total_allocated_bytes(), 0, 0.0
+  for block in tables.open_table(tmp_path / 'x.parquet').read(1000):
+    peak = max(peak, pa.total_allocated_bytes() - before)
+    total += float(np.sum(block[:, 7]))
+  assert abs(total - expected) < 1e-6
+  assert peak < 24e6
