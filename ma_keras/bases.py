@@ -46,7 +46,8 @@ class Mixture(tfp.distributions.MixtureSameFamily):
       name: Name of the distribution.
 
     Raises:
-      ValueError: Shapes do not fit, or a weight or a diagonal is not positive.
+      ValueError: Shapes do not fit, a weight or a diagonal is not positive, or a matrix is not
+        triangular.
     """
     parameters = dict(locals())
     probabilities, means, scale_tril = map(np.asarray, (probabilities, means, scale_tril))
@@ -59,6 +60,10 @@ class Mixture(tfp.distributions.MixtureSameFamily):
     diagonals = np.diagonal(scale_tril, axis1=1, axis2=2)
     if not size or not dimension or not np.all(probabilities > 0) or not np.all(diagonals > 0):
       raise ValueError('`probabilities` and the diagonals of `scale_tril` must be positive.')
+    if not np.array_equal(scale_tril, np.tril(scale_tril)):  # It would be cut off in silence.
+      raise ValueError(
+        '`scale_tril` must be lower triangular: of covariances C pass np.linalg.cholesky(C).'
+      )
     weights = tf.constant(probabilities / np.sum(probabilities), dtype)
     components = tfd.MultivariateNormalTriL(
       tf.constant(means, dtype), tf.constant(scale_tril, dtype)

@@ -27,6 +27,7 @@ def standard_normal_flow(
   Returns:
     tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0, 1), N), bijector).
   """
+  _check_flow(bijector)
   base = bases.standard_normal(bijector.potential.event_size, bijector.dtype)
   return FlowDistribution(base, bijector, name=name)
 
@@ -49,6 +50,7 @@ def flow_from(
   """
   if base is None:
     return standard_normal_flow(bijector, name)
+  _check_flow(bijector)
   size = bijector.potential.event_size
   if base.event_shape.as_list() != [size] or base.dtype != bijector.dtype:
     raise ValueError(
@@ -56,6 +58,14 @@ def flow_from(
       f'{base.event_shape} of {tf.as_dtype(base.dtype).name}.'
     )
   return FlowDistribution(base, bijector, name=name)
+
+
+def _check_flow(bijector: Any) -> None:
+  if not isinstance(bijector, MongeAmpereBijector):
+    raise TypeError(
+      f'`bijector` must be a MongeAmpereBijector, got {type(bijector).__name__}: for a potential '
+      'write MongeAmpereBijector(potential, num_steps, step_size).'
+    )
 
 
 def data_space_flow(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -80,10 +81,13 @@ def of_dtype(x: Any, dtype: tf.DType, widen: bool = True) -> Any:
     widen: Whether a floating tensor may become one of more digits; integers always may.
 
   Raises:
-    ValueError: A tensor has another dtype, and conversion may change its numbers.
+    ValueError: A tensor has another dtype, and conversion may change its numbers; or an array is
+      complex.
   """
   dtype = tf.as_dtype(dtype)
   if not tf.is_tensor(x):
+    if isinstance(x, np.ndarray) and np.iscomplexobj(x):  # TensorFlow would take the real part.
+      raise ValueError(f'Events must be real, got {x.dtype}: pass real and imaginary part apart.')
     return tf.convert_to_tensor(x, dtype=dtype)
   if x.dtype == dtype:
     # A variable becomes its value. A tensor stays the same object, also of Keras: caches find it.

@@ -53,14 +53,14 @@ def stateless(seed: Seed, salt: str) -> Seed:
     salt: Name of the draw.
 
   Raises:
-    ValueError: The seed is None or a negative int.
+    ValueError: The seed is None, a negative int, a float or text.
   """
   if isinstance(seed, PerSample):
     return seed.rekeyed(lambda key: stateless(key, salt))
   number = isinstance(seed, int | np.integer)
-  if seed is None or (number and seed < 0):
+  if seed is None or isinstance(seed, float | str) or (number and seed < 0):
     raise ValueError(
-      f'`seed` must be a non-negative int or an int tensor of shape [2], got {seed}. '
+      f'`seed` must be a non-negative int or an int tensor of shape [2], got {seed!r}. '
       'Pass an int for reproducible draws.'
     )
   if number:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from ma_keras.arguments import is_whole
 from ma_keras.potentials.activations import log_cosh
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.time_basis import Basis, amplitudes, starting
@@ -38,9 +39,9 @@ class EvenLayer(Potential):
     """
     self.torus = Torus(side)
     reach = side // 2 if reach is None else reach
-    if int(reach) != reach or not 0 <= reach <= side // 2:
+    if not is_whole(reach, 0) or reach > side // 2:
       raise ValueError(
-        f'`reach` must be an integer from 0 to L // 2 = {side // 2}, got {reach}; None: all.'
+        f'`reach` must be an integer from 0 to L // 2 = {side // 2}, got {reach!r}; None: all.'
       )
     super().__init__(side**2, name=name)
     self.time_basis, self.reach = time_basis, int(reach)

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_finite, is_whole
 from ma_keras.potentials.even_layer import EvenLayer
 from ma_keras.potentials.time_basis import Basis
 
@@ -55,10 +56,10 @@ class Lattice(EvenLayer):
       ValueError: A number is out of range.
     """
     super().__init__(side, time_basis, reach, name)
-    if int(channels) != channels or channels < 1 or not kernel_range > 0:
+    if not is_whole(channels) or not is_finite(kernel_range) or kernel_range <= 0:
       raise ValueError(
         '`channels` must be a positive integer and `kernel_range` positive, got '
-        f'{channels} and {kernel_range}. Ten channels are a good start.'
+        f'{channels!r} and {kernel_range!r}. Ten channels are a good start.'
       )
     seed = seeds.fresh() if seed is None else seed
     first, second = seeds.split(seed, 2, salt='lattice')

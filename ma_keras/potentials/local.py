@@ -6,9 +6,11 @@ import functools
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_whole
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.time_basis import Basis, amplitudes, starting
@@ -67,9 +69,9 @@ class LocallyConnected(Potential):
     Raises:
       ValueError: A size is not positive, or patches do not tile the image.
     """
+    _check(image_shape, patch, stride, units)
     height, width, channels = image_shape
     super().__init__(height * width * channels, name=name)
-    _check(image_shape, patch, stride, units)
     self.image_shape, self.patch, self.stride = tuple(image_shape), patch, stride
     self.shared = shared
     self.time_basis = time_basis
@@ -169,12 +171,12 @@ class LocallyConnected(Potential):
 
 
 def _check(image_shape: tuple[int, int, int], patch: int, stride: int, units: int) -> None:
-  height, width, _ = image_shape
-  if min(*image_shape, patch, stride, units) < 1:
+  if np.shape(image_shape) != (3,) or not all(map(is_whole, (*image_shape, patch, stride, units))):
     raise ValueError(
       f'`image_shape`, `patch`, `stride` and `units` must be positive, got {image_shape}, {patch}, '
-      f'{stride} and {units}. For 28 x 28: patch=8, stride=4.'
+      f'{stride} and {units}. For 28 x 28 x 1: patch=8, stride=4.'
     )
+  height, width, _ = image_shape
   if height % stride or width % stride or patch % stride or patch > min(height, width):
     raise ValueError(
       f'`stride` must divide height, width and `patch`, and `patch` fit into the image, got '

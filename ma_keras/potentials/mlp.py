@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_whole
 from ma_keras.potentials import activations, deep
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import append_time
@@ -52,11 +53,12 @@ class MLP(Potential):
       ValueError: No hidden layer, a width below one, or an unknown activation.
     """
     super().__init__(event_size, name=name)
-    if not hidden_units or min(hidden_units) < 1:
+    if not isinstance(hidden_units, Sequence) or not all(map(is_whole, hidden_units or (0,))):
       raise ValueError(
-        f'`hidden_units` must hold at least one positive width, got {tuple(hidden_units)}. '
+        f'`hidden_units` must hold at least one positive width, got {hidden_units!r}. '
         'For example (64, 64).'
       )
+    hidden_units = tuple(map(int, hidden_units))
     self.activation, self._jet = activation, activations.get_jet(activation)
     self.time_dependent = time_dependent
     widths = (event_size + int(time_dependent), *hidden_units)

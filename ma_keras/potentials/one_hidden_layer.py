@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_whole
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import apply_kernel
@@ -61,19 +62,19 @@ class OneHiddenLayer(Potential):
       ValueError: A size is not positive or the activation is unknown.
     """
     super().__init__(event_size, name=name)
-    if int(hidden_units) != hidden_units or hidden_units < 1:
+    if not is_whole(hidden_units):
       raise ValueError(
-        f'`hidden_units` must be a positive integer, got {hidden_units}. The paper uses 1024 for '
+        f'`hidden_units` must be a positive integer, got {hidden_units!r}. The paper uses 1024 for '
         'MNIST and 512 for Ising.'
       )
-    self.hidden_units = int(hidden_units)
+    self.hidden_units = hidden_units = int(hidden_units)
     self._activation = activations.get(activation)
     self.time_basis = time_basis
     seed = seeds.fresh() if seed is None else seed
     kernel_seed, amplitude_seed = seeds.split(seed, 2, salt='one_hidden_layer')
     self.kernel = tf.Variable(
       event_size**-0.5
-      * tf.random.stateless_normal([event_size, hidden_units], kernel_seed, dtype=dtype),
+      * tf.random.stateless_normal([self.event_size, hidden_units], kernel_seed, dtype=dtype),
       name='kernel',
     )
     self.bias = tf.Variable(tf.zeros([hidden_units], dtype), name='bias') if use_bias else None

@@ -37,7 +37,7 @@ class Quadratic(Potential):
       name: Module name.
 
     Raises:
-      ValueError: `matrix` is not square.
+      ValueError: `matrix` is not square, or holds something else than finite real numbers.
     """
     shape = np.shape(matrix)
     if len(shape) != 2 or shape[0] != shape[1]:
@@ -45,6 +45,7 @@ class Quadratic(Potential):
         f'`matrix` must be square, shape [N, N], got {list(shape)}. '
         'For phi = lambda |x|^2/2 pass lambda * np.eye(N).'
       )
+    _check_real(matrix)
     super().__init__(shape[0], name=name)
     self.matrix = tf.Variable(tf.cast(matrix, dtype), name='matrix')
 
@@ -68,3 +69,14 @@ class Quadratic(Potential):
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     trace = tf.linalg.trace(self.matrix)
     return self._gradient(t, x), tf.zeros_like(x[..., 0]) + trace
+
+
+def _check_real(matrix: np.ndarray | tf.Tensor) -> None:
+  if tf.is_tensor(matrix):
+    return
+  array = np.asarray(matrix)
+  if array.dtype.kind not in 'biuf' or not np.all(np.isfinite(array)):
+    raise ValueError(
+      f'`matrix` must hold finite real numbers, got {array.dtype} {array.ravel()[:4].tolist()}...: '
+      'mend them.'
+    )

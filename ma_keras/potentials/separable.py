@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_finite, is_whole
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.time_basis import Basis, amplitudes, starting
@@ -59,15 +60,18 @@ class Separable(Potential):
       ValueError: A number is not positive or the activation is unknown.
     """
     super().__init__(event_size, name=name)
-    if units < 1 or spread < 0 or steepness <= 0:
+    if not (is_whole(units) and is_finite(spread) and is_finite(steepness)) or (
+      spread < 0 or steepness <= 0
+    ):
       raise ValueError(
         '`units` and `steepness` must be positive and `spread` not negative, got '
-        f'{units}, {steepness} and {spread}. Four units per coordinate are usual.'
+        f'{units!r}, {steepness!r} and {spread!r}. Four units per coordinate are usual.'
       )
     self._activation = activations.get(activation)
     self.time_basis = time_basis
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='separable')
-    shape = [units, event_size]
+    units = int(units)
+    shape = [units, self.event_size]
     centres = tf.linspace(tf.constant(-spread, dtype), spread, units) if units > 1 else [0.0]
     drawn = 0.1 * units**-0.5 * tf.random.stateless_normal(shape, key, dtype=dtype)
     kernel = tf.fill(shape, tf.constant(steepness, dtype))

@@ -11,6 +11,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from ma_keras.arguments import is_whole
+
 
 class Torus:
   """D4 orbits of offsets, and the real Fourier transform that diagonalises their kernels.
@@ -36,8 +38,8 @@ class Torus:
     Raises:
       ValueError: `side` is below 2.
     """
-    if int(side) != side or side < 2:
-      raise ValueError(f'`side` must be an integer of at least 2, got {side}. The paper uses 16.')
+    if not is_whole(side, 2):
+      raise ValueError(f'`side` must be an integer of at least 2, got {side!r}. The paper uses 16.')
     self.side = int(side)
     folded = np.minimum(np.arange(side), side - np.arange(side))
     near, far = np.minimum.outer(folded, folded), np.maximum.outer(folded, folded)

@@ -98,7 +98,12 @@ def _beside(sign: np.ndarray, images: tf.Tensor) -> tf.Tensor:
 
 
 def check_sizes(potential: Potential, group: Group) -> None:
-  """Raises ValueError unless the group acts on the potential's coordinates."""
+  """Raises ValueError unless the group acts on the potential's coordinates; TypeError: no group."""
+  if not isinstance(group, Group):
+    raise TypeError(
+      f'`group` must be a symmetry.Group, got {type(group).__name__}: '
+      'symmetry.translations(L), say.'
+    )
   if group.size != potential.event_size:
     raise ValueError(
       f'`group` acts on {group.size} coordinates, but the potential has '

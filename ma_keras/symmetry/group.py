@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ma_keras.arguments import is_whole
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Group:
@@ -83,20 +85,25 @@ class Group:
 
 def inversion(size: int) -> Group:
   """Z2: the identity and x -> -x on N = `size` coordinates."""
+  if not is_whole(size):
+    raise ValueError(
+      f'`size` must be a positive integer, got {size!r}: N, the length of one event.'
+    )
+  size = int(size)
   index = np.tile(np.arange(size, dtype=np.int32), (2, 1))
   return Group(index, np.stack([np.ones(size), -np.ones(size)]).astype(np.int8))
 
 
 def translations(side: int) -> Group:
   """The L^2 translations of the periodic L x L lattice, sites in row-major order."""
-  sites = np.arange(side * side).reshape(side, side)
-  shifted = [np.roll(sites, (-i, -j), (0, 1)) for i in range(side) for j in range(side)]
-  return permutations(np.stack(shifted).reshape(side * side, -1))
+  sites = _sites(side)
+  shifted = [np.roll(sites, (-i, -j), (0, 1)) for i, j in np.ndindex(sites.shape)]
+  return permutations(np.stack(shifted).reshape(sites.size, -1))
 
 
 def dihedral(side: int) -> Group:
   """D4: the 8 rotations and reflections of the L x L lattice, sites in row-major order."""
-  sites = np.arange(side * side).reshape(side, side)
+  sites = _sites(side)
   images = [np.rot90(s, k) for s in (sites, sites.T) for k in range(4)]
   return permutations(np.stack(images).reshape(8, -1))
 
@@ -110,3 +117,10 @@ def permutations(index: np.ndarray) -> Group:
   """The site permutations in the rows of `index` [G, N], without sign changes."""
   index = np.asarray(index, np.int32)
   return Group(index, np.ones(index.shape, np.int8))
+
+
+def _sites(side: int) -> np.ndarray:
+  """Numbers of the sites, [L, L]."""
+  if not is_whole(side):
+    raise ValueError(f'`side` must be a positive integer, got {side!r}: L of an L x L lattice.')
+  return np.arange(int(side) ** 2).reshape(int(side), -1)

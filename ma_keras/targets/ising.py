@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ma_keras.arguments import is_whole
 from ma_keras.targets import kaufman, lattice
 from ma_keras.targets.spins import CoupledSpins
 
@@ -38,9 +39,9 @@ class Ising(CoupledSpins):
     Raises:
       ValueError: If an argument is outside what is said above.
     """
-    if side < 2:
-      raise ValueError(f'`side` must be at least 2, got {side}. The paper uses 16.')
-    self.side = side
+    if not is_whole(side, 2):
+      raise ValueError(f'`side` must be at least 2, and whole, got {side!r}. The paper uses 16.')
+    self.side = side = int(side)
     self.coupling = kaufman.check_coupling(coupling)
     self.boundary = boundary
     super().__init__(lattice.coupling_matrix(side, side, self.coupling, boundary), dtype)

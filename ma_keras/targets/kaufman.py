@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from ma_keras.arguments import is_finite
 from ma_keras.targets import lattice
 
 # sinh(2K) = 1 (Onsager 1944). The paper's (1 + sqrt 2)/2 below Eq. 8 has lost the logarithm.
@@ -102,8 +103,8 @@ def check_coupling(coupling: float) -> float:
   Raises:
     ValueError: If it is infinite or not a number.
   """
-  if not math.isfinite(coupling):
-    raise ValueError(f'`coupling` must be finite, got {coupling}. Criticality is at 0.44068679.')
+  if not is_finite(coupling):
+    raise ValueError(f'`coupling` must be finite, got {coupling!r}. Criticality is at 0.44068679.')
   return float(coupling)
 
 

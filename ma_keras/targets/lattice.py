@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ma_keras.arguments import is_whole
+
 BOUNDARIES = ('periodic', 'open')
 
 
@@ -103,9 +105,10 @@ def check_lattice(rows: int, columns: int, boundary: str = 'periodic') -> None:
     ValueError: Naming the argument at fault.
   """
   for name, side in (('rows', rows), ('columns', columns)):
-    if side < 2:
+    if not is_whole(side, 2):
       raise ValueError(
-        f'`{name}` must be at least 2, got {side}. A smaller side has no neighbour to couple to.'
+        f'`{name}` must be at least 2, and whole, got {side!r}. A smaller side has no neighbour to '
+        'couple to.'
       )
   if boundary not in BOUNDARIES:
     raise ValueError(f"`boundary` must be 'periodic' or 'open', got {boundary!r}.")

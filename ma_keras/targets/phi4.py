@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ma_keras.arguments import is_finite, is_whole
 from ma_keras.targets import lattice
 from ma_keras.targets.target import as_event, floating_dtype
 
@@ -47,10 +48,10 @@ class Phi4:
     Raises:
       ValueError: If an argument is outside what is said above.
     """
-    if side < 2:
-      raise ValueError(f'`side` must be at least 2, got {side}. Take 4 for a quick test.')
+    if not is_whole(side, 2):
+      raise ValueError(f'`side` must be at least 2, and whole, got {side!r}. Take 4 for a test.')
     _check_normalisable(mass_squared, quartic)
-    self.side = side
+    self.side = side = int(side)
     self.event_size = side**2
     self.mass_squared = float(mass_squared)
     self.quartic = float(quartic)
@@ -130,8 +131,8 @@ def _shift_with_zero(field: tf.Tensor, step: int, axis: int) -> tf.Tensor:
 def _check_normalisable(mass_squared: float, quartic: float) -> None:
   """Raises ValueError unless exp(-E) can be integrated."""
   for name, value in (('mass_squared', mass_squared), ('quartic', quartic)):
-    if not math.isfinite(value):
-      raise ValueError(f'`{name}` must be finite, got {value}. Try mass_squared=-4, quartic=8.')
+    if not is_finite(value):
+      raise ValueError(f'`{name}` must be finite, got {value!r}. Try mass_squared=-4, quartic=8.')
   if quartic < 0:
     raise ValueError(
       f'`quartic` must not be negative, got {quartic}: exp(-E) would diverge. Flip it.'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -63,7 +64,7 @@ def as_event(x: Any, target: Target, name: str = 'x') -> tf.Tensor:
     name: What the errors call x.
 
   Raises:
-    TypeError: If x is a tensor of another dtype.
+    TypeError: If x is a tensor of another dtype, or complex.
     ValueError: If the last dimension of x is known and is not N.
   """
   if tf.is_tensor(x) and x.dtype != target.dtype:
@@ -71,6 +72,8 @@ def as_event(x: Any, target: Target, name: str = 'x') -> tf.Tensor:
       f'`{name}` must have dtype {target.dtype.name}, got {x.dtype.name}. '
       f'Cast it, or build the target with dtype=tf.{x.dtype.name}.'
     )
+  if isinstance(x, np.ndarray) and np.iscomplexobj(x):  # TensorFlow would take the real part.
+    raise TypeError(f'`{name}` must be real, got {x.dtype}: pass real and imaginary part apart.')
   x = tf.convert_to_tensor(x, target.dtype)
   rank = x.shape.rank
   if rank == 0 or (rank is not None and x.shape[-1] not in (None, target.event_size)):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_whole
 from ma_keras.targets.target import as_event, floating_dtype
 
 
@@ -45,8 +46,11 @@ class GaussianMixture(_Plane):
       ValueError: If there are no modes, or a length is not positive.
     """
     super().__init__(dtype, radius=radius, scale=scale)
-    if modes < 1:
-      raise ValueError(f'`modes` must be at least 1, got {modes}. Eight make the usual picture.')
+    if not is_whole(modes):
+      raise ValueError(
+        f'`modes` must be at least 1, and whole, got {modes!r}. Eight make the usual picture.'
+      )
+    modes = int(modes)
     angles = 2 * np.pi * np.arange(modes) / modes
     self.scale = float(scale)
     self.centres = radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras import distributions, seeds
+from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import standard_normal_flow
 from ma_keras.targets.spins import CoupledSpins
@@ -66,7 +67,15 @@ def draw(
 
   Returns:
     Draws.
+
+  Raises:
+    ValueError: There are no samples, or none in a batch.
   """
+  if not is_whole(num_samples) or not is_whole(batch_size):
+    raise ValueError(
+      f'`num_samples` and `batch_size` must be positive and whole, got {num_samples!r} and '
+      f'{batch_size!r}. 4096 and 100 are usual.'
+    )
   keys = seeds.split(seed, -(-num_samples // batch_size), salt='measure')
   both = len(keys) if halved is None else min(-(-halved // batch_size), len(keys))
   levels = []

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras import data
+from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.training.halving import REMEDY, Halving, Scorer, halve, moving
 
@@ -136,7 +137,15 @@ def measure_likelihood(
 
   Returns:
     The likelihood with its errors.
+
+  Raises:
+    ValueError: There are no points, or no draw or batch of them.
   """
+  if not len(points) or not is_whole(draws) or not is_whole(batch_size):
+    raise ValueError(
+      f'`points` must hold one at least, and `draws` and `batch_size` be positive, got '
+      f'{len(points)}, {draws!r} and {batch_size!r}.'
+    )
   preprocessing = tfp.bijectors.Identity() if preprocessing is None else preprocessing
   cell_sizes = getattr(preprocessing, 'cell_sizes', None)
   rounded = cell_sizes is not None and bool(np.any(cell_sizes))

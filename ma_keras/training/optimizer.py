@@ -6,6 +6,7 @@ from typing import Any
 
 import tf_keras
 
+from ma_keras.arguments import is_finite
 from ma_keras.training.soap import FIRST_TURN, Soap
 
 OPTIMIZERS = ('adam', 'soap')
@@ -24,6 +25,9 @@ def adam(
 
   Returns:
     A tf_keras optimiser.
+
+  Raises:
+    ValueError: The rate is negative, or not finite.
   """
   schedule = _schedule(learning_rate, total_steps, warmup_steps)
   return tf_keras.optimizers.Adam(schedule, global_clipnorm=gradient_clip or None)
@@ -40,6 +44,10 @@ def soap(
 
 
 def _schedule(learning_rate: float, total_steps: int, warmup_steps: int) -> Any:
+  if not is_finite(learning_rate) or learning_rate < 0:
+    raise ValueError(
+      f'`learning_rate` must be finite and not negative, got {learning_rate!r}. Try 1e-3.'
+    )
   return tf_keras.optimizers.schedules.CosineDecay(
     initial_learning_rate=learning_rate / max(warmup_steps, 1),
     decay_steps=max(total_steps - warmup_steps, 1),

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import potentials, targets
+from ma_keras import bases, potentials, symmetry, targets, training
 from ma_keras.training import strategy
 from tests.robustness.row import Row
 from tests.test_bijector_arguments import LogCosh
@@ -238,6 +238,121 @@ ROWS = [
     ValueError,
     '`couplings` ... 4 entries that are not finite...',
     (NAN, INF),
+  ),
+  Row(
+    'complex numbers in an array to a bijector',
+    lambda x: bijector().inverse(x),
+    ValueError,
+    'Events must be real, got complex128: pass real and imaginary part apart.',
+    (np.full([2, 4], 1j),),
+  ),
+  Row(
+    'the same to a target',
+    lambda x: targets.Ising(2).energy(x),
+    TypeError,
+    '`x` must be real, got complex128: pass real and imaginary part apart.',
+    (np.full([2, 4], 1j),),
+  ),
+  Row(
+    'hidden units of 0, 2.5, NaN, infinity, text, None, True',
+    lambda units: potentials.OneHiddenLayer(4, units),
+    ValueError,
+    '`hidden_units` must be a positive integer, got {!r}. The paper uses 1024 for MNIST and 512 '
+    'for Ising.',
+    (0, 2.5, NAN, INF, '3', None, True),
+  ),
+  Row(
+    'one width for several, none, a width of 0',
+    lambda widths: potentials.MLP(4, widths),
+    ValueError,
+    '`hidden_units` must hold at least one positive width, got {!r}. For example (64, 64).',
+    (64, (), (0,), (8, 2.5), None, '64'),
+  ),
+  Row(
+    'an image of no three sides',
+    lambda shape: potentials.LocallyConnected(shape, 2, 2, 3),
+    ValueError,
+    '`image_shape`, `patch`, `stride` and `units` must be positive, got {}, 2, 2 and 3. ...',
+    ((4, 4), None, (4, 4, 0), 28),
+  ),
+  Row(
+    'a matrix of NaN or text',
+    lambda value: potentials.Quadratic([[value, value], [value, value]]),
+    ValueError,
+    '`matrix` must hold finite real numbers, got ...: mend them.',
+    (NAN, INF, 'a', 1j),
+  ),
+  Row(
+    'a lattice of side 1, 2.5, text, None',
+    targets.Ising,
+    ValueError,
+    '`side` must be at least 2, and whole, got {!r}. The paper uses 16.',
+    (1, 2.5, '4', None, True),
+  ),
+  Row(
+    'a coupling that is no finite number',
+    lambda coupling: targets.Ising(2, coupling),
+    ValueError,
+    '`coupling` must be finite, got {!r}. Criticality is at 0.44068679.',
+    (NAN, INF, '0.4', None),
+  ),
+  Row(
+    'a group of a lattice without sites',
+    symmetry.translations,
+    ValueError,
+    '`side` must be a positive integer, got {!r}: L of an L x L lattice.',
+    (0, -2, 2.5, '2', None),
+  ),
+  Row(
+    'no group at all',
+    lambda group: symmetry.GroupAverage(PHI, group),
+    TypeError,
+    '`group` must be a symmetry.Group, got NoneType: symmetry.translations(L), say.',
+    (None,),
+  ),
+  Row(
+    'a negative seed, text, a fraction',
+    lambda seed: potentials.OneHiddenLayer(4, 3, seed=seed),
+    ValueError,
+    '`seed` must be a non-negative int or an int tensor of shape [2], got {!r}. ...',
+    (-1, 'a', 1.5),
+  ),
+  Row(
+    'a potential where a flow is asked for',
+    ma_keras.standard_normal_flow,
+    TypeError,
+    '`bijector` must be a MongeAmpereBijector, got OneHiddenLayer: for a potential write '
+    'MongeAmpereBijector(potential, num_steps, step_size).',
+    (PHI,),
+  ),
+  Row(
+    'covariances for the triangles of a mixture',
+    lambda matrix: bases.Mixture(np.ones(1), np.zeros([1, 2]), np.array([matrix])),
+    ValueError,
+    '`scale_tril` must be lower triangular: of covariances C pass np.linalg.cholesky(C).',
+    ([[1.0, 0.5], [0.5, 1.0]],),
+  ),
+  Row(
+    'a learning rate that is negative, or not finite',
+    lambda rate: training.adam(rate, 100),
+    ValueError,
+    '`learning_rate` must be finite and not negative, got {!r}. Try 1e-3.',
+    (-1.0, NAN, INF, None),
+  ),
+  Row(
+    'to measure a likelihood on no points',
+    lambda points: training.measure_likelihood(bijector(), None, points),
+    ValueError,
+    '`points` must hold one at least, and `draws` and `batch_size` be positive, got 0, 1 and 100.',
+    (np.zeros([0, 4]),),
+  ),
+  Row(
+    'to measure a free energy on no samples',
+    lambda number: training.measure(bijector(), targets.Ising(2), number, 100, seed=0),
+    ValueError,
+    '`num_samples` and `batch_size` must be positive and whole, got {!r} and 100. 4096 and 100 are '
+    'usual.',
+    (0, -5, 2.5, None),
   ),
 ]
 

@@ -205,7 +205,7 @@ def test_is_a_solved_target():
 @pytest.mark.parametrize(
   'arguments, message',
   [
-    ({'side': 1}, '`side` must be at least 2, got 1'),
+    ({'side': 1}, '`side` must be at least 2, and whole, got 1'),
     ({'side': 4, 'boundary': 'mirror'}, "`boundary` must be 'periodic' or 'open', got 'mirror'"),
     ({'side': 4, 'coupling': math.nan}, '`coupling` must be finite, got nan'),
     ({'side': 4, 'dtype': tf.int32}, '`dtype` must be floating, got int32'),

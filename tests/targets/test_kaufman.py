@@ -122,7 +122,7 @@ def test_open_edges_at_side_sixteen_lie_below_the_torus_by_its_boundary():
 @pytest.mark.parametrize(
   'solve, arguments, message',
   [
-    (kaufman.log_partition, (1, 4, 0.3), '`rows` must be at least 2, got 1'),
+    (kaufman.log_partition, (1, 4, 0.3), '`rows` must be at least 2, and whole, got 1'),
     (kaufman.log_partition, (4, 4, math.inf), '`coupling` must be finite, got inf'),
     (kaufman.log_partition, (33, 33, -3.0), '`coupling` is too negative .* even sides'),
     (kaufman.open_log_partition, (21, 30, 0.3), "got 21 and 30. Use boundary='periodic'"),

@@ -58,7 +58,10 @@ def test_coupling_matrix_scales_the_adjacency():
 
 @pytest.mark.parametrize(
   'arguments, message',
-  [((1, 3), '`rows` must be at least 2, got 1'), ((2, 3, 'mirror'), "`boundary` .* got 'mirror'")],
+  [
+    ((1, 3), '`rows` must be at least 2, and whole, got 1'),
+    ((2, 3, 'mirror'), "`boundary` .* got 'mirror'"),
+  ],
 )
 def test_errors_name_the_argument(arguments, message):
   with pytest.raises(ValueError, match=message):

@@ -86,7 +86,7 @@ def test_is_a_target():
 @pytest.mark.parametrize(
   'arguments, message',
   [
-    ((1, 1.0, 1.0), '`side` must be at least 2, got 1'),
+    ((1, 1.0, 1.0), '`side` must be at least 2, and whole, got 1'),
     ((4, 1.0, -1.0), '`quartic` must not be negative, got -1.0'),
     ((4, -1.0, 0.0), '`mass_squared` must be positive when `quartic` is 0, got -1.0'),
     ((4, math.nan, 1.0), '`mass_squared` must be finite, got nan'),

@@ -108,7 +108,7 @@ def test_each_class_keeps_its_protocol():
 @pytest.mark.parametrize(
   'build, message',
   [
-    (lambda: GaussianMixture(modes=0), '`modes` must be at least 1, got 0'),
+    (lambda: GaussianMixture(modes=0), '`modes` must be at least 1, and whole, got 0'),
     (lambda: Ring(width=0.0), '`width` must be positive and finite, got 0.0'),
     (lambda: Banana(scale=-1.0), '`scale` must be positive and finite, got -1.0'),
     (lambda: TwoMoons(dtype=tf.int32), '`dtype` must be floating, got int32'),

@@ -1,0 +1,22 @@
+"""What a number among arguments may be: whole, or finite."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def is_whole(value: Any, least: int = 1) -> bool:
+  """Tells if it is a whole number from `least` on: 3, 3.0, np.int64(3); True, '3', NaN are none."""
+  try:
+    return not isinstance(value, bool) and int(value) == value and value >= least
+  except (TypeError, ValueError, OverflowError):  # None and text; NaN; infinity.
+    return False
+
+
+def is_finite(value: Any) -> bool:
+  """Tells if it is one real number, and finite."""
+  try:
+    return not isinstance(value, bool) and math.isfinite(value)
+  except (TypeError, ValueError, OverflowError):  # None, text and arrays; 10**400.
+    return False
