@@ -56,6 +56,12 @@ class KerasModel(Potential):
         f'`model` {getattr(model, "name", model)!r} has no variables yet: call '
         f'`model.build((None, {event_size + int(time_dependent)}))`, or start it with an Input.'
       )
+    if model.losses:
+      warnings.warn(
+        f'`model` has {len(model.losses)} regularisers, which no flow adds to its loss: leave them '
+        'out, and use an optimiser with weight_decay, tf_keras.optimizers.AdamW.',
+        stacklevel=2,
+      )
     self.model = model
     self.time_dependent = time_dependent
     # Keras 3 layers are no tf.Modules, and their variables are wrappers: without this list the

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ma_keras.training import inputs, rows
+from ma_keras.training import inputs, keras3, rows
 from ma_keras.training.flow_model import FlowModel
 
 
@@ -85,7 +85,7 @@ class DataModel(FlowModel):
       ValueError: The data are no rows, or come with labels.
     """
     x = self._prepared(x, y, sample_weight)
-    options |= {'verbose': verbose, 'steps': steps, 'callbacks': callbacks}
+    options |= {'verbose': verbose, 'steps': steps, 'callbacks': keras3.callbacks(callbacks)}
     size = self._rows_a_step(x, batch_size)
     logs = super().evaluate(x, batch_size=size, return_dict=True, **options)
     return logs if return_dict else float(logs['loss'])
@@ -105,6 +105,8 @@ class DataModel(FlowModel):
       ValueError: The data are no rows.
     """
     x = inputs.prepared(x, event_size=self.bijector.potential.event_size)
+    if 'callbacks' in options:
+      options['callbacks'] = keras3.callbacks(options['callbacks'])
     return super().predict(x, self._rows_a_step(x, batch_size), *args, **options)
 
   def train_on_batch(
@@ -141,6 +143,17 @@ class DataModel(FlowModel):
     return super().predict_on_batch(
       inputs.prepared(x, event_size=self.bijector.potential.event_size)
     )
+
+  def call(self, x: Any, training: Any = None, mask: Any = None) -> tf.Tensor:
+    """ln p(x), [b]: what `predict` returns, of tensors or of an `Input` of tf_keras.
+
+    Args:
+      x: A batch.
+      training: Makes no difference.
+      mask: Makes no difference.
+    """
+    del training, mask
+    return self.predict_step(x)
 
   def is_inside(self, x: tf.Tensor) -> tf.Tensor:
     """Tells which rows [b, N] the model can be trained on, bool [b]; all, by default."""

@@ -62,7 +62,7 @@ class FlowModel(SavedFlow):
       ValueError: A number is out of range, the bijector has no stiffness to weigh, or the base
         other events.
     """
-    super().__init__(name=name)
+    super().__init__(name=name, autocast=False)
     size = 1 if batch_size is None else batch_size
     if int(size) != size or size < 1 or stiffness_weight < 0:
       raise ValueError(
@@ -113,6 +113,26 @@ class FlowModel(SavedFlow):
           "minimises a loss of its own, compile(optimizer='adam')."
         )
     super().compile(keras3.optimizer(optimizer), **options)
+
+  def fit(self, *args: Any, **options: Any) -> Any:
+    """Trains: see `tf_keras.Model.fit`; `callbacks` may be those of Keras 3."""
+    if 'callbacks' in options:
+      options['callbacks'] = keras3.callbacks(options['callbacks'])
+    return super().fit(*args, **options)
+
+  def add_loss(self, losses: Any, **options: Any) -> None:
+    """Raises NotImplementedError: the steps would leave it out."""
+    raise NotImplementedError(
+      f'`add_loss`: {type(self).__name__} minimises a loss of its own. Override `train_step`, or '
+      'train a functional model around flow.log_prob, which takes any loss.'
+    )
+
+  def add_metric(self, *args: Any, **options: Any) -> None:
+    """Raises NotImplementedError: the steps would leave it out."""
+    raise NotImplementedError(
+      f'`add_metric`: {type(self).__name__} has metrics of its own. Return more of them from '
+      '`train_step`, or measure in a callback.'
+    )
 
   def compile_from_config(self, config: dict[str, Any]) -> None:
     """Compiles as a saved model was."""

@@ -164,6 +164,7 @@ def _arrays(x: Any) -> Any:
 
 def _native(x: Any, name: str) -> Any:
   """A tensor as it is; anything else as an array of numbers, its bytes in this machine's order."""
+  rows.check_dense(x)
   if tf.is_tensor(x):
     return x
   if np.ma.isMaskedArray(x) and np.ma.getmaskarray(x).any():

@@ -107,7 +107,8 @@ def _entry(batch: Mapping[str, Any]) -> Any:
   if len(batch) != 1:
     raise ValueError(
       f'A dictionary of rows has one entry, or x and sample_weight, got {sorted(batch)}: choose '
-      f'one, data_set.map(lambda row: row[{sorted(batch)[0]!r}]) say.'
+      f'one, data_set.map(lambda row: row[{sorted(batch)[0]!r}]) say, or put columns side by side, '
+      'tf.stack(list(row.values()), axis=-1).'
     )
   return next(iter(batch.values()))
 
@@ -118,12 +119,23 @@ def _are_numbers(first: Any, second: Any) -> bool:
   return first.dtype.is_integer and first.shape.rank == 1 and second.shape.rank != 1
 
 
+def check_dense(x: Any) -> None:
+  """Raises ValueError on tensors that have no place for every number."""
+  for kind, remedy in (
+    (tf.RaggedTensor, 'x.to_tensor()'),
+    (tf.SparseTensor, 'tf.sparse.to_dense(x)'),
+  ):
+    if isinstance(x, kind):
+      raise ValueError(f'`x` is a {kind.__name__}, and rows have all their numbers: {remedy}.')
+
+
 def points(x: Any, event_size: int) -> tf.Tensor:
   """Points [b, ...] of N numbers each as rows [b, N].
 
   Raises:
     ValueError: They are no numbers, or not N.
   """
+  check_dense(x)
   x = tf.convert_to_tensor(x)
   if x.dtype == tf.bool:
     x = tf.cast(x, tf.uint8)

@@ -35,6 +35,9 @@ class SavedFlow(OwnVariables, tf_keras.Model):
   Subclasses say by `arguments` what they are made of.
   """
 
+  # tf_keras's BackupAndRestore deletes the model's own at the end; the next fit asks for it.
+  _training_state = None
+
   def arguments(self) -> dict[str, Any]:
     """The constructor's arguments, by name, as they are now."""
     raise NotImplementedError

@@ -264,3 +264,11 @@ def test_a_deep_copy_has_a_model_and_variables_of_its_own(package):
     variable.assign(2.0 * variable)
   assert np.all(twin.forward(tf.identity(x)) != before)
   np.testing.assert_array_equal(bijector.forward(tf.identity(x)), before)
+
+
+@pytest.mark.parametrize('package', [keras, tf_keras])
+def test_regularisers_that_no_flow_would_add_are_doubted(package):
+  dense = package.layers.Dense(1, use_bias=False, kernel_regularizer='l2')
+  model = package.Sequential([package.Input((2,)), dense])
+  with pytest.warns(UserWarning, match='1 regularisers, which no flow adds.*AdamW'):
+    KerasModel(model, 2)

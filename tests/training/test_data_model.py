@@ -267,6 +267,23 @@ def test_validation_data_of_every_form(form, shared):
   assert history['val_loss'][0] == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_call_is_what_predict_returns(shared):
+  """Also within functional and sequential models of tf_keras, and in float64."""
+  x = tf_keras.Input((N,), dtype=tf.float64)
+  expected = shared.predict(X, verbose=0)
+  sequence = tf_keras.Sequential([tf_keras.Input((N,), dtype=tf.float64), shared])
+  for call in (shared, tf_keras.Model(x, shared(x)), sequence):
+    np.testing.assert_allclose(call(X), expected, rtol=1e-12)
+    assert len(call.trainable_variables) == 3
+
+
+def test_a_backup_leaves_a_model_that_fits_again(shared, tmp_path):
+  """tf_keras 2.21 deletes an attribute that its next fit asks for."""
+  backup = tf_keras.callbacks.BackupAndRestore(str(tmp_path / 'backup'))
+  for callbacks in ([backup], []):
+    assert np.isfinite(shared.fit(X, callbacks=callbacks, verbose=0).history['loss'])
+
+
 def test_generators_without_end_and_steps(shared):
   def rows():
     while True:
@@ -339,6 +356,16 @@ REFUSALS = {
   'weights of a stream': (
     lambda m: m.fit(tf.data.Dataset.from_tensors(X), sample_weight=W),
     r'pairs \(x, weights\)',
+  ),
+  'ragged rows': (lambda m: m.fit(tf.ragged.constant([[1.0], [2.0, 3.0]])), r'x.to_tensor\(\)'),
+  'sparse rows': (lambda m: m.predict(tf.sparse.from_dense(X)), r'tf.sparse.to_dense\(x\)'),
+  'sparse rows of a data set': (
+    lambda m: m.fit(tf.data.Dataset.from_tensors(tf.sparse.from_dense(X))),
+    r'tf.sparse.to_dense\(x\)',
+  ),
+  'columns by name': (
+    lambda m: m.fit({'a': X[:, 0], 'b': X[:, 1]}),
+    r'put columns side by side, tf.stack\(list\(row.values\(\)\), axis=-1\)',
   ),
   'a loss': (lambda m: m.compile('adam', loss='mse'), '`loss` compares predictions with labels'),
   'metrics': (lambda m: m.compile('adam', metrics=['mae']), '`metrics` compares'),
@@ -421,6 +448,12 @@ def test_a_pair_that_looks_like_rows_and_labels_is_doubted(shared):
     for pair in ((X, W + 0.5), (X, np.ones(50))):
       shared.evaluate(pair, verbose=0)
     shared.evaluate(X, sample_weight=W, verbose=0)
+
+
+def test_losses_and_metrics_that_no_step_would_see_are_refused(shared):
+  for name, call in {'add_loss': shared.add_loss, 'add_metric': shared.add_metric}.items():
+    with pytest.raises(NotImplementedError, match=f'`{name}`.*`train_step`'):
+      call(lambda: 0.0)
 
 
 def test_without_compile_the_call_is_named():

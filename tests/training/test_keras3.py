@@ -1,4 +1,4 @@
-"""An optimiser of Keras 3 trains as that of tf_keras with the same hyperparameters."""
+"""Optimisers of Keras 3 train as those of tf_keras, and callbacks of Keras 3 are called."""
 
 import keras
 import numpy as np
@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+import ma_keras
+from ma_keras import training
 from ma_keras.training import keras3
 
 PATHS = {
@@ -58,3 +60,53 @@ def test_steps_that_were_taken_are_not_lost():
   optimizer.iterations.assign(3)
   with pytest.raises(ValueError, match=r'has taken steps already.*tf_keras.optimizers.Adam'):
     keras3.optimizer(optimizer)
+
+
+class Journal(keras.callbacks.Callback):
+  """Keeps the names of all hooks, in order."""
+
+  def __init__(self):
+    super().__init__()
+    self.lines = []
+
+
+for _hook in keras3.HOOKS:
+  setattr(Journal, _hook, lambda self, *_, name=_hook: self.lines.append(name))
+
+
+@pytest.fixture
+def model():
+  potential = ma_keras.potentials.OneHiddenLayer(2, 3, seed=1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.2, 'euler')
+  made = training.MaximumLikelihood(bijector, stiffness_weight=0.0)
+  made.compile('sgd')
+  return made
+
+
+def test_callbacks_of_keras_3_are_told_all_and_act_on_the_model(model, tmp_path):
+  journal, x = Journal(), np.random.default_rng(0).normal(size=(20, 2))
+  stop = keras.callbacks.EarlyStopping('loss', patience=1, min_delta=1e9)
+  rate = keras.callbacks.LearningRateScheduler(lambda epoch: 0.25)
+  path = str(tmp_path / 'best.weights.h5')
+  best = keras.callbacks.ModelCheckpoint(path, 'loss', save_best_only=True, save_weights_only=True)
+  callbacks = [journal, stop, rate, best]
+  history = model.fit(x, epochs=9, callbacks=callbacks, verbose=0).history['loss']
+  assert len(history) == 2 and float(model.optimizer.learning_rate) == 0.25
+  epoch = ['epoch_begin', 'train_batch_begin', 'train_batch_end', 'epoch_end']
+  assert journal.lines == [f'on_{name}' for name in ('train_begin', *epoch, *epoch, 'train_end')]
+  before = model.get_weights()
+  model.load_weights(path)  # Of the second epoch: the loss falls.
+  np.testing.assert_array_equal(model.get_weights()[0], before[0])
+  for verb, hooks in ((model.evaluate, 'test'), (model.predict, 'predict')):
+    journal.lines.clear()
+    verb(x, callbacks=[journal], verbose=0)
+    assert journal.lines[0] == f'on_{hooks}_begin' and journal.lines[-1] == f'on_{hooks}_end'
+
+
+def test_callbacks_that_reach_into_models_of_keras_3_are_refused(model, tmp_path):
+  for callback in (
+    keras.callbacks.BackupAndRestore(str(tmp_path / 'b.weights.h5')),
+    keras.callbacks.TensorBoard(str(tmp_path)),
+  ):
+    with pytest.raises(ValueError, match=r'of Keras 3 reaches.*use .*tf_keras.callbacks'):
+      model.fit(np.zeros((4, 2)), callbacks=[callback], verbose=0)
