@@ -150,7 +150,7 @@ def check_last_epoch(app, run, points, model, stream):
     ('1,6,0.3,-0.5,6,6', ''),  # Two standard errors: chance.
     ('1,6,0.01,0.01,48,inf', 'does not stand still to 0.1 nats in 48 steps'),
   ):
-    run.metrics.write_text(f'{METRICS}0,9,9,0.01,-5,6,9\n1,{row}\n')
+    run.metrics.write_text(f'{METRICS}0,9,9,0.01,-5,6,9\n1,9,9,0.01,-5,6,9\n2,{row}\n')
     text = app.last_epoch_doubts(run, 3)
     assert doubt in text and bool(text) == bool(doubt), (row, text)
 
@@ -190,6 +190,18 @@ def check_start(app, run, points, model, stream):
 
 def check_refinement(app, run, points, model, stream):
   """Four batches of validation points decide, at the steps of training; if it is asked for."""
+  asked = []
+  measured = training.measure_likelihood
+  training.measure_likelihood = lambda *arguments: asked.append(arguments)
+  app.measure(model.bijector, model, points.test, None)
+  training.measure_likelihood = measured
+  names = ('draws', 'tolerance', 'least_steps', 'base')
+  assert dict(zip(names, asked[0][6:], strict=True)) == {
+    'draws': 1,  # Of noise; a tenth of a nat is what all likelihoods are certified to.
+    'tolerance': 0.1,
+    'least_steps': 0,
+    'base': model.base,
+  }
   assert app.refinement(model, points) == []
   flags.FLAGS.refine_tolerance, flags.FLAGS.eval_batch_size = 0.25, 2
   (refinement,) = app.refinement(model, points)

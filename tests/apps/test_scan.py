@@ -1,5 +1,7 @@
 """Decisions of the scan over temperature: couplings, what runs hand on, and the table."""
 
+import contextlib
+import io
 import json
 import types
 
@@ -73,11 +75,37 @@ def check_table(app, folder):
   assert curves['specific heat'][1][0] == pytest.approx(known.specific_heat)
 
 
+def check_report(app, folder):
+  """One line for a coupling: shares in per cent, values with errors; and the figure's file."""
+  runs = []
+  for k, share in enumerate((0.5, 0.04)):
+    run = app.training.RunDirectory(folder / f'run_{k}')
+    run.root.mkdir()
+    observable = {'reweighted': {'value': 1.5, 'error': 0.3}, 'integration_error': 0.4}
+    run.write_summary(
+      {
+        'reweighted_per_site': -2.0 - k,
+        'reweighted_error': 0.1,
+        'effective_sample_size': share,
+        'observables': [{'name': 'energy', **observable}],
+      }
+    )
+    runs.append(run)
+  flags.FLAGS.figures, printed = False, io.StringIO()
+  with contextlib.redirect_stdout(printed):
+    app.report([0.3, 0.4], runs, folder)
+  assert printed.getvalue().splitlines() == [
+    'K, ESS, then value +- error of: F/N, energy',
+    '0.300000  50 %  -2.00000 +- 0.1  1.50000 +- 0.5',
+    '0.400000  4 %  -3.00000 +- 0.1  1.50000 +- 0.5',
+  ]
+
+
 def check_decisions(folder):
   from ma_keras.apps import scan as app
 
   flags.FLAGS(['scan'])
-  for check in (check_couplings, check_runs, check_table):
+  for check in (check_couplings, check_runs, check_table, check_report):
     check(app, folder)
 
 

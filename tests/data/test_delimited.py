@@ -101,7 +101,11 @@ def test_packed_files(tmp_path, name, pack):
 
 @pytest.mark.parametrize(
   'content',
-  ['1,26\n0,13\n-0,05\n', 'x\n1,26\n0,13\n', '1,26e1\n3,5e2\n', '4\n1,25\n3,05\n'],
+  [
+    *('1,26\n0,13\n-0,05\n', 'x\n1,26\n0,13\n', '1,26e1\n3,5e2\n', '4\n1,25\n3,05\n'),
+    *('-0,13\n1,25\n', '+0,13\n1,25\n'),
+    '1,2345678901234567\n2,3456789012345678\n',  # Sixteen digits: no whole number is so exact.
+  ],
 )
 def test_a_column_of_decimal_commas_is_one_column(tmp_path, content):
   """Field case 6: [1, 26] for 1.26."""
@@ -110,7 +114,10 @@ def test_a_column_of_decimal_commas_is_one_column(tmp_path, content):
   np.testing.assert_array_equal(rows, [[float(line.replace(',', '.'))] for line in lines])
 
 
-@pytest.mark.parametrize('first, second', [('26', '13'), ('2125', '31')])
+@pytest.mark.parametrize(
+  'first, second',
+  [('26', '13'), ('50', '20'), ('2125', '31'), ('123456789012345', '234567890123456')],
+)
 def test_what_could_be_one_column_or_two_is_refused_until_someone_says(tmp_path, first, second):
   path = write(tmp_path / 'x.csv', f'1,{first}\n3,{second}\n')
   with pytest.raises(ValueError, match='--decimal=comma or --decimal=point'):
@@ -198,6 +205,31 @@ def test_numbers_over_fractions_may_be_names(tmp_path):
     read(path)
 
 
+def test_numbers_below_zero_are_no_digits_behind_a_comma(tmp_path):
+  """1,05 may be a fraction, and 1,-2 is none: four columns."""
+  rows, _ = read(write(tmp_path / 'x.csv', '1,-2,0,05\n3,4,5,06\n'))
+  np.testing.assert_array_equal(rows, [[1, -2, 0, 5], [3, 4, 5, 6]])
+
+
+def test_an_apostrophe_is_no_quote_where_there_are_others(tmp_path):
+  path = write(tmp_path / 'x.csv', 'name,x\n\'a\',1\n"b,c",2\n')
+  ((labels, rows),) = tables.open_table(path, ids='name').labelled(9)
+  assert list(labels) == ["'a'", 'b,c'] and rows.tolist() == [[1.0], [2.0]]
+
+
+def test_a_column_without_a_name_is_an_index_where_no_value_recurs(tmp_path):
+  assert read(write(tmp_path / 'x.csv', ',x\n1,2.5\n2,3.5\n3,4.5\n'))[1].names == ('x',)
+  rows, table = read(write(tmp_path / 'y.csv', ',x\n1,2.5\n1,3.5\n3,4.5\n'))
+  assert table.names == ('0', 'x')
+  np.testing.assert_array_equal(rows, [[1, 2.5], [1, 3.5], [3, 4.5]])
+
+
+def test_words_over_words_alone_are_names(tmp_path):
+  path = write(tmp_path / 'x.csv', 'name,city\nanna,bonn\nbob,kiel\n')
+  with pytest.raises(ValueError, match=r"'name' holds text, 'anna' in row 0.*'city' holds text"):
+    read(path)
+
+
 def test_a_header_that_is_said_not_to_be_one_is_data(tmp_path):
   with pytest.raises(ValueError, match=r"'0' holds text|'x' in column 0"):
     read(write(tmp_path / 'x.csv', 'x,y\n1,2\n'), header='no')
@@ -218,6 +250,7 @@ def test_a_header_that_is_said_not_to_be_one_is_data(tmp_path):
     ('1,26,0,13\n2,50,1,05\n', "decimal commas, '1,05', and commas between columns"),
     ('a,b\n1,26,0,13\n', '2 names in its header, and 4 cells .* decimal commas'),
     ('id,x\n12345678901234567891,1\n', "'id' holds whole numbers beyond"),
+    ('id,x\n9007199254740993,1\n', "'id' holds whole numbers beyond"),
   ],
 )
 def test_what_is_wrong_with_a_text_table_is_said(tmp_path, content, message):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ma_keras import data
-from ma_keras.data import tables
+from ma_keras.data import selection, tables
 
 X = np.random.default_rng(1).normal(size=(23, 3))
 
@@ -126,8 +126,9 @@ def test_columns_without_names_go_by_number_and_by_the_position_of_the_model(tmp
 
 def test_names_that_stand_twice_are_refused_unless_left_out(tmp_path):
   (tmp_path / 'x.csv').write_text('a,a,b\n1,2,3\n')
-  with pytest.raises(ValueError, match="several columns 'a'"):
-    read(tmp_path / 'x.csv')
+  for model_columns in (None, ['a', 'b'], ['b', 'a']):
+    with pytest.raises(ValueError, match="several columns 'a'"):
+      read(tmp_path / 'x.csv', model_columns=model_columns)
   np.testing.assert_array_equal(read(tmp_path / 'x.csv', ignore_columns=['a'])[0], [[3]])
 
 
@@ -239,3 +240,9 @@ def test_a_csv_is_a_data_set(tmp_path):
   assert points.levels is None and points.event_shape == (3,) and points.columns == ('a', 'b', 'c')
   rows = np.concatenate([points.train, points.validation, points.test])
   np.testing.assert_allclose(np.sort(rows[:, 0]), np.sort(X[:, 0]), rtol=1e-6)
+
+
+def test_eight_names_are_listed_and_more_are_counted():
+  names = list('abcdefghi')
+  assert selection.listed(names[:8]) == 'a, b, c, d, e, f, g, h'
+  assert selection.listed(names) == 'a, b, c, d, e, f, g, h, ... (9 in all)'
