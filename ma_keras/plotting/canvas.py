@@ -30,6 +30,13 @@ def subplots(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
 
 
 def save(figure: Any, path: str | pathlib.Path) -> None:
-  """Writes the figure as a PNG, whole or not at all; raises OSError where it cannot."""
+  """Writes the figure as a PNG, whole or not at all.
+
+  Raises:
+    ValueError: The name is not that of a .png.
+    OSError: It cannot be written.
+  """
+  if pathlib.Path(path).suffix.lower() != '.png':
+    raise ValueError(f'`path` {path} must end in .png.')
   with replacing(pathlib.Path(path)) as beside:
     figure.savefig(beside, dpi=150, format='png')

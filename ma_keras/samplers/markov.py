@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -108,8 +109,18 @@ def integrated_autocorrelation_time(values: Any) -> float:
     values: An observable along chains, shape [steps, chains], at equilibrium.
 
   Returns:
-    tau, from `tfp.mcmc.effective_sample_size` over all chains.
+    tau, from `tfp.mcmc.effective_sample_size` over all chains; NaN where one stands still.
+
+  Raises:
+    ValueError: There are fewer than two steps, or a value is not finite.
   """
   values = tf.convert_to_tensor(values)
+  array = values.numpy()
+  if len(array) < 2 or not np.all(np.isfinite(array)):
+    bad = np.count_nonzero(~np.isfinite(array))
+    raise ValueError(
+      f'`values` must hold two steps at least, all finite, got shape {list(array.shape)}, of which '
+      f'{bad} are not finite.'
+    )
   effective = tfp.mcmc.effective_sample_size(values, filter_beyond_positive_pairs=True)
   return float(values.shape[0] / tf.reduce_mean(effective))

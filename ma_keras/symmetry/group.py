@@ -32,8 +32,11 @@ class Group:
     Raises:
       ValueError: A row of `index` is no permutation, or `sign` holds anything but +1 and -1.
     """
-    object.__setattr__(self, 'index', np.asarray(self.index, np.int32))
-    object.__setattr__(self, 'sign', np.asarray(self.sign, np.int8))
+    given = np.asarray(self.index), np.asarray(self.sign)
+    if any(array.dtype.kind not in 'iuf' or np.any(array != np.trunc(array)) for array in given):
+      raise ValueError('`index` and `sign` must hold whole numbers.')
+    object.__setattr__(self, 'index', given[0].astype(np.int32))
+    object.__setattr__(self, 'sign', given[1].astype(np.int8))
     rows = np.sort(self.index, axis=-1)
     if self.index.ndim != 2 or not np.array_equal(
       rows, np.tile(np.arange(self.size), (len(rows), 1))
@@ -115,8 +118,7 @@ def square_lattice(side: int) -> Group:
 
 def permutations(index: np.ndarray) -> Group:
   """The site permutations in the rows of `index` [G, N], without sign changes."""
-  index = np.asarray(index, np.int32)
-  return Group(index, np.ones(index.shape, np.int8))
+  return Group(index, np.ones(np.shape(index), np.int8))
 
 
 def _sites(side: int) -> np.ndarray:

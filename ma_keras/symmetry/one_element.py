@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_finite
 from ma_keras.potentials import overrides
 from ma_keras.potentials.base import Frame, Potential
 from ma_keras.potentials.units import Units
@@ -104,9 +104,9 @@ class OneElementPerInterval(Potential):
     """
     super().__init__(potential.event_size, name=name)
     check_sizes(potential, group)
-    if not (0 < interval < math.inf):
+    if not is_finite(interval) or interval <= 0:
       raise ValueError(
-        f'`interval` must be positive and finite, got {interval}. Pass the step size.'
+        f'`interval` must be positive and finite, got {interval!r}. Pass the step size.'
       )
     self.potential = potential
     self.group = group

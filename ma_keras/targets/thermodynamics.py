@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ma_keras.targets import kaufman
+from ma_keras.targets import kaufman, lattice
 
 # Sixth-order central differences at spacing h: error ~ (h L)^6, rounding ~ 1e-14/h^2 per site.
 _FIRST = np.array([-1, 9, -45, 0, 45, -9, 1]) / 60
@@ -48,6 +48,7 @@ def exact(
     ValueError: As `kaufman.log_partition`, or `kaufman.open_log_partition`.
   """
   solve = kaufman.log_partition if boundary == 'periodic' else kaufman.open_log_partition
+  lattice.check_lattice(side, side, boundary)
   kaufman.check_coupling(coupling)
   h = 0.02 / side
   log_z = np.array([solve(side, side, coupling + k * h) for k in range(-3, 4)]) / side**2

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras import seeds
-from ma_keras.arguments import is_whole
+from ma_keras.arguments import is_finite, is_whole
 from ma_keras.targets.target import as_event, floating_dtype
 
 
@@ -21,8 +21,8 @@ class _Plane:
   def __init__(self, dtype: Any, **lengths: float) -> None:
     self.dtype = floating_dtype(dtype)
     for name, value in lengths.items():
-      if not (math.isfinite(value) and value > 0):
-        raise ValueError(f'`{name}` must be positive and finite, got {value}. Try the default.')
+      if not is_finite(value) or value <= 0:
+        raise ValueError(f'`{name}` must be positive and finite, got {value!r}. Try the default.')
 
 
 class GaussianMixture(_Plane):

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import bases, potentials, symmetry, targets, training
+from ma_keras import bases, plotting, potentials, samplers, symmetry, targets, training
 from ma_keras.training import strategy
 from tests.robustness.row import Row
 from tests.test_bijector_arguments import LogCosh
@@ -353,6 +353,35 @@ ROWS = [
     '`num_samples` and `batch_size` must be positive and whole, got {!r} and 100. 4096 and 100 are '
     'usual.',
     (0, -5, 2.5, None),
+  ),
+  Row(
+    'a permutation of fractions',
+    lambda index: symmetry.permutations(index),
+    ValueError,
+    '`index` and `sign` must hold whole numbers.',
+    ([[0, 1.5]], [['0', '1']], [[NAN, 1]]),
+  ),
+  Row(
+    'an interval of no length',
+    lambda interval: symmetry.OneElementPerInterval(PHI, symmetry.inversion(4), interval),
+    ValueError,
+    '`interval` must be positive and finite, got {!r}. Pass the step size.',
+    (0, NAN, 'h', None),
+  ),
+  Row(
+    'the autocorrelation time of one step, or of NaN',
+    lambda values: samplers.integrated_autocorrelation_time(values),
+    ValueError,
+    '`values` must hold two steps at least, all finite, got shape ..., of which ... are not '
+    'finite.',
+    (np.zeros([1, 3]), np.full([9, 3], NAN), np.zeros([0])),
+  ),
+  Row(
+    'a figure that is to be no .png',
+    lambda name: plotting.save(None, name),
+    ValueError,
+    '`path` {} must end in .png.',
+    ('x.doc', 'x', 'x.pdf'),
   ),
 ]
 
