@@ -1,5 +1,8 @@
 """Settings, start and baselines of the density app for a table."""
 
+import contextlib
+import dataclasses
+import io
 import pathlib
 import types
 
@@ -95,8 +98,25 @@ def check_start(folder):
   np.testing.assert_array_equal(still.forward(np.float32(ROWS)), np.float32(ROWS))
 
 
+def check_report(folder):
+  """Columns that are not taken as they are are printed, and what is in doubt; files have all."""
+  module, _, run = density_table(folder)
+  rng = np.random.default_rng(1)
+  x = rng.normal(size=500)
+  rows = np.stack([x, rng.integers(0, 9, 500), 2 * x], axis=1)
+  points = dataclasses.replace(data.split('mixed', rows), columns=('length', 'count', 'twice'))
+  printed = io.StringIO()
+  with contextlib.redirect_stdout(printed):
+    module.report(points, columns.survey(rows, points.columns), run)
+  mapped, *doubts = printed.getvalue().splitlines()
+  assert mapped.startswith('Columns mapped: count real, cells of 1, ') and ';' not in mapped
+  assert doubts[0].startswith('In doubt: length and twice: correlation 1.000000')
+  for name in ('length', 'count', 'twice'):
+    assert all(name in (run.root / f'columns.{end}').read_text() for end in ('txt', 'json'))
+
+
 def check_all(folder):
-  for check in (check_settings, check_compared, check_start, check_given):
+  for check in (check_report, check_settings, check_compared, check_start, check_given):
     check(folder)
 
 

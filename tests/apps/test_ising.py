@@ -49,12 +49,15 @@ def end_in_doubt(folder):
   app = ising(f'--run_dir={folder / "run"}')
   app.train = lambda *arguments: None
   training.FreeEnergy.doubts = lambda self, *arguments, **options: 'Not to be trusted.'
+  measured, few = training.summarise, {'reweighting_doubts': 'Few samples weigh all.'}
+  training.summarise = lambda *arguments: dataclasses.replace(measured(*arguments), **few)
   app.main(['ising'])
 
 
 def test_a_free_energy_in_doubt_is_written_and_ends_in_its_own_exit_code(tmp_path):
   done = apps.call(end_in_doubt, tmp_path)
   assert done.returncode == 3 and 'Not to be trusted.' in done.stderr
+  assert 'Doubtful: Few samples weigh all.' in done.stdout
   assert 'F/N = ' in done.stdout and (tmp_path / 'run' / 'model.npz').exists()
 
 
@@ -102,6 +105,22 @@ def check_callbacks(app, folder):
   assert refinement.error(bijector) == (('equal steps', 0.0), 'a target', 32, 8, flags.FLAGS.seed)
 
 
+def check_streams(app, folder):
+  """Every worker has sample numbers of its own; whoever is alone has those of an epoch."""
+  build = lambda: app.build_model(targets.Ising(2))  # noqa: E731
+  model, asynchronous = build(), app.parameter_server.is_asynchronous
+  assert model.aids == training.Aids(0.0, path_gradient=False, antithetic=False, anneal_steps=0)
+  numbers = list(app.training_stream(model).as_numpy_iterator())
+  assert [list(batch) for batch in numbers] == [list(range(8))] * 6
+  app.parameter_server.is_asynchronous = lambda strategy: True
+  app.parameter_server.for_workers = lambda stream: stream
+  stream = app.training_stream(model)
+  app.parameter_server.is_asynchronous = asynchronous
+  for worker in range(3):
+    batches = stream(worker).take(2).as_numpy_iterator()
+    assert [list(batch) for batch in batches] == [list(range(8 * worker, 8 * worker + 8))] * 2
+
+
 def check_stop(app, folder):
   """After a stop what was saved last is reported, before the stop is told; nothing of nothing."""
 
@@ -126,7 +145,7 @@ def check_stop(app, folder):
 
 def check_decisions(folder):
   app = ising()
-  for check in (check_observables, check_callbacks, check_stop):
+  for check in (check_streams, check_observables, check_callbacks, check_stop):
     check(app, folder)
 
 

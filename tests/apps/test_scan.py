@@ -78,7 +78,7 @@ def check_table(app, folder):
 def check_report(app, folder):
   """One line for a coupling: shares in per cent, values with errors; and the figure's file."""
   runs = []
-  for k, share in enumerate((0.5, 0.04)):
+  for k, share in enumerate((0.99, 0.04)):
     run = app.training.RunDirectory(folder / f'run_{k}')
     run.root.mkdir()
     observable = {'reweighted': {'value': 1.5, 'error': 0.3}, 'integration_error': 0.4}
@@ -96,7 +96,7 @@ def check_report(app, folder):
     app.report([0.3, 0.4], runs, folder)
   assert printed.getvalue().splitlines() == [
     'K, ESS, then value +- error of: F/N, energy',
-    '0.300000  50 %  -2.00000 +- 0.1  1.50000 +- 0.5',
+    '0.300000  99 %  -2.00000 +- 0.1  1.50000 +- 0.5',
     '0.400000  4 %  -3.00000 +- 0.1  1.50000 +- 0.5',
   ]
 

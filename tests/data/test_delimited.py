@@ -212,7 +212,7 @@ def test_numbers_below_zero_are_no_digits_behind_a_comma(tmp_path):
 
 
 def test_an_apostrophe_is_no_quote_where_there_are_others(tmp_path):
-  path = write(tmp_path / 'x.csv', 'name,x\n\'a\',1\n"b,c",2\n')
+  path = write(tmp_path / 'x.csv', 'x,name\n1,\'a\'\n2,"b,c"\n')
   ((labels, rows),) = tables.open_table(path, ids='name').labelled(9)
   assert list(labels) == ["'a'", 'b,c'] and rows.tolist() == [[1.0], [2.0]]
 

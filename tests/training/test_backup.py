@@ -220,8 +220,12 @@ def test_there_is_never_an_index_without_its_data(untrained, tmp_path, monkeypat
   assert moves.count('unlink') == 2 * (EPOCHS - 2) and moves.count('replace') == 2 * EPOCHS
 
 
-def test_a_folder_without_checkpoints_has_no_epochs(tmp_path):
+def test_a_folder_without_checkpoints_has_no_epochs(untrained, tmp_path):
+  """That is what a worker tells the others, of whom one may have an epoch."""
   assert training.saved_epochs(tmp_path) == 0
+  backup, told = training.Backup(untrained[0], tmp_path), []
+  backup._check_agreement = told.append
+  assert backup.restore() == 0 and told == [0]
   (tmp_path / 'chief').mkdir()
   for name in ('ckpt-x.index', 'ckpt-7.data-00000-of-00001', 'other-9.index'):
     (tmp_path / 'chief' / name).write_text('')
