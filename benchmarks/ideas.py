@@ -35,7 +35,7 @@ ROWS = {
   'without units per pixel': ['--separable_units=0'],
   'without functions of time': ['--basis_size=1'],
   'eight steps': ['--num_steps=8', '--step_size=1.25'],
-  'without stiffness penalty': ['--stiffness_weight=0'],
+  'without stiffness penalty': ['--penalty=stiffness:0'],
 }
 
 

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     samplers,
     serving,
     symmetry,
+    tallies,
     targets,
   )
   from ma_keras.bijector import MongeAmpereBijector
   from ma_keras.certificate import Certificate, certify
   from ma_keras.distributions import data_space_flow, standard_normal_flow
   from ma_keras.estimator import MongeAmpereDensity
-  from ma_keras.flow import Horizon, Trajectory
+  from ma_keras.flow import Horizon, Solution, Trajectory
   from ma_keras.model_file import load
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
   'Horizon',
   'MongeAmpereBijector',
   'MongeAmpereDensity',
+  'Solution',
   'Trajectory',
   '__version__',
   'certify',
@@ -48,6 +50,7 @@ __all__ = [
   'serving',
   'standard_normal_flow',
   'symmetry',
+  'tallies',
   'targets',
 ]
 
@@ -58,6 +61,7 @@ _MODULES = {
   'Horizon': 'flow',
   'MongeAmpereBijector': 'bijector',
   'MongeAmpereDensity': 'estimator',
+  'Solution': 'flow',
   'Trajectory': 'flow',
   'data_space_flow': 'distributions',
   'load': 'model_file',

@@ -12,7 +12,7 @@ from ma_keras.potentials.base import Potential
 
 
 class AdaptiveSolution(NamedTuple):
-  """Where the fluid is, to a tolerance.
+  """Points of the fluid, to a tolerance.
 
   Attributes:
     x: Parcels at the other end, [..., N].

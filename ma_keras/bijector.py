@@ -23,6 +23,7 @@ from ma_keras import (
 from ma_keras.events import Events, of_dtype
 from ma_keras.gradients import on_demand
 from ma_keras.potentials.base import Potential
+from ma_keras.tallies import Tally, all_of
 
 
 @keras_layers.takes_inputs(
@@ -179,58 +180,58 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       return self.copy(potential=potential)
     return self.copy(potential=potential, seed=seeds.of_batch(seed))
 
-  def check_stiffness(self) -> None:
-    """Raises ValueError if the integrator or the gradient mode has no stiffness."""
-    self._tableau.check_stiffness()
-    self._gradient.check_stiffness()
+  def check_tallies(self, tallies: Sequence[str | Tally]) -> tuple[Tally, ...]:
+    """Returns the tallies, by names or themselves.
 
-  def with_stiffness(
-    self, x: tf.Tensor, reverse: bool = False
-  ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """One solve for value, log determinant and the stiffness that its steps met.
+    Raises:
+      ValueError: One is none, two have one name, or the integrator or the gradient mode does not
+        go with one.
+    """
+    known = all_of(tallies)
+    flow.check_tallies(known, self._tableau, self._gradient)
+    return known
 
-    The stiffness sum_k sum_e |h sum_i e_i k_i|^2, over steps k and the integrator's defects e, is
-    made of the stages that the steps compute anyway. As a penalty in training it keeps the flow
-    smooth on the scale of a step, without which an optimiser learns to cheat the integrator.
+  def solve(
+    self,
+    x: tf.Tensor,
+    reverse: bool = False,
+    tallies: Sequence[str | Tally] = (),
+    score: tf.Tensor | None = None,
+    batch_size: int | None = None,
+  ) -> flow.Solution:
+    """One solve for the points, their log density, and further sums along their paths.
+
+    ```python
+    solution = bijector.solve(z, tallies=[ma_keras.tallies.KineticEnergy()])
+    solution.x, solution.log_density_change, solution.tallies['kinetic']
+    ```
 
     Args:
       x: Points at time 0 (at T if `reverse`), shape [..., N].
       reverse: Flow from T back to 0, the direction of `log_prob`.
+      tallies: What is summed: see `ma_keras.tallies`; names stand for those of the package.
+      score: grad ln p at x, shape [..., N], to be carried to the other end; -x of a standard normal
+        at time 0.
+      batch_size: As in the constructor, for this call.
 
     Returns:
-      Values [..., N], log|det| of this direction's Jacobian [...], stiffness [...].
+      The points at the other end, the change of their log density on the way (minus the log
+      determinant of this direction), the tallies by name, and the score if it was given.
 
     Raises:
-      ValueError: The integrator or the gradient mode has no stiffness.
+      ValueError: See `check_tallies`; or points or scores have another shape.
     """
+    known = self.check_tallies(tallies)
     x = self._events.checked(x)
-    rows = tf.reshape(x, [-1, self._potential.event_size])
-    y, change, stiffness = self._run(flow.solve, rows, reverse, None, self._gradient, True)
-    shape = tf.shape(x)
-    return tf.reshape(y, shape), -tf.reshape(change, shape[:-1]), tf.reshape(stiffness, shape[:-1])
-
-  def with_score(
-    self, x: tf.Tensor, score: tf.Tensor, stiffness: bool = False
-  ) -> tuple[tf.Tensor, ...]:
-    """One solve for value, log determinant and grad_y ln p(y), the score carried along.
-
-    Args:
-      x: Points at time 0, shape [B, N].
-      score: grad ln p0 there, shape [B, N]: -x of a standard normal.
-      stiffness: Whether to return that, too: see `with_stiffness`.
-
-    Returns:
-      y [B, N], log|det dy/dx| [B], the stiffness [B] if asked for, and the score at y [B, N], which
-      is not to be differentiated.
-    """
-    points = self._events.checked(x)
-    y, change, *more = flow.solve(
-      *(self._potential, self._tableau, self._horizon, points),
-      gradient=self._gradient,
-      stiffness=stiffness,
-      score=self._events.checked(score),
-    )
-    return y, -change, *more
+    score = None if score is None else self._events.checked(score)
+    tensors = [x] if score is None else [x, score]
+    rows = [tf.reshape(part, [-1, self._potential.event_size]) for part in tensors]
+    mode = self._gradient if batch_size is None else gradients.by(self._mode, batch_size)
+    y, *sums = self._run(_solve_rows, rows, reverse, mode, known)
+    after = None if score is None else self._shaped(sums.pop(), x, x.shape)
+    change, *totals = (self._shaped(total, x, x.shape[:-1]) for total in sums)
+    by_name = {tally.name: total for tally, total in zip(known, totals, strict=True)}
+    return flow.Solution(self._shaped(y, x, x.shape), change, by_name, after)
 
   def trajectory(
     self, x: tf.Tensor, times: Sequence[float], reverse: bool = False
@@ -247,7 +248,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """
     times = tuple(float(t) for t in times)
     mode = gradients.by('store', self.parameters['batch_size'])
-    return self._run(flow.trajectory, self._events.checked(x), times, reverse, mode)
+    return self._run(_trajectory, [self._events.checked(x)], times, reverse, mode)
 
   def certificate(
     self, x: tf.Tensor, reverse: bool = False, base: Any = None, batch_size: int | None = None
@@ -286,44 +287,50 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Returns:
       Points [..., N], change of their log density [...], number of evaluations [].
     """
-    return self._run(_adaptive, self._events.checked(x), reverse, rtol, atol)
+    return self._run(_adaptive, [self._events.checked(x)], reverse, rtol, atol)
 
   def _solve(
     self, x: tf.Tensor, reverse: bool, batch_size: int | None = None
   ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The flow of points of any leading rank, through a solver of [B, N]."""
+    """Points and the change of ln p, of points of any leading rank."""
     if keras_layers.is_symbolic(x):
       return keras_layers.Solve(self, reverse, batch_size)(x)
     keras_layers.warn_of_stranger(self)
-    x = self._events.checked(x)
-    rows = tf.reshape(x, [-1, self._potential.event_size])  # Also of unknown rank.
-    mode = self._gradient if batch_size is None else gradients.by(self._mode, batch_size)
-    y, change = self._run(flow.solve, rows, reverse, None, mode)
-    y = tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
-    change = tf.ensure_shape(tf.reshape(change, tf.shape(x)[:-1]), x.shape[:-1])
-    return self._with_assertions(y, change)
+    solution = self.solve(x, reverse, batch_size=batch_size)
+    return self._with_assertions(solution.x, solution.log_density_change)
 
-  def _run(self, function: Callable[..., Any], x: tf.Tensor, *arguments: Any) -> Any:
-    """function(phi, method, horizon, x, *arguments), compiled unless the caller's graph is.
+  def _shaped(self, rows: tf.Tensor, x: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
+    """Rows [B, ...] in the leading shape of x [..., N]; `shape` is what is known of the result."""
+    leading = tf.shape(x)[:-1]  # Also of unknown rank.
+    return tf.ensure_shape(tf.reshape(rows, tf.concat([leading, tf.shape(rows)[1:]], 0)), shape)
+
+  def _run(
+    self, function: Callable[..., Any], tensors: Sequence[tf.Tensor], *arguments: Any
+  ) -> Any:
+    """function(phi, method, horizon, *arguments, *tensors), compiled unless the caller's graph is.
 
     Eager calls go through a tf.function that is traced once for every batch size. A graph takes
     the loop inline: it stays one graph, with all the shapes its author gave, without which XLA
     has no second derivatives and `tf.vectorized_map` takes 20 s.
     """
 
-    def call(x: tf.Tensor) -> Any:
-      return function(self._potential, self._tableau, self._horizon, x, *arguments)
+    def call(*tensors: tf.Tensor) -> Any:
+      return function(self._potential, self._tableau, self._horizon, *arguments, *tensors)
 
     # Nor do second derivatives of eager code go through a function: TensorFlow would trace all that
     # anybody could ask of it, which takes a minute.
-    if not tf.executing_eagerly() or on_demand.second_order(self._potential, x):
-      return call(x)
+    if not tf.executing_eagerly() or on_demand.second_order(self._potential, tensors[0]):
+      return call(*tensors)
     # What a tape records keeps its stages; what nobody differentiates has a trace of its own.
-    key = (function.__name__, x.shape.rank, on_demand.recording(), *arguments)
+    ranks = tuple(part.shape.rank for part in tensors)
+    key = (function.__name__, ranks, on_demand.recording(), *arguments)
     if key not in self._compiled:
-      spec = tf.TensorSpec([None] * (x.shape.rank - 1) + [x.shape[-1]], x.dtype)
-      self._compiled[key] = tf.function(call, input_signature=[spec], autograph=False)
-    return self._compiled[key](x)
+      specs = [
+        tf.TensorSpec([None] * (part.shape.rank - 1) + [part.shape[-1]], part.dtype)
+        for part in tensors
+      ]
+      self._compiled[key] = tf.function(call, input_signature=specs, autograph=False)
+    return self._compiled[key](*tensors)
 
   def _call_forward(self, x: Any, name: str, **options: Any) -> tf.Tensor:
     # A base distribution of another dtype is a mistake, whose log densities lack digits.
@@ -387,7 +394,43 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     return tf.debugging.check_numerics(y, message), tf.debugging.check_numerics(change, message)
 
 
+def _solve_rows(
+  potential: Potential,
+  tableau: integrators.Tableau,
+  horizon: flow.Horizon,
+  reverse: bool,
+  mode: gradients.GradientMode,
+  tallies: tuple[Tally, ...],
+  x: tf.Tensor,
+  score: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, ...]:
+  """`flow.solve` with the tensors last."""
+  return flow.solve(
+    *(potential, tableau, horizon, x, reverse), gradient=mode, tallies=tallies, score=score
+  )
+
+
+def _trajectory(
+  potential: Potential,
+  tableau: integrators.Tableau,
+  horizon: flow.Horizon,
+  times: tuple[float, ...],
+  reverse: bool,
+  mode: gradients.GradientMode,
+  x: tf.Tensor,
+) -> flow.Trajectory:
+  """`flow.trajectory` with the points last."""
+  return flow.trajectory(potential, tableau, horizon, x, times, reverse, mode)
+
+
 def _adaptive(
-  potential: Potential, _: integrators.Tableau, horizon: flow.Horizon, x: tf.Tensor, *rest: Any
+  potential: Potential,
+  _: integrators.Tableau,
+  horizon: flow.Horizon,
+  reverse: bool,
+  rtol: float,
+  atol: float,
+  x: tf.Tensor,
 ) -> adaptive.AdaptiveSolution:
-  return adaptive.solve(potential, horizon.time, x, *rest)
+  """`adaptive.solve` with the points last."""
+  return adaptive.solve(potential, horizon.time, x, reverse, rtol, atol)

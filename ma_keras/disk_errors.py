@@ -1,4 +1,4 @@
-"""What TensorFlow raises where it cannot write, as the OSError that Python raises there."""
+"""TensorFlow's errors of writing, as the OSError that Python raises there."""
 
 from __future__ import annotations
 

@@ -8,9 +8,10 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras import bases
+from ma_keras import bases, flow
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.flow_distribution import FlowDistribution
+from ma_keras.tallies import Tally
 
 tfd = tfp.distributions
 
@@ -116,39 +117,34 @@ def push_forward(distribution: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.T
   return x, log_prob - tf.cast(log_det, log_prob.dtype)
 
 
-def push_forward_and_stiffness(
-  distribution: Any, latents: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-  """`push_forward`, and the stiffness of the very solve it comes from: a penalty on cheating.
+def solve(
+  distribution: Any,
+  x: tf.Tensor,
+  reverse: bool = False,
+  tallies: Sequence[str | Tally] = (),
+  with_score: bool = False,
+) -> tuple[tf.Tensor, flow.Solution]:
+  """ln p(x, T) and what else comes out of the very solve it is from.
 
   Args:
-    distribution: `tfd.TransformedDistribution` over a `MongeAmpereBijector`, the model p.
-    latents: Draws z of the base distribution, shape [..., N].
+    distribution: `tfd.TransformedDistribution` of a base along a `MongeAmpereBijector`, the model.
+    x: Draws of the base, shape [..., N]; points of the model if `reverse`.
+    reverse: Flow from T back to 0, the direction of `log_prob`.
+    tallies: What is summed along the paths: see `ma_keras.tallies`.
+    with_score: Whether to carry grad ln p along, from the base's; not with `reverse`.
 
   Returns:
-    Samples [..., N], their log densities [...], and stiffness [...].
+    ln p(x, T) of the points at T, [...], and the solution of `MongeAmpereBijector.solve`.
   """
-  x, log_det, stiffness = distribution.bijector.with_stiffness(latents)
-  return x, distribution.distribution.log_prob(latents) - log_det, stiffness
-
-
-def push_forward_with_score(
-  distribution: Any, latents: tf.Tensor, stiffness: bool = False
-) -> tuple[tf.Tensor, ...]:
-  """`push_forward`, and grad ln p(x, T) at x: carried along the flow, no solve back from x.
-
-  Args:
-    distribution: `tfd.TransformedDistribution` over a `MongeAmpereBijector`, the model p.
-    latents: Draws z of the base distribution, shape [B, N].
-    stiffness: Whether to return that, too.
-
-  Returns:
-    Samples [B, N], their log densities [B], the stiffness [B] if asked for, and the scores [B, N],
-    which are not to be differentiated.
-  """
+  base, bijector = distribution.distribution, distribution.bijector
+  if reverse:
+    solution = bijector.solve(x, reverse, tallies)
+    return base.log_prob(solution.x) - solution.log_density_change, solution
+  if not with_score:
+    solution = bijector.solve(x, tallies=tallies)
+    return base.log_prob(x) + solution.log_density_change, solution
   with tf.GradientTape(watch_accessed_variables=False) as tape:
-    tape.watch(latents)
-    log_prob = distribution.distribution.log_prob(latents)
-  initial = tape.gradient(log_prob, latents)
-  x, log_det, *more = distribution.bijector.with_score(latents, initial, stiffness)
-  return x, log_prob - log_det, *more
+    tape.watch(x)
+    log_prob = base.log_prob(x)
+  solution = bijector.solve(x, tallies=tallies, score=tape.gradient(log_prob, x))
+  return log_prob + solution.log_density_change, solution

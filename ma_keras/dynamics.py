@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import tensorflow as tf
@@ -10,10 +11,11 @@ import tensorflow as tf
 from ma_keras import integrators
 from ma_keras.horizon import Grid
 from ma_keras.potentials.base import Frame, Potential
+from ma_keras.tallies import Step, Tally
 
-# What is told of the way: the change of ln p, [...]; if asked for the stiffness, [...]; if asked
-# for the score at the end, [..., N].
-Tallies: TypeAlias = tuple[tf.Tensor, ...]
+# Sums over the steps: the change of ln p, [...], and every tally, [...]; then, if it is carried
+# along, the score at the end, [..., N].
+Totals: TypeAlias = tuple[tf.Tensor, ...]
 
 
 def rates(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -63,7 +65,7 @@ def rates_with_score(
 
 
 class Interval(NamedTuple):
-  """Where one step goes: from `start` over h, which is negative on the way back.
+  """The interval of one step: from `start` over h, which is negative on the way back.
 
   Attributes:
     start: Time at which the step begins, shape [].
@@ -90,8 +92,8 @@ class Motion:
     first: Number of the earliest step in time.
     last: Number after that of the latest.
     reverse: Run from late to early.
-    stiffness: Tally the steps' stiffness as well.
-    score: Tally grad ln p, too, which is this at the start, [..., N].
+    tallies: What is summed over the steps besides the change of ln p.
+    score: grad ln p at the start, [..., N], to be carried along; None for no score.
   """
 
   potential: Potential
@@ -100,7 +102,7 @@ class Motion:
   first: int
   last: int
   reverse: bool = False
-  stiffness: bool = False
+  tallies: tuple[Tally, ...] = ()
   score: tf.Tensor | None = None
 
   @property
@@ -119,7 +121,7 @@ class Motion:
     return dataclasses.replace(self, potential=potential, score=score)
 
   def interval(self, i: tf.Tensor) -> Interval:
-    """Where step i, int32 [], goes."""
+    """Interval of step i, int32 []."""
     start, stop, h = (part[self._number(i)] for part in self.grid)
     frame = self.potential.on_interval(start, stop).frame()
     return Interval(stop, -h, frame) if self.reverse else Interval(start, h, frame)
@@ -132,25 +134,43 @@ class Motion:
     return stop - h * c if self.reverse else start + h * c
 
   def _number(self, i: tf.Tensor) -> tf.Tensor:
-    """Of step i in the grid."""
+    """Index of step i in the grid."""
     return self.last - 1 - i if self.reverse else self.first + i
 
-  def nothing(self, x: tf.Tensor) -> Tallies:
-    """The tallies before the first step."""
-    sums = (tf.zeros_like(x[..., 0]),) * (2 if self.stiffness else 1)
+  def nothing(self, x: tf.Tensor) -> Totals:
+    """The totals before the first step."""
+    sums = (tf.zeros_like(x[..., 0]),) * (1 + len(self.tallies))
     return sums if self.score is None else (*sums, tf.stop_gradient(self.score))
 
-  def step(self, i: tf.Tensor, x: tf.Tensor, tallies: Tallies) -> tuple[tf.Tensor, Tallies]:
-    """x and the tallies after step i, of those before it."""
+  def step(self, i: tf.Tensor, x: tf.Tensor, totals: Totals) -> tuple[tf.Tensor, Totals]:
+    """x and the totals after step i, of those before it."""
     there = self.interval(i)
-    score = () if self.score is None else tallies[-1:]
+    score = () if self.score is None else totals[-1:]
     state, found = self._stages(there, x, *score)
     y, change, *after = integrators.combine(state, there.h, self.tableau.b, found)
-    increments = [change]
-    if self.stiffness:
-      increments.append(integrators.stiffness(self.tableau, there.h, found))
-    sums = [total + more for total, more in zip(tallies, increments)]
+    sums = [a + b for a, b in zip(totals, [change, *self._increments(there, state, found)])]
     return there.frame.leave(y), (*sums, *map(there.frame.leave, after))
+
+  def met(
+    self,
+    there: Interval,
+    points: Sequence[tf.Tensor],
+    velocities: Sequence[tf.Tensor],
+    laplacians: Sequence[tf.Tensor],
+  ) -> Step:
+    """The record of a step that tallies read, of its stages in the frame of the step."""
+    times = [there.start + c * there.h for c in self.tableau.c]
+    potential = there.frame.potential
+    return Step(potential, self.tableau, there.h, times, points, velocities, laplacians)
+
+  def _increments(self, there: Interval, state: Any, rates: list[Any]) -> list[tf.Tensor]:
+    """The increment of every tally by one step."""
+    if not self.tallies:
+      return []
+    points = [integrators.combine(state, there.h, row, rates)[0] for row in self.tableau.a]
+    velocities, density_rates = zip(*(rate[:2] for rate in rates))
+    step = self.met(there, points, velocities, [-rate for rate in density_rates])
+    return [tally.increment(step) for tally in self.tallies]
 
   def undo(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
     """x before step i, for time-symmetric methods: the same step with -h.

@@ -1,4 +1,4 @@
-"""What an event of the flow looks like, and what to write instead of what does not."""
+"""Shape and dtype of the events of a flow, and remedies for others."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from ma_keras import dynamics, gradients, integrators
 from ma_keras.horizon import Horizon
 from ma_keras.potentials.base import Potential
+from ma_keras.tallies import Tally
 
 
 class Trajectory(NamedTuple):
@@ -26,6 +27,22 @@ class Trajectory(NamedTuple):
   log_density_changes: tf.Tensor
 
 
+class Solution(NamedTuple):
+  """Fluid parcels at the other end of their paths, and what was summed on the way.
+
+  Attributes:
+    x: Points, shape [..., N].
+    log_density_change: ln p at the end minus ln p at the start, shape [...].
+    tallies: Every tally by its name, shape [...] each.
+    score: grad ln p at the end, shape [..., N], not to be differentiated; None if none was given.
+  """
+
+  x: tf.Tensor
+  log_density_change: tf.Tensor
+  tallies: dict[str, tf.Tensor]
+  score: tf.Tensor | None = None
+
+
 def solve(
   potential: Potential,
   tableau: integrators.Tableau,
@@ -34,7 +51,7 @@ def solve(
   reverse: bool = False,
   steps: tuple[int, int] | None = None,
   gradient: str | gradients.GradientMode = 'store',
-  stiffness: bool = False,
+  tallies: Sequence[Tally] = (),
   score: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, ...]:
   """Integrates dx/dt = grad phi and d ln p/dt = -laplacian phi. Eqs. (2)-(3).
@@ -49,24 +66,34 @@ def solve(
     reverse: Flow from T back to 0.
     steps: Half-open range of steps to take; all of them by default.
     gradient: How the result is differentiated: see `gradients`.
-    stiffness: Return the steps' stiffness, too: see `integrators.stiffness`.
+    tallies: Further sums over the steps: see `tallies`.
     score: grad ln p of the parcels where they start, [..., N]; return that at the end as well,
       not to be differentiated: see `dynamics.rates_with_score`.
 
   Returns:
     The parcels at the other end, [..., N], the change of their log density on the way, [...],
-    and, if asked for, the stiffness summed over the steps, [...], and the score [..., N].
+    every tally, [...], and, if asked for, the score [..., N].
+
+  Raises:
+    ValueError: The integrator or the gradient mode does not go with a tally.
   """
   x, mode = tf.convert_to_tensor(x, dtype_hint=potential.dtype), gradients.get(gradient)
-  if stiffness:
-    tableau.check_stiffness()
-    mode.check_stiffness()
+  check_tallies(tallies, tableau, mode)
   first, last = steps or (0, horizon.num_steps)
   motion = dynamics.Motion(
-    potential, tableau, horizon.grid(x.dtype), first, last, reverse, stiffness, score
+    potential, tableau, horizon.grid(x.dtype), first, last, reverse, tuple(tallies), score
   )
-  y, tallies = mode.solve(motion, x)
-  return y, *tallies
+  y, totals = mode.solve(motion, x)
+  return y, *totals
+
+
+def check_tallies(
+  tallies: Sequence[Tally], tableau: integrators.Tableau, mode: gradients.GradientMode
+) -> None:
+  """Raises ValueError if the integrator or the gradient mode does not go with a tally."""
+  for tally in tallies:
+    tally.check(tableau)
+  mode.check_tallies(tallies)
 
 
 def trajectory(

@@ -13,7 +13,7 @@ from ma_keras import seeds
 
 
 class Grid(NamedTuple):
-  """Where the steps begin and end, earliest first.
+  """Beginnings and ends of the steps, earliest first.
 
   Attributes:
     start: Times, shape [d].

@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""Objectives that training minimises."""
 
 from __future__ import annotations
 
@@ -42,22 +42,6 @@ def negative_log_likelihood(distribution: Any, x: tf.Tensor) -> tf.Tensor:
   return -distribution.log_prob(x)
 
 
-def negative_log_likelihood_and_stiffness(
-  distribution: Any, x: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-  """`negative_log_likelihood`, and the stiffness of the very solve it comes from.
-
-  Args:
-    distribution: `tfd.TransformedDistribution` over a `MongeAmpereBijector`.
-    x: Data, shape [..., N].
-
-  Returns:
-    -ln p [...] in nats, and stiffness [...].
-  """
-  latents, log_det, stiffness = distribution.bijector.with_stiffness(x, reverse=True)
-  return -distribution.distribution.log_prob(latents) - log_det, stiffness
-
-
 def force_matching(distribution: Any, energy: Energy, x: tf.Tensor) -> tf.Tensor:
   """|grad ln p(x, T) + grad E(x)|^2 / N, zero exactly where the model's force is the target's.
 
@@ -92,7 +76,7 @@ def along_paths(log_prob: tf.Tensor, x: tf.Tensor, score: tf.Tensor) -> tf.Tenso
   Args:
     log_prob: ln p(x, T), shape [...].
     x: Samples of the model, differentiable by its variables, shape [..., N].
-    score: s, shape [..., N]: `distributions.push_forward_with_score`.
+    score: s, shape [..., N]: `distributions.solve` with a score.
 
   Returns:
     The values of `log_prob`, [...].

@@ -77,7 +77,7 @@ def test_the_path_gradient_vanishes_for_every_batch_where_the_model_is_the_targe
 
 
 def path_loss(flow, energy, latents):
-  x, log_prob, score = distributions.push_forward_with_score(flow, latents)
+  log_prob, (x, _, _, score) = distributions.solve(flow, latents, with_score=True)
   return objectives.along_paths(log_prob, x, score) + energy(x)
 
 

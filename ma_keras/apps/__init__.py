@@ -1,4 +1,4 @@
-"""What the command line does: one module for each command, `main(argv)` after absl's flags.
+"""The command line: one module for each command, `main(argv)` after absl's flags.
 
 The scripts in apps/ and the console entry `ma-keras` (ma_keras.apps.command) run them.
 """

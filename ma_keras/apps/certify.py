@@ -20,6 +20,7 @@ from absl import flags
 from ma_keras import Certificate, certificate, model_file, seeds
 from ma_keras.apps import model_app, table_flags
 from ma_keras.apps.exit_code import ExitCode, end
+from ma_keras.training.penalties import SMALLER_STEPS
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)
@@ -116,7 +117,7 @@ def remedy(model: model_file.Model, start: tf.Tensor) -> str:
     if not any(failures(result) for result in certificates(finer, start).values()):
       return f'use --num_steps={finer.bijector.horizon.num_steps}, the first doubling that passes.'
   most = bijector.horizon.num_steps * 2**MOST_DOUBLINGS
-  return f'so it is at {most} steps: train anew with a larger --stiffness_weight, or more steps.'
+  return f'so it is at {most} steps: train anew {SMALLER_STEPS}.'
 
 
 def work() -> None:

@@ -37,8 +37,7 @@ TOPICS = {
   'Potential': 'base potential hidden_units activation symmetry start start_from channels '
   'kernel_reach second_layer dense_start separable_units separable_spread separable_steepness '
   'local basis_size',
-  'Integration': 'num_steps step_size integrator gradient step_jitter stiffness_weight '
-  'refine_tolerance',
+  'Integration': 'num_steps step_size integrator gradient step_jitter penalty refine_tolerance',
   'Training': 'optimizer learning_rate warmup_steps patience tries gradient_clip accumulate '
   'force_weight path_gradient antithetic anneal_steps',
   'Measurement': 'tolerance doubted draws eval_points eval_draws eval_steps eval_samples '

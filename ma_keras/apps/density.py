@@ -28,7 +28,7 @@ from ma_keras.apps import (
   density_table,
   training_app,
 )
-from ma_keras.training import parameter_server
+from ma_keras.training import parameter_server, penalties
 from ma_keras.training import strategy as strategies
 
 FLAGS = flags.FLAGS
@@ -48,14 +48,14 @@ flags.DEFINE_integer(
 
 # Layers of a thousand units are thrown off by the rate that free energies are trained at, and by
 # longer gradients.
-DEFAULTS = {
-  'stiffness_weight': training.STIFFNESS_WEIGHT,
+DEFAULTS: dict[str, Any] = {
+  'penalty': penalties.written(training.PENALTIES),
   'learning_rate': 1e-3,
   'gradient_clip': 1.0,
 }
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
-  *(*density_data.DATA_FLAGS, 'seed', 'batch_size', 'stiffness_weight'),
+  *(*density_data.DATA_FLAGS, 'seed', 'batch_size', 'penalty'),
   *('hidden_units', 'dense_start', 'local'),
   *('separable_units', 'separable_spread', 'separable_steepness'),
   *('basis_size', 'num_steps', 'step_size', 'integrator', 'step_jitter', 'refine_tolerance'),
@@ -75,7 +75,7 @@ def build_model(
     start.maps if start else data.for_dataset(points),
     FLAGS.batch_size,
     FLAGS.seed,
-    FLAGS.stiffness_weight,
+    {**training.PENALTIES, **penalties.parse(FLAGS.penalty)},
     base=start.base if start else None,
   )
   return training_app.compiled(model, steps_per_epoch(points))

@@ -74,7 +74,7 @@ def in_logits(points: data.Dataset, model: training.MaximumLikelihood, count: in
 
 
 def latents(points: data.Dataset, model: training.MaximumLikelihood) -> np.ndarray:
-  """Where test points flow to."""
+  """Latents of the test points."""
   return model.bijector.inverse(in_logits(points, model, SCORED)).numpy()
 
 
@@ -130,7 +130,7 @@ def as_images(points: data.Dataset, states: tf.Tensor) -> np.ndarray:
 def pixel_maps(
   points: data.Dataset, model: training.MaximumLikelihood, separable: potentials.Separable
 ) -> Any:
-  """What the one-dimensional units alone do to some pixels, over the range of the data."""
+  """Maps of some pixels by the one-dimensional units alone, over the range of the data."""
   y = in_logits(points, model, SCORED).numpy()
   values = np.linspace(y.min(), y.max(), 200, dtype=np.float32)
   horizon = model.bijector.horizon

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 
 class ExitCode(enum.IntEnum):
-  """What `$?` says; 128 + n is death by signal n, as in every shell."""
+  """Exit codes, as `$?` has them; 128 + n is death by signal n, as in every shell."""
 
   DONE = 0
   USAGE = 1  # A flag, a file or the data are wrong: nothing was done. absl's own is 1, too.

@@ -19,7 +19,7 @@ from absl import flags
 import ma_keras
 from ma_keras import export, targets, training
 from ma_keras.apps import ising_figures, ising_potential, ising_target, training_app
-from ma_keras.training import parameter_server
+from ma_keras.training import parameter_server, penalties
 from ma_keras.training import strategy as strategies
 
 FLAGS = flags.FLAGS
@@ -42,11 +42,11 @@ flags.DEFINE_integer(
 flags.DEFINE_integer('steps_per_epoch', 100, 'Training steps per epoch.', lower_bound=1)
 flags.DEFINE_integer('eval_samples', 4096, 'Samples of the final measurement.', lower_bound=2)
 
-DEFAULTS: dict[str, float] = {}
+DEFAULTS: dict[str, Any] = {}
 # A run cannot change these on the way: they make the model and what it is trained for.
 MODEL_FLAGS = (
   *ising_target.TARGET_FLAGS,
-  *('seed', 'batch_size', 'stiffness_weight', 'force_weight'),
+  *('seed', 'batch_size', 'penalty', 'force_weight'),
   *('path_gradient', 'antithetic', 'anneal_steps'),
   *('potential', 'hidden_units', 'activation', 'symmetry', 'start'),
   *('channels', 'kernel_reach', 'basis_size', 'second_layer', 'start_from'),
@@ -71,7 +71,7 @@ def build_model(target: targets.Target) -> training.VariationalFreeEnergy:
     target,
     FLAGS.batch_size,
     FLAGS.seed,
-    FLAGS.stiffness_weight,
+    penalties.parse(FLAGS.penalty),
     training.Aids(FLAGS.force_weight, FLAGS.path_gradient, FLAGS.antithetic, FLAGS.anneal_steps),
   )
   return training_app.compiled(model, FLAGS.steps_per_epoch)

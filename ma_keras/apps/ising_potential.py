@@ -52,7 +52,7 @@ flags.DEFINE_string(
 
 
 def build(target: targets.Target) -> potentials.Potential:
-  """What --potential says."""
+  """Builds the potential of --potential."""
   return build_lattice(target) if FLAGS.potential == 'lattice' else build_hidden_layer(target)
 
 

@@ -38,7 +38,7 @@ TARGET_FLAGS = (
 
 
 def build() -> targets.Target:
-  """What --target says."""
+  """Builds the target of --target."""
   if FLAGS.couplings_file and FLAGS.target != 'couplings':
     raise ValueError(f'`--couplings_file` needs --target=couplings, got --target={FLAGS.target}.')
   if FLAGS.target == 'couplings' and not FLAGS.couplings_file:
@@ -51,7 +51,7 @@ def build() -> targets.Target:
 
 
 def name() -> str:
-  """Of the run's directory."""
+  """Name of the target in that of the run's directory."""
   return 'couplings' if FLAGS.target == 'couplings' else f'{FLAGS.target}_l{FLAGS.side}'
 
 

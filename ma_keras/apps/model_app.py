@@ -1,4 +1,4 @@
-"""What the apps share that take a trained model: which one, at what depth, errors in one line."""
+"""Apps that take a trained model: which one, at what depth, errors in one line."""
 
 from __future__ import annotations
 

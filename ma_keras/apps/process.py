@@ -1,4 +1,4 @@
-"""What every command does first and last."""
+"""The first and the last thing that every command does."""
 
 from __future__ import annotations
 

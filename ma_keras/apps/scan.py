@@ -32,7 +32,7 @@ CURVE_POINTS = 60
 
 
 def couplings() -> list[float]:
-  """Those of --couplings, checked."""
+  """Couplings of --couplings, checked."""
   try:
     found = [float(text) for text in FLAGS.couplings]
   except ValueError as error:
@@ -71,7 +71,7 @@ def values(summary: dict) -> dict[str, tuple[float, float]]:
 
 
 def exact_curves(least: float, most: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-  """Of the finite lattice; the free energy is that of the continuous model (Appendix B)."""
+  """Exact curves of the lattice; the free energy is that of the continuous model (Appendix B)."""
   grid = np.linspace(least, most, CURVE_POINTS)
   known = [targets.thermodynamics.exact(FLAGS.side, k, FLAGS.boundary) for k in grid]
   free = [targets.Ising(FLAGS.side, k, FLAGS.boundary).exact_free_energy_per_site() for k in grid]

@@ -1,4 +1,4 @@
-"""What the training apps share: from flags to objects, a `fit` that resumes, errors in one line."""
+"""Training apps: from flags to objects, a `fit` that resumes, errors in one line."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def main(argv: list[str], experiment: ModuleType, directory: str) -> None:
 
 
 def begin(argv: list[str]) -> None:
-  """What every process does first; `argv` is what absl left of the command line."""
+  """Begins every process; `argv` is what absl left of the command line."""
   process.begin(argv)
   if FLAGS.deterministic:
     training.determinism.enable(FLAGS.seed)
@@ -191,7 +191,7 @@ def use_defaults(values: Mapping[str, Any], lines: dict[str, str]) -> None:
 def _set_up(
   run: training.RunDirectory, experiment: ModuleType, lines: dict[str, str]
 ) -> tuple[Any, ...]:
-  """What the flags say; a file that cannot be read is a wrong flag, but a full disk is none."""
+  """Makes what flags say; a file that cannot be read is a wrong flag, but a full disk is none."""
   try:
     return experiment.set_up(run, lines)
   except OSError as error:

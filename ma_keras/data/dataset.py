@@ -44,7 +44,7 @@ class Dataset:
 
   @property
   def is_image(self) -> bool:
-    """Whether a point is a picture, [height, width, channels]."""
+    """Tells if a point is a picture, [height, width, channels]."""
     return len(self.event_shape) == 3
 
 

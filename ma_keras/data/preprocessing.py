@@ -82,7 +82,7 @@ class Pixels(Supported):
     super().__init__(dtype, parameters, name)
 
   def config(self) -> dict[str, Any]:
-    """What makes it, as plain values: see `model_file`."""
+    """The constructor's arguments as plain values: see `model_file`."""
     return {name: self.parameters[name] for name in ('levels', 'margin')}
 
   def _share(self, x: tf.Tensor) -> tf.Tensor:
@@ -153,7 +153,7 @@ class Standardised(tfp.bijectors.Chain):
     super().__init__(steps, parameters=parameters, name=name)
 
   def config(self) -> dict[str, Any]:
-    """What makes it, as plain values: see `model_file`."""
+    """The constructor's arguments as plain values: see `model_file`."""
     return {n: np.asarray(self.parameters[n]).tolist() for n in ('mean', 'deviation')}
 
 

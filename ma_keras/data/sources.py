@@ -1,4 +1,4 @@
-"""Where data come from: tensorflow-datasets, a file, or a set that scikit-learn carries along."""
+"""Sources of data: tensorflow-datasets, a file, or a set that scikit-learn carries along."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _model(
     start.maps,
     settings.batch_size,
     seed,
-    stiffness_weight=settings.stiffness_weight,
+    penalties={'stiffness': settings.stiffness_weight},
     base=start.base,
   )
   optimizer = training.adam(

@@ -8,14 +8,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from ma_keras.dynamics import Motion, Tallies
+from ma_keras.dynamics import Motion, Totals
 from ma_keras.gradients import pullback
 from ma_keras.gradients.pullback import Tensors
 
-Solve = Callable[[Motion, tf.Tensor], tuple[tf.Tensor, Tallies]]
+Solve = Callable[[Motion, tf.Tensor], tuple[tf.Tensor, Totals]]
 
 
-def solve(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tuple[tf.Tensor, Tallies]:
+def solve(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tuple[tf.Tensor, Totals]:
   """whole(motion, x) of at most `batch_size` rows at a time.
 
   Nothing is kept beyond a chunk: the backward pass computes each one again and pulls it back before
@@ -28,7 +28,7 @@ def solve(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tuple[
     batch_size: Rows per chunk, at most.
 
   Returns:
-    x at the end, [..., N], and the tallies.
+    x at the end, [..., N], and the totals.
   """
   rows = tf.reshape(x, [-1, x.shape[-1]])
   if motion.score is not None:
@@ -38,20 +38,20 @@ def solve(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tuple[
     part = tf.reshape(part, tf.concat([tf.shape(x)[:-1], tf.shape(part)[1:]], axis=0))
     return tf.ensure_shape(part, x.shape[:-1] + part.shape[x.shape.rank - 1 :])
 
-  y, *tallies = _differentiable(whole, motion, rows, batch_size)
-  return as_given(y), tuple(as_given(tally) for tally in tallies)
+  y, *totals = _differentiable(whole, motion, rows, batch_size)
+  return as_given(y), tuple(as_given(total) for total in totals)
 
 
 def in_turn(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tuple[tf.Tensor, ...]:
-  """x [B, N] at the end, and the tallies, one chunk after the other."""
+  """x [B, N] at the end, and the totals, one chunk after the other."""
   if x.shape[0] is not None and x.shape[0] <= batch_size:
-    y, tallies = whole(motion, x)
-    return (y, *tallies)
+    y, totals = whole(motion, x)
+    return (y, *totals)
   batch, rows = _length(x), _numbers(_length(x), batch_size)
 
   def of_chunk(chunk: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    y, tallies = whole(motion.for_rows(chunk, batch), tf.gather(x, chunk))
-    return (y, *tallies)
+    y, totals = whole(motion.for_rows(chunk, batch), tf.gather(x, chunk))
+    return (y, *totals)
 
   # Not `tf.map_fn`: an error within would leave its caching device on TensorFlow's variable scope,
   # and no strategy's scope could be entered afterwards in this process.
@@ -61,7 +61,7 @@ def in_turn(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tupl
     return (i + 1, *written)
 
   points = tf.TensorShape([rows.shape[1], x.shape[1]])
-  shapes = [points, *[points[:1]] * (2 if motion.stiffness else 1)]
+  shapes = [points, *[points[:1]] * (1 + len(motion.tallies))]
   if motion.score is not None:
     shapes.append(points)
   chunks = tf.shape(rows)[0]
@@ -112,8 +112,8 @@ def _pulled(
     part, cotangents = motion.for_rows(rows[i], batch), [d[i] for d in douts]
 
     def of_chunk(x: tf.Tensor) -> list[tf.Tensor]:
-      y, tallies = whole(part, x)
-      return [y, *tallies]
+      y, totals = whole(part, x)
+      return [y, *totals]
 
     points = tf.gather(x, rows[i])
     dpoints, totals = pullback.pulled_back(of_chunk, points, cotangents, variables, totals)

@@ -8,39 +8,39 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from ma_keras.dynamics import Motion, Tallies
+from ma_keras.dynamics import Motion, Totals
 from ma_keras.gradients import on_demand, pullback
 from ma_keras.gradients.pullback import Tensors
 
-Solution = tuple[tf.Tensor, Tallies]
+Solution = tuple[tf.Tensor, Totals]
 # What flows back through a step: the cotangents of x and of every variable.
 Cotangents = tuple[tf.Tensor, list[tf.Tensor]]
 
 
 def run(motion: Motion, x: tf.Tensor) -> Solution:
-  """x after all steps, [..., N], and the tallies."""
+  """x after all steps, [..., N], and the totals."""
   return _segment(motion, x, motion.nothing(x), 0, motion.num_steps)
 
 
 def unrolled(motion: Motion, x: tf.Tensor) -> Solution:
   """`run` without a loop in the graph, which a second derivative would build several times over."""
-  tallies = motion.nothing(x)
+  totals = motion.nothing(x)
   for i in range(motion.num_steps):
-    x, tallies = motion.step(i, x, tallies)
-  return x, tallies
+    x, totals = motion.step(i, x, totals)
+  return x, totals
 
 
 def _segment(
-  motion: Motion, x: tf.Tensor, tallies: Tallies, begin: int | tf.Tensor, end: int | tf.Tensor
+  motion: Motion, x: tf.Tensor, totals: Totals, begin: int | tf.Tensor, end: int | tf.Tensor
 ) -> Solution:
-  """x and the tallies after steps begin..end-1, of those before."""
-  _, x, tallies = tf.while_loop(
+  """x and the totals after steps begin..end-1, of those before."""
+  _, x, totals = tf.while_loop(
     lambda i, *_: i < end,
-    lambda i, x, tallies: (i + 1, *motion.step(i, x, tallies)),
-    (tf.convert_to_tensor(begin), x, tallies),
+    lambda i, x, totals: (i + 1, *motion.step(i, x, totals)),
+    (tf.convert_to_tensor(begin), x, totals),
     maximum_iterations=motion.num_steps,
   )
-  return x, tallies
+  return x, totals
 
 
 def score_apart(
@@ -49,9 +49,9 @@ def score_apart(
   """solve(motion, x), with the score by a solve of its own where it is asked for."""
   if motion.score is None:
     return solve(motion, x)
-  y, tallies = solve(dataclasses.replace(motion, score=None), x)
-  alone = dataclasses.replace(motion, stiffness=False)
-  return y, (*tallies, tf.stop_gradient(run(alone.prepared(), x)[1][-1]))
+  y, totals = solve(dataclasses.replace(motion, score=None), x)
+  alone = dataclasses.replace(motion, tallies=())
+  return y, (*totals, tf.stop_gradient(run(alone.prepared(), x)[1][-1]))
 
 
 def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
@@ -61,38 +61,38 @@ def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
   """
   kept = functools.partial(_recomputed, segment=segment)
   if on_demand.recording():
-    y, *tallies = kept(motion, x)
+    y, *totals = kept(motion, x)
   else:
-    y, *tallies = on_demand.on_demand(kept, _lean, motion, x)
-  return y, tuple(tallies)
+    y, *totals = on_demand.on_demand(kept, _lean, motion, x)
+  return y, tuple(totals)
 
 
 def _lean(motion: Motion, x: tf.Tensor) -> Tensors:
-  y, tallies = run(motion.prepared(), x)
-  return y, *tallies
+  y, totals = run(motion.prepared(), x)
+  return y, *totals
 
 
 def _recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Tensors:
-  """x at the end and the tallies, from one state kept per segment."""
+  """x at the end and the totals, from one state kept per segment."""
 
   def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     forward = functools.partial(_segment, motion.prepared())
     steps = (motion.num_steps, segment)
-    y, tallies, through = pullback.segmented(forward, x, motion.nothing(x), *steps)
+    y, totals, through = pullback.segmented(forward, x, motion.nothing(x), *steps)
     scoreless = dataclasses.replace(motion, score=None)
 
     def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
-      dy, *dtallies = doutputs if motion.score is None else doutputs[:-1]
+      dy, *dtotals = doutputs if motion.score is None else doutputs[:-1]
 
       def back(x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Cotangents) -> Cotangents:
         states = _states(scoreless, x, begin, end, segment)
-        step = lambda i, c: _pulled(scoreless, i, states[i - begin], c, dtallies, held)  # noqa: E731
+        step = lambda i, c: _pulled(scoreless, i, states[i - begin], c, dtotals, held)  # noqa: E731
         return pullback.backwards(step, begin, end, after, segment)
 
       dx, gradients = through((dy, pullback.zeros(held)), back)
       return (dx,), gradients
 
-    return (y, *tallies), pull
+    return (y, *totals), pull
 
   return pullback.differentiable(solve, x)
 
@@ -116,7 +116,7 @@ def _pulled(
   i: tf.Tensor,
   before: tf.Tensor,
   cotangents: Cotangents,
-  dtallies: Tensors,
+  dtotals: Tensors,
   variables: list[tf.Variable],
 ) -> Cotangents:
   """The vector-Jacobian product of step i at the state before it."""
@@ -127,4 +127,4 @@ def _pulled(
     after, increments = motion.prepared().step(i, x, motion.nothing(x))
     return [after, *increments]
 
-  return pullback.pulled_back(step, before, [dx, *dtallies], variables, gradients)
+  return pullback.pulled_back(step, before, [dx, *dtotals], variables, gradients)

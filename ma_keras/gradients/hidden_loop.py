@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ma_keras.dynamics import Motion, Tallies
+from ma_keras.dynamics import Motion, Totals
 from ma_keras.gradients import pullback
 from ma_keras.gradients.products import Products, rows
 from ma_keras.integrators import combine
@@ -30,7 +30,7 @@ class Coefficients(NamedTuple):
 
 
 class Cotangents(NamedTuple):
-  """What flows back through the steps: of the state z, of M, and of w and a, step by step."""
+  """Cotangents of the state z, of M, and of w and a step by step."""
 
   z: tf.Tensor
   m: tf.Tensor
@@ -41,10 +41,10 @@ class Cotangents(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class HiddenLoop:
-  """Steps of z [B, H]; the tallies are the change of ln p, [B], and v, the integral of q, [B, H].
+  """Steps of z [B, H]; the totals are the change of ln p, [B], and v, the integral of q, [B, H].
 
   Attributes:
-    motion: The steps, all in one frame; no stiffness.
+    motion: The steps, all in one frame; without tallies.
     activation: act, with its derivatives.
     steady: Whether M holds the amplitudes, which do not vary in time.
     products: How matrices are multiplied.
@@ -55,14 +55,14 @@ class HiddenLoop:
   steady: bool
   products: Products
 
-  def nothing(self, z: tf.Tensor) -> Tallies:
-    """The tallies before the first step."""
+  def nothing(self, z: tf.Tensor) -> Totals:
+    """The totals before the first step."""
     return (*self.motion.nothing(z), tf.zeros_like(z))
 
   def forward(
     self, z: tf.Tensor, k: Coefficients, begin: int | tf.Tensor, end: int | tf.Tensor, room: int
-  ) -> tuple[tf.Tensor, Tallies, tf.Tensor | None]:
-    """z after steps begin..end-1, the tallies, and act'(z) of `room` steps, [room s, B, H].
+  ) -> tuple[tf.Tensor, Totals, tf.Tensor | None]:
+    """z after steps begin..end-1, the totals, and act'(z) of `room` steps, [room s, B, H].
 
     Nothing is kept of no steps.
     """
@@ -70,7 +70,7 @@ class HiddenLoop:
     between = self.products.between
     stage, tallied = between(self._stage), between(self._tallied)
 
-    def advance(i: tf.Tensor, z: tf.Tensor, tallies: Tallies, kept: list[tf.TensorArray]) -> tuple:
+    def advance(i: tf.Tensor, z: tf.Tensor, totals: Totals, kept: list[tf.TensorArray]) -> tuple:
       h, a = self.motion.interval(i).h, k.a[i]
       slopes: list[tf.Tensor] = []
       product = None
@@ -80,17 +80,17 @@ class HiddenLoop:
         product = tf.matmul(factor, m)
         kept = [array.write((i - begin) * self._count + s, slope) for array in kept]
       z = z + tf.cast(product, z.dtype)
-      return i + 1, z, tallied(tallies, slopes, h, a, k.w[i]), kept
+      return i + 1, z, tallied(totals, slopes, h, a, k.w[i]), kept
 
     size = room * self._count
     arrays = [tf.TensorArray(z.dtype, size, element_shape=z.shape)] if room else []
-    _, z, tallies, arrays = tf.while_loop(
+    _, z, totals, arrays = tf.while_loop(
       lambda i, *_: i < end,
       advance,
       (tf.convert_to_tensor(begin), z, self.nothing(z), arrays),
       maximum_iterations=self.motion.num_steps,
     )
-    return z, tallies, arrays[0].stack() if room else None
+    return z, totals, arrays[0].stack() if room else None
 
   def backward(
     self,
@@ -99,7 +99,7 @@ class HiddenLoop:
     begin: int | tf.Tensor,
     end: int | tf.Tensor,
     cotangents: Cotangents,
-    dtallies: Sequence[tf.Tensor],
+    dtotals: Sequence[tf.Tensor],
     variables: Sequence[tf.Variable],
   ) -> Cotangents:
     """The cotangents before step `begin`, of those after step end-1.
@@ -124,9 +124,9 @@ class HiddenLoop:
       for s in reversed(range(self._count)):
         factors = factors.write(first + s, found)
         product = tf.matmul(found, transposed)
-        dz, da, found = stage_back(s, after.z, product, dzs, slopes[s], h, a[s], w[s], dtallies)
+        dz, da, found = stage_back(s, after.z, product, dzs, slopes[s], h, a[s], w[s], dtotals)
         dzs, das = [dz, *dzs], [da, *das]
-      after = after._replace(z=found, w=after.w.write(i, weights_back(slopes, h, dtallies)))
+      after = after._replace(z=found, w=after.w.write(i, weights_back(slopes, h, dtotals)))
       return after if self.steady else after._replace(a=after.a.write(i, tf.stack(das))), factors
 
     dtype = self.products.of(kept.dtype)
@@ -141,12 +141,12 @@ class HiddenLoop:
   def cotangents(
     self, z: tf.Tensor, k: Coefficients, variables: Sequence[tf.Variable]
   ) -> Cotangents:
-    """Those after the last step, of which that of z is given."""
+    """Cotangents after the last step: dL/dz as given, all others zero."""
     w, a = pullback.step_by_step(k.w, k.a)
     return Cotangents(z, tf.zeros_like(k.m), w, a, pullback.zeros(variables))
 
   def arguments(self, found: Cotangents, k: Coefficients) -> pullback.Tensors:
-    """Those of z and of the coefficients, before the first step."""
+    """Cotangents of z and of the coefficients, before the first step."""
     da = tf.zeros_like(k.a) if self.steady else found.a.stack()
     return found.z, found.m, found.w.stack(), da
 
@@ -166,10 +166,10 @@ class HiddenLoop:
     return slope, self.products.factor(_weighted(h, weights, a, [*slopes, slope]))
 
   def _tallied(
-    self, tallies: Tallies, slopes: list[tf.Tensor], h: tf.Tensor, a: tf.Tensor, w: tf.Tensor
-  ) -> Tallies:
-    """Those after a step: ln p - h sum_s b_s l_s, and v + h sum_s b_s q_s."""
-    change, v = tallies
+    self, totals: Totals, slopes: list[tf.Tensor], h: tf.Tensor, a: tf.Tensor, w: tf.Tensor
+  ) -> Totals:
+    """Totals after a step: ln p - h sum_s b_s l_s, and v + h sum_s b_s q_s."""
+    change, v = totals
     b = self.motion.tableau.b
     laplacians = [
       tf.linalg.matvec(self.activation.curvature(slope), w[s]) for s, slope in enumerate(slopes)
@@ -192,10 +192,10 @@ class HiddenLoop:
     h: tf.Tensor,
     a: tf.Tensor,
     w: tf.Tensor,
-    dtallies: Sequence[tf.Tensor],
+    dtotals: Sequence[tf.Tensor],
   ) -> tuple[tf.Tensor, ...]:
     """Cotangents of z_s and a_s, and the factor r_s-1; that of z before the step where s = 0."""
-    dchange, dv = dtallies
+    dchange, dv = dtotals
     hb = h * self.motion.tableau.b[s]
     dl = (-hb * dchange)[:, tf.newaxis]
     dq = tf.cast(product, dz.dtype) + hb * dv
@@ -206,10 +206,10 @@ class HiddenLoop:
     return dzs[0], da, self._push(s - 1, dz, dzs, h) if s else dz + sum(dzs)
 
   def _weights_back(
-    self, slopes: list[tf.Tensor], h: tf.Tensor, dtallies: Sequence[tf.Tensor]
+    self, slopes: list[tf.Tensor], h: tf.Tensor, dtotals: Sequence[tf.Tensor]
   ) -> tf.Tensor:
     """The cotangents of w in one step, [s, H]: nothing waits for them."""
-    dl = -h * dtallies[0][:, tf.newaxis]
+    dl = -h * dtotals[0][:, tf.newaxis]
     parts = zip(self.motion.tableau.b, slopes)
     return tf.stack([tf.reduce_sum(b * dl * self.activation.curvature(s), 0) for b, s in parts])
 

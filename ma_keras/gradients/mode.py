@@ -5,14 +5,16 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from ma_keras.dynamics import Motion, Tallies
+from ma_keras.dynamics import Motion, Totals
 from ma_keras.gradients import adjoint, chunks, compiled, discrete, on_demand, reversible, units
 from ma_keras.integrators import Tableau
 from ma_keras.potentials import overrides
 from ma_keras.potentials.units import Units
+from ma_keras.tallies import Integral, Tally
 
 # Stages of a flow that is written out where second derivatives are taken. Those of a loop take
 # TensorFlow a time that does not grow with the number of steps, and is several times as long.
@@ -23,16 +25,16 @@ class GradientMode(abc.ABC):
   """How the derivative of a flow is computed: a rule from motion and points to their ends."""
 
   @abc.abstractmethod
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
-    """x at the end of the motion, [..., N], and the tallies on the way, [...] each."""
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
+    """x at the end of the motion, [..., N], and the totals on the way, [...] each."""
 
   def check(self, tableau: Tableau) -> None:
     """Raises ValueError if the mode does not go with this integrator; most go with all."""
     del tableau
 
-  def check_stiffness(self) -> None:
-    """Raises ValueError if the mode has no stiffness; most have."""
-    return
+  def check_tallies(self, tallies: Sequence[Tally]) -> None:
+    """Raises ValueError if the mode has no derivative of one of them; most have of all."""
+    del tallies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Store(GradientMode):
 
   products: tf.DType | None = None
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     """See `GradientMode`."""
     hidden = _units(motion, x)
     if hidden is None:
@@ -60,7 +62,7 @@ class Store(GradientMode):
     solve = functools.partial(units.solve, hidden, products=self.products)
     return discrete.score_apart(solve, motion, x)
 
-  def _fallback(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+  def _fallback(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     if self.products is not None:
       raise ValueError(
         f'`products` {self.products.name} need a OneHiddenLayer potential, alone or within '
@@ -75,7 +77,7 @@ class Store(GradientMode):
 class Plain(GradientMode):
   """TensorFlow differentiates the loop over steps itself: slowest, derivatives of any order."""
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     """See `GradientMode`."""
     solve = discrete.unrolled if _is_written_out(motion, x) else discrete.run
     return solve(motion.prepared(), x)
@@ -100,7 +102,7 @@ class Recompute(GradientMode):
     if int(self.segment) != self.segment or self.segment < 1:
       raise ValueError(f'`segment` must be a positive integer, got {self.segment}.')
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     """See `GradientMode`."""
     if _is_written_out(motion, x):
       return Plain().solve(motion, x)
@@ -123,13 +125,7 @@ class Reversible(GradientMode):
         "steps cannot be undone. Pass integrator='gauss4', or gradient='recompute'."
       )
 
-  def check_stiffness(self) -> None:
-    """Raises ValueError: the stage equations are differentiated at their solution alone."""
-    raise ValueError(
-      "`gradient='reversible'` has no stiffness: use 'store' or 'recompute', or a weight of 0."
-    )
-
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     """See `GradientMode`."""
     return discrete.score_apart(reversible.reversible, motion, x)
 
@@ -138,13 +134,16 @@ class Reversible(GradientMode):
 class Adjoint(GradientMode):
   """Nothing is kept: the continuous adjoint, biased by the integrator's error."""
 
-  def check_stiffness(self) -> None:
-    """Raises ValueError: stiffness belongs to the discrete flow."""
-    raise ValueError(
-      "`gradient='adjoint'` has no stiffness: use 'store' or 'recompute', or a weight of 0."
-    )
+  def check_tallies(self, tallies: Sequence[Tally]) -> None:
+    """Raises ValueError unless all are integrals: others belong to the discrete flow."""
+    others = [tally.name for tally in tallies if not isinstance(tally, Integral)]
+    if others:
+      raise ValueError(
+        f"`gradient='adjoint'` takes tallies that are an Integral, and {others} are not: use "
+        "gradient='store' or 'recompute', or leave them out."
+      )
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     """See `GradientMode`."""
     return discrete.score_apart(adjoint.adjoint, motion, x)
 
@@ -179,11 +178,11 @@ class Chunked(GradientMode):
     """See `GradientMode`."""
     self.mode.check(tableau)
 
-  def check_stiffness(self) -> None:
+  def check_tallies(self, tallies: Sequence[Tally]) -> None:
     """See `GradientMode`."""
-    self.mode.check_stiffness()
+    self.mode.check_tallies(tallies)
 
-  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+  def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     """See `GradientMode`; all rows at once for second derivatives, of which tapes keep them all."""
     if on_demand.second_order(motion.potential, x):
       return self.mode.solve(motion, x)

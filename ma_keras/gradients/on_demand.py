@@ -19,12 +19,12 @@ from ma_keras.potentials.base import Potential
 
 # TensorFlow's name for it is not public: 0 is no derivative, 1 the first, 2 any.
 HIGHER_ORDER = 2
-# (motion, x, further tensors) -> x at the end and the tallies.
+# (motion, x, further tensors) -> x at the end and the totals.
 Solve = Callable[..., Tensors]
 
 
 def recording() -> bool:
-  """Whether a GradientTape or a ForwardAccumulator may record what is computed now.
+  """Tells if a GradientTape or a ForwardAccumulator may record what is computed now.
 
   A `tf.function` asks when it is traced, with the tapes around that call. Every thread has tapes
   of its own: a replica of a strategy knows those opened within it.

@@ -1,4 +1,4 @@
-"""What backward passes of our own are made of: a pull for every push."""
+"""Parts of backward passes by hand: a pull for every push."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from ma_keras.dynamics import Tallies
+from ma_keras.dynamics import Totals
 
 Tensors = Sequence[tf.Tensor]
 # Cotangents of the outputs, and variables -> cotangents of the arguments, and of the variables.
 Pull = Callable[[Tensors, list[tf.Variable]], tuple[Tensors, list[tf.Tensor]]]
-# Of the steps begin..end-1: (x, tallies, begin, end) -> those after them.
-Segment = Callable[[tf.Tensor, Tallies, tf.Tensor, tf.Tensor], tuple[tf.Tensor, Tallies]]
+# Of the steps begin..end-1: (x, totals, begin, end) -> those after them.
+Segment = Callable[[tf.Tensor, Totals, tf.Tensor, tf.Tensor], tuple[tf.Tensor, Totals]]
 
 
 def differentiable(
@@ -51,12 +51,12 @@ def backwards(
 
 
 def segmented(
-  forward: Segment, x: tf.Tensor, nothing: Tallies, num_steps: int, size: int
-) -> tuple[tf.Tensor, Tallies, Callable[[Any, Callable[..., Any]], Any]]:
+  forward: Segment, x: tf.Tensor, nothing: Totals, num_steps: int, size: int
+) -> tuple[tf.Tensor, Totals, Callable[[Any, Callable[..., Any]], Any]]:
   """All steps, `size` at a time, of which only the states before are kept.
 
   Returns:
-    x at the end, the tallies, and (cotangents, back) -> cotangents at the start, where
+    x at the end, the totals, and (cotangents, back) -> cotangents at the start, where
     back(x, begin, end, cotangents) pulls them through one segment, from x before it.
   """
   number = -(-num_steps // size)
@@ -64,14 +64,14 @@ def segmented(
   def bounds(j: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return j * size, tf.minimum((j + 1) * size, num_steps)
 
-  def advance(j: tf.Tensor, x: tf.Tensor, tallies: Tallies, starts: tf.TensorArray) -> tuple:
+  def advance(j: tf.Tensor, x: tf.Tensor, totals: Totals, starts: tf.TensorArray) -> tuple:
     starts = starts.write(j, x)
-    x, tallies = forward(x, tallies, *bounds(j))
-    return j + 1, x, tallies, starts
+    x, totals = forward(x, totals, *bounds(j))
+    return j + 1, x, totals, starts
 
   starts = tf.TensorArray(x.dtype, number, element_shape=x.shape)
   first = (tf.constant(0), x, nothing, starts)
-  _, y, tallies, starts = tf.while_loop(
+  _, y, totals, starts = tf.while_loop(
     lambda j, *_: j < number, advance, first, maximum_iterations=number
   )
   states = starts.stack()
@@ -80,12 +80,12 @@ def segmented(
     through = lambda j, after: back(states[j], *bounds(j), after)  # noqa: E731
     return backwards(through, 0, number, cotangents, number)
 
-  return y, tallies, pull
+  return y, totals, pull
 
 
-def added(tallies: Tallies, increments: Tallies) -> Tallies:
-  """The tallies after a step."""
-  return tuple(t + i for t, i in zip(tallies, increments))
+def added(totals: Totals, increments: Totals) -> Totals:
+  """The totals after a step."""
+  return tuple(t + i for t, i in zip(totals, increments))
 
 
 def pulled_back(

@@ -23,25 +23,25 @@ def reversible(motion: Motion, x: tf.Tensor) -> Solution:
 
   def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     prepared = motion.prepared()
-    y, (change,) = run(prepared, x)
+    y, totals = run(prepared, x)
 
     def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
-      dy, dchange = doutputs
+      dy, *dtotals = doutputs
 
       def through(i: tf.Tensor, state: tuple[tf.Tensor, Cotangents]) -> tuple:
         after, cotangents = state
         before, points = prepared.undo(i, after)
-        return before, _pulled(motion, i, points, cotangents, dchange, held)
+        return before, _pulled(motion, i, points, cotangents, dtotals, held)
 
       d = motion.num_steps
       start = (y, (dy, pullback.zeros(held)))
       _, (dx, gradients) = pullback.backwards(through, 0, d, start, d)
       return (dx,), gradients
 
-    return (y, change), pull
+    return (y, *totals), pull
 
-  y, change = pullback.differentiable(solve, x)
-  return y, (change,)
+  y, *totals = pullback.differentiable(solve, x)
+  return y, tuple(totals)
 
 
 def _pulled(
@@ -49,14 +49,14 @@ def _pulled(
   i: tf.Tensor,
   points: list[tf.Tensor],
   cotangents: Cotangents,
-  dchange: tf.Tensor,
+  dtotals: Tensors,
   variables: list[tf.Variable],
 ) -> Cotangents:
   """The vector-Jacobian product of step i, whose stages are at X_i = x + h sum_j a_ij v_j.
 
   With p_i the cotangent of X_i and q_i that of v_i: q_i = h b_i dy + h sum_j a_ji p_j, and p_i the
-  product of (q_i, h b_i dchange) with the Jacobian of velocity and density rate at X_i: solved by
-  fixed-point iteration. Then dx = dy + sum_i p_i.
+  product of (q_i, h b_i dchange) with the Jacobian of velocity and density rate at X_i, and of the
+  tallies' cotangents with theirs: solved by fixed-point iteration. Then dx = dy + sum_i p_i.
   """
   dy, gradients = cotangents
   tableau = motion.tableau
@@ -66,12 +66,15 @@ def _pulled(
     there = motion.prepared().interval(i)
     times = [there.start + c * there.h for c in tableau.c]
     rates = [dynamics.rates(there.frame.potential, t, x) for t, x in zip(times, points)]
+    step = motion.met(there, points, [v for v, _ in rates], [-rate for _, rate in rates])
+    increments = [tally.increment(step) for tally in motion.tallies]
+  dchange, *dtallies = dtotals
   dy, drates = there.frame.enter(dy), [(there.h * b) * dchange for b in tableau.b]
   columns = list(zip(*tableau.a))
 
   def product(velocities: Sequence[tf.Tensor], by: Sequence[object]) -> list[tf.Tensor]:
-    outputs = list(zip(velocities, drates))
-    return tape.gradient(rates, by, outputs, tf.UnconnectedGradients.ZERO)
+    outputs = [*zip(velocities, drates), *dtallies]
+    return tape.gradient([*rates, *increments], by, outputs, tf.UnconnectedGradients.ZERO)
 
   def from_points(p: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     weighted = zip(tableau.b, columns)

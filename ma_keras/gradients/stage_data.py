@@ -1,4 +1,4 @@
-"""What the stages of a one-hidden-layer flow in x are made of, keep, and send back."""
+"""Coefficients, kept tensors and cotangents of the stages of a one-hidden-layer flow in x."""
 
 from __future__ import annotations
 
@@ -24,23 +24,22 @@ class Coefficients(NamedTuple):
 
 
 class Kept(NamedTuple):
-  """What the backward pass needs of the forward one, some steps or one.
+  """Tensors of the forward pass that the backward pass needs, of some steps or one.
 
   Attributes:
-    points: x of every stage, [steps, s, B, N]; in the dtype of the products if there is no rest.
+    points: x of every stage, [steps, s, B, N]; in the dtype of the products where they are factors
+      of those and no more.
     slopes: act'(z) of every stage, [steps, s, B, H].
-    velocity_defects: sum_i e_i v_i for every row e of the tableau, [steps, rows, B, N].
-    laplacian_defects: The same of the Laplacians, [steps, rows, B]. Both empty without stiffness.
+    residuals: What tallies need, a pair [steps, ..., B, N] and [steps, ..., B] for each.
   """
 
   points: Any
   slopes: Any
-  velocity_defects: Any = ()
-  laplacian_defects: Any = ()
+  residuals: Any = ()
 
 
 class Cotangents(NamedTuple):
-  """What flows back through the steps.
+  """Cotangents that flow back through the steps.
 
   Attributes:
     x, m: Of the points and of the kernel.

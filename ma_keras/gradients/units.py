@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from ma_keras.dynamics import Motion, Tallies
+from ma_keras.dynamics import Motion, Totals
 from ma_keras.gradients import chunks, hidden_loop, on_demand, pullback, stage_data
 from ma_keras.gradients.hidden_loop import HiddenLoop
 from ma_keras.gradients.products import Products
@@ -30,16 +30,16 @@ class Loop(Protocol):
   def motion(self) -> Motion:
     """The steps."""
 
-  def nothing(self, y: tf.Tensor) -> Tallies:
-    """The tallies before the first step."""
+  def nothing(self, y: tf.Tensor) -> Totals:
+    """The totals before the first step."""
 
   def forward(
     self, y: tf.Tensor, k: Any, begin: int | tf.Tensor, end: int | tf.Tensor, room: int
-  ) -> tuple[tf.Tensor, Tallies, Any]:
-    """The state after steps begin..end-1, the tallies, and what is kept of `room` steps."""
+  ) -> tuple[tf.Tensor, Totals, Any]:
+    """The state after steps begin..end-1, the totals, and what is kept of `room` steps."""
 
   def cotangents(self, y: tf.Tensor, k: Any, variables: Sequence[tf.Variable]) -> Any:
-    """Those after the last step, of which that of the state is given."""
+    """Cotangents after the last step: of the state as given, all others zero."""
 
   def backward(
     self,
@@ -48,13 +48,13 @@ class Loop(Protocol):
     begin: int | tf.Tensor,
     end: int | tf.Tensor,
     cotangents: Any,
-    dtallies: Tensors,
+    dtotals: Tensors,
     variables: Sequence[tf.Variable],
   ) -> Any:
     """The cotangents before step `begin`, of those after step end-1."""
 
   def arguments(self, found: Any, k: Any) -> Tensors:
-    """Those of the state and of the coefficients, before the first step."""
+    """Cotangents of the state and of the coefficients, before the first step."""
 
 
 def solve(
@@ -63,7 +63,7 @@ def solve(
   x: tf.Tensor,
   products: tf.DType | None = None,
   segment: int | None = None,
-) -> tuple[tf.Tensor, Tallies]:
+) -> tuple[tf.Tensor, Totals]:
   """dx/dt = W (a act'(z)) + v, d ln p/dt = -sum_j a_j |W_j|^2 act''(z_j) - l, z = W'x + b.
 
   v and l are those of the rest, where there is one. Without, and where it is cheaper, the flow
@@ -80,28 +80,28 @@ def solve(
       every stage is kept.
 
   Returns:
-    x at the end [B, N] and the tallies [B].
+    x at the end [B, N] and the totals [B].
   """
   run = functools.partial(_run, segment=segment)
   if on_demand.recording():
     return _stepped(units, motion, x, Products(products), run)
 
   def kept(motion: Motion, x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
-    y, tallies = _stepped(_of_tensors(units, *tensors), motion, x, Products(products), run)
-    return y, *tallies
+    y, totals = _stepped(_of_tensors(units, *tensors), motion, x, Products(products), run)
+    return y, *totals
 
   def lean(motion: Motion, x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
     layer = _of_tensors(units, *tensors)
 
-    def of_rows(motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Tallies]:
+    def of_rows(motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
       return _stepped(layer, motion, x, Products(products), _unkept)
 
     return chunks.in_turn(of_rows, motion, x, chunk_size(units))
 
   a = units.amplitude(motion.stage_times())
   tensors = (units.kernel, units.bias, units.squared_norms, a)
-  y, *tallies = on_demand.on_demand(kept, lean, motion, x, *tensors)
-  return y, tuple(tallies)
+  y, *totals = on_demand.on_demand(kept, lean, motion, x, *tensors)
+  return y, tuple(totals)
 
 
 def chunk_size(units: Units) -> int:
@@ -123,14 +123,14 @@ def _of_tensors(
   )
 
 
-# (loop, state, coefficients) -> the state at the end and the tallies.
-Run = Callable[[Loop, tf.Tensor, Any], tuple[tf.Tensor, Tallies]]
+# (loop, state, coefficients) -> the state at the end and the totals.
+Run = Callable[[Loop, tf.Tensor, Any], tuple[tf.Tensor, Totals]]
 
 
 def _stepped(
   units: Units, motion: Motion, x: tf.Tensor, products: Products, run: Run
-) -> tuple[tf.Tensor, Tallies]:
-  """x at the end and the tallies, in the coordinates that cost less."""
+) -> tuple[tf.Tensor, Totals]:
+  """x at the end and the totals, in the coordinates that cost less."""
   if hidden_is_cheaper(units, motion, x.shape[0]):
     return _in_hidden_coordinates(units, motion, x, products, run)
   a = units.amplitude(motion.stage_times())
@@ -140,7 +140,7 @@ def _stepped(
 
 def _in_hidden_coordinates(
   units: Units, motion: Motion, x: tf.Tensor, products: Products, run: Run
-) -> tuple[tf.Tensor, Tallies]:
+) -> tuple[tf.Tensor, Totals]:
   """dz/dt = q G, q = a act'(z) and G = W'W, from z = W'x + b; x moves by W times the integral of q.
 
   One H x H product per stage replaces two of N x H. Amplitudes that do not vary in time are
@@ -169,9 +169,9 @@ def hidden_is_cheaper(units: Units, motion: Motion, batch_size: int | None) -> b
   """Multiplications per point: 2 N H per stage, or H^2 per stage, 2 N H at the ends, and G.
 
   G = W'W costs N H^2, shared by the batch (64 points where its size is unknown). Frames that
-  change from step to step, a stiffness measured in x, and other terms of a sum need x itself.
+  change from step to step, tallies, which are of x, and other terms of a sum need x itself.
   """
-  if not units.at_rest or motion.stiffness or units.rest is not None:
+  if not units.at_rest or motion.tallies or units.rest is not None:
     return False
   n, h = units.kernel.shape
   stages = motion.num_steps * len(motion.tableau.b)
@@ -181,62 +181,62 @@ def hidden_is_cheaper(units: Units, motion: Motion, batch_size: int | None) -> b
 
 def _run(
   loop: Loop, y: tf.Tensor, coefficients: Any, segment: int | None
-) -> tuple[tf.Tensor, Tallies]:
-  """Y at the end and the tallies, differentiable by Y, the coefficients and rest's variables."""
+) -> tuple[tf.Tensor, Totals]:
+  """Y at the end and the totals, differentiable by Y, the coefficients and rest's variables."""
   drive = _stored if segment is None else functools.partial(_recomputed, segment=segment)
 
   def solve(y: tf.Tensor, *parts: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     k = type(coefficients)(*parts)
-    end, tallies, through = drive(loop, y, k)
+    end, totals, through = drive(loop, y, k)
 
     def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
-      dy, *dtallies = doutputs
-      found = through(loop.cotangents(dy, k, held), dtallies, held)
+      dy, *dtotals = doutputs
+      found = through(loop.cotangents(dy, k, held), dtotals, held)
       return loop.arguments(found, k), found.variables
 
-    return (end, *tallies), pull
+    return (end, *totals), pull
 
-  end, *tallies = pullback.differentiable(solve, y, *coefficients)
-  return end, tuple(tallies)
-
-
-def _unkept(loop: Loop, y: tf.Tensor, coefficients: Any) -> tuple[tf.Tensor, Tallies]:
-  """Y at the end and the tallies, with nothing kept on the way."""
-  end, tallies, _ = loop.forward(y, coefficients, 0, loop.motion.num_steps, room=0)
-  return end, tallies
+  end, *totals = pullback.differentiable(solve, y, *coefficients)
+  return end, tuple(totals)
 
 
-# (cotangents, those of the tallies, variables) -> cotangents before the first step.
+def _unkept(loop: Loop, y: tf.Tensor, coefficients: Any) -> tuple[tf.Tensor, Totals]:
+  """Y at the end and the totals, with nothing kept on the way."""
+  end, totals, _ = loop.forward(y, coefficients, 0, loop.motion.num_steps, room=0)
+  return end, totals
+
+
+# (cotangents, those of the totals, variables) -> cotangents before the first step.
 Through = Callable[[Any, Tensors, list[tf.Variable]], Any]
 
 
-def _stored(loop: Loop, y: tf.Tensor, k: Any) -> tuple[tf.Tensor, Tallies, Through]:
+def _stored(loop: Loop, y: tf.Tensor, k: Any) -> tuple[tf.Tensor, Totals, Through]:
   """All steps at once, every stage kept."""
   d = loop.motion.num_steps
-  end, tallies, kept = loop.forward(y, k, 0, d, room=d)
-  return end, tallies, lambda after, dt, held: loop.backward(kept, k, 0, d, after, dt, held)
+  end, totals, kept = loop.forward(y, k, 0, d, room=d)
+  return end, totals, lambda after, dt, held: loop.backward(kept, k, 0, d, after, dt, held)
 
 
 def _recomputed(
   loop: Loop, y: tf.Tensor, k: Any, segment: int
-) -> tuple[tf.Tensor, Tallies, Through]:
+) -> tuple[tf.Tensor, Totals, Through]:
   """Segment by segment: only the states before each are kept."""
   d = loop.motion.num_steps
   size = min(segment, d)
 
   def forward(
-    y: tf.Tensor, tallies: Tallies, begin: tf.Tensor, end: tf.Tensor
-  ) -> tuple[tf.Tensor, Tallies]:
+    y: tf.Tensor, totals: Totals, begin: tf.Tensor, end: tf.Tensor
+  ) -> tuple[tf.Tensor, Totals]:
     y, increments, _ = loop.forward(y, k, begin, end, room=0)
-    return y, pullback.added(tallies, increments)
+    return y, pullback.added(totals, increments)
 
-  end, tallies, pull = pullback.segmented(forward, y, loop.nothing(y), d, size)
+  end, totals, pull = pullback.segmented(forward, y, loop.nothing(y), d, size)
 
-  def through(after: Any, dtallies: Tensors, held: list[tf.Variable]) -> Any:
+  def through(after: Any, dtotals: Tensors, held: list[tf.Variable]) -> Any:
     def back(y: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Any) -> Any:
       _, _, kept = loop.forward(y, k, begin, end, room=size)
-      return loop.backward(kept, k, begin, end, after, dtallies, held)
+      return loop.backward(kept, k, begin, end, after, dtotals, held)
 
     return pull(after, back)
 
-  return end, tallies, through
+  return end, totals, through

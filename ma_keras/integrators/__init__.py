@@ -1,7 +1,7 @@
 """Integrators: tableaus as data, and one step."""
 
 from ma_keras.integrators.fixed_point import fixed_point, largest
-from ma_keras.integrators.runge_kutta import combine, stages, step, stiffness
+from ma_keras.integrators.runge_kutta import combine, stages, step
 from ma_keras.integrators.tableau import (
   EULER,
   GAUSS4,
@@ -31,5 +31,4 @@ __all__ = [
   'largest',
   'stages',
   'step',
-  'stiffness',
 ]

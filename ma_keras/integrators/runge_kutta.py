@@ -37,25 +37,6 @@ def stages(
   return (_explicit if tableau.explicit else _implicit)(tableau, field, t, h, state)
 
 
-def stiffness(tableau: Tableau, h: tf.Tensor, rates: Sequence[State]) -> tf.Tensor:
-  """sum over defects e of |h sum_i e_i k_i|^2: how far from smooth one step found the field.
-
-  Args:
-    tableau: The method; `tableau.defects` are its rows e.
-    h: Step size, shape [].
-    rates: The stages k_i: velocities [..., N], density rates [...], and what else there is.
-
-  Returns:
-    Shape [...].
-  """
-  pairs = [tuple(rate[:2]) for rate in rates]
-  total = tf.zeros_like(pairs[0][1])
-  for e in tableau.defects:
-    velocity, density = combine(tf.nest.map_structure(tf.zeros_like, pairs[0]), h, e, pairs)
-    total += tf.reduce_sum(tf.square(velocity), axis=-1) + tf.square(density)
-  return total
-
-
 def _explicit(
   tableau: Tableau, field: VectorField, t: tf.Tensor, h: tf.Tensor, state: State
 ) -> list[State]:

@@ -34,25 +34,17 @@ class Tableau:
 
   @property
   def explicit(self) -> bool:
-    """Whether each stage needs only earlier ones."""
+    """Tells if each stage needs only earlier ones."""
     return [len(row) for row in self.a] == list(range(len(self.c)))
 
   @property
   def symmetric(self) -> bool:
-    """Whether a step of -h undoes one of h: a_ij + a_s+1-i,s+1-j = b_j (HNW II.8, Theorem 8.8)."""
+    """Tells if a step of -h undoes one of h: a_ij + a_s+1-i,s+1-j = b_j (HNW II.8, Theorem 8.8)."""
     s = len(self.c)
     if self.explicit:
       return False
     mirrored = [(i, j, s - 1 - i, s - 1 - j) for i in range(s) for j in range(s)]
     return all(abs(self.a[i][j] + self.a[k][m] - self.b[j]) < 1e-12 for i, j, k, m in mirrored)
-
-  def check_stiffness(self) -> None:
-    """Raises ValueError if the method has no stages to tell its stiffness by."""
-    if not self.defects:
-      raise ValueError(
-        f'`integrator` {self.name!r} has no stages to tell its stiffness by: use rk4, or a '
-        'stiffness weight of 0.'
-      )
 
   def __post_init__(self) -> None:
     """Checks that the method is explicit or implicit, and consistent.

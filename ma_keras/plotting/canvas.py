@@ -1,4 +1,4 @@
-"""What figures are drawn on."""
+"""Canvas that figures are drawn on."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def latents(z: np.ndarray) -> Any:
 
 
 def pixel_maps(values: np.ndarray, mapped: Mapping[str, np.ndarray]) -> Any:
-  """What the potential does to single pixels: latent coordinate over the pixel's value.
+  """Maps of single pixels by the potential: latent coordinate over the pixel's value.
 
   Args:
     values: Shape [M].

@@ -53,6 +53,30 @@ def gradient_and_laplacian(
   return with_divergence(lambda t, x: gradient(potential, t, x), t, x)
 
 
+def time_derivative(potential: ScalarField, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  """d phi/dt at fixed points, by two reverse passes: d/dw of d(sum_b w_b phi_b)/dt.
+
+  One reverse pass alone would give the sum over points, since they share their time.
+
+  Args:
+    potential: phi(t, x) -> [...]; each value may depend on its own sample alone.
+    t: Time, shape [].
+    x: Points, shape [..., N].
+
+  Returns:
+    d phi/dt, shape [...]; zeros where phi does not depend on time.
+  """
+  zero = tf.UnconnectedGradients.ZERO
+  with tf.GradientTape(watch_accessed_variables=False) as outer:
+    weights = tf.ones_like(x[..., 0])
+    outer.watch(weights)
+    with tf.GradientTape(watch_accessed_variables=False) as inner:
+      inner.watch(t)
+      value = potential(t, x)
+    rate = inner.gradient(value, t, output_gradients=weights, unconnected_gradients=zero)
+  return outer.gradient(rate, weights, unconnected_gradients=zero)
+
+
 def with_divergence(field: VectorField, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
   """A field v and its exact divergence: grad phi and laplacian phi where v is grad phi.
 

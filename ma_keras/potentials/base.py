@@ -47,9 +47,9 @@ class Potential(tf.Module, abc.ABC):
 
   Write `__call__(t, x)` and nothing else: gradient and exact Laplacian then come from nested
   gradient tapes. Where closed forms are known, override `_gradient` and
-  `_gradient_and_laplacian`. In a subclass of any potential the overridden definition is in force
-  in every gradient mode, and what it leaves open follows from it: see `overrides`. Potentials
-  add: `phi_1 + phi_2` is a potential.
+  `_gradient_and_laplacian`, and `_time_derivative`. In a subclass of any potential the overridden
+  definition is in force in every gradient mode, and what it leaves open follows from it: see
+  `overrides`. Potentials add: `phi_1 + phi_2` is a potential.
 
   All methods take a scalar time `t` [] and points `x` [..., N], any leading rank.
 
@@ -132,6 +132,10 @@ class Potential(tf.Module, abc.ABC):
   def gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Velocity grad phi(t, x), shape [..., N]. Eq. (2)."""
     return overrides.gradient(self, *self._checked(t, x))
+
+  def time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """d phi/dt at fixed points, shape [...]; zero for a potential that does not vary in time."""
+    return overrides.time_derivative(self, *self._checked(t, x))
 
   def laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Divergence of the velocity, tr(Hessian phi)(t, x), shape [...]. Eq. (3)."""
@@ -230,6 +234,10 @@ class Potential(tf.Module, abc.ABC):
     """Override with a closed form of (grad phi, laplacian phi)."""
     return autodiff.gradient_and_laplacian(self, t, x)
 
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Override with a closed form of d phi/dt."""
+    return autodiff.time_derivative(self, t, x)
+
   def _checked(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     x = tf.convert_to_tensor(x, dtype_hint=self.dtype or tf.float32)
     if x.shape.rank == 0 or x.shape[-1] != self.event_size:
@@ -250,7 +258,7 @@ class Potential(tf.Module, abc.ABC):
 
 
 def _is_hidden_from_modules(value: object) -> bool:
-  """Whether it is a layer or a model of Keras 3, of any subclass."""
+  """Tells if it is a layer or a model of Keras 3, of any subclass."""
   packages = {kind.__module__.split('.')[0] for kind in type(value).__mro__}
   return 'keras' in packages and hasattr(value, 'trainable_variables')
 

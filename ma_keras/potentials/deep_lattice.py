@@ -10,7 +10,7 @@ import tensorflow as tf
 from ma_keras import seeds
 from ma_keras.potentials import activations
 from ma_keras.potentials.even_layer import EvenLayer
-from ma_keras.potentials.time_basis import Basis
+from ma_keras.potentials.time_basis import Basis, time_derivative
 
 _SOFTPLUS = activations.get_jet('softplus')
 
@@ -93,6 +93,9 @@ class DeepLattice(EvenLayer):
     """phi(t, x), shape [...]."""
     value, _, _ = _SOFTPLUS(self._second(self._values(self._hidden(x))))
     return tf.reduce_sum(self._amplitude(t) * tf.reduce_sum(value, axis=-1), axis=-1)
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return time_derivative(self, t, x)
 
   def _pointwise(self) -> tuple[tf.Variable, ...]:
     return *super()._pointwise(), self.mixing, self.offset

@@ -86,7 +86,7 @@ class EvenLayer(Potential):
       variable.assign(its_own.numpy())
 
   def _pointwise(self) -> tuple[tf.Variable, ...]:
-    """What knows nothing of the side."""
+    """Variables that know nothing of the side."""
     return self.bias, self.amplitude
 
   def prepared(self) -> EvenLayer:

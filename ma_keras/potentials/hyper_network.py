@@ -71,3 +71,10 @@ class HyperNetwork(tf.Module):
     u = (2.0 * tf.cast(t, self.slope.dtype) / self.time - 1.0)[..., tf.newaxis]
     learned = tf.tensordot(tf.tanh(u * self.slope + self.shift), self.mixing, axes=1)
     return tf.concat([tf.ones_like(u), learned], axis=-1)
+
+  def rates(self, t: tf.Tensor) -> tf.Tensor:
+    """d/dt of the values, [..., K]: (0, 2 V (w tanh'(w u + b))/T)."""
+    u = (2.0 * tf.cast(t, self.slope.dtype) / self.time - 1.0)[..., tf.newaxis]
+    values = tf.tanh(u * self.slope + self.shift)
+    slopes = (2.0 / self.time) * self.slope * (1.0 - tf.square(values))
+    return tf.concat([tf.zeros_like(u), tf.tensordot(slopes, self.mixing, axes=1)], axis=-1)

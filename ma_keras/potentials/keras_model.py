@@ -146,7 +146,7 @@ def _is_understood(layer: Any) -> bool:
 
 
 def _is_keras(kind: type, name: str) -> bool:
-  """Whether a class is Keras's own, and not a subclass, which may compute anything."""
+  """Tells if a class is Keras's own, and not a subclass, which may compute anything."""
   return kind.__name__ == name and kind.__module__.split('.')[0] in ('keras', 'tf_keras')
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from ma_keras import seeds
 from ma_keras.arguments import is_finite, is_whole
 from ma_keras.potentials.even_layer import EvenLayer
-from ma_keras.potentials.time_basis import Basis
+from ma_keras.potentials.time_basis import Basis, time_derivative
 
 
 class Lattice(EvenLayer):
@@ -78,6 +78,9 @@ class Lattice(EvenLayer):
     """phi(t, x), shape [...]."""
     values = tf.reduce_sum(self._values(self._hidden(x)), axis=-1)
     return tf.reduce_sum(self._amplitude(t) * values, axis=-1)
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return time_derivative(self, t, x)
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]

@@ -13,7 +13,7 @@ from ma_keras import seeds
 from ma_keras.arguments import is_whole
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting, time_derivative
 
 
 class LocallyConnected(Potential):
@@ -104,6 +104,9 @@ class LocallyConnected(Potential):
     """phi(t, x), shape [...]."""
     values = self._activation.value(self._hidden(x))
     return self._per_point(tf.matmul(values, self._column(self._amplitude(t))), x)
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return time_derivative(self, t, x)
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]

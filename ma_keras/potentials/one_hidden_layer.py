@@ -12,7 +12,7 @@ from ma_keras.arguments import is_whole
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import apply_kernel
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting, time_derivative
 from ma_keras.potentials.units import Units
 
 
@@ -175,6 +175,9 @@ class OneHiddenLayer(Potential):
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x) = sum_j a_j act(z_j), shape [...]."""
     return tf.reduce_sum(self._amplitude(t) * self._activation.value(self._hidden(x)), axis=-1)
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return time_derivative(self, t, x)
 
   def prepared(self) -> OneHiddenLayer:
     """The same potential with the squared norms |W_j|^2 computed once."""

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
   from ma_keras.potentials.units import Units
 
 VALUE, GRADIENT, PAIR = '__call__', '_gradient', '_gradient_and_laplacian'
+TIME = '_time_derivative'
 # Methods that say nothing of the value of phi: a shortcut stands for it whatever they do,
-ABOUT_THE_OBJECT = {'config', 'dtype', 'check_variables', 'with_laplacian', 'with_seed'}
+ABOUT_THE_OBJECT = {
+  *('config', 'dtype', 'check_variables', 'with_laplacian', 'with_seed'),
+  *('time_derivative', TIME),
+}
 # and those that say how a flow meets phi, of which closed forms know nothing.
 ABOUT_THE_FLOW = {'prepared', 'on_interval', 'frame', 'for_rows', 'units', 'self_contained'}
 
@@ -55,6 +59,14 @@ def gradient_and_laplacian(
   if _is_public(potential, 'laplacian'):
     laplacian = _beneath(potential).laplacian(t, x)
   return velocity, laplacian
+
+
+def time_derivative(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  """d phi/dt [...]: the closed form, unless a subclass has changed the value it stands for."""
+  replaced = _depth(potential, VALUE) < _depth(potential, TIME)
+  if replaced or is_replaced(potential, TIME, frozenset(ABOUT_THE_FLOW)):
+    return autodiff.time_derivative(potential, t, x)
+  return potential._time_derivative(t, x)
 
 
 def units(potential: Potential) -> Units | None:

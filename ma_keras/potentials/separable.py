@@ -10,7 +10,7 @@ from ma_keras import seeds
 from ma_keras.arguments import is_finite, is_whole
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting, time_derivative
 
 
 class Separable(Potential):
@@ -92,6 +92,9 @@ class Separable(Potential):
     """phi(t, x), shape [...]."""
     values = self._activation.value(self._hidden(x))
     return tf.reduce_sum(self._amplitude(t) * values, axis=[-2, -1])
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return time_derivative(self, t, x)
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]

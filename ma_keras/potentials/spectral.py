@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting, time_derivative
 from ma_keras.potentials.torus import Torus
 
 
@@ -57,6 +57,9 @@ class SpectralQuadratic(Potential):
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """x.A(t) x/2, shape [...]."""
     return tf.reduce_sum(tf.square(self.torus.transform(x)) * self._spectrum(t), axis=-1) / 2.0
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return time_derivative(self, t, x)
 
   def start_gaussian(self, covariance: np.ndarray, time: float) -> None:
     """A = ln(C)/(2 T): the flow to Normal(0, C), C a translation and D4 invariant covariance.

@@ -71,7 +71,7 @@ class Sum(Potential):
     return self._twin(terms=tuple(term.on_interval(start, stop) for term in self.terms))
 
   def units(self) -> Units | None:
-    """Those of the widest hidden layer among the terms, the other terms being the rest.
+    """Units of the widest hidden layer among the terms, the other terms being the rest.
 
     None where there is no layer at rest, or where another term is not self-contained.
     """
@@ -94,6 +94,9 @@ class Sum(Potential):
     pairs = [term.gradient_and_laplacian(t, x) for term in self.terms]
     velocities, laplacians = zip(*pairs)
     return _added(velocities), _added(laplacians)
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return _added([term.time_derivative(t, x) for term in self.terms])
 
 
 def _added(parts: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -46,6 +46,15 @@ class TimeBasis:
       found.append(2.0 * u * found[-1] - found[-2])
     return tf.stack(found[: self.size], axis=-1)
 
+  def rates(self, t: tf.Tensor) -> tf.Tensor:
+    """d/dt of the values, [..., K]: T_k' = k U_k-1, U_k the polynomials of second kind."""
+    u = 2.0 * t / self.time - 1.0
+    second = [tf.ones_like(u), 2.0 * u]
+    while len(second) < self.size:
+      second.append(2.0 * u * second[-1] - second[-2])
+    slopes = [tf.zeros_like(u), *(k * polynomial for k, polynomial in enumerate(second, start=1))]
+    return tf.stack(slopes[: self.size], axis=-1) * (2.0 / self.time)
+
 
 class Basis(Protocol):
   """Functions of time: a `TimeBasis`, a `HyperNetwork`, or your own."""
@@ -56,6 +65,47 @@ class Basis(Protocol):
 
   def values(self, t: tf.Tensor) -> tf.Tensor:
     """[..., K] for times of shape [...]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Derivative:
+  """The time derivatives of a basis, as a basis.
+
+  Attributes:
+    basis: A basis of time; its `rates` are used where it has them, and gradient tapes otherwise.
+  """
+
+  basis: Basis
+
+  @property
+  def size(self) -> int:
+    """K."""
+    return self.basis.size
+
+  def values(self, t: tf.Tensor) -> tf.Tensor:
+    """d/dt of the basis's values, [..., K] for times of shape [...]."""
+    rates = getattr(self.basis, 'rates', None)
+    return self._by_tape(t) if rates is None else rates(t)
+
+  def _by_tape(self, t: tf.Tensor) -> tf.Tensor:
+    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+      tape.watch(t)
+      columns = tf.unstack(self.basis.values(t), axis=-1)
+    zero = tf.UnconnectedGradients.ZERO
+    return tf.stack([tape.gradient(column, t, None, zero) for column in columns], axis=-1)
+
+
+def time_derivative(potential: Any, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  """d phi/dt, [...], of a potential linear in its amplitudes a(t): phi with a'(t) in their place.
+
+  Args:
+    potential: A potential with a `time_basis`, or None for amplitudes that are constant.
+    t: Time, shape [].
+    x: Points, [..., N].
+  """
+  if potential.time_basis is None:
+    return tf.zeros_like(x[..., 0])
+  return potential._twin(time_basis=Derivative(potential.time_basis))(t, x)
 
 
 def amplitudes(basis: Basis | None, coefficients: tf.Tensor, t: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""What a fast flow needs to know of a one-hidden-layer potential."""
+"""Record of a one-hidden-layer potential that a fast flow needs."""
 
 from __future__ import annotations
 

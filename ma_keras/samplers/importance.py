@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class ImportanceEstimate:
-  """What n log weights ln w = -E(x) - ln p(x), x ~ p, say of Z and of the model p.
+  """Estimates of Z and of the model p by n log weights ln w = -E(x) - ln p(x), x ~ p.
 
   Attributes:
     negative_log_partition: -ln((1/n) sum w): consistent for -ln Z, biased up by about half
@@ -28,7 +28,7 @@ class ImportanceEstimate:
 
   @property
   def bias(self) -> float:
-    """Of `negative_log_partition`, upwards, to leading order: half the squared error."""
+    """Bias of `negative_log_partition`, upwards, to leading order: half the squared error."""
     return self.standard_error**2 / 2.0
 
   def doubts(self) -> str:

@@ -56,7 +56,7 @@ def independence_metropolis(distribution: Any, energy: Energy) -> Any:
 
 
 class IndependenceResults(NamedTuple):
-  """What Metropolis' rule needs to know of a point.
+  """Record of a point that Metropolis' rule needs.
 
   Attributes:
     target_log_prob: -E(x), shape [...].

@@ -53,7 +53,7 @@ def _chain(bonds: Bonds, rng: np.random.Generator, updates: int) -> Iterator[np.
 
 
 def _cluster(spins: np.ndarray, bonds: Bonds, rng: np.random.Generator) -> np.ndarray:
-  """Whether each site is in the cluster of a random one, bool [N]."""
+  """Tells which sites are in the cluster of a random one, bool [N]."""
   site = int(rng.integers(len(spins)))
   joined = np.zeros(len(spins), bool)
   joined[site], growing = True, [site]

@@ -1,4 +1,4 @@
-"""What every request passes: token, bounds of head and answer, errors in JSON, counters."""
+"""Gate that every request passes: token, bounds of head and answer, errors in JSON, counters."""
 
 from __future__ import annotations
 

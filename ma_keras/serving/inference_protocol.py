@@ -70,7 +70,7 @@ def model_metadata(name: str, servable: Servable) -> dict[str, Any]:
 
 
 def understood(request: Any, raw: memoryview, servable: Servable) -> Question:
-  """What an inference request asks for.
+  """Reads an inference request.
 
   Args:
     request: The JSON part.

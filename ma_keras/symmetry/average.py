@@ -41,7 +41,7 @@ class GroupAverage(Potential):
     self.group = group
 
   def config(self) -> dict[str, Any]:
-    """What makes it, as plain values: see `model_file`."""
+    """The constructor's arguments as plain values: see `model_file`."""
     return {'potential': self.potential, 'group': self.group}
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -82,6 +82,9 @@ class GroupAverage(Potential):
     back = tf.gather(gradients, inverse.index, axis=-1, batch_dims=1)
     back *= _beside(inverse.sign, back)
     return tf.reduce_mean(back, axis=0), tf.reduce_mean(laplacians, axis=0)
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(self.potential.time_derivative(t, self._images(x)), axis=0)
 
   def _images(self, x: tf.Tensor) -> tf.Tensor:
     """g x for every g, shape [G, ..., N]."""

@@ -78,7 +78,7 @@ class Group:
     return Group(index, np.take_along_axis(self.sign, index, axis=-1))
 
   def config(self) -> dict[str, Any]:
-    """What makes it, as plain values: see `model_file`."""
+    """The constructor's arguments as plain values: see `model_file`."""
     return {'index': self.index.tolist(), 'sign': self.sign.tolist()}
 
   def apply(self, x: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ class OneElementPerInterval(Potential):
     self._element_in_force: action.Element | None = None
 
   def config(self) -> dict[str, Any]:
-    """What makes it, as plain values, the draws included: see `model_file`.
+    """The constructor's arguments as plain values, the draws included: see `model_file`.
 
     Raises:
       NotImplementedError: The draws differ from sample to sample.
@@ -155,7 +155,7 @@ class OneElementPerInterval(Potential):
     return Rotated(in_force, element).with_laplacian(self._laplacian_method)
 
   def units(self) -> Units | None:
-    """Those of phi~, in the frame of each step's element."""
+    """Units of phi~, in the frame of each step's element."""
     units = overrides.units(self.potential)
     if units is None or self._laplacian_method is not None:
       return None

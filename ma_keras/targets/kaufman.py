@@ -109,7 +109,7 @@ def check_coupling(coupling: float) -> float:
 
 
 def _signs(rows: int, columns: int, coupling: float) -> list[float]:
-  """Of the four products: those of an even number of fermions, or odd, in odd or even modes.
+  """Signs of the four products: those of an even number of fermions, or odd, in odd or even modes.
 
   A seam of antiperiodic bonds across the columns weighs odd numbers of fermions by -1 in the trace;
   one along them exchanges the modes of the two sectors. An odd number of rows alone is not asked

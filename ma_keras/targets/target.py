@@ -1,4 +1,4 @@
-"""What a target is, exp(-E(x)) / Z known up to Z, and the checks that all targets share."""
+"""Targets exp(-E(x)) / Z, known up to Z, and the checks that all of them share."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _SECOND = np.array([2, -27, 270, -490, 270, -27, 2]) / 180
 
 @dataclasses.dataclass(frozen=True)
 class Thermodynamics:
-  """Of a finite Ising lattice, per spin.
+  """Thermodynamics of a finite Ising lattice, per spin.
 
   Attributes:
     free_energy: -ln Z/N, over kT.
@@ -31,7 +31,7 @@ class Thermodynamics:
 def exact(
   side: int, coupling: float = kaufman.CRITICAL_COUPLING, boundary: str = 'periodic'
 ) -> Thermodynamics:
-  """What Kaufman's formula, or the transfer matrix of open edges, says of L x L spins.
+  """Exact values of L x L spins by Kaufman's formula, or by the transfer matrix of open edges.
 
   ln Z is analytic in K at finite L, and is differentiated by differences of sixth order: eight
   digits of the energy, six of the specific heat, up to L = 64.

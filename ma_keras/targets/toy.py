@@ -14,7 +14,7 @@ from ma_keras.targets.target import as_event, floating_dtype
 
 
 class _Plane:
-  """What the targets below share: N = 2, a dtype, and length scales that must be positive."""
+  """Common part of the targets below: N = 2, a dtype, and length scales that must be positive."""
 
   event_size = 2
 

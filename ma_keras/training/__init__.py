@@ -26,7 +26,7 @@ from ma_keras.training.likelihood import (
   measure_likelihood,
   to_latent_space,
 )
-from ma_keras.training.maximum_likelihood import STIFFNESS_WEIGHT, MaximumLikelihood
+from ma_keras.training.maximum_likelihood import PENALTIES, MaximumLikelihood
 from ma_keras.training.observables import Observable, measure_observables
 from ma_keras.training.optimizer import adam, soap
 from ma_keras.training.ownership import Owned
@@ -37,8 +37,8 @@ from ma_keras.training.validation import Validation
 from ma_keras.training.variational import VariationalFreeEnergy
 
 __all__ = [
+  'PENALTIES',
   'REMEDY',
-  'STIFFNESS_WEIGHT',
   'Aids',
   'Backup',
   'BestWeights',

@@ -1,4 +1,4 @@
-"""What helps a flow to the minimum of Eq. (7), and leaves the minimum where it is."""
+"""Aids that help a flow to the minimum of Eq. (7), and leave the minimum where it is."""
 
 from __future__ import annotations
 

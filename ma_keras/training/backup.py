@@ -157,7 +157,7 @@ class Backup(tf_keras.callbacks.Callback):
     return str(self.folder / f'ckpt-{number}')
 
   def _is_whole(self, number: int) -> bool:
-    """Whether all can be read and has its checksum, before any variable is assigned."""
+    """Tells if all can be read and has its checksum, before any variable is assigned."""
     try:
       check_whole(self._prefix(number))
     except DAMAGED as error:

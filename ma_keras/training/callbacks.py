@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from ma_keras.replacing import replacing
+from ma_keras.training.penalties import SMALLER_STEPS
 
 
 class TrainingStopped(RuntimeError):
@@ -86,8 +87,7 @@ class BoundGuard(Guard):
       raise TrainingStopped(
         f'F/N = {mean:.6f} +- {error:.1g} at epoch {epoch + 1} lies below the exact '
         f'{self.exact_per_site:.6f}, which no flow can: the integrator is being cheated. Start '
-        'anew in another --run_dir with more, smaller steps (--num_steps up, --step_size down '
-        'by the same factor), or with --stiffness_weight=1. Nothing of this epoch was saved.'
+        f'anew in another --run_dir {SMALLER_STEPS}. Nothing of this epoch was saved.'
       )
 
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from absl import flags
 
 from ma_keras import gradients, integrators
-from ma_keras.training import optimizer, strategy
+from ma_keras.training import optimizer, penalties, strategy
+
+
+class _Penalty(flags.ArgumentParser[str]):
+  """Text of weights by name, stiffness:0.3,kinetic:0.01, checked as it is read."""
+
+  def parse(self, argument: str) -> str:
+    """See `penalties.parse`."""
+    penalties.parse(argument)
+    return argument
+
 
 flags.DEFINE_string(
   'run_dir',
@@ -51,12 +61,14 @@ flags.DEFINE_float(
   lower_bound=0.0,
   upper_bound=0.999,
 )
-flags.DEFINE_float(
-  'stiffness_weight',
-  0.0,
-  "Weight of the solver's own error in the loss, which keeps training honest; 0.3 by default for "
-  'data, which have no exact bound to tell.',
-  lower_bound=0.0,
+flags.DEFINE(
+  _Penalty(),
+  'penalty',
+  '',
+  "What the loss holds down along the flow's paths, by weight: stiffness:0.3,kinetic:0.01. "
+  "stiffness, the solver's own error, keeps training honest and is 0.3 by default for data, which "
+  'have no exact bound to tell; kinetic and hamilton_jacobi straighten the paths.',
+  serializer=flags.ArgumentSerializer(),
 )
 flags.DEFINE_float(
   'refine_tolerance',

@@ -1,4 +1,4 @@
-"""What every objective's tf_keras model has in common: a flow, a batch size, a seed."""
+"""Common part of every objective's tf_keras model: a flow, a batch size, a seed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tf_keras
 from ma_keras import distributions, seeds
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.training import keras3
+from ma_keras.training.penalties import Penalties, Weights
 from ma_keras.training.saving import SavedFlow
 
 
@@ -33,7 +34,7 @@ class FlowModel(SavedFlow):
     batch_size: B, over all replicas; with parameter servers, of one worker. None where rows are
       numbered as they come.
     seed: Non-negative integer; with the step it names every random number of training.
-    stiffness_weight: Weight of the solver's stiffness.
+    penalties: Tallies of the flow that the loss holds down, with their weights.
     accumulate: In how many parts, one after another, a replica takes its rows.
     refinements: How often the steps were halved so far (`training.Refinement`), int64 variable.
   """
@@ -43,7 +44,7 @@ class FlowModel(SavedFlow):
     bijector: MongeAmpereBijector,
     batch_size: int | None = None,
     seed: int = 0,
-    stiffness_weight: float = 0.0,
+    penalties: Weights | Penalties | None = None,
     name: str | None = None,
     base: Any = None,
   ) -> None:
@@ -53,29 +54,25 @@ class FlowModel(SavedFlow):
       bijector: The flow to train.
       batch_size: B, over all replicas; None for any.
       seed: Non-negative integer.
-      stiffness_weight: Weight of `MongeAmpereBijector.with_stiffness`, zero or positive.
+      penalties: Weights of `ma_keras.tallies`, by name or themselves: {'stiffness': 0.3}.
       name: Model name.
       base: p(x, 0), a `tfd.Distribution` with events [N] of the bijector's dtype; standard normal
         by default. Its variables are trained, too.
 
     Raises:
-      ValueError: A number is out of range, the bijector has no stiffness to weigh, or the base
-        other events.
+      ValueError: A number is out of range, the integrator or the gradient mode does not go with a
+        penalty, or the base has other events.
     """
     super().__init__(name=name, autocast=False)
     size = 1 if batch_size is None else batch_size
-    if int(size) != size or size < 1 or stiffness_weight < 0:
-      raise ValueError(
-        '`batch_size` must be positive and whole, and `stiffness_weight` not negative, got '
-        f'{batch_size} and {stiffness_weight}.'
-      )
-    if stiffness_weight > 0:
-      bijector.check_stiffness()
+    if int(size) != size or size < 1:
+      raise ValueError(f'`batch_size` must be positive and whole, got {batch_size}.')
+    self.penalties = Penalties(penalties)
+    bijector.check_tallies(self.penalties.tallies)
     self.bijector = bijector
     self.base = distributions.flow_from(base, bijector).distribution
     self.batch_size = None if batch_size is None else int(batch_size)
     self.seed = seed
-    self.stiffness_weight = stiffness_weight
     self.accumulate = 1
     self.refinements = tf.Variable(0, dtype=tf.int64, trainable=False, name='refinements')
     # Metrics hold the global batch already; Keras would add up what the replicas return.

@@ -10,6 +10,7 @@ from ma_keras import samplers
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.targets.target import Target
 from ma_keras.training.draws import Draws, draw
+from ma_keras.training.penalties import SMALLER_STEPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +65,7 @@ class FreeEnergy:
     if self.gap_per_site is not None and self.gap_per_site < -error:
       return (
         'F lies below the exact value, which no flow can: the integrator was cheated. Train anew '
-        'in another --run_dir with more, smaller steps (--num_steps up, --step_size down by the '
-        'same factor), or with --stiffness_weight=1.'
+        f'in another --run_dir {SMALLER_STEPS}.'
       )
     change, statistical = (
       self.num_sites * each for each in (self.integration_error, self.statistical_error)
@@ -75,8 +75,7 @@ class FreeEnergy:
       return (
         f'The integration error dominates: F is {change:.2g} nats, or {errors:.2g} standard '
         f'errors, away from F in halved steps (tolerance {self.tolerance:.2g}). Train anew in '
-        'another --run_dir with more, smaller steps (--num_steps up, --step_size down by the same '
-        'factor), or with --stiffness_weight=1.'
+        f'another --run_dir {SMALLER_STEPS}.'
       )
     return ''
 

@@ -12,15 +12,13 @@ import tensorflow as tf
 from ma_keras import seeds
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import flow_from
+from ma_keras.training.penalties import SMALLER_STEPS
 
 MOST_HALVINGS = 6
 QUANTILE = 0.95
 TOLERANCE = 0.1  # Nats: log densities that change by less on halving stand still.
 
-REMEDY = (
-  'train anew in another --run_dir with a larger --stiffness_weight, or with more, smaller steps '
-  '(--num_steps up, --step_size down by the same factor).'
-)
+REMEDY = f'train anew in another --run_dir {SMALLER_STEPS}.'
 
 
 class Scorer:

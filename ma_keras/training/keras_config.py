@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ma_keras import descriptions, solver_options
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.training.penalties import Penalties
 
 PARTS = ('potential', 'preprocessing', 'base')
 REMEDY = (
@@ -54,6 +55,18 @@ def describe(
     'dtypes': [bijector.dtype.name, _dtype_name(preprocessing), bijector.dtype.name],
     'bijector': {**_steps(bijector), **options},
   }
+
+
+def described(penalties: Penalties) -> dict[str, float]:
+  """Weights of the penalties by name.
+
+  Raises:
+    NotImplementedError: One is of a class of its own.
+  """
+  try:
+    return penalties.description()
+  except NotImplementedError as error:
+    raise NotImplementedError(f'{error} Or {REMEDY}.') from error
 
 
 def make(described: dict[str, Any]) -> tuple[MongeAmpereBijector, Any, Any]:

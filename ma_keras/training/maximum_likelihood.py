@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from ma_keras import distributions, export, objectives, seeds
+from ma_keras import distributions, export, seeds
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.training import keras_config, rows, share
 from ma_keras.training.data_model import DataModel
+from ma_keras.training.penalties import Penalties, Weights
 
 # Without it an optimiser learns to cheat its integrator: likelihoods look better than they are.
-STIFFNESS_WEIGHT = 0.3
+PENALTIES: Mapping[str, float] = MappingProxyType({'stiffness': 0.3})
 
 
 @tf_keras.saving.register_keras_serializable('ma_keras')
@@ -34,9 +37,9 @@ class MaximumLikelihood(DataModel):
   | in the logs | what, in nats |
   |---|---|
   | `val_loss` | -ln p(x) of the data, the preprocessing's log-det included |
-  | `loss` | the same of training rows, and stiffness_weight x `stiffness` added |
+  | `loss` | the same of training rows, and the penalties added, each by its weight |
   | `nll`, `val_nll` | -ln p(y, T), in the space of the flow |
-  | `stiffness` | the solver's own error |
+  | `stiffness` | the solver's own error; so every penalty has its mean by its name |
 
   `evaluate` returns `loss`, and is minus the mean of what `predict` returns, ln p(x) [n].
 
@@ -50,7 +53,7 @@ class MaximumLikelihood(DataModel):
     preprocessing: Any = None,
     batch_size: int | None = None,
     seed: int = 0,
-    stiffness_weight: float = STIFFNESS_WEIGHT,
+    penalties: Weights | Penalties | None = PENALTIES,
     name: str = 'maximum_likelihood',
     base: Any = None,
   ) -> None:
@@ -61,25 +64,25 @@ class MaximumLikelihood(DataModel):
       preprocessing: One of `data.for_dataset`, or any TFP bijector of R^N; identity by default.
       batch_size: B, over all replicas, of batches whose rows are numbered; None for any.
       seed: Non-negative integer.
-      stiffness_weight: Weight of the solver's own error, `MongeAmpereBijector.with_stiffness`; 0
-        for none, as integrators and gradient modes need that have no stiffness.
+      penalties: Weights of `ma_keras.tallies`, by name or themselves; that of the solver's own
+        error by default. None for none, as integrators and gradient modes need that do not go
+        with it.
       name: Model name.
       base: p(x, 0), see `FlowModel`.
 
     Raises:
       ValueError: See `FlowModel`.
     """
-    super().__init__(bijector, batch_size, seed, stiffness_weight, name, base)
+    super().__init__(bijector, batch_size, seed, penalties, name, base)
     self.preprocessing = tfp.bijectors.Identity() if preprocessing is None else preprocessing
     self._given = {'preprocessing': preprocessing, 'base': base}
     self._nll = tf_keras.metrics.Mean('nll', dtype=tf.float64)
-    self._stiffness = tf_keras.metrics.Mean('stiffness', dtype=tf.float64)
     self._data_nll = tf_keras.metrics.Mean('loss', dtype=tf.float64)
 
   @property
   def metrics(self) -> list[Any]:
     """The running means that `fit` resets every epoch."""
-    return [self._nll, self._stiffness, self._data_nll]
+    return [self._nll, *self.penalties.metrics, self._data_nll]
 
   def density(self) -> Any:
     """The density of the data as a TFP distribution, in steps of equal size."""
@@ -94,14 +97,15 @@ class MaximumLikelihood(DataModel):
 
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
-    names = ('bijector', 'batch_size', 'seed', 'stiffness_weight', 'name')
+    names = ('bijector', 'batch_size', 'seed', 'penalties', 'name')
     return {**{name: getattr(self, name) for name in names}, **self._given}
 
   def get_config(self) -> dict[str, Any]:
     """See `keras_config`."""
     given = self.arguments()
     parts = (given.pop('bijector'), given.pop('preprocessing'), given.pop('base'))
-    plain = {**given, 'parts': keras_config.describe(*parts)}
+    penalties = keras_config.described(given.pop('penalties'))
+    plain = {**given, 'penalties': penalties, 'parts': keras_config.describe(*parts)}
     return keras_config.Config(plain, [v.numpy() for v in self.own_variables()])
 
   @classmethod
@@ -168,10 +172,11 @@ class MaximumLikelihood(DataModel):
       tf.debugging.check_numerics(part, rows.OUTSIDE)
       for part in self._to_latent_space(self._jittered(x, noise_seed))
     )
-    nll, stiffness = self._terms(self.flow(flow_seed), y)
-    loss = nll + self.stiffness_weight * stiffness
-    self._nll.update_state(nll, weights)
-    self._stiffness.update_state(stiffness, weights)
+    flow = self.flow(flow_seed)
+    log_prob, solution = distributions.solve(flow, y, True, self.penalties.tallies)
+    loss = -log_prob + self.penalties.total(solution.tallies, log_prob)
+    self._nll.update_state(-log_prob, weights)
+    self.penalties.update_state(solution.tallies, weights)
     self._data_nll.update_state(_added(loss, -log_det), weights)
     return loss
 
@@ -214,13 +219,6 @@ class MaximumLikelihood(DataModel):
     """The preprocessing's own dtype of data; without one that of the rows, float64 of integers."""
     own = self.preprocessing.forward_dtype()
     return own or (x.dtype if x.dtype.is_floating else tf.float64)
-
-  def _terms(self, flow: Any, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """-ln p(y) and the stiffness, [b] each; zeros where nobody weighs it."""
-    if self.stiffness_weight > 0:
-      return objectives.negative_log_likelihood_and_stiffness(flow, y)
-    nll = objectives.negative_log_likelihood(flow, y)
-    return nll, tf.zeros_like(nll)
 
 
 def _added(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

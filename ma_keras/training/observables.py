@@ -1,4 +1,4 @@
-"""What the spins or fields of a trained flow do: raw, and reweighted to the target itself."""
+"""Observables of a trained flow: raw, and reweighted to the target itself."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _bond(target: Target) -> float:
 
 
 def _distances(target: Target) -> range:
-  """Of the two-point function: none but on a torus."""
+  """Distances of the two-point function: none but on a torus."""
   if getattr(target, 'boundary', None) != 'periodic':
     return range(0)
   return range(1, math.isqrt(target.event_size) // 2 + 1)

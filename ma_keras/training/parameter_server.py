@@ -53,12 +53,12 @@ def join(configuration: dict[str, Any]) -> Any:
 
 
 def is_asynchronous(strategy: Any) -> bool:
-  """Whether workers take steps of their own, on variables that parameter servers hold."""
+  """Tells if workers take steps of their own, on variables that parameter servers hold."""
   return isinstance(strategy, tf.distribute.ParameterServerStrategy)
 
 
 def for_workers(stream: Callable[[tf.Tensor], tf.data.Dataset]) -> Any:
-  """What `fit` takes where workers draw for themselves: `stream` of the worker's index, int64 [].
+  """Data for `fit` where workers draw for themselves: `stream` of the worker's index, int64 [].
 
   The stream runs on the worker, so that it must be made of TensorFlow's operations alone, and must
   not end. Worker w should number its samples w B .. (w + 1) B - 1: see `FlowModel`.

@@ -1,4 +1,4 @@
-"""Where a run keeps its flags, metrics, checkpoints, figures and results."""
+"""Directory in which a run keeps its flags, metrics, checkpoints, figures and results."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ def _number(cell: str) -> float:
 
 
 def _sets(line: str, name: str) -> bool:
-  """Whether the line is --name=value, --name or --noname."""
+  """Tells if the line is --name=value, --name or --noname."""
   return line.startswith(f'--{name}=') or line in (f'--{name}', f'--no{name}')
 
 

@@ -93,7 +93,7 @@ class Soap(tf_keras.optimizers.Optimizer):
     return self.iterations.assign_add(1)
 
   def _step(self, g: tf.Tensor) -> tf.Tensor:
-    """What is taken off all parameters, [P]; the running means take in g."""
+    """Step that is taken off all parameters, [P]; the running means take in g."""
     if self.gradient_clip:
       g = tf.clip_by_norm(g, self.gradient_clip)
     q = self.basis.read_value()

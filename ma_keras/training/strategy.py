@@ -64,7 +64,7 @@ def check_compiled(strategy: Any, name: str, jit_compile: bool) -> None:
 
 
 def is_chief(strategy: Any) -> bool:
-  """Whether this process writes the logs and figures."""
+  """Tells if this process writes the logs and figures."""
   resolver = strategy.cluster_resolver
   if resolver is None or not resolver.task_type:
     return True

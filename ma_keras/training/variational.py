@@ -12,6 +12,7 @@ from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.targets.target import Target
 from ma_keras.training.aids import Aids
 from ma_keras.training.flow_model import FlowModel
+from ma_keras.training.penalties import Penalties, Weights
 
 NONE = Aids()
 STEPS_PER_EPOCH = 100
@@ -35,7 +36,7 @@ class VariationalFreeEnergy(FlowModel):
     target: Target,
     batch_size: int,
     seed: int = 0,
-    stiffness_weight: float = 0.0,
+    penalties: Weights | Penalties | None = None,
     aids: Aids = NONE,
     name: str = 'variational_free_energy',
   ) -> None:
@@ -46,15 +47,15 @@ class VariationalFreeEnergy(FlowModel):
       target: Whose energy E is sampled.
       batch_size: B, over all replicas. The paper uses 64.
       seed: Non-negative integer.
-      stiffness_weight: Weight of `MongeAmpereBijector.with_stiffness`, zero or positive.
+      penalties: Weights of `ma_keras.tallies`, by name or themselves: {'stiffness': 0.3}.
       aids: Force matching, path gradients, antithetic draws, annealing; none by default.
       name: Model name.
 
     Raises:
-      ValueError: The event sizes differ, a number is out of range, or the bijector has no
-        stiffness to weigh.
+      ValueError: The event sizes differ, a number is out of range, or the bijector does not go
+        with a penalty.
     """
-    super().__init__(bijector, batch_size, seed, stiffness_weight, name)
+    super().__init__(bijector, batch_size, seed, penalties, name)
     if target.event_size != bijector.potential.event_size:
       raise ValueError(
         f'`target` has event_size={target.event_size}, but the potential has '
@@ -70,11 +71,11 @@ class VariationalFreeEnergy(FlowModel):
   @property
   def metrics(self) -> list[Any]:
     """The running means that `fit` resets every epoch."""
-    return [self._free_energy, self._square, self._loss_mean]
+    return [self._free_energy, self._square, *self.penalties.metrics, self._loss_mean]
 
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
-    names = ('bijector', 'target', 'batch_size', 'seed', 'stiffness_weight', 'aids', 'name')
+    names = ('bijector', 'target', 'batch_size', 'seed', 'penalties', 'aids', 'name')
     return {name: getattr(self, name) for name in names}
 
   def sample_numbers(self, steps: int) -> tf.data.Dataset:
@@ -138,7 +139,7 @@ class VariationalFreeEnergy(FlowModel):
     return self.get_metrics_result()
 
   def _loss(self, numbers: tf.Tensor) -> tf.Tensor:
-    """What these samples add to the mean over the global batch; the metrics take them in."""
+    """Loss of these samples, a part of the mean over the global batch; the metrics take it in."""
     latent_seed, flow_seed = self.per_sample_seeds(numbers, 'variational_free_energy')
     latents = self.aids.latents(self.target.event_size, latent_seed, self.bijector.dtype)
     free_energies, penalties = self._terms(self.flow(flow_seed), latents)
@@ -152,8 +153,14 @@ class VariationalFreeEnergy(FlowModel):
   def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
     aids, energy = self.aids, self.target.energy
-    x, log_prob, stiffness = self._pushed(flow, latents)
-    penalties = self.stiffness_weight * stiffness
+    log_prob, solution = distributions.solve(
+      flow, latents, tallies=self.penalties.tallies, with_score=aids.path_gradient
+    )
+    x = solution.x
+    if aids.path_gradient:
+      log_prob = objectives.along_paths(log_prob, x, solution.score)
+    self.penalties.update_state(solution.tallies)
+    penalties = self.penalties.total(solution.tallies, log_prob)
     if aids.force_weight > 0:
       penalties += aids.force_weight * objectives.force_matching(flow, energy, x)
     energies = energy(x)
@@ -161,17 +168,6 @@ class VariationalFreeEnergy(FlowModel):
       beta = aids.inverse_temperature(self.optimizer.iterations, latents.dtype)
       penalties -= (1.0 - beta) * energies
     return log_prob + energies, penalties
-
-  def _pushed(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """x and ln p(x, T), differentiable as the aids say, and the stiffness, zero if not weighed."""
-    stiff = self.stiffness_weight > 0
-    if self.aids.path_gradient:
-      x, log_prob, *more, score = distributions.push_forward_with_score(flow, latents, stiff)
-      log_prob = objectives.along_paths(log_prob, x, score)
-    else:
-      push = distributions.push_forward_and_stiffness if stiff else distributions.push_forward
-      x, log_prob, *more = push(flow, latents)
-    return x, log_prob, more[0] if stiff else tf.zeros_like(log_prob)
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
     """F/N, the spread of its terms and the loss, what is minimised: F and its penalties, nats.
@@ -181,4 +177,4 @@ class VariationalFreeEnergy(FlowModel):
     mean = self._free_energy.result()
     spread = tf.sqrt(tf.maximum(self._square.result() - tf.square(mean), 0.0))
     logs = {'free_energy_per_site': mean, 'spread_per_site': spread}
-    return {**logs, 'loss': self._loss_mean.result()}
+    return {**logs, **self.penalties.results(), 'loss': self._loss_mean.result()}

@@ -12,11 +12,12 @@ from tf_keras.optimizers import schedules
 
 import ma_keras
 from ma_keras import training
+from ma_keras.tallies import Stiffness
 from tests.integration import apps
 
 FLAGS = [
   *('--hidden_units=3', '--num_steps=3', '--step_size=0.2', '--batch_size=7', '--nofigures'),
-  *('--nosaved_model', '--stiffness_weight=0.25', '--epochs=5', '--warmup_steps=4'),
+  *('--nosaved_model', '--penalty=stiffness:0.25', '--epochs=5', '--warmup_steps=4'),
   '--learning_rate=0.003',
 ]
 
@@ -69,7 +70,11 @@ def test_a_likelihood_in_doubt_is_written_and_ends_in_its_own_exit_code(tmp_path
 
 def check_model(folder):
   _, _, points, model, _ = density(folder, '--step_jitter=0.5')[1]
-  assert (model.stiffness_weight, model.batch_size, model.seed) == (0.25, 7, 0)
+  assert (dict(model.penalties.items()), model.batch_size, model.seed) == (
+    {Stiffness(): 0.25},
+    7,
+    0,
+  )
   horizon = model.bijector.horizon
   assert (horizon.num_steps, horizon.step_size, horizon.jitter) == (3, 0.2, 0.5)
   rate = schedules.deserialize(model.optimizer.get_config()['learning_rate'])

@@ -10,12 +10,13 @@ from absl import flags
 from tf_keras.optimizers import schedules
 
 from ma_keras import targets, training
+from ma_keras.tallies import Stiffness
 from tests.integration import apps
 
 FLAGS = [
   *('--side=2', '--hidden_units=8', '--num_steps=3', '--step_size=0.2', '--batch_size=8'),
   *('--epochs=5', '--steps_per_epoch=6', '--warmup_steps=4', '--learning_rate=0.02', '--seed=3'),
-  *('--eval_samples=32', '--nofigures', '--nosaved_model', '--stiffness_weight=0.25'),
+  *('--eval_samples=32', '--nofigures', '--nosaved_model', '--penalty=stiffness:0.25'),
 ]
 AIDS = ['--force_weight=0.5', '--path_gradient', '--antithetic', '--anneal_steps=7']
 
@@ -31,7 +32,11 @@ def ising(*arguments):
 def check_model():
   app = ising(*AIDS, '--step_jitter=0.5', '--integrator=heun', '--gradient=recompute')
   model = app.build_model(targets.Ising(2))
-  assert (model.stiffness_weight, model.batch_size, model.seed) == (0.25, 8, 3)
+  assert (dict(model.penalties.items()), model.batch_size, model.seed) == (
+    {Stiffness(): 0.25},
+    8,
+    3,
+  )
   assert model.aids == training.Aids(0.5, path_gradient=True, antithetic=True, anneal_steps=7)
   horizon = model.bijector.horizon
   assert (horizon.num_steps, horizon.step_size, horizon.jitter) == (3, 0.2, 0.5)

@@ -57,4 +57,4 @@ def test_the_defaults_are_those_that_the_help_states():
   ):
     assert f'None: {value}' in text.partition(f'{name}: ')[2].partition('\n    ')[0], name
   assert settings.num_steps == 16 and settings.gradient_clip == 1.0
-  assert settings.stiffness_weight == training.STIFFNESS_WEIGHT
+  assert settings.stiffness_weight == training.PENALTIES['stiffness']

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import distributions, flow, gradients, integrators, symmetry
+from ma_keras import distributions, flow, gradients, integrators, symmetry, tallies
 from ma_keras.flow import Horizon
 from tests.potentials import cases
 from tests.symmetry import cases as symmetric
@@ -29,7 +29,7 @@ def carried(potential, num_steps, latents):
   """x at the end and its score, beside the gradient of ln p there by a solve back from x."""
   bijector = ma_keras.MongeAmpereBijector(potential, num_steps, cases.TIME / num_steps)
   distribution = ma_keras.standard_normal_flow(bijector)
-  x, _, score = distributions.push_forward_with_score(distribution, latents)
+  _, (x, _, _, score) = distributions.solve(distribution, latents, with_score=True)
   return score.numpy(), by_tape(distribution, x)
 
 
@@ -54,7 +54,7 @@ def test_group_elements_turn_the_score_as_they_turn_points():
   np.testing.assert_allclose(score, expected, rtol=1e-5, atol=1e-6)
 
 
-def solution(mode, potential, score=None, stiffness=False):
+def solution(mode, potential, score=None, names=()):
   """What a solve returns, and the derivatives of a number made of all but the score."""
   x = cases.points(4)
   with tf.GradientTape() as tape:
@@ -62,7 +62,7 @@ def solution(mode, potential, score=None, stiffness=False):
     found = flow.solve(
       *(potential, integrators.RK4, Horizon(5, 0.08), x),
       gradient=mode,
-      stiffness=stiffness,
+      tallies=tallies.all_of(names),
       score=score,
     )
     total = sum(
@@ -75,11 +75,11 @@ def solution(mode, potential, score=None, stiffness=False):
 @pytest.mark.parametrize('name, mode, jit_compile', WAYS)
 def test_carrying_it_changes_nothing_else(name, mode, jit_compile):
   potential = cases.CASES[name]()
-  stiffness = mode != 'adjoint'
+  names = ('kinetic',) if mode == 'adjoint' else ('stiffness', 'kinetic')
   solve = tf.function(solution, jit_compile=True) if jit_compile else solution
   initial = -cases.points(4)
-  (*found, score), derivatives = solve(mode, potential, initial, stiffness)
-  expected, expected_derivatives = solution(mode, potential, None, stiffness)
+  (*found, score), derivatives = solve(mode, potential, initial, names)
+  expected, expected_derivatives = solution(mode, potential, None, names)
   for one, two in zip([*found, *derivatives], [*expected, *expected_derivatives], strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-12)
   reference = solution('plain', potential, initial)[0][-1]
@@ -90,5 +90,5 @@ def test_a_time_symmetric_flow_carries_it_too():
   potential = cases.one_hidden_layer()
   bijector = ma_keras.MongeAmpereBijector(potential, 10, 0.07, 'gauss4', 'reversible')
   distribution = ma_keras.standard_normal_flow(bijector)
-  x, _, score = distributions.push_forward_with_score(distribution, cases.points(3))
+  _, (x, _, _, score) = distributions.solve(distribution, cases.points(3), with_score=True)
   np.testing.assert_allclose(score, by_tape(distribution, x), rtol=1e-5, atol=1e-6)

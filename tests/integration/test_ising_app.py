@@ -129,7 +129,7 @@ def test_a_compiled_run_ends_in_the_same_place(finished, tmp_path):
     ['--symmetry=average'],
     ['--flagfile=apps/flagfiles/ising_l4.flags', '--epochs=1'],
     ['--symmetry=none', '--activation=softplus', '--start=random'],
-    ['--gradient=recompute', '--stiffness_weight=0.1', '--dtype=float64'],
+    ['--gradient=recompute', '--penalty=stiffness:0.1', '--dtype=float64'],
   ],
 )
 def test_other_models_run_too(flags, tmp_path):

@@ -110,7 +110,7 @@ def test_real_vectors_have_nats_and_no_bits(tmp_path, vectors):
 # One Euler step: the Laplacian at its end is all that the likelihood sees.
 CHEATING = [
   *('--hidden_units=32', '--num_steps=1', '--step_size=3', '--integrator=euler', '--epochs=6'),
-  *('--stiffness_weight=0', '--batch_size=50', '--warmup_steps=0', '--learning_rate=0.05'),
+  *('--penalty=stiffness:0', '--batch_size=50', '--warmup_steps=0', '--learning_rate=0.05'),
   *('--nofigures', '--saved_model', '--base=normal'),
 ]
 
@@ -126,7 +126,7 @@ def test_a_run_that_cheats_its_integrator_ends_in_doubt_with_the_remedy(cheated)
   path, done = cheated
   assert done.returncode == 3, done.stderr
   last = done.stderr.strip().splitlines()[-1]
-  assert 'nats' in last and '--stiffness_weight' in last and '--num_steps' in last
+  assert 'nats' in last and '--penalty' in last and '--num_steps' in last
   assert 'NLL = ' in done.stdout  # What is best is reported all the same.
   assert json.loads((path / 'summary.json').read_text())['doubts'] in last
 
@@ -170,7 +170,7 @@ def test_after_a_stop_the_best_weights_are_reported_and_saved(tmp_path, vectors)
 
 def test_data_have_a_stiffness_penalty_by_default(tmp_path, vectors):
   assert run(*SMALL, vectors, f'--run_dir={tmp_path}').returncode == 0
-  assert '--stiffness_weight=0.3' in (tmp_path / 'flags.txt').read_text().splitlines()
+  assert '--penalty=stiffness:0.3' in (tmp_path / 'flags.txt').read_text().splitlines()
   assert np.loadtxt(tmp_path / 'metrics.csv', delimiter=',', skiprows=1)[:, 2].min() > 0
 
 

@@ -207,7 +207,7 @@ ROWS = [
     lambda flag: ising(flag),
     USAGE,
     'ma-keras train ising: `--...` must be finite, got ....',
-    ('--step_size=nan', '--learning_rate=inf', '--coupling=nan', '--stiffness_weight=inf'),
+    ('--step_size=nan', '--learning_rate=inf', '--coupling=nan', '--force_weight=inf'),
   ),
   Row(
     '`--couplings_file` not symmetric',
@@ -255,19 +255,19 @@ ROWS = [
     '2 N = 8, ...',
   ),
   Row(
-    'a gradient mode without the stiffness that `--stiffness_weight` asks for',
-    lambda flag: ising('--stiffness_weight=0.1', flag),
+    'a gradient mode without the stiffness that `--penalty` asks for',
+    lambda flag: ising('--penalty=stiffness:0.1', flag),
     USAGE,
-    "ma-keras train ising: `gradient='adjoint'` has no stiffness: use 'store' or 'recompute', or a "
-    'weight of 0.',
+    "ma-keras train ising: `gradient='adjoint'` takes tallies that are an Integral, and "
+    "['stiffness'] are not: use gradient='store' or 'recompute', or leave them out.",
     ('--gradient=adjoint',),
   ),
   Row(
     'an integrator of that kind',
-    lambda flag: ising('--stiffness_weight=0.1', flag),
+    lambda flag: ising('--penalty=stiffness:0.1', flag),
     USAGE,
-    "ma-keras train ising: `integrator` 'gauss4' has no stages to tell its stiffness by: use rk4, "
-    'or a stiffness weight of 0.',
+    "ma-keras train ising: `integrator` 'gauss4' has no stages to tell its stiffness by: use "
+    "integrator='rk4' with gradient='store' or 'recompute', or leave the penalty out.",
     ('--integrator=gauss4',),
   ),
   Row(

@@ -11,7 +11,7 @@ BOUNDS = {
   'num_steps': (['1'], ['0']),
   'step_size': (['1e-12'], ['0', '-0.1']),
   'step_jitter': (['0', '0.999'], ['-0.1', '1']),
-  'stiffness_weight': (['0'], ['-0.1']),
+  'penalty': (['', 'stiffness:0', 'kinetic:0.1,stiffness:2'], ['heat:1', 'kinetic:-0.1']),
   'refine_tolerance': (['0'], ['-0.1']),
   'batch_size': (['1'], ['0']),
   'accumulate': (['1'], ['0']),

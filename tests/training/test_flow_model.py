@@ -44,9 +44,9 @@ def test_without_a_weight_of_stiffness_any_integrator_trains():
   """Euler has no stages to tell its stiffness by."""
   potential = ma_keras.potentials.OneHiddenLayer(4, 3, seed=1)
   bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'euler')
-  assert training.VariationalFreeEnergy(bijector, targets.Ising(2), B).stiffness_weight == 0
+  assert not training.VariationalFreeEnergy(bijector, targets.Ising(2), B).penalties
   with pytest.raises(ValueError, match="'euler' has no stages"):
-    training.VariationalFreeEnergy(bijector, targets.Ising(2), B, stiffness_weight=0.1)
+    training.VariationalFreeEnergy(bijector, targets.Ising(2), B, penalties={'stiffness': 0.1})
 
 
 def test_a_batch_of_one_is_the_smallest():

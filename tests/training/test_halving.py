@@ -33,7 +33,7 @@ def test_what_never_stands_still_keeps_the_finest_depth_and_is_doubted():
   assert (halving.num_steps, halving.certified_steps(0.1)) == (24, 24)
   assert halving.mean_change == pytest.approx(np.log(2) / 2)
   assert halving.root_mean_square_change == pytest.approx(np.log(2) / np.sqrt(2))
-  assert '24 steps' in halving.doubts(0.1) and '--stiffness_weight' in halving.doubts(0.1)
+  assert '24 steps' in halving.doubts(0.1) and '--penalty' in halving.doubts(0.1)
 
 
 def test_values_that_are_not_finite_end_it_and_are_doubted():

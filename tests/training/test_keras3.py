@@ -78,7 +78,7 @@ for _hook in keras3.HOOKS:
 def model():
   potential = ma_keras.potentials.OneHiddenLayer(2, 3, seed=1)
   bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.2, 'euler')
-  made = training.MaximumLikelihood(bijector, stiffness_weight=0.0)
+  made = training.MaximumLikelihood(bijector, penalties=None)
   made.compile('sgd')
   return made
 

@@ -67,7 +67,7 @@ def test_the_integration_error_is_the_change_on_halving():
 
 def test_an_error_above_the_tolerance_is_doubted():
   found = measured(1, tolerance=np.inf)
-  assert 'stiffness_weight' in found.doubts(tolerance=found.integration_error / 2)
+  assert '--penalty=stiffness' in found.doubts(tolerance=found.integration_error / 2)
 
 
 def test_the_certified_depth_is_the_least_whose_halving_changes_no_log_density():
@@ -106,7 +106,7 @@ def test_steps_of_training_that_say_something_else_are_doubted(trained, error, d
   assert bool(doubts) == doubted
   if doubted:
     assert f'20 steps of training the NLL is {trained:.2f}, in refined steps 3.59' in doubts
-    assert 'standard errors' in doubts and '--stiffness_weight' in doubts
+    assert 'standard errors' in doubts and '--penalty' in doubts
 
 
 def test_a_tenth_of_a_nat_is_put_up_with_whatever_the_standard_error():

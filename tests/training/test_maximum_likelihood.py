@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import data, objectives, training
+from ma_keras import data, distributions, objectives, training
 from tests.potentials import cases
 
 tfb, tfd = tfp.bijectors, tfp.distributions
@@ -17,7 +17,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (60, N)).astype(np.uint8)
 def model(
   seed=0,
   batch_size=6,
-  stiffness_weight=0.0,
+  penalties=None,
   jitter=0.0,
   preprocessing=None,
   gradient='store',
@@ -26,7 +26,7 @@ def model(
   potential = ma_keras.potentials.OneHiddenLayer(N, 6, dtype=dtype, seed=1)
   bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1, gradient=gradient, jitter=jitter)
   made = training.MaximumLikelihood(
-    bijector, preprocessing or data.Pixels(dtype=dtype), batch_size, seed, stiffness_weight
+    bijector, preprocessing or data.Pixels(dtype=dtype), batch_size, seed, penalties
   )
   made.compile(training.adam(1e-2, 100))
   return made
@@ -103,16 +103,17 @@ def test_jitter_is_for_training_alone():
 
 
 def test_stiffness_is_added_with_its_weight():
-  made, plain = (model(stiffness_weight=weight, dtype=tf.float64) for weight in (3.0, 0.0))
+  made, plain = (model(penalties={'stiffness': weight}, dtype=tf.float64) for weight in (3.0, 0.0))
   for each in (made, plain):
     cases.generic(each.bijector.potential)  # At the start, in small steps, it is rounding alone.
     each.bijector = each.bijector.copy(step_size=1.0)
   y = tf.random.stateless_normal([5, N], [1, 2], dtype=tf.float64)
-  nll, stiffness = made._terms(made.flow(0), y)
-  expected = made.bijector.with_stiffness(y, reverse=True)[2]
-  assert np.all(expected > 1e-9)
-  np.testing.assert_allclose(stiffness, expected, rtol=1e-6)
-  np.testing.assert_allclose(nll, objectives.negative_log_likelihood(made.flow(0), y), rtol=1e-6)
+  stiffness = made.bijector.solve(y, reverse=True, tallies=['stiffness']).tallies['stiffness']
+  nll = objectives.negative_log_likelihood(made.flow(0), y)
+  log_prob, solution = distributions.solve(made.flow(0), y, True, made.penalties.tallies)
+  assert np.all(stiffness > 1e-9)
+  np.testing.assert_allclose(-log_prob, nll, rtol=1e-6)
+  np.testing.assert_allclose(made.penalties.total(solution.tallies, nll), 3.0 * stiffness)
   assert np.any(np.abs(weights_after(made, 2) - weights_after(plain, 2)) > 1e-9)
 
 
@@ -134,4 +135,4 @@ def test_bad_arguments():
   with pytest.raises(ValueError, match='`batch_size` must be positive'):
     model(batch_size=0)
   with pytest.raises(ValueError, match='stiffness'):
-    model(stiffness_weight=1.0, gradient='adjoint')
+    model(penalties={'stiffness': 1.0}, gradient='adjoint')

@@ -1,0 +1,124 @@
+"""Tallies that training holds down, each with its weight and its metric."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import ItemsView, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from ma_keras.tallies import TALLIES, Tally, get
+
+# Of tallies themselves, or by names of the package's.
+Weights: TypeAlias = Mapping[str, float] | Mapping[Tally, float] | Mapping[str | Tally, float]
+# What to do where steps cannot be trusted.
+SMALLER_STEPS = (
+  'with more, smaller steps (--num_steps up, --step_size down by the same factor), or with '
+  '--penalty=stiffness:1'
+)
+
+
+class Penalties:
+  """sum_k weight_k tally_k, added to the loss of every sample.
+
+  Attributes:
+    tallies: The tallies, in their order.
+    metrics: The running mean of each, by its name.
+  """
+
+  def __init__(self, weights: Weights | Penalties | None = None) -> None:
+    """Checks the weights.
+
+    Args:
+      weights: Weight of every tally, zero or positive; a name stands for a tally of the package.
+
+    Raises:
+      ValueError: A weight is negative or not finite, there is no such tally, or two have one name.
+    """
+    self._weights: dict[Tally, float] = {}
+    # No Mapping itself: Keras sorts the keys of those among a model's attributes.
+    for tally, weight in (weights or {}).items():
+      known = get(tally)
+      if not (isinstance(weight, numbers.Real) and 0 <= weight < np.inf):
+        raise ValueError(
+          f'`penalties` must have weights that are not negative, got {weight!r} for '
+          f'{known.name!r}: 0 leaves a penalty out.'
+        )
+      if any(known.name == other.name for other in self._weights):
+        raise ValueError(f'`penalties` has two of the name {known.name!r}: a metric needs its own.')
+      if weight > 0:
+        self._weights[known] = float(weight)
+    self.tallies = tuple(self._weights)
+    self.metrics = [tf_keras.metrics.Mean(tally.name, dtype=tf.float64) for tally in self.tallies]
+
+  def items(self) -> ItemsView[Tally, float]:
+    """Tallies and their weights, of which none is zero."""
+    return self._weights.items()
+
+  def __len__(self) -> int:
+    """Number of penalties."""
+    return len(self._weights)
+
+  def total(self, tallies: Mapping[str, tf.Tensor], like: tf.Tensor) -> tf.Tensor:
+    """sum_k weight_k tally_k, shape and dtype of `like` [...]."""
+    total = tf.zeros_like(like)
+    for tally, weight in self._weights.items():
+      total += weight * tallies[tally.name]
+    return total
+
+  def update_state(
+    self, tallies: Mapping[str, tf.Tensor], sample_weight: tf.Tensor | None = None
+  ) -> None:
+    """Takes the tallies of some samples into the metrics."""
+    for metric in self.metrics:
+      metric.update_state(tallies[metric.name], sample_weight)
+
+  def results(self) -> dict[str, tf.Tensor]:
+    """The mean of every tally, by its name."""
+    return {metric.name: metric.result() for metric in self.metrics}
+
+  def description(self) -> dict[str, float]:
+    """Weights by the names of the package's tallies.
+
+    Raises:
+      NotImplementedError: One is of another class.
+    """
+    others = [tally.name for tally in self.tallies if TALLIES.get(tally.name) != tally]
+    if others:
+      raise NotImplementedError(f'Penalties of a class of your own, {others}, have no description.')
+    return {tally.name: weight for tally, weight in self._weights.items()}
+
+
+def parse(text: str) -> dict[str, float]:
+  """Weights by name of 'stiffness:0.3,kinetic:0.01'; the empty text has none.
+
+  Raises:
+    ValueError: It has another form, a name that is unknown or stands twice, or a negative weight.
+  """
+  weights: dict[str, float] = {}
+  for part in filter(None, (part.strip() for part in text.split(','))):
+    name, _, number = part.partition(':')
+    weight = _number(number)
+    if name not in TALLIES or name in weights or weight is None:
+      raise ValueError(
+        f'{part!r} is none of {sorted(TALLIES)} with a weight that is not negative, or stands '
+        'twice: write stiffness:0.3,kinetic:0.01.'
+      )
+    weights[name] = weight
+  return weights
+
+
+def _number(text: str) -> float | None:
+  try:
+    number = float(text)
+  except ValueError:
+    return None
+  return number if 0 <= number < np.inf else None
+
+
+def written(weights: Mapping[Any, float]) -> str:
+  """The text that `parse` reads as these weights."""
+  return ','.join(f'{name}:{weight:g}' for name, weight in weights.items())
