@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -154,7 +155,12 @@ def over_a_thesis():
 
 def ended(error):
   """A training app whose work ends in an error."""
-  return apps.call(end, (None, error), folder=pathlib.Path.cwd())
+  return apps.call(end_in, error, folder=pathlib.Path.cwd())
+
+
+def end_in(error):
+  sys.argv = ['ma-keras train ising']
+  end((None, error))
 
 
 ROWS = [
@@ -401,8 +407,8 @@ ROWS = [
     'another process of the cluster is killed',
     lambda: ended(tf.errors.UnavailableError(None, None, 'gone')),
     ExitCode.NO_ROOM,
-    '...: another process of the cluster is gone: start all of them again with the commands they '
-    'had, and they go on from the last checkpoint.',
+    'ma-keras train ising: another process of the cluster is gone: start all of them again with '
+    'the commands they had, and they go on from the last checkpoint.',
   ),
   Row(
     '`--run_dir` of another model',
@@ -491,7 +497,8 @@ ROWS = [
     'Ctrl-C',
     lambda: ended(KeyboardInterrupt()),
     ExitCode.INTERRUPTED,
-    '...: interrupted; 0 epochs are saved in run: the same command goes on from there.',
+    'ma-keras train ising: interrupted; 0 epochs are saved in run: the same command goes on from '
+    'there.',
   ),
 ]
 

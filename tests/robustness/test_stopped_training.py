@@ -2,13 +2,17 @@
 
 import dataclasses
 import math
+import pathlib
+import sys
 
 import numpy as np
 import pytest
 import tf_keras
 
 from ma_keras import training
+from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.training.halving import moving
+from tests.integration import apps
 from tests.robustness.row import Row
 from tests.training.test_free_energy import drawn
 from tests.training.test_likelihood import likelihood
@@ -63,6 +67,19 @@ def cheated():
   stopped(result.doubts())
 
 
+def last_epoch():
+  """The density app, after two epochs: an honest one, and one that cheats."""
+  from ma_keras.apps import density
+
+  sys.argv = ['ma-keras train density']
+  pathlib.Path('metrics.csv').write_text(
+    'epoch,val_nll,val_nll_error,val_step_error,val_steps,val_certified_nll\n'
+    '0,2.0,0.05,0.01,40,2.0\n1,3.5,0.05,-2.5,40,3.5\n'
+  )
+  doubts = density.last_epoch_doubts(training.RunDirectory(pathlib.Path()), trained_steps=20)
+  end(ExitCode.STOPPED, doubts)
+
+
 def honest():
   result = likelihood()
   assert not result.doubts()
@@ -109,6 +126,14 @@ ROWS = [
     training.TrainingStopped,
     'In the 20 steps of training the NLL is 1.11, in refined steps 3.59: 2.5 nats, or 50 standard '
     'errors, belong to the integrator and not to the model: train anew ...',
+  ),
+  Row(
+    'the same on validation data in the last epoch, though the best one is honest',
+    lambda: apps.call(last_epoch, folder=pathlib.Path.cwd()),
+    ExitCode.STOPPED,
+    'ma-keras train density: The last epoch cheated its integrator, on validation data. In the 20 '
+    'steps of training the NLL is 1.00, in refined steps 3.50: ... The result above is of '
+    'the best epoch that did not.',
   ),
   Row('a likelihood that is off by less', honest, None, 'nothing is doubted'),
   Row(

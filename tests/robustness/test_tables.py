@@ -1,6 +1,7 @@
 """Tables and pictures that are not what a model takes, or leave open what they hold."""
 
 import pathlib
+import sys
 
 import numpy as np
 import PIL.Image
@@ -11,6 +12,7 @@ from ma_keras.apps.exit_code import ExitCode
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import pictures, preprocessing, tables
 from ma_keras.data.picture_files import PictureError
+from tests.apps import test_score
 from tests.integration import apps
 from tests.robustness.row import Row
 
@@ -80,6 +82,21 @@ def score_pixels(*pixels):
   model_file.save('m.npz', model_file.Model(bijector, preprocessing.Pixels(), (2, 2, 1)))
   np.save('x.npy', np.array(pixels))
   return score('x.npy', '--model=m.npz')
+
+
+def nan_scores(folder):
+  sys.argv = ['ma-keras score']
+  test_score.saved(folder)
+  np.save('x.npy', test_score.X)
+  app = test_score.score(folder, '--input=x.npy', '--batch_size=10')
+  app.log_prob = lambda model: lambda x: np.where(x[:, 0] == test_score.X[12, 0], np.nan, 0.0)
+  app.main(['score'])
+
+
+def score_to_nan():
+  done = apps.call(nan_scores, pathlib.Path.cwd(), folder=pathlib.Path.cwd())
+  assert not pathlib.Path('scores.csv').exists()
+  return done
 
 
 def score_points(*flags):
@@ -253,6 +270,12 @@ ROWS = [
     ExitCode.DONE,
     '3 rows, 2 of them of density 0, outside the support of the model; the others: mean log_prob '
     '... nats: scores.csv',
+  ),
+  Row(
+    'a log density that is not a number, whatever made it so',
+    score_to_nan,
+    ExitCode.USAGE,
+    'ma-keras score: The log density of row 12 of x.npy is not a number: nothing was written. ...',
   ),
   Row(
     '`--model` of nothing',
