@@ -363,6 +363,15 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     x, change = self._solve(y, True, batch_size)
     return x, {'fldj': change, 'ildj': -change}
 
+  @classmethod
+  def _is_increasing(cls, **options: Any) -> bool:
+    # tfd.TransformedDistribution asks for its distribution functions, which need scalar events.
+    raise NotImplementedError(
+      'Distribution functions and quantiles of a flow of one number are those of '
+      'ma_keras.distributions.flow_from(base, bijector), in place of '
+      'tfd.TransformedDistribution(base, bijector); of more numbers, sample and count.'
+    )
+
   def _forward(self, x: tf.Tensor, **options: Any) -> tf.Tensor:
     return self._augmented_forward(x, **options)[0]
 

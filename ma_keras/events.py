@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+# Part of a column's standard deviation that rounding may take without a word.
+MATERIAL = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +92,8 @@ def of_dtype(x: Any, dtype: tf.DType, widen: bool = True) -> Any:
   if not tf.is_tensor(x):
     if isinstance(x, np.ndarray) and np.iscomplexobj(x):  # TensorFlow would take the real part.
       raise ValueError(f'Events must be real, got {x.dtype}: pass real and imaginary part apart.')
+    if isinstance(x, np.ndarray):
+      _warn_of_rounding(x, dtype)
     return tf.convert_to_tensor(x, dtype=dtype)
   if x.dtype == dtype:
     # A variable becomes its value. A tensor stays the same object, also of Keras: caches find it.
@@ -100,6 +106,27 @@ def of_dtype(x: Any, dtype: tf.DType, widen: bool = True) -> Any:
       f'of this flow are {dtype.name}, so pass tf.cast(x, tf.{dtype.name}){remedy}.'
     )
   return tf.cast(x, dtype)
+
+
+def _warn_of_rounding(x: np.ndarray, dtype: tf.DType) -> None:
+  """Warns where rows [..., N] become others: Unix seconds in float32, an offset beside a scale."""
+  if x.dtype.kind != 'f' or x.ndim < 2 or x.size == 0 or x.dtype.itemsize <= dtype.size:
+    return
+  rows = x.reshape(-1, x.shape[-1])
+  with np.errstate(over='ignore', invalid='ignore'):
+    losses = np.abs(rows - rows.astype(dtype.as_numpy_dtype)).max(axis=0)
+    deviations = rows.std(axis=0)
+    varies = deviations > 1e-12 * np.abs(rows).max(axis=0)  # Constants have one of rounding alone.
+    shares = np.divide(losses, deviations, out=np.zeros_like(losses), where=varies)
+  worst = int(np.argmax(shares))
+  if shares[worst] > MATERIAL:
+    warnings.warn(
+      f'{x.dtype} is rounded to {dtype.name}, which takes {losses[worst]:.3g} off numbers of '
+      f'column {worst}, whose standard deviation is {deviations[worst]:.3g}: standardise in '
+      'float64 first (data.Standardised, data.ColumnMaps), or build the potential with '
+      'dtype=tf.float64.',
+      stacklevel=2,
+    )
 
 
 def _is_exact(source: tf.DType, target: tf.DType) -> bool:

@@ -67,6 +67,13 @@ class FlowDistribution(transformed_distribution._TransformedDistribution):
   def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict[str, Any]:
     return super()._parameter_properties(dtype, num_classes)  # TFP wants it said.
 
+  def _call_log_prob(self, value: Any, name: str, **options: Any) -> tf.Tensor:
+    # Before TFP, which rounds arrays without a word.
+    return super()._call_log_prob(of_dtype(value, self.dtype), name, **options)
+
+  def _call_prob(self, value: Any, name: str, **options: Any) -> tf.Tensor:
+    return super()._call_prob(of_dtype(value, self.dtype), name, **options)
+
   def _log_prob(self, value: tf.Tensor, **options: Any) -> tf.Tensor:
     return super()._log_prob(of_dtype(value, self.dtype), **options)
 

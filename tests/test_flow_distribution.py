@@ -1,5 +1,7 @@
 """Case 17: distribution functions in one dimension; elsewhere a sentence that says what to do."""
 
+import warnings
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -173,3 +175,30 @@ def test_a_wrong_last_dimension_is_named():
   for call in (flow.log_prob, flow.prob, flow.bijector.inverse):
     with pytest.raises(ValueError, match=r'Events must have shape \[\.\.\., 3\], got \(2, 4\)'):
       call(points(2, event_size=4))
+
+
+def test_tfps_own_class_names_the_one_that_has_distribution_functions():
+  potential = ma_keras.potentials.OneHiddenLayer(1, 3, seed=1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.2, 'euler')
+  base = ma_keras.bases.standard_normal(1, tf.float32)
+  written_out = tfp.distributions.TransformedDistribution(base, bijector)
+  for name in ('cdf', 'log_cdf', 'survival_function', 'log_survival_function', 'quantile'):
+    with pytest.raises(NotImplementedError, match=r'flow_from\(base, bijector\), in place of tfd'):
+      getattr(written_out, name)(np.array([[0.5]], np.float32))
+
+
+def test_rounding_that_changes_rows_is_doubted_and_other_rounding_is_not():
+  """Case 7, of arrays handed to a distribution: seconds since 1970 in steps of 128."""
+  potential = ma_keras.potentials.OneHiddenLayer(2, 3, seed=1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.2, 'euler')
+  flow = ma_keras.standard_normal_flow(bijector)
+  x = np.random.default_rng(0).normal(size=(50, 2))
+  seconds = np.stack([x[:, 0], 1.7e9 + 300 * x[:, 1]], axis=-1)
+  for call in (flow.log_prob, bijector.inverse):
+    with pytest.warns(UserWarning, match=r'rounded to float32.*column 1.*dtype=tf.float64'):
+      call(seconds)
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    quiet = (x, 1e3 * x + 1e5, 0 * x + 0.1, x[0], seconds.astype(np.float32), np.zeros([0, 2]))
+    for rows in quiet:
+      flow.log_prob(rows)
