@@ -147,6 +147,8 @@ def check_flags(name, lines):
       if flag == 'flagfile':
         assert (ROOT / value).is_file(), (page, word)
         continue
+      if flag == 'help':  # Of every command: ma_keras.apps.command_line.
+        continue
       negated = flag.removeprefix('no') in flags.FLAGS and flag not in flags.FLAGS
       assert flag in flags.FLAGS or negated, (page, name, word)
       if value and not PLACEHOLDER.search(value):
