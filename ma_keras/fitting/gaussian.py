@@ -47,6 +47,12 @@ class Gaussian:
     return np.linalg.solve(self.scale_tril, (rows - self.mean).T).T
 
   @property
+  def standardising(self) -> np.ndarray:
+    """The matrix D^-1 S, from whitened rows to standardised ones, [N, N]."""
+    deviation = np.sqrt(np.sum(np.square(self.scale_tril), axis=1))
+    return self.scale_tril / deviation[:, np.newaxis]
+
+  @property
   def log_det(self) -> float:
     """ln det S."""
     return float(np.sum(np.log(np.diag(self.scale_tril))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
@@ -26,7 +27,8 @@ MOST_FITTED = 50_000  # and so many are fitted in the end.
 CROSS_VALIDATED = 2_000  # Above, one part of five is held out, and nothing is repeated.
 PATIENCE = 2  # Sizes without gain after which none is larger.
 
-Fold = tuple[np.ndarray, np.ndarray]  # Training and held-out rows, whitened by the former.
+# Training and held-out rows, whitened by the former, and the matrix to standardised coordinates.
+Fold = tuple[np.ndarray, np.ndarray, np.ndarray]
 Options = tuple[int, str, float]  # Components, type of covariance, regularisation.
 
 
@@ -82,10 +84,10 @@ def refitted(
     numbers = np.random.default_rng(seed).choice(len(rows), MOST_FITTED, replace=False)
     rows = rows[numbers]
   whitened = gaussian.whitened(rows)
-  if held_out is None:
-    return fitted(whitened, options, seed, RESTARTS)
-  starts = [fitted(whitened, options, seed_of_try(seed, k)) for k in range(RESTARTS)]
-  judges = gaussian.whitened(held_out[:MOST_FITTED])
+  starts = [
+    fitted(whitened, options, seed_of_try(seed, k), gaussian.standardising) for k in range(RESTARTS)
+  ]
+  judges = whitened if held_out is None else gaussian.whitened(held_out[:MOST_FITTED])
   return max(starts, key=lambda start: float(start.score(judges)))
 
 
@@ -110,12 +112,12 @@ def as_base(mixture: GaussianMixture | None, dtype: object) -> bases.Mixture | N
 def _whitened(rows: np.ndarray, train: np.ndarray, held: np.ndarray, shrinkage: float) -> Fold:
   """Both parts of a fold."""
   fold = Gaussian.fitted(rows[train], shrinkage=shrinkage)
-  return fold.whitened(rows[train]), fold.whitened(rows[held])
+  return fold.whitened(rows[train]), fold.whitened(rows[held]), fold.standardising
 
 
 def _of_normal(fold_pairs: list[Fold]) -> np.ndarray:
   """Log densities of held-out rows under Normal(0, I), [n]."""
-  held = np.concatenate([held for _, held in fold_pairs])
+  held = np.concatenate([held for _, held, _ in fold_pairs])
   return -0.5 * np.sum(np.square(held), axis=1) - 0.5 * held.shape[1] * np.log(2 * np.pi)
 
 
@@ -126,7 +128,7 @@ def _best_size(
   best: tuple[Options, np.ndarray] | None = None
   without_gain = 0
   for size in SIZES:
-    if best and size * LEAST_ROWS > min(len(train) for train, _ in fold_pairs):
+    if best and size * LEAST_ROWS > min(len(train) for train, _, _ in fold_pairs):
       break
     options = (size, covariance, regularisation)
     values = _held_out(fold_pairs, options, seed)
@@ -142,26 +144,61 @@ def _best_size(
 def _held_out(fold_pairs: list[Fold], options: Options, seed: int) -> np.ndarray:
   """Log densities of held-out rows, fold by fold, [n]."""
   return np.concatenate(
-    [fitted(train, options, seed).score_samples(held) for train, held in fold_pairs]
+    [fitted(train, options, seed, frame).score_samples(held) for train, held, frame in fold_pairs]
   )
 
 
-def fitted(rows: np.ndarray, options: Options, seed: int, restarts: int = 1) -> GaussianMixture:
+def fitted(
+  rows: np.ndarray, options: Options, seed: int, frame: np.ndarray | None = None
+) -> GaussianMixture:
   """Fits a mixture by expectation maximisation, which may end before it has converged.
+
+  It begins at clusters of the rows, by k-means. Expectation maximisation is the same in all affine
+  coordinates and k-means is not: modes that stand apart along one of many columns are lost on it
+  where all directions have been whitened. So it has two tries, and the likelier clusters are taken.
 
   Args:
     rows: Shape [n, N].
     options: Number of components, type of covariance, what is added to variances.
     seed: Non-negative integer.
-    restarts: Number of starts, the best of which is taken.
+    frame: Matrix from the rows to other coordinates, [N, N]; None for the rows' own alone.
   """
+  starts = [_clusters(rows, rows, options, seed)]
+  if frame is not None:
+    starts.append(_clusters(rows, rows @ frame.T, options, seed))
+    starts = [max(starts, key=lambda start: _em(rows, options, start, 1).lower_bound_)]
+  return _em(rows, options, starts[0])
+
+
+def _clusters(
+  rows: np.ndarray, coordinates: np.ndarray, options: Options, seed: int
+) -> dict[str, np.ndarray]:
+  """Weights, means and precisions of clusters of the rows, which are found in coordinates."""
+  components, covariance, regularisation = options
+  labels = KMeans(components, n_init=1, random_state=seed).fit_predict(coordinates)
+  shares = np.eye(components)[labels]  # [n, K]
+  counts = np.maximum(shares.sum(axis=0), 1e-9)
+  means = (shares.T @ rows) / counts[:, np.newaxis]
+  centred = rows - means[labels]
+  covariances = np.stack(
+    [(share[:, np.newaxis] * centred).T @ centred / count for share, count in zip(shares.T, counts)]
+  )
+  if covariance == 'tied':
+    covariances = np.tensordot(counts / len(rows), covariances, axes=1)
+  precisions = np.linalg.inv(covariances + regularisation * np.eye(rows.shape[1]))
+  return {
+    'weights_init': counts / counts.sum(),
+    'means_init': means,
+    'precisions_init': (precisions + np.swapaxes(precisions, -1, -2)) / 2,
+  }
+
+
+def _em(
+  rows: np.ndarray, options: Options, start: dict[str, np.ndarray], steps: int = 100
+) -> GaussianMixture:
   components, covariance, regularisation = options
   mixture = GaussianMixture(
-    components,
-    covariance_type=covariance,
-    reg_covar=regularisation,
-    n_init=restarts,
-    random_state=seed,
+    components, covariance_type=covariance, reg_covar=regularisation, max_iter=steps, **start
   )
   with warnings.catch_warnings():  # A mixture that has not converged is a mixture, too.
     warnings.simplefilter('ignore', ConvergenceWarning)

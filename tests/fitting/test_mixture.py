@@ -24,6 +24,19 @@ def test_three_modes_are_found_and_one_is_left_alone():
   assert chosen(RNG.normal(size=(300, 2)))[1] is None
 
 
+def test_modes_along_one_of_many_correlated_columns_are_found():
+  """k-means of whitened rows misses them: all directions are alike to it."""
+  mixing = RNG.normal(size=(32, 32)) / 32**0.5
+  rows = RNG.normal(size=(5000, 32)) @ mixing + 2.0 * RNG.choice([-1.0, 1.0], size=(5000, 1))
+  gaussian, found = chosen(rows)
+  assert found.n_components == 2
+  shift = np.linalg.norm(found.means_[0] - found.means_[1])
+  assert abs(shift - 2.0) < 0.1  # Modes with little between them lie at +-1 in whitened space.
+  mixed = gaussian.whitened(rows)
+  normal = -0.5 * np.mean(np.sum(mixed**2, axis=1)) - 16 * np.log(2 * np.pi)
+  assert found.score(mixed) > normal + 1.0
+
+
 def test_as_a_base_it_has_the_same_density():
   rows = np.concatenate([RNG.normal(size=(80, 2)), RNG.normal(size=(80, 2)) * 0.1 + 4.0])
   gaussian, found = chosen(rows)
