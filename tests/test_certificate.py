@@ -117,6 +117,18 @@ def test_errors_of_position_and_round_trip_by_hand(reverse):
   assert np.all(result.position_error > 0) and np.all(result.round_trip_error > 0)
 
 
+def test_the_doubt_looks_three_halvings_further():
+  """|ln p_h - ln p_{h/8}| + 2 |ln p_{h/4} - ln p_{h/8}|, by flows in finer steps."""
+  bijector, x = steady(2), flows.points(4)
+  whole, quarter, eighth = (
+    ma_keras.standard_normal_flow(bijector.refined(k)).log_prob(tf.identity(x)) for k in (1, 4, 8)
+  )
+  expected = np.abs(whole - eighth) + 2 * np.abs(quarter - eighth)
+  doubt = bijector.certificate(x, reverse=True).doubt
+  np.testing.assert_allclose(doubt, expected, atol=1e-13)
+  assert np.all(expected > 1e-6)
+
+
 @DIRECTIONS
 @pytest.mark.parametrize('tableau', [integrators.MIDPOINT, integrators.RK4], ids=lambda t: t.name)
 def test_the_change_is_the_true_error_but_for_a_known_factor(tableau, reverse):
