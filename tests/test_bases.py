@@ -45,3 +45,11 @@ def test_what_does_not_fit_is_refused():
     bases.Mixture(WEIGHTS, MEANS, -SCALE)
   with pytest.raises(ValueError, match=r'`base` must have events \[3\] of float64'):
     distributions.flow_from(bases.standard_normal(2, tf.float64), generic())
+
+
+def test_no_components_and_flat_ones_are_refused():
+  with pytest.raises(ValueError, match='must be positive'):
+    bases.Mixture(np.ones(0), np.zeros([0, 2]), np.zeros([0, 2, 2]))
+  flat = np.array([np.eye(2), np.diag([1.0, 0.0])])
+  with pytest.raises(ValueError, match='must be positive'):
+    bases.Mixture(np.ones(2), np.zeros([2, 2]), flat)
