@@ -19,7 +19,7 @@ from ma_keras.training.halving import Scorer, halve
 
 SCORED = 10_000  # Rows scored at once.
 MOST_HELD_OUT = 5_000  # Rows looked at in every epoch.
-SIGMAS = 2.0  # Standard errors of a gain that is no chance; the best of many epochs has some.
+SIGMAS = 1.5  # Standard errors of a gain that is no chance; the best of many epochs has some.
 DIVERGED = (
   'The loss was no longer finite after {} epochs, and training ended: the best weights before that '
   'are kept. Lower `learning_rate`.'
@@ -87,9 +87,8 @@ def trained(
 ) -> Fit:
   """Trains a flow from `start` on the rows, and keeps the best of several tries.
 
-  It is kept only if held-out rows gain more than two standard errors of their gain: few rows tell
-  nothing, and then the start, a Gaussian or a mixture, is the better model. For that they must be
-  strange to the start as well: rows that a mixture has been fitted to speak for it.
+  It is kept only if held-out rows gain more than 1.5 standard errors of their gain: few rows tell
+  nothing, and then the start, a Gaussian or a mixture, is the better model.
 
   Args:
     start: Maps and base, fitted to these rows.

@@ -69,10 +69,10 @@ def choose(
   gains = densities - _of_normal(fold_pairs)
   if not np.mean(gains) > SIGMAS * np.std(gains) / np.sqrt(len(gains)):
     return None
-  return refitted(rows, gaussian, options, seed, held_out)
+  return _best_of_starts(rows, gaussian, options, seed, held_out)
 
 
-def refitted(
+def _best_of_starts(
   rows: np.ndarray,
   gaussian: Gaussian,
   options: Options,
@@ -89,13 +89,6 @@ def refitted(
   ]
   judges = whitened if held_out is None else gaussian.whitened(held_out[:MOST_FITTED])
   return max(starts, key=lambda start: float(start.score(judges)))
-
-
-def options_of(mixture: GaussianMixture | None) -> Options | None:
-  """The options that a mixture was fitted with."""
-  if mixture is None:
-    return None
-  return mixture.n_components, mixture.covariance_type, mixture.reg_covar
 
 
 def as_base(mixture: GaussianMixture | None, dtype: object) -> bases.Mixture | None:

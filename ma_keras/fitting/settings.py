@@ -43,7 +43,7 @@ class Settings:
   steps: int = 2000
   steps_per_epoch: int = 100
   patience: int = 8
-  learning_rate: float = 0.02
+  learning_rate: float = 0.005
   gradient_clip: float = 1.0
   stiffness_weight: float = 0.3
 

@@ -28,12 +28,10 @@ class Start:
   Attributes:
     maps: y -> x, y of mean 0 and covariance I.
     base: p(y, 0), a mixture; None for Normal(0, I).
-    options: Those that the mixture was fitted with, where they are known.
   """
 
   maps: ColumnMaps
   base: bases.Mixture | None
-  options: mixture.Options | None = None
 
   @property
   def name(self) -> str:
@@ -60,7 +58,6 @@ class Start:
     dtype: tf.DType = tf.float32,
     with_mixture: bool = True,
     held_out: np.ndarray | None = None,
-    options: mixture.Options | None = None,
   ) -> Start:
     """Fits all of it to rows, [n, N], of a table that `columns` are a survey of.
 
@@ -71,7 +68,6 @@ class Start:
       dtype: Of y.
       with_mixture: Whether a mixture may be the base.
       held_out: Further rows, [m, N], which choose among several starts of the mixture.
-      options: Those of the mixture, where they are chosen already.
 
     Raises:
       ValueError: A column does not vary.
@@ -89,12 +85,8 @@ class Start:
     judges = None
     if held_out is not None:
       judges = frame.unmixed(dequantised(held_out, seed, cell_sizes=cells)).numpy()
-    chosen = None
-    if options is not None:
-      chosen = mixture.refitted(u, gaussian, options, seed, judges)
-    elif with_mixture:
-      chosen = mixture.choose(u, gaussian, seed, judges)
-    return cls(maps, mixture.as_base(chosen, dtype), mixture.options_of(chosen))
+    chosen = mixture.choose(u, gaussian, seed, judges) if with_mixture else None
+    return cls(maps, mixture.as_base(chosen, dtype))
 
 
 def _check(columns: Sequence[Column]) -> None:
