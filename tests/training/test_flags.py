@@ -34,7 +34,7 @@ FLAGS = flags.flags.FLAGS
 def test_bounds(name):
   parser, (inside, outside) = FLAGS[name].parser, BOUNDS[name]
   for value in inside:
-    assert parser.parse(value) in (value, float(value) if value[0].isdigit() else value)
+    assert parser.parse(value) in (value, float(value) if value[:1].isdigit() else value)
   for value in outside:
     with pytest.raises(ValueError):
       parser.parse(value)
