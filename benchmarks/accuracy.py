@@ -15,7 +15,7 @@ import tensorflow as tf
 from absl import app, flags
 
 import ma_keras
-from ma_keras import gradients
+from ma_keras.flow import gradients
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output', None, 'JSON file for the results.')

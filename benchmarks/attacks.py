@@ -30,7 +30,8 @@ import numpy as np
 import report
 from absl import app, flags
 
-from ma_keras import export, pretrained
+from ma_keras import pretrained
+from ma_keras.saving import export
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('model', 'mnist', 'Of ma_keras.pretrained.')

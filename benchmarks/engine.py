@@ -25,7 +25,8 @@ import tensorflow as tf
 from absl import app, flags
 
 import ma_keras
-from ma_keras import gradients, objectives
+from ma_keras import objectives
+from ma_keras.flow import gradients
 from ma_keras.potentials import OneHiddenLayer, Potential, Separable, TimeBasis
 
 FLAGS = flags.FLAGS

@@ -25,7 +25,7 @@ import tensorflow as tf
 from absl import app, flags
 
 import ma_keras
-from ma_keras import export
+from ma_keras.saving import export
 
 FLAGS = flags.FLAGS
 SIZES = {'event_size': 2, 'hidden_units': 64, 'num_steps': 10, 'num_rows': 100_000}

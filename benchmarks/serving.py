@@ -31,8 +31,9 @@ import tensorflow as tf
 from absl import app, flags
 
 import ma_keras
-from ma_keras import export, pretrained
+from ma_keras import pretrained
 from ma_keras.potentials import OneHiddenLayer
+from ma_keras.saving import export
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list('models', ['plane', 'ising_l8', 'mnist'], 'plane, or of ma_keras.pretrained.')

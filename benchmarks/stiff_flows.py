@@ -21,9 +21,10 @@ import report
 import tensorflow as tf
 from absl import app, flags
 
-from ma_keras import Certificate, MongeAmpereBijector, dynamics, integrators, potentials
+from ma_keras import Certificate, MongeAmpereBijector, integrators, potentials
 from ma_keras.bases import standard_normal
-from ma_keras.horizon import Grid
+from ma_keras.flow import dynamics
+from ma_keras.flow.horizon import Grid
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer('flows', 100, 'Flows of each kind.', lower_bound=1)

@@ -10,24 +10,23 @@ from ma_keras.version import __version__
 
 if TYPE_CHECKING:
   from ma_keras import (
+    bases,
     data,
-    export,
     integrators,
-    model_file,
     objectives,
     potentials,
     samplers,
     serving,
     symmetry,
-    tallies,
     targets,
   )
   from ma_keras.bijector import MongeAmpereBijector
-  from ma_keras.certificate import Certificate, certify
   from ma_keras.distributions import data_space_flow, standard_normal_flow
   from ma_keras.estimator import MongeAmpereDensity
-  from ma_keras.flow import Horizon, Solution, Trajectory
-  from ma_keras.model_file import load
+  from ma_keras.flow import Horizon, Solution, Trajectory, gradients, tallies
+  from ma_keras.flow.certificate import Certificate, certify
+  from ma_keras.saving import export, model_file
+  from ma_keras.saving.model_file import load
 
 __all__ = [
   'Certificate',
@@ -37,10 +36,12 @@ __all__ = [
   'Solution',
   'Trajectory',
   '__version__',
+  'bases',
   'certify',
   'data',
   'data_space_flow',
   'export',
+  'gradients',
   'integrators',
   'load',
   'model_file',
@@ -54,30 +55,36 @@ __all__ = [
   'targets',
 ]
 
-# Public name -> the module that defines it; every other name is a module itself.
-_MODULES = {
-  'Certificate': 'certificate',
-  'certify': 'certificate',
+# Public name -> the module that defines it, or is it; every other name is a module itself.
+_DEFINED = {
+  'Certificate': 'flow.certificate',
+  'certify': 'flow.certificate',
   'Horizon': 'flow',
   'MongeAmpereBijector': 'bijector',
   'MongeAmpereDensity': 'estimator',
   'Solution': 'flow',
   'Trajectory': 'flow',
   'data_space_flow': 'distributions',
-  'load': 'model_file',
+  'load': 'saving.model_file',
   'standard_normal_flow': 'distributions',
+}
+_MODULES = {
+  'export': 'saving.export',
+  'gradients': 'flow.gradients',
+  'model_file': 'saving.model_file',
+  'tallies': 'flow.tallies',
 }
 
 
 def __getattr__(name: str) -> Any:
-  path = f'{__name__}.{_MODULES.get(name, name)}'
+  path = f'{__name__}.{_DEFINED.get(name, _MODULES.get(name, name))}'
   try:
     module = importlib.import_module(path)
   except ModuleNotFoundError as error:
     if error.name != path:
       raise
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}') from None
-  value = getattr(module, name) if name in _MODULES else module
+  value = getattr(module, name) if name in _DEFINED else module
   globals()[name] = value
   return value
 

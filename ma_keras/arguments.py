@@ -1,4 +1,4 @@
-"""What a number among arguments may be: whole, or finite."""
+"""Checks of numbers among arguments: whole, or finite."""
 
 from __future__ import annotations
 

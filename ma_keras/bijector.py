@@ -9,21 +9,13 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
-from ma_keras import (
-  adaptive,
-  bases,
-  certificate,
-  flow,
-  gradients,
-  integrators,
-  keras_layers,
-  pickling,
-  seeds,
-)
-from ma_keras.events import Events, of_dtype
-from ma_keras.gradients import on_demand
+from ma_keras import bases, flow, integrators, pickling, seeds
+from ma_keras.flow import adaptive, certificate, gradients
+from ma_keras.flow.events import Events, of_dtype
+from ma_keras.flow.gradients import on_demand
+from ma_keras.flow.tallies import Tally, all_of
+from ma_keras.layers import keras_layers
 from ma_keras.potentials.base import Potential
-from ma_keras.tallies import Tally, all_of
 
 
 @keras_layers.takes_inputs(

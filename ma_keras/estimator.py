@@ -18,13 +18,14 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ma_keras import model_file, version
+from ma_keras import version
 from ma_keras.data import columns
 from ma_keras.fitting import flow
 from ma_keras.fitting.evaluation import Evaluation, in_double_precision
 from ma_keras.fitting.settings import Settings
 from ma_keras.fitting.start import Start
 from ma_keras.fitting.weights import repeated
+from ma_keras.saving import model_file
 
 LEAST_ROWS = 100  # Fewer have a Gaussian or a mixture, and no flow: held-out rows would be too few.
 

@@ -76,7 +76,7 @@ def tests(tree: pathlib.Path, module: pathlib.Path) -> list[str]:
 
 
 def file_of(test: str) -> str:
-  """File of a test: tests/test_flow.py of tests/test_flow.py::test_time."""
+  """File of a test: tests/flow/test_solution.py of tests/flow/test_solution.py::test_time."""
   return test.partition('::')[0]
 
 

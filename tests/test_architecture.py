@@ -12,9 +12,19 @@ ALLOWED = {
   'potentials': {'arguments', 'potentials', 'seeds'},
   'integrators': {'integrators'},
   'symmetry': {'arguments', 'potentials', 'seeds', 'symmetry'},
+  'flow': {'flow', 'integrators', 'potentials', 'seeds'},
+  'bases': {'bases', 'pickling'},
+  'layers': {'layers'},
+  'files': {'files'},
+  'data': {'data', 'files'},
+  'plotting': {'files', 'plotting'},
+}
+# All that is no package.
+TOP_LEVEL = {
+  *('__init__', 'arguments', 'bijector', 'estimator', 'objectives', 'pickling', 'seeds', 'version'),
 }
 # Package -> the parts of ma_keras it must not know.
-FLOWS = {'flow', 'bijector', 'distributions', 'training', 'dynamics', 'certificate'}
+FLOWS = {'flow', 'bijector', 'distributions', 'training'}
 FORBIDDEN = {'targets': FLOWS, 'samplers': FLOWS}
 
 
@@ -80,6 +90,34 @@ def test_the_core_knows_only_what_it_may(package):
 def test_callables_come_in_and_flows_stay_out(package):
   for path, names in sources(PACKAGE / package).items():
     assert not parts(names) & (FORBIDDEN[package] | {''}), path
+
+
+def test_no_package_knows_another_that_knows_it():
+  """However many lie between them."""
+  known = {}
+  for path, names in sources(PACKAGE).items():
+    part = path.with_suffix('').parts[1]
+    known.setdefault(part, set()).update(parts(names) - {part, ''})
+  del known['__init__']  # Imports nothing before it is asked for.
+  for part in known:
+    reached = set()
+    while (more := {after for one in reached | {part} for after in known.get(one, ())}) - reached:
+      reached |= more
+    assert part not in reached, part
+
+
+def test_the_top_level_holds_packages_and_few_modules():
+  assert {path.stem for path in PACKAGE.glob('*.py')} == TOP_LEVEL
+
+
+def test_docstrings_open_with_a_subject_or_a_verb():
+  """Not with a word that leaves the reader asking what of."""
+  for path in sorted(PACKAGE.rglob('*.py')):
+    for node in ast.walk(ast.parse(path.read_text())):
+      if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+        first = (ast.get_docstring(node) or '-').split()[0]
+        name = getattr(node, 'name', 'module')
+        assert first not in ('Of', 'Those', 'That', 'What', 'Whether', 'Where'), (path, name)
 
 
 def test_the_library_knows_no_apps():

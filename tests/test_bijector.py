@@ -11,8 +11,8 @@ import tensorflow_probability as tfp
 
 import ma_keras
 from ma_keras.potentials import Quadratic
-from tests import bijectors
-from tests.bijectors import central_difference, generic, points
+from tests.support import bijectors
+from tests.support.bijectors import central_difference, generic, points
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras.potentials import OneHiddenLayer, Potential
-from tests.bijectors import generic, points
+from tests.support.bijectors import generic, points
 
 METHODS = ('forward', 'inverse', 'forward_log_det_jacobian', 'inverse_log_det_jacobian')
 

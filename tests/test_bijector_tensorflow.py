@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from tests import bijectors
-from tests.bijectors import generic, points
+from tests.support import bijectors
+from tests.support.bijectors import generic, points
 
 METHODS = ('forward', 'inverse', 'forward_log_det_jacobian', 'inverse_log_det_jacobian')
 ROOT = pathlib.Path(__file__).parents[1]
@@ -180,7 +180,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices('CPU')[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 import ma_keras
-from tests.bijectors import generic, points
+from tests.support.bijectors import generic, points
 from tests.test_bijector_tensorflow import assert_same, likelihood_step
 
 x, z = points(6), points(6, seed=2)

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import data, model_file, potentials, pretrained
+from ma_keras import data, potentials, pretrained
 from ma_keras.apps import command
+from ma_keras.saving import model_file
 from tests.integration import apps
 
 ROOT = apps.ROOT

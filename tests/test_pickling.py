@@ -11,7 +11,8 @@ import tensorflow_probability as tfp
 import tf_keras
 
 import ma_keras
-from ma_keras import bases, data, gradients, integrators, potentials, symmetry
+from ma_keras import bases, data, integrators, potentials, symmetry
+from ma_keras.flow import gradients
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 

@@ -17,9 +17,11 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from ma_keras import Certificate, certificate, model_file, seeds
+from ma_keras import Certificate, seeds
 from ma_keras.apps import model_app, table_flags
 from ma_keras.apps.exit_code import ExitCode, end
+from ma_keras.flow import certificate
+from ma_keras.saving import model_file
 from ma_keras.training.penalties import SMALLER_STEPS
 
 FLAGS = flags.FLAGS

@@ -20,7 +20,7 @@ import tensorflow as tf
 from absl import flags, logging
 
 import ma_keras
-from ma_keras import bases, data, export, fitting, training
+from ma_keras import bases, data, fitting, training
 from ma_keras.apps import (
   density_data,
   density_figures,
@@ -28,6 +28,7 @@ from ma_keras.apps import (
   density_table,
   training_app,
 )
+from ma_keras.saving import export
 from ma_keras.training import parameter_server, penalties
 from ma_keras.training import strategy as strategies
 

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import bases, data, model_file, plotting, potentials, seeds, training
+from ma_keras import bases, data, plotting, potentials, seeds, training
 from ma_keras.apps import model_figures
+from ma_keras.saving import model_file
 
 COLUMNS = 10  # Images side by side.
 MOMENTS = 6  # Rows of a path.

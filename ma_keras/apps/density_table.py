@@ -10,13 +10,14 @@ import numpy as np
 import tf_keras
 from absl import flags
 
-from ma_keras import data, fitting, model_file, potentials, training
+from ma_keras import data, fitting, potentials, training
 from ma_keras.apps import density_potential
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import columns, disk_rows
+from ma_keras.files.replacing import replacing
 from ma_keras.fitting import flow
 from ma_keras.fitting.settings import seed_of_try
-from ma_keras.replacing import replacing
+from ma_keras.saving import model_file
 from ma_keras.training import flags as training_flags
 from ma_keras.training.halving import Scorer
 

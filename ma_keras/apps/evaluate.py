@@ -12,10 +12,11 @@ from __future__ import annotations
 import tensorflow_probability as tfp
 from absl import flags
 
-from ma_keras import data, model_file, training
+from ma_keras import data, training
 from ma_keras.apps import density_data, ising_target, model_app
 from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.data import pictures
+from ma_keras.saving import model_file
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)

@@ -9,9 +9,9 @@ import pathlib
 
 from absl import flags
 
-from ma_keras import export
 from ma_keras.apps import model_app
-from ma_keras.replacing import check_folder
+from ma_keras.files.replacing import check_folder
+from ma_keras.saving import export
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)

@@ -18,7 +18,7 @@ from absl import flags
 import ma_keras
 from ma_keras import plotting
 from ma_keras.apps import process
-from ma_keras.replacing import target
+from ma_keras.files.replacing import target
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output', 'figure1a.png', 'Where the figure goes.')

@@ -17,8 +17,9 @@ import tf_keras
 from absl import flags
 
 import ma_keras
-from ma_keras import export, targets, training
+from ma_keras import targets, training
 from ma_keras.apps import ising_figures, ising_potential, ising_target, training_app
+from ma_keras.saving import export
 from ma_keras.training import parameter_server, penalties
 from ma_keras.training import strategy as strategies
 

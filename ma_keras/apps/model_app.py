@@ -12,9 +12,10 @@ import tensorflow as tf
 from absl import flags
 
 import ma_keras
-from ma_keras import model_file, pretrained
+from ma_keras import pretrained
 from ma_keras.apps import process
 from ma_keras.data import tables
+from ma_keras.saving import model_file
 
 FLAGS = flags.FLAGS
 SURVEY_ROWS = 10_000

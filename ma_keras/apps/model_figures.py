@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import bases, data, model_file, plotting, seeds
+from ma_keras import bases, data, plotting, seeds
+from ma_keras.saving import model_file
 
 MOST_COLUMNS = 8  # In one figure.
 MOST_PICTURES = 100

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 import numpy as np
 from absl import flags
 
-from ma_keras import model_file, plotting
+from ma_keras import plotting
 from ma_keras.apps import model_app, model_figures, table_flags
 from ma_keras.data import tables
-from ma_keras.replacing import check_apart, target
+from ma_keras.files.replacing import check_apart, target
+from ma_keras.saving import model_file
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)

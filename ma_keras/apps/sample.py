@@ -17,10 +17,11 @@ import tensorflow as tf
 import tf_keras
 from absl import flags
 
-from ma_keras import data, model_file, plotting, seeds
+from ma_keras import data, plotting, seeds
 from ma_keras.apps import model_app
 from ma_keras.data.writing import writing
-from ma_keras.replacing import check_apart, target
+from ma_keras.files.replacing import check_apart, target
+from ma_keras.saving import model_file
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)

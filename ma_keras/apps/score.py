@@ -16,11 +16,11 @@ import tensorflow as tf
 import tf_keras
 from absl import flags
 
-from ma_keras import model_file
 from ma_keras.apps import model_app, table_flags
 from ma_keras.data import tables
 from ma_keras.data.writing import writing
-from ma_keras.replacing import check_apart, check_outside
+from ma_keras.files.replacing import check_apart, check_outside
+from ma_keras.saving import model_file
 
 FLAGS = flags.FLAGS
 flags.adopt_module_key_flags(model_app)

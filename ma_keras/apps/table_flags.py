@@ -7,8 +7,8 @@ from typing import Any
 
 from absl import flags
 
-from ma_keras import model_file
 from ma_keras.data import dialect, pictures, quantised, tables
+from ma_keras.saving import model_file
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list('columns', None, 'Columns of the table to take, by name, in order.')

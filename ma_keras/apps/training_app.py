@@ -18,8 +18,8 @@ from ma_keras import training
 from ma_keras.apps import process
 from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.data import fingerprint
-from ma_keras.disk_errors import disk_errors
-from ma_keras.replacing import replacing_folder
+from ma_keras.files.disk_errors import disk_errors
+from ma_keras.files.replacing import replacing_folder
 from ma_keras.training import flags as training_flags
 from ma_keras.training import parameter_server
 from ma_keras.training.run_directory import NO_ROOM

@@ -11,7 +11,7 @@ from typing import IO, TextIO
 
 import numpy as np
 
-from ma_keras.replacing import check_room, replacing, target
+from ma_keras.files.replacing import check_room, replacing, target
 
 LEAST_CELL = 2  # Bytes of a number in a .csv: a digit and a comma.
 Write = Callable[..., None]

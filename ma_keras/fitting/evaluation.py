@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras import bases, descriptions, model_file, seeds
+from ma_keras import bases, seeds
+from ma_keras.saving import descriptions, model_file
 
 MOST_NUMBERS = 1 << 20  # Of rows that are flowed at once.
 

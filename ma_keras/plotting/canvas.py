@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ma_keras.replacing import replacing
+from ma_keras.files.replacing import replacing
 
 
 def tile(configurations: np.ndarray) -> np.ndarray:

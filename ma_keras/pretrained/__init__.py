@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pathlib
 
-from ma_keras import model_file
-from ma_keras.model_file import Model
+from ma_keras.saving import model_file
+from ma_keras.saving.model_file import Model
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 import tf_keras
 from absl import logging
 
-from ma_keras.disk_errors import disk_errors, last_line
+from ma_keras.files.disk_errors import disk_errors, last_line
 from ma_keras.training.callbacks import TrainingStopped
 from ma_keras.training.parameter_server import is_asynchronous
 from ma_keras.training.strategy import is_chief

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tf_keras
 from absl import logging
 
-from ma_keras.disk_errors import disk_errors, last_line
+from ma_keras.files.disk_errors import disk_errors, last_line
 from ma_keras.training.backup import DAMAGED, check_whole
 from ma_keras.training.callbacks import TrainingStopped
 

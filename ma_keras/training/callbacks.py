@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from ma_keras.replacing import replacing
+from ma_keras.files.replacing import replacing
 from ma_keras.training.penalties import SMALLER_STEPS
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from absl import flags
 
-from ma_keras import gradients, integrators
+from ma_keras import integrators
+from ma_keras.flow import gradients
 from ma_keras.training import optimizer, penalties, strategy
 
 

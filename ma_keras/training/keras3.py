@@ -7,7 +7,7 @@ from typing import Any
 
 import tf_keras
 
-from ma_keras.keras_layers import is_of_keras3
+from ma_keras.layers.keras_layers import is_of_keras3
 
 # Hyperparameters that tf_keras has not, with the values that change nothing.
 WITHOUT_EFFECT = {'loss_scale_factor': (None,), 'gradient_accumulation_steps': (None,)}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import descriptions, solver_options
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.saving import descriptions, solver_options
 from ma_keras.training.penalties import Penalties
 
 PARTS = ('potential', 'preprocessing', 'base')

@@ -10,8 +10,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
-from ma_keras import distributions, export, seeds
+from ma_keras import distributions, seeds
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.saving import export
 from ma_keras.training import keras_config, rows, share
 from ma_keras.training.data_model import DataModel
 from ma_keras.training.penalties import Penalties, Weights

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from ma_keras.tallies import TALLIES, Tally, get
+from ma_keras.flow.tallies import TALLIES, Tally, get
 
 # Of tallies themselves, or by names of the package's.
 Weights: TypeAlias = Mapping[str, float] | Mapping[Tally, float] | Mapping[str | Tally, float]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from ma_keras.replacing import remove_remains, replacing
+from ma_keras.files.replacing import remove_remains, replacing
 from ma_keras.training import ownership
 
 # A full disk, a quota, a limit: there may be room later.

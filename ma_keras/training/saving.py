@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from ma_keras.own_variables import OwnVariables
-from ma_keras.replacing import replacing
+from ma_keras.files.replacing import replacing
+from ma_keras.layers.own_variables import OwnVariables
 
 H5_SUFFIXES = ('.h5', '.hdf5', '.keras')
 GROUP = 'flow'  # Of an HDF5 file of weights.

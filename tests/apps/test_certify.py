@@ -8,7 +8,8 @@ import tensorflow as tf
 from absl import flags
 
 import ma_keras
-from ma_keras import data, model_file, pretrained
+from ma_keras import data, pretrained
+from ma_keras.saving import model_file
 from tests.integration import apps
 
 MATRIX = np.array([[1.5, 0.4], [0.4, -1.0]])

@@ -12,7 +12,7 @@ from tf_keras.optimizers import schedules
 
 import ma_keras
 from ma_keras import training
-from ma_keras.tallies import Stiffness
+from ma_keras.flow.tallies import Stiffness
 from tests.integration import apps
 
 FLAGS = [

@@ -10,7 +10,7 @@ from absl import flags
 from tf_keras.optimizers import schedules
 
 from ma_keras import targets, training
-from ma_keras.tallies import Stiffness
+from ma_keras.flow.tallies import Stiffness
 from tests.integration import apps
 
 FLAGS = [

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import ma_keras
-from ma_keras import bases, data, model_file, plotting
+from ma_keras import bases, data, plotting
 from ma_keras.apps import model_figures
+from ma_keras.saving import model_file
 
 MAPS = data.ColumnMaps(
   ['real', 'positive'],

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ma_keras.apps import process
-from ma_keras.replacing import replacing
+from ma_keras.files.replacing import replacing
 
 NO_ROOM = OSError(28, 'No space left on device', 'x.npy')
 

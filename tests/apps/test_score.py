@@ -7,7 +7,7 @@ import pytest
 from absl import flags
 
 import ma_keras
-from ma_keras import model_file
+from ma_keras.saving import model_file
 from tests.integration import apps
 
 X = np.random.default_rng(0).normal(size=(23, 2)) * [1.0, 3.0]

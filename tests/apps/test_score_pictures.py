@@ -9,7 +9,8 @@ import PIL.Image
 import pytest
 
 import ma_keras
-from ma_keras import data, model_file
+from ma_keras import data
+from ma_keras.saving import model_file
 from tests.apps.test_score import score, scores
 from tests.integration import apps
 

@@ -6,8 +6,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import data, export
+from ma_keras import data
 from ma_keras.data.column_maps import ColumnMaps
+from ma_keras.saving import export
 
 tfd = tfp.distributions
 DTYPES = [tf.float32, tf.float64]

@@ -11,8 +11,8 @@ import tensorflow as tf
 import ma_keras
 from ma_keras import symmetry, targets, training
 from ma_keras.training import strategy
-from tests import clusters
 from tests.integration import apps
+from tests.support import clusters
 
 
 def train(name, replicas, path, accumulate=1):

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from tests import clusters
 from tests.integration import apps
+from tests.support import clusters
 
 FLAGS = [
   *('--strategy=parameter_server', '--side=4', '--hidden_units=32', '--num_steps=4'),

@@ -6,8 +6,8 @@ import tensorflow_probability as tfp
 
 import ma_keras
 from ma_keras.potentials import Quadratic
-from tests import bijectors
-from tests.bijectors import generic, points
+from tests.support import bijectors
+from tests.support.bijectors import generic, points
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 

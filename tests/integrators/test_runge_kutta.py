@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from ma_keras import integrators
-from tests import reference
+from tests.support import reference
 
 ALL = pytest.mark.parametrize('tableau', integrators.TABLEAUS.values(), ids=lambda t: t.name)
 EXPLICIT = pytest.mark.parametrize(

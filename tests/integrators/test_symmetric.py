@@ -7,7 +7,7 @@ import tensorflow as tf
 from ma_keras import flow, integrators
 from ma_keras.flow import Horizon
 from ma_keras.potentials import Quadratic
-from tests import flows
+from tests.support import flows
 
 GAUSS = pytest.mark.parametrize(
   'tableau', [integrators.IMPLICIT_MIDPOINT, integrators.GAUSS4], ids=lambda t: t.name

@@ -19,7 +19,7 @@ from ma_keras.potentials import (
   SpectralQuadratic,
   TimeBasis,
 )
-from tests import reference
+from tests.support import reference
 
 EVENT_SIZE = 4
 TIME = 0.7

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from ma_keras.potentials import activations
-from tests import reference
+from tests.support import reference
 
 Z = np.array([-3.0, -1.1, -1e-3, 0.0, 0.4, 2.0])
 DEFINITIONS = {

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras.potentials import OneHiddenLayer
-from tests import reference
 from tests.potentials import cases
+from tests.support import reference
 
 
 @pytest.mark.parametrize('activation', ['softplus', 'log_cosh'])

@@ -11,8 +11,9 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 import ma_keras
-from ma_keras import data, descriptions, model_file, potentials, solver_options
+from ma_keras import data, potentials
 from ma_keras.potentials.hutchinson import PROBES as PROBES_OF_HUTCHINSON
+from ma_keras.saving import descriptions, model_file, solver_options
 from tests.properties import recipes, strategies
 
 NOTES = st.dictionaries(

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ma_keras import symmetry, targets
 from ma_keras.targets import kaufman
-from tests import reference
 from tests.properties import strategies
+from tests.support import reference
 
 SIDES = st.integers(2, 4)
 # Above -1, where an odd torus is not so frustrated that eight digits of Kaufman's sum are lost.

@@ -35,7 +35,9 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
   ),
   4: (
     '`log_prob` of a Keras `Input`',
-    ('tests/test_keras_layers.py::test_case_4_a_functional_model_of_log_prob_trains_the_flow',),
+    (
+      'tests/layers/test_keras_layers.py::test_case_4_a_functional_model_of_log_prob_trains_the_flow',
+    ),
   ),
   5: (
     'a byte order mark without a header',
@@ -126,23 +128,23 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
   17: (
     '`cdf` and `quantile` in one dimension, by quadrature',
     (
-      'tests/test_flow_distribution.py::test_case_17_cdf_is_the_integral_of_the_density',
-      'tests/test_flow_distribution.py::test_case_17_quantile_is_the_inverse',
+      'tests/distributions/test_flow_distribution.py::test_case_17_cdf_is_the_integral_of_the_density',
+      'tests/distributions/test_flow_distribution.py::test_case_17_quantile_is_the_inverse',
     ),
   ),
   18: (
     'the Hessian of `log_prob`, N = 2, three points, ten steps',
     (
-      'tests/gradients/test_second_order.py::test_case_18_in_eager_code',
-      'tests/gradients/test_second_order.py::test_case_18_a_second_derivative_of_ten_steps_has_no_'
+      'tests/flow/gradients/test_second_order.py::test_case_18_in_eager_code',
+      'tests/flow/gradients/test_second_order.py::test_case_18_a_second_derivative_of_ten_steps_has_no_'
       'loops',
     ),
   ),
   19: (
     'exports of mixtures and of flows in parts',
     (
-      'tests/test_export.py::test_case_19_whatever_is_one_density_is_exported',
-      'tests/test_export.py::test_case_19_anything_else_is_told_what_can_be_exported',
+      'tests/saving/test_export.py::test_case_19_whatever_is_one_density_is_exported',
+      'tests/saving/test_export.py::test_case_19_anything_else_is_told_what_can_be_exported',
     ),
   ),
   20: (
@@ -150,14 +152,14 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
     (
       'tests/potentials/test_overrides.py::test_case_20_an_overridden_method_is_integrated_in_'
       'every_mode',
-      'tests/gradients/test_compiled.py::test_case_20_common_operations_train_under_xla',
+      'tests/flow/gradients/test_compiled.py::test_case_20_common_operations_train_under_xla',
     ),
   ),
   21: (
     'certificates: what halving does to `log_prob` itself',
     (
-      'tests/test_certificate.py::test_the_closed_form_of_a_quadratic_flow',
-      'tests/test_certificate.py::test_one_halving_is_fooled_where_the_doubt_is_not',
+      'tests/flow/test_certificate.py::test_the_closed_form_of_a_quadratic_flow',
+      'tests/flow/test_certificate.py::test_one_halving_is_fooled_where_the_doubt_is_not',
       'tests/test_stiff_flows.py::test_no_wrong_log_density_is_certified',
       'tests/apps/test_certify.py::test_certificates_of_pretrained_models_are_the_change_on_'
       'halving',
@@ -187,9 +189,9 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
   24: (
     'memory of `log_prob` and of requests',
     (
-      'tests/gradients/test_on_demand.py::test_arrays_of_stages_are_in_the_graph_of_a_taped_flow_'
+      'tests/flow/gradients/test_on_demand.py::test_arrays_of_stages_are_in_the_graph_of_a_taped_flow_'
       'alone',
-      'tests/gradients/test_on_demand.py::test_many_points_are_taken_some_at_a_time',
+      'tests/flow/gradients/test_on_demand.py::test_many_points_are_taken_some_at_a_time',
       'tests/serving/test_limits.py::test_json_that_grows_in_memory_is_refused_before_it_is_read',
       'tests/serving/test_limits.py::test_bytes_of_all_requests_are_bounded_and_given_back',
     ),
@@ -206,14 +208,14 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
       'tests/robustness/test_apps.py::test_an_app[Ctrl-C]',
       'tests/data/test_writing.py::test_a_disk_that_is_full_on_the_way_leaves_the_old_file_and_'
       'nothing_beside',
-      'tests/test_export.py::test_a_full_disk_leaves_the_export_before_and_nothing_beside',
+      'tests/saving/test_export.py::test_a_full_disk_leaves_the_export_before_and_nothing_beside',
     ),
   ),
   27: (
     'model files with `hidden_units` of 3e8, zip bombs, NaN',
     (
-      'tests/test_model_file.py::test_a_description_by_hand_is_refused_at_once',
-      'tests/test_model_file.py::test_arrays_by_hand_are_refused_at_once',
+      'tests/saving/test_model_file.py::test_a_description_by_hand_is_refused_at_once',
+      'tests/saving/test_model_file.py::test_arrays_by_hand_are_refused_at_once',
     ),
   ),
   28: (

@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import model_file, potentials, training
+from ma_keras import potentials, training
 from ma_keras.apps.exit_code import ExitCode
-from ma_keras.replacing import replacing
+from ma_keras.files.replacing import replacing
+from ma_keras.saving import model_file
 from ma_keras.training import strategy
 from tests.apps.test_training_app import end
 from tests.integration import apps

@@ -7,7 +7,8 @@ from scipy import stats
 from sklearn import datasets
 
 import ma_keras
-from ma_keras import data, export
+from ma_keras import data
+from ma_keras.saving import export
 from tests.integration import apps
 from tests.robustness import field_cases
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import ma_keras
-from ma_keras import model_file, potentials
+from ma_keras import potentials
+from ma_keras.saving import model_file
 from tests.robustness.row import Row
 
 NAN = float('nan')

@@ -7,11 +7,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from ma_keras import model_file, potentials
+from ma_keras import potentials
 from ma_keras.apps.exit_code import ExitCode
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import pictures, preprocessing, tables
 from ma_keras.data.picture_files import PictureError
+from ma_keras.saving import model_file
 from tests.apps import test_score
 from tests.integration import apps
 from tests.robustness.row import Row

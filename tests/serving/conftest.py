@@ -3,8 +3,9 @@ import tensorflow as tf
 from starlette.testclient import TestClient
 
 import ma_keras
-from ma_keras import export, serving
-from tests import bijectors
+from ma_keras import serving
+from ma_keras.saving import export
+from tests.support import bijectors
 
 MAX_BYTES = 20_000
 

@@ -11,9 +11,10 @@ import tensorflow as tf
 from starlette.testclient import TestClient
 
 import ma_keras
-from ma_keras import data, export, serving
-from tests import bijectors
+from ma_keras import data, serving
+from ma_keras.saving import export
 from tests.serving.conftest import MAX_BYTES
+from tests.support import bijectors
 
 ROWS = bijectors.points(5, dtype=tf.float32).numpy()
 ROW = [0.1, 0.2, 0.3]

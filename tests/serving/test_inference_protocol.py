@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests import bijectors
+from tests.support import bijectors
 
 ROWS = bijectors.points(5, dtype=tf.float32).numpy()
 INFER = '/v2/models/small/infer'

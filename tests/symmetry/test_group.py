@@ -15,7 +15,7 @@ from ma_keras.symmetry import (
   square_lattice,
   translations,
 )
-from tests import reference
+from tests.support import reference
 from tests.symmetry import cases
 
 ALL = pytest.mark.parametrize('name', cases.GROUPS)

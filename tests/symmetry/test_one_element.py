@@ -19,8 +19,8 @@ from ma_keras.symmetry import (
   square_lattice,
   translations,
 )
-from tests import flows
 from tests.potentials import cases as potentials
+from tests.support import flows
 from tests.symmetry import cases
 
 GROUP = square_lattice(cases.SIDE)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ma_keras.targets import CRITICAL_COUPLING, Ising, SolvedTarget, lattice
-from tests import reference
+from tests.support import reference
 
 CASES = [
   (2, CRITICAL_COUPLING, 'periodic'),

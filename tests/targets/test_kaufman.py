@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ma_keras.targets import CRITICAL_COUPLING, kaufman
-from tests import reference
+from tests.support import reference
 
 SHAPES = [(2, 2), (2, 3), (3, 2), (3, 3), (3, 4), (4, 3), (4, 4), (2, 6)]
 COUPLINGS = [1e-8, 0.05, 0.3, 0.44, CRITICAL_COUPLING, 0.4407, 0.7, 2.0]

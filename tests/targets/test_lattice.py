@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ma_keras.targets import lattice
-from tests import reference
+from tests.support import reference
 
 SHAPES = [(2, 2), (2, 3), (3, 2), (3, 4), (4, 4), (5, 5)]
 BOUNDARIES = ['periodic', 'open']

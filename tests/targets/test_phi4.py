@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ma_keras.targets import Phi4, Target, lattice
-from tests import reference
+from tests.support import reference
 
 CASES = list(itertools.product([2, 3, 4], ['periodic', 'open']))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ma_keras.targets import CRITICAL_COUPLING, thermodynamics
-from tests import reference
+from tests.support import reference
 
 
 def enumerated(side, coupling, boundary):

@@ -15,8 +15,8 @@ import tf_keras
 import ma_keras
 from ma_keras import targets, training
 from ma_keras.training import strategy
-from tests import clusters
 from tests.integration import apps
+from tests.support import clusters
 
 EPOCHS, STEPS = 4, 3
 

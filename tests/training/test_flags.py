@@ -1,8 +1,9 @@
 """Flags that all training apps share: each bound is where sense ends."""
 
 import pytest
+from absl import flags
 
-from ma_keras.training import flags
+from tests.integration import apps
 
 # Flag: the least and the largest values that make sense, and values beyond them.
 BOUNDS = {
@@ -27,24 +28,30 @@ BOUNDS = {
 }
 
 
-FLAGS = flags.flags.FLAGS
+def check_bounds():
+  import ma_keras.training.flags  # noqa: F401
+
+  for name, (inside, outside) in BOUNDS.items():
+    parser = flags.FLAGS[name].parser
+    for value in inside:
+      assert parser.parse(value) in (value, float(value) if value[:1].isdigit() else value), name
+    for value in outside:
+      with pytest.raises(ValueError):
+        parser.parse(value)
 
 
-@pytest.mark.parametrize('name', BOUNDS)
-def test_bounds(name):
-  parser, (inside, outside) = FLAGS[name].parser, BOUNDS[name]
-  for value in inside:
-    assert parser.parse(value) in (value, float(value) if value[:1].isdigit() else value)
-  for value in outside:
-    with pytest.raises(ValueError):
-      parser.parse(value)
-
-
-def test_a_run_without_flags():
+def check_defaults():
   """One device, 50 steps to T = 5 as in the paper, and nothing that is experimental."""
-  value = {name: FLAGS[name].default for name in FLAGS}
+  import ma_keras.training.flags  # noqa: F401
+
+  value = {name: flags.FLAGS[name].default for name in flags.FLAGS}
   assert value['num_steps'] * value['step_size'] == pytest.approx(5.0)
   assert (value['strategy'], value['seed'], value['accumulate']) == ('one_device', 0, 1)
   for name in ('step_jitter', 'refine_tolerance', 'deterministic', 'jit_compile'):
     assert not value[name]
   assert value['steps_per_execution'] == 1 and value['figures'] and value['saved_model']
+
+
+@pytest.mark.parametrize('check', [check_bounds, check_defaults])
+def test_flags_of_training(check):
+  apps.passes(check)

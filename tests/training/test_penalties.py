@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import distributions, tallies, training
+from ma_keras import distributions, training
+from ma_keras.flow import tallies
 from ma_keras.training import penalties
 from ma_keras.training.penalties import Penalties
 from tests.potentials import cases

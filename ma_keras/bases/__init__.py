@@ -1,0 +1,6 @@
+"""p(x, 0): densities that flows start from; any `tfd.Distribution` with vector events is one."""
+
+from ma_keras.bases.mixture import Mixture
+from ma_keras.bases.standard_normal import standard_normal
+
+__all__ = ['Mixture', 'standard_normal']

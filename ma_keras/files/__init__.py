@@ -1,0 +1,1 @@
+"""Files that are whole or absent, disks that are full, archives whose sizes are checked."""

@@ -1,0 +1,130 @@
+"""The exact derivative of the discrete flow, one step at a time, last step first."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from ma_keras.flow.dynamics import Motion, Totals
+from ma_keras.flow.gradients import on_demand, pullback
+from ma_keras.flow.gradients.pullback import Tensors
+
+Solution = tuple[tf.Tensor, Totals]
+# What flows back through a step: the cotangents of x and of every variable.
+Cotangents = tuple[tf.Tensor, list[tf.Tensor]]
+
+
+def run(motion: Motion, x: tf.Tensor) -> Solution:
+  """x after all steps, [..., N], and the totals."""
+  return _segment(motion, x, motion.nothing(x), 0, motion.num_steps)
+
+
+def unrolled(motion: Motion, x: tf.Tensor) -> Solution:
+  """`run` without a loop in the graph, which a second derivative would build several times over."""
+  totals = motion.nothing(x)
+  for i in range(motion.num_steps):
+    x, totals = motion.step(i, x, totals)
+  return x, totals
+
+
+def _segment(
+  motion: Motion, x: tf.Tensor, totals: Totals, begin: int | tf.Tensor, end: int | tf.Tensor
+) -> Solution:
+  """x and the totals after steps begin..end-1, of those before."""
+  _, x, totals = tf.while_loop(
+    lambda i, *_: i < end,
+    lambda i, x, totals: (i + 1, *motion.step(i, x, totals)),
+    (tf.convert_to_tensor(begin), x, totals),
+    maximum_iterations=motion.num_steps,
+  )
+  return x, totals
+
+
+def score_apart(
+  solve: Callable[[Motion, tf.Tensor], Solution], motion: Motion, x: tf.Tensor
+) -> Solution:
+  """solve(motion, x), with the score by a solve of its own where it is asked for."""
+  if motion.score is None:
+    return solve(motion, x)
+  y, totals = solve(dataclasses.replace(motion, score=None), x)
+  alone = dataclasses.replace(motion, tallies=())
+  return y, (*totals, tf.stop_gradient(run(alone.prepared(), x)[1][-1]))
+
+
+def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
+  """`run`, keeping x before every segment of steps and computing the rest again.
+
+  Nothing is kept where no tape records.
+  """
+  kept = functools.partial(_recomputed, segment=segment)
+  if on_demand.recording():
+    y, *totals = kept(motion, x)
+  else:
+    y, *totals = on_demand.on_demand(kept, _lean, motion, x)
+  return y, tuple(totals)
+
+
+def _lean(motion: Motion, x: tf.Tensor) -> Tensors:
+  y, totals = run(motion.prepared(), x)
+  return y, *totals
+
+
+def _recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Tensors:
+  """x at the end and the totals, from one state kept per segment."""
+
+  def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
+    forward = functools.partial(_segment, motion.prepared())
+    steps = (motion.num_steps, segment)
+    y, totals, through = pullback.segmented(forward, x, motion.nothing(x), *steps)
+    scoreless = dataclasses.replace(motion, score=None)
+
+    def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
+      dy, *dtotals = doutputs if motion.score is None else doutputs[:-1]
+
+      def back(x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Cotangents) -> Cotangents:
+        states = _states(scoreless, x, begin, end, segment)
+        step = lambda i, c: _pulled(scoreless, i, states[i - begin], c, dtotals, held)  # noqa: E731
+        return pullback.backwards(step, begin, end, after, segment)
+
+      dx, gradients = through((dy, pullback.zeros(held)), back)
+      return (dx,), gradients
+
+    return (y, *totals), pull
+
+  return pullback.differentiable(solve, x)
+
+
+def _states(motion: Motion, x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, size: int) -> tf.Tensor:
+  """x before each of the steps begin..end-1, [size, ..., N]; what is missing stays zero."""
+  kept = tf.TensorArray(x.dtype, size, element_shape=x.shape, clear_after_read=False)
+
+  def advance(i: tf.Tensor, x: tf.Tensor, kept: tf.TensorArray) -> tuple:
+    x, _ = motion.step(i, x, motion.nothing(x))
+    return i + 1, x, kept.write(i + 1 - begin, x)
+
+  _, _, kept = tf.while_loop(
+    lambda i, *_: i < end - 1, advance, (begin, x, kept.write(0, x)), maximum_iterations=size
+  )
+  return kept.stack()
+
+
+def _pulled(
+  motion: Motion,
+  i: tf.Tensor,
+  before: tf.Tensor,
+  cotangents: Cotangents,
+  dtotals: Tensors,
+  variables: list[tf.Variable],
+) -> Cotangents:
+  """The vector-Jacobian product of step i at the state before it."""
+  dx, gradients = cotangents
+
+  def step(x: tf.Tensor) -> list[tf.Tensor]:
+    # Prepared within the tape: what depends on the variables alone has a derivative, too.
+    after, increments = motion.prepared().step(i, x, motion.nothing(x))
+    return [after, *increments]
+
+  return pullback.pulled_back(step, before, [dx, *dtotals], variables, gradients)

@@ -1,0 +1,218 @@
+"""The stages of a one-hidden-layer flow in x, forwards, and backwards by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from ma_keras.flow.dynamics import Motion, Totals
+from ma_keras.flow.gradients import pullback, stage_tallies
+from ma_keras.flow.gradients.products import Products, rows
+from ma_keras.flow.gradients.pullback import added
+from ma_keras.flow.gradients.stage_data import Coefficients, Cotangents, Kept
+from ma_keras.flow.gradients.stage_tallies import StageCotangents
+from ma_keras.integrators import combine
+from ma_keras.potentials.units import Units
+
+Turn = Callable[[tf.Tensor], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class StageLoop:
+  """Steps of x [B, N]: dx/dt = q M' + v, with v the velocity of the rest.
+
+  Attributes:
+    motion: The steps.
+    units: For the activation, the rest, and whether frames change.
+    products: How matrices are multiplied.
+  """
+
+  motion: Motion
+  units: Units
+  products: Products
+
+  def nothing(self, x: tf.Tensor) -> Totals:
+    """The totals before the first step."""
+    return self.motion.nothing(x)
+
+  def forward(
+    self, x: tf.Tensor, k: Coefficients, begin: int | tf.Tensor, end: int | tf.Tensor, room: int
+  ) -> tuple[tf.Tensor, Totals, Any]:
+    """x after steps begin..end-1, the totals, and what is kept of `room` steps: () of none."""
+    m, transposed = self.products.factor(k.m), self.products.factor(tf.transpose(k.m))
+    times = self.motion.stage_times()
+    rest = None if self.units.rest is None else self.units.rest.prepared()
+
+    def advance(i: tf.Tensor, x: tf.Tensor, totals: Totals, arrays: Any) -> tuple:
+      h, enter, leave = self._step(i)
+      x = enter(x)
+      points: list[tf.Tensor] = []
+      factors: list[tf.Tensor] = []
+      slopes: list[tf.Tensor] = []
+      velocities: list[tf.Tensor] = []
+      laplacians: list[tf.Tensor] = []  # Of the rest.
+      for s, row in enumerate(self.motion.tableau.a):
+        points.append(combine(x, h, row, velocities))
+        factors.append(self.products.factor(points[-1]))
+        slopes.append(self._act.slope(self.products(factors[-1], m, x.dtype) + k.b))
+        velocities.append(self.products(k.a[i, s] * slopes[-1], transposed, x.dtype))
+        if rest is not None:
+          velocity, laplacian = rest.gradient_and_laplacian(times[i, s], points[-1])
+          velocities[-1] += velocity
+          laplacians.append(laplacian)
+      x = combine(x, h, self.motion.tableau.b, velocities)
+      curvatures = self._act.curvature(tf.stack(slopes))
+      total = tf.linalg.matvec(curvatures, k.w[i])
+      total = total + tf.stack(laplacians) if laplacians else total
+      change = -h * tf.linalg.matvec(total, self._weights(h), transpose_a=True)
+      increments, residuals = stage_tallies.forward(self.motion, i, points, velocities, total)
+      if room:
+        at = points if self._keeps_points else factors
+        found = Kept(tf.stack(at), tf.stack(slopes), residuals)
+        arrays = tf.nest.map_structure(lambda to, part: to.write(i - begin, part), arrays, found)
+      return i + 1, leave(x), added(totals, (change, *increments)), arrays
+
+    arrays = self._arrays(x, k.m.shape[1], room) if room else ()
+    start = (tf.convert_to_tensor(begin), x, self.nothing(x), arrays)
+    _, x, totals, arrays = tf.while_loop(
+      lambda i, *_: i < end, advance, start, maximum_iterations=self.motion.num_steps
+    )
+    return x, totals, tf.nest.map_structure(lambda array: array.stack(), arrays)
+
+  def backward(
+    self,
+    kept: Kept,
+    k: Coefficients,
+    begin: int | tf.Tensor,
+    end: int | tf.Tensor,
+    cotangents: Cotangents,
+    dtotals: Sequence[tf.Tensor],
+    variables: Sequence[tf.Variable],
+  ) -> Cotangents:
+    """The cotangents before step `begin`, of those after step end-1.
+
+    The discrete adjoint of the method, stage by stage, last first; the products that make dM are
+    gathered over the stages of a step.
+    """
+    m, transposed = self.products.factor(k.m), self.products.factor(tf.transpose(k.m))
+    times, rest = self.motion.stage_times(), self.units.rest
+
+    def pull(i: tf.Tensor, after: Cotangents) -> Cotangents:
+      h, enter, leave = self._step(i)  # Orthogonal: cotangents turn alike.
+      now = tf.nest.map_structure(lambda part: part[i - begin], kept)
+      dx, dl = enter(after.x), -h * self._weights(h)[:, tf.newaxis] * dtotals[0]
+      tallied = stage_tallies.backward(
+        self.motion, i, now.points, now.residuals, dtotals[1:], variables, after.variables
+      )
+      dl = dl if tallied is None else dl + tf.stack(tallied.laplacians)
+      a, curvatures = k.a[i], self._act.curvature(now.slopes)
+      bends = k.w[i][:, tf.newaxis] * self._act.curvature_slope(now.slopes)
+      dslopes = dl[..., tf.newaxis] * bends
+      dpoints: dict[int, tf.Tensor] = {}
+      dvs: dict[int, tf.Tensor] = {}
+      dqs: dict[int, tf.Tensor] = {}
+      dzs: dict[int, tf.Tensor] = {}
+      factors: dict[int, tf.Tensor] = {}
+      dvariables = after.variables if tallied is None else tallied.variables
+      for s in reversed(range(len(self.motion.tableau.b))):
+        dvs[s] = self._velocity_cotangent(s, h, dx, dpoints, tallied)
+        dqs[s] = self.products(dvs[s], m, dx.dtype)
+        dzs[s] = (a[s] * dqs[s] + dslopes[s]) * curvatures[s]
+        factors[s] = self.products.factor(dzs[s])
+        dpoints[s] = self.products(factors[s], transposed, dx.dtype)
+        if rest is not None:
+          # Prepared within the tape: what depends on the variables alone has a derivative, too.
+          at = lambda x, t=times[i, s]: rest.prepared().gradient_and_laplacian(t, x)  # noqa: E731
+          cotangent = (dvs[s], dl[s])
+          dpoint, dvariables = pullback.pulled_back(
+            at, now.points[s], cotangent, variables, dvariables
+          )
+          dpoints[s] += dpoint
+        if tallied is not None and tallied.points:
+          dpoints[s] += tallied.points[s]
+      da = tf.stack([tf.reduce_sum(now.slopes[s] * dqs[s], axis=0) for s in sorted(dqs)])
+      return Cotangents(
+        leave(dx + sum(dpoints.values())),
+        after.m + self._kernel_cotangent(now, a, factors, dvs),
+        after.b + sum(dzs.values()),
+        after.w.write(i, tf.linalg.matvec(curvatures, dl, transpose_a=True)),
+        after.a.write(i, da),
+        dvariables,
+      )
+
+    return pullback.backwards(pull, begin, end, cotangents, self.motion.num_steps)
+
+  def cotangents(
+    self, x: tf.Tensor, k: Coefficients, variables: Sequence[tf.Variable]
+  ) -> Cotangents:
+    """Cotangents after the last step: dL/dx as given, all others zero."""
+    m, b = tf.zeros_like(k.m), tf.zeros_like(x[:, :1] * k.b)
+    w, a = pullback.step_by_step(k.w, k.a)
+    return Cotangents(x, m, b, w, a, pullback.zeros(variables))
+
+  def arguments(self, found: Cotangents, k: Coefficients) -> pullback.Tensors:
+    """Cotangents of x and of the coefficients, before the first step."""
+    del k
+    db = tf.reduce_sum(found.b, axis=0, keepdims=True)
+    return found.x, found.m, db, found.w.stack(), found.a.stack()
+
+  def _velocity_cotangent(
+    self,
+    s: int,
+    h: tf.Tensor,
+    dx: tf.Tensor,
+    dpoints: dict[int, tf.Tensor],
+    tallied: StageCotangents | None,
+  ) -> tf.Tensor:
+    """Cotangent of v_s: from the step's end, the points of later stages, and the tallies."""
+    tableau = self.motion.tableau
+    weights = [tableau.a[j][s] for j in dpoints]
+    dv = combine((h * tableau.b[s]) * dx, h, weights, list(dpoints.values()))
+    return dv if tallied is None else dv + tallied.velocities[s]
+
+  def _kernel_cotangent(
+    self, now: Kept, a: tf.Tensor, dzs: dict[int, tf.Tensor], dvs: dict[int, tf.Tensor]
+  ) -> tf.Tensor:
+    """sum_s x_s' dz_s, from z = x M, and sum_s dv_s' q_s, from v = q M': one product."""
+    stages, factor = sorted(dzs), self.products.factor
+    left = [factor(rows(now.points)), *(factor(dvs[s]) for s in stages)]
+    right = [*(dzs[s] for s in stages), factor(rows(a[:, tf.newaxis] * now.slopes))]
+    return self.products(tf.concat(left, 0), tf.concat(right, 0), a.dtype, transpose_a=True)
+
+  def _arrays(self, x: tf.Tensor, hidden_units: int, room: int) -> Kept:
+    """Empty arrays for what is kept of `room` steps."""
+    s, batch = len(self.motion.tableau.b), x.shape[0]
+
+    def array(shape: list[Any], dtype: tf.DType = x.dtype) -> tf.TensorArray:
+      return tf.TensorArray(dtype, room, element_shape=shape)
+
+    of_points = x.dtype if self._keeps_points else self.products.of(x.dtype)
+    residuals = stage_tallies.shapes(self.motion, x)
+    return Kept(
+      array([s, *x.shape], of_points),
+      array([s, batch, hidden_units]),
+      [tuple(map(array, pair)) for pair in residuals],
+    )
+
+  @property
+  def _keeps_points(self) -> bool:
+    """Tells if points are evaluated again on the way back, and are not only factors of products."""
+    return self.units.rest is not None or bool(self.motion.tallies)
+
+  def _weights(self, h: tf.Tensor) -> tf.Tensor:
+    """b, [s]."""
+    return tf.constant(self.motion.tableau.b, h.dtype)
+
+  def _step(self, i: tf.Tensor) -> tuple[tf.Tensor, Turn, Turn]:
+    """h of step i, negative on the way back; into the step's frame, and back."""
+    there = self.motion.interval(i)
+    if self.units.at_rest:
+      return there.h, tf.identity, tf.identity
+    return there.h, there.frame.enter, there.frame.leave
+
+  @property
+  def _act(self) -> Any:
+    return self.units.activation

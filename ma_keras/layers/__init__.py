@@ -1,0 +1,1 @@
+"""Flows as layers of tf_keras and of Keras 3."""

@@ -1,0 +1,1 @@
+"""Model files, and SavedModels for bare TensorFlow."""

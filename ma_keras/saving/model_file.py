@@ -1,0 +1,275 @@
+"""One file for a model: what it is made of and its weights, without a line of code in it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ma_keras import bases, data, potentials
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions import data_space_flow, flow_from
+from ma_keras.files import archive
+from ma_keras.files.replacing import replacing
+from ma_keras.saving import descriptions, solver_options, tfp_bijectors
+
+FORMAT = 2
+FORMATS = (1, 2)
+LARGEST_NUM_STEPS = 1_000_000
+MOST_VALUES = 500_000  # Of a description; more where the file is large.
+# Keys of a description, and the JSON types of their values.
+KEYS: dict[str, tuple[type, ...]] = {
+  'format': (int,),
+  'potential': (dict,),
+  'num_steps': (int,),
+  'step_size': (int, float),
+  'integrator': (str,),
+  'dtype': (str,),
+  'preprocessing': (dict, type(None)),
+  'event_shape': (list, type(None)),
+  'notes': (dict,),
+  'base': (dict, type(None)),
+  'columns': (list, type(None)),
+  'options': (dict,),
+}
+# What older versions did not write.
+ABSENT: dict[str, Any] = {'base': None, 'columns': None, 'options': {}}
+DTYPES = ('float16', 'float32', 'float64')
+PREPROCESSING = ('ColumnMaps', 'Pixels', 'Standardised', *tfp_bijectors.MAKERS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """A flow, and what stands between it and the data.
+
+  Attributes:
+    bijector: The flow of R^N.
+    preprocessing: TFP bijector y -> x to data: `data.Pixels`, `data.ColumnMaps`, a chain of those
+      in `tfp_bijectors`, or None.
+    event_shape: Of one data point, (28, 28, 1) say; None for [N].
+    notes: What is known of the model: where its data come from, how good it is, who made it.
+    base: p(y, 0), a `bases.Mixture`; None for Normal(0, I).
+    columns: Names of the N columns of a table, in order; None where they have none.
+  """
+
+  bijector: MongeAmpereBijector
+  preprocessing: tfp.bijectors.Bijector | None = None
+  event_shape: tuple[int, ...] | None = None
+  notes: dict[str, Any] = dataclasses.field(default_factory=dict)
+  base: bases.Mixture | None = None
+  columns: tuple[str, ...] | None = None
+
+  @property
+  def levels(self) -> int | None:
+    """Number of values of a pixel, 0..levels-1; None of data that are not quantised."""
+    pixels = self.preprocessing
+    return int(pixels.config()['levels']) if isinstance(pixels, data.Pixels) else None
+
+  def latent_flow(self) -> Any:
+    """The density of y in R^N, where likelihoods are usually compared (logit space of images)."""
+    return flow_from(self.base, self.bijector)
+
+  def flow(self) -> Any:
+    """The density of the data x: images go in and come out."""
+    if self.preprocessing is None:
+      return self.latent_flow()
+    return data_space_flow(self.bijector, self.preprocessing, self.event_shape, self.base)
+
+
+def save(path: str | pathlib.Path, model: Model) -> None:
+  """Writes the model as a .npz of its variables and one JSON string; beside, then renamed.
+
+  Args:
+    path: The file.
+    model: Its potential must have a `config()`: those of this package do.
+
+  Raises:
+    NotImplementedError: A part of it is none of this package's, or has no plain values.
+    ValueError: A weight is NaN or infinite.
+  """
+  bijector, horizon = model.bijector, model.bijector.horizon
+  arguments: list[np.ndarray] = []
+  described = {
+    'format': FORMAT,
+    'potential': descriptions.describe(bijector.potential, arguments),
+    'num_steps': horizon.num_steps,
+    'step_size': horizon.step_size,
+    'integrator': bijector.integrator.name,
+    'dtype': bijector.dtype.name,
+    'preprocessing': descriptions.describe(model.preprocessing, arguments),
+    'event_shape': model.event_shape and list(model.event_shape),
+    'notes': model.notes,
+    'base': descriptions.describe(model.base, arguments),
+    'columns': model.columns and list(model.columns),
+    'options': solver_options.describe(bijector),
+  }
+  arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(_variables(bijector.potential))}
+  arrays |= {f'array_{k}': np.asarray(array, np.float64) for k, array in enumerate(arguments)}
+  _check_finite(arrays)
+  large = sum(array.nbytes for array in arrays.values()) > archive.MOST_BYTES // 2
+  write = np.savez if large else np.savez_compressed  # Weights hardly become smaller.
+  with replacing(pathlib.Path(path)) as beside, beside.open('wb') as file:
+    write(file, model=json.dumps(described), **arrays)
+
+
+def load(path: str | pathlib.Path) -> Model:
+  """Reads what `save` wrote; executes nothing in it, and allocates no more than the file holds.
+
+  Args:
+    path: The file.
+
+  Returns:
+    The model.
+
+  Raises:
+    ValueError: It is no model file, is damaged, was written by hand, or by a newer version.
+  """
+  path = pathlib.Path(path)
+  reading = f'`path` {path} is no model file of ma_keras, or is damaged'
+  with contextlib.ExitStack() as stack:
+    with _refusal(reading, ': write one with ma_keras.model_file.save.'):
+      file = stack.enter_context(archive.opened(path))
+      described = _description(file)
+    if described.get('format') not in FORMATS:
+      raise ValueError(
+        f'`path` {path} has format {described.get("format")!r}, and this version reads '
+        f'{FORMATS}: install the newest ma_keras.'
+      )
+    described = ABSENT | described
+    with _refusal(f'`path` {path} is damaged, or was written by hand'):
+      return _model(described, file)
+
+
+@contextlib.contextmanager
+def _refusal(message: str, remedy: str = '.') -> Iterator[None]:
+  """Turns any error into a ValueError: libraries raise whatever they do on damaged bytes."""
+  try:
+    yield
+  except Exception as error:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip('.')
+    raise ValueError(f'{message} ({reason[:300]}){remedy}') from error
+
+
+def _description(file: archive.Archive) -> dict[str, Any]:
+  """The JSON object of a file, as plain values."""
+  header = file.headers['model']
+  if header.shape or header.dtype.kind != 'U':
+    raise ValueError(f'its description is {header.dtype} {list(header.shape)}, and no text')
+  text = str(file.read('model'))
+  if sum(text.count(sign) for sign in ',[{') > max(MOST_VALUES, 2 * file.size):
+    raise ValueError('its description has more values than any model')
+  described = json.loads(text)
+  if not isinstance(described, dict):
+    raise ValueError('its description is no JSON object')
+  return described
+
+
+def _model(described: dict[str, Any], file: archive.Archive) -> Model:
+  """The model again; its variables are made when all that is known of them fits the file."""
+  parts = [described[name] for name in ('potential', 'preprocessing', 'base') if name in described]
+  count = descriptions.num_arrays(parts)
+  _check(described, len(file.headers) - 1 - count)
+  dtype = tf.as_dtype(described['dtype'])
+  with tf.Graph().as_default():  # Where variables have shapes and take no memory.
+    shapes = [tuple(v.shape) for v in _variables(descriptions.make(described['potential'], dtype))]
+  variables, arrays = _arrays(file, shapes, dtype, count)
+  potential = descriptions.make(described['potential'], dtype, arrays)
+  for variable, array in zip(_variables(potential), variables):
+    variable.assign(array)
+  bijector = MongeAmpereBijector(
+    potential,
+    described['num_steps'],
+    described['step_size'],
+    described['integrator'],
+    **described['options'],
+  )
+  preprocessing = descriptions.make(described['preprocessing'], dtype, arrays)
+  base = descriptions.make(described['base'], dtype, arrays)
+  shape = described['event_shape'] and tuple(described['event_shape'])
+  columns = described['columns'] and tuple(described['columns'])
+  _check_event(potential.event_size, preprocessing, shape, columns)
+  if preprocessing is not None:
+    image = preprocessing.forward(tf.zeros([1, potential.event_size], dtype))
+    if image.shape != [1, potential.event_size]:
+      raise ValueError(f'its preprocessing makes {image.shape} of [1, {potential.event_size}]')
+  model = Model(bijector, preprocessing, shape, described['notes'], base, columns)
+  model.latent_flow()  # Refuses a base of another size.
+  return model
+
+
+def _check(described: dict[str, Any], variables: int) -> None:
+  """Raises ValueError on keys, types and numbers that no model file of this version has."""
+  unknown, missing = sorted(described.keys() - KEYS.keys()), sorted(KEYS.keys() - described.keys())
+  if unknown or missing:
+    raise ValueError(f'keys {missing} are missing, {unknown} unknown: perhaps of a newer version')
+  for name, types in KEYS.items():
+    descriptions.check_number(name, described[name], types)
+  if not 1 <= described['num_steps'] <= LARGEST_NUM_STEPS:
+    raise ValueError(f'`num_steps` is {described["num_steps"]}, of 1 to {LARGEST_NUM_STEPS}')
+  if described['dtype'] not in DTYPES:
+    raise ValueError(f'`dtype` is {described["dtype"]!r}, of {DTYPES}')
+  for size in described['event_shape'] or ():
+    descriptions.check_number('event_shape', size, (int,))
+  if described['preprocessing'] and described['preprocessing'].get('class') not in PREPROCESSING:
+    raise ValueError(f'`preprocessing` is none of {PREPROCESSING}')
+  solver_options.check(described['options'])
+  descriptions.check(described['potential'], variables)
+  descriptions.check(described['preprocessing'], variables)
+
+
+def _arrays(
+  file: archive.Archive, shapes: list[tuple[int, ...]], dtype: tf.DType, count: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+  """The weights, of these shapes, and `count` arrays of arguments in float64; all finite."""
+  variables, arguments = (
+    [f'{kind}_{k}' for k in range(size)]
+    for kind, size in (('variable', len(shapes)), ('array', count))
+  )
+  if set(file.headers) != {'model', *variables, *arguments}:
+    raise ValueError(f'it holds {len(file.headers) - 1} arrays and describes {len(shapes) + count}')
+  for name, shape in zip(variables, shapes):
+    header = file.headers[name]
+    if header != (shape, dtype.as_numpy_dtype):
+      raise ValueError(
+        f'{name} is {header.dtype} {list(header.shape)}, and is described as {dtype.name} '
+        f'{list(shape)}'
+      )
+  for name in arguments:
+    if file.headers[name].dtype != np.float64:
+      raise ValueError(f'{name} is {file.headers[name].dtype}, and no float64')
+  arrays = {name: file.read(name) for name in (*variables, *arguments)}
+  _check_finite(arrays)
+  return [arrays[name] for name in variables], [arrays[name] for name in arguments]
+
+
+def _check_finite(arrays: dict[str, np.ndarray]) -> None:
+  for name, array in arrays.items():
+    if not np.all(np.isfinite(array)):
+      raise ValueError(f'{name} of the model, of shape {list(array.shape)}, holds NaN or infinity')
+
+
+def _check_event(
+  size: int, preprocessing: Any, shape: tuple[int, ...] | None, columns: tuple[Any, ...] | None
+) -> None:
+  if shape is not None and math.prod(shape) != size:
+    raise ValueError(f'`event_shape` {list(shape)} has not the {size} numbers of its potential')
+  tabular = isinstance(preprocessing, data.Standardised | data.ColumnMaps)
+  if tabular and len(preprocessing.parameters['mean']) != size:
+    raise ValueError(f'its `mean` has not the {size} numbers of its potential')
+  if columns is not None and not (
+    len(columns) == size == len(set(columns)) and all(isinstance(name, str) for name in columns)
+  ):
+    raise ValueError(f'its `columns` are not {size} different names')
+
+
+def _variables(potential: potentials.Potential) -> list[tf.Variable]:
+  """Trainable and not, each once, in an order that depends on the structure alone."""
+  return list(potential.variables)

@@ -1,0 +1,178 @@
+"""Every gradient mode against `store`, in value and in every derivative."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import flow, integrators
+from ma_keras.flow import Horizon, gradients
+from tests.potentials import cases as potentials
+from tests.support import flows
+from tests.symmetry import cases as symmetric
+
+EXACT = {
+  'plain': ('rk4', 'plain'),
+  'recompute': ('rk4', 'recompute'),
+  'recompute by segments': ('rk4', gradients.Recompute(3)),
+  'recompute in one': ('rk4', gradients.Recompute(50)),
+  'recompute, implicit': ('gauss4', 'recompute'),
+  'reversible': ('gauss4', 'reversible'),
+  'reversible, order 2': ('implicit_midpoint', 'reversible'),
+}
+POTENTIALS = {
+  'one hidden layer': potentials.one_hidden_layer,
+  'mlp in time': potentials.CASES['mlp in time'],
+}
+HORIZON = Horizon(7, 0.06)
+
+
+def solution(potential, integrator, mode, horizon=HORIZON, reverse=False, points=None):
+  """Ends, changes of ln p, and the derivatives of a number made of both."""
+  x = potentials.points(4) if points is None else points
+  variables = potential.trainable_variables
+  with tf.GradientTape() as tape:
+    tape.watch(x)
+    y, change = flow.solve(
+      potential, integrators.get(integrator), horizon, x, reverse, gradient=mode
+    )
+    total = tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change))
+  derivatives = tape.gradient(total, [x, *variables], unconnected_gradients='zero')
+  return [y, change, *derivatives]
+
+
+def compiled(*arguments, jit_compile):
+  return tf.function(lambda: solution(*arguments), jit_compile=jit_compile)()
+
+
+@pytest.mark.parametrize(
+  'mode, name, reverse',
+  [
+    *((mode, 'one hidden layer', reverse) for mode in EXACT for reverse in (False, True)),
+    ('recompute by segments', 'mlp in time', True),
+    ('reversible, order 2', 'mlp in time', False),
+  ],
+)
+def test_modes_agree_with_store(mode, name, reverse):
+  potential, (integrator, gradient) = POTENTIALS[name](), EXACT[mode]
+  expected = solution(potential, integrator, 'store', reverse=reverse)
+  actual = solution(potential, integrator, gradient, reverse=reverse)
+  for one, two in zip(actual, expected, strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize('mode', ['recompute', 'recompute by segments', 'reversible'])
+def test_modes_agree_with_store_as_graphs_and_under_xla(mode):
+  potential, (integrator, gradient) = potentials.one_hidden_layer(), EXACT[mode]
+  expected = solution(potential, integrator, 'store')
+  for jit_compile in (False, True):
+    actual = compiled(potential, integrator, gradient, jit_compile=jit_compile)
+    for one, two in zip(actual, expected, strict=True):
+      np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize('gradient', ['recompute', gradients.Recompute(3), 'reversible', 'adjoint'])
+def test_a_compiled_flow_is_differentiated_from_outside(gradient):
+  """What plain loops cannot do: XLA around the flow alone, the tape around that."""
+  potential, x = potentials.one_hidden_layer(), potentials.points(4)
+  variables = list(potential.trainable_variables)
+  tableau = integrators.GAUSS4
+
+  @tf.function(jit_compile=True)
+  def compiled_flow(x):
+    return flow.solve(potential, tableau, HORIZON, x, gradient=gradient)
+
+  def derivatives(function):
+    with tf.GradientTape() as tape:
+      tape.watch(x)
+      y, change = function(x)
+      total = tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change))
+    return tape.gradient(total, [x, *variables])
+
+  expected = derivatives(lambda x: flow.solve(potential, tableau, HORIZON, x))
+  for one, two in zip(derivatives(compiled_flow), expected, strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-4 if gradient == 'adjoint' else 1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize('integrator, order', [('midpoint', 2), ('rk4', 4)])
+def test_the_adjoint_converges_at_the_order_of_the_integrator(integrator, order):
+  potential = potentials.one_hidden_layer()
+  errors = []
+  for d in (4, 8, 16):
+    horizon = Horizon(d, 1.0 / d)
+    expected, actual = (
+      solution(potential, integrator, mode, horizon) for mode in ('store', 'adjoint')
+    )
+    errors.append([flows.max_error(one, two) for one, two in zip(actual[2:], expected[2:])])
+  assert min(errors[0]) > 0
+  assert np.all(flows.observed_orders(errors)[-1] > order - 0.35)
+
+
+def test_the_adjoint_of_a_symplectic_method_is_exact():
+  """Gauss methods conserve the bilinear invariant dL/dx . delta x (Sanz-Serna 2016): no bias."""
+  potential = potentials.one_hidden_layer()
+  expected, actual = (solution(potential, 'gauss4', mode) for mode in ('store', 'adjoint'))
+  for one, two in zip(actual, expected, strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize('gradient', ['recompute', 'adjoint'])
+def test_symmetrised_potentials_flow_back_through_their_elements(gradient):
+  from ma_keras.symmetry import OneElementPerInterval, square_lattice
+
+  layer = symmetric.layer()
+  potential = OneElementPerInterval(layer, square_lattice(symmetric.SIDE), 0.02, seed=1)
+  horizon = Horizon(10, 0.02)
+  expected, actual = (
+    solution(potential, 'rk4', mode, horizon, points=symmetric.points(4))
+    for mode in ('store', gradient)
+  )
+  for one, two in zip(actual, expected, strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-9 if gradient == 'recompute' else 1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize('gradient', ['store', 'recompute', 'reversible', 'adjoint'])
+def test_the_graph_does_not_grow_with_the_number_of_steps(gradient):
+  potential = potentials.one_hidden_layer()
+
+  def size(d):
+    graph = tf.function(
+      lambda: solution(potential, 'gauss4', gradient, Horizon(d, 0.01))
+    ).get_concrete_function()
+    inner = [f.node_def for f in graph.graph.as_graph_def().library.function]
+    return len(graph.graph.as_graph_def().node) + sum(len(nodes) for nodes in inner)
+
+  assert size(5) == size(200)
+
+
+def test_the_bijector_takes_a_mode_and_trains_alike():
+  potential, x = potentials.one_hidden_layer(), potentials.points(5)
+
+  def derivatives(**arguments):
+    bijector = ma_keras.MongeAmpereBijector(potential, 6, 0.1, **arguments)
+    distribution = ma_keras.standard_normal_flow(bijector)
+    with tf.GradientTape() as tape:
+      loss = tf.reduce_mean(distribution.log_prob(x))
+    return tape.gradient(loss, distribution.trainable_variables)
+
+  for one, two in itertools.pairwise(
+    [
+      derivatives(),
+      derivatives(gradient='recompute'),
+      derivatives(gradient=gradients.Recompute(2)),
+    ]
+  ):
+    for a, b in zip(one, two, strict=True):
+      np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+def test_errors_name_the_argument():
+  potential = potentials.one_hidden_layer()
+  with pytest.raises(ValueError, match=r"`gradient` must be one of .* got 'magic'"):
+    ma_keras.MongeAmpereBijector(potential, 5, 0.1, gradient='magic')
+  with pytest.raises(ValueError, match=r"time-symmetric integrator, got 'rk4'.*gauss4"):
+    ma_keras.MongeAmpereBijector(potential, 5, 0.1, gradient='reversible')
+  with pytest.raises(ValueError, match='`segment` must be a positive integer, got 0'):
+    gradients.Recompute(0)

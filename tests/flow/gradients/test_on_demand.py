@@ -1,0 +1,199 @@
+"""Nothing is kept where no tape records, and whoever asks for a derivative later gets it."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import flow, integrators
+from ma_keras.flow import Horizon, gradients
+from ma_keras.flow.gradients import on_demand, units
+from ma_keras.potentials import OneHiddenLayer, Separable, TimeBasis
+from tests.potentials import cases as potentials
+from tests.support import bijectors
+
+HORIZON = Horizon(5, 0.06)
+MODES = {
+  'store': ('rk4', 'store'),
+  'recompute': ('rk4', gradients.Recompute(2)),
+  'recompute, tapes': ('implicit_midpoint', 'recompute'),
+  'reversible': ('implicit_midpoint', 'reversible'),
+  'adjoint': ('rk4', 'adjoint'),
+}
+
+
+def wide():
+  """2 N > H: stepped in hidden coordinates."""
+  return OneHiddenLayer(potentials.EVENT_SIZE, 4, dtype=tf.float64, seed=0)
+
+
+def narrow():
+  """2 N < H, a rest, and amplitudes in time: stepped in x."""
+  n, basis = potentials.EVENT_SIZE, TimeBasis(0.3, 2)
+  layer = OneHiddenLayer(n, 5 * n, dtype=tf.float64, seed=0, time_basis=basis)
+  return layer + Separable(n, 2, dtype=tf.float64, seed=1)
+
+
+POTENTIALS = {'in hidden coordinates': wide, 'in x': narrow}
+
+
+def solver(potential, integrator='rk4', gradient='store', reverse=False):
+  tableau = integrators.get(integrator)
+  return lambda x: flow.solve(potential, tableau, HORIZON, x, reverse, gradient=gradient)
+
+
+def derivatives(function, x, variables):
+  """By x and the variables, of a number made of ends and changes."""
+  with tf.GradientTape() as tape:
+    tape.watch(x)
+    y, change = function(x)
+    total = tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change))
+  return [y, change, *tape.gradient(total, [x, *variables], unconnected_gradients='zero')]
+
+
+def assert_close(one, two, tolerance=1e-9):
+  for a, b in zip(one, two, strict=True):
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+def operations(function, x):
+  """(name of the operation, node) of a concrete function and of all that it calls."""
+  graph = tf.function(function, autograph=False).get_concrete_function(x).graph.as_graph_def()
+  nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
+  return [(node.op, node) for node in nodes]
+
+
+def test_a_trace_knows_the_tapes_around_it():
+  seen = []
+
+  def look(x):
+    seen.append(on_demand.recording())
+    return x
+
+  def compiled(x):
+    return tf.function(look, autograph=False)(x)
+
+  x = tf.constant(1.0)
+  look(x), compiled(x)
+  assert seen == [False, False]
+  with tf.GradientTape() as tape:
+    look(x), compiled(x)
+    tf.while_loop(lambda i: i < 1, lambda i: (look(i + 1),), [0])
+    with tape.stop_recording():
+      look(x)
+  with tf.autodiff.ForwardAccumulator(x, x):
+    look(x)
+  assert seen[2:] == [True, True, True, False, True]
+
+
+@pytest.mark.parametrize('name', POTENTIALS)
+@pytest.mark.parametrize('mode', ['store', 'recompute'])
+def test_arrays_of_stages_are_in_the_graph_of_a_taped_flow_alone(name, mode):
+  """A list grows by TensorListSetItem: once per stage, or state, that is kept."""
+  solve, x = solver(POTENTIALS[name](), *MODES[mode]), potentials.points(4)
+
+  def taped(x):
+    with tf.GradientTape():
+      return solve(x)
+
+  assert not [op for op, _ in operations(solve, x) if op.startswith('TensorList')]
+  assert [op for op, _ in operations(taped, x) if op == 'TensorListSetItem']
+
+
+@pytest.mark.parametrize('name', POTENTIALS)
+def test_values_are_those_of_a_taped_flow_to_the_bit(name):
+  solve, x = solver(POTENTIALS[name]()), potentials.points(4)
+  compiled, twin = (tf.function(lambda x: solve(x), autograph=False) for _ in range(2))
+  y, change = compiled(x)
+  with tf.GradientTape():
+    end, total = twin(x)
+  np.testing.assert_array_equal(y, end)
+  np.testing.assert_array_equal(change, total)
+
+
+@pytest.mark.parametrize(
+  'mode, name, jit_compile',
+  [
+    ('store', 'in hidden coordinates', False),
+    ('store', 'in hidden coordinates', True),
+    ('store', 'in x', True),
+    *((mode, 'in x', False) for mode in MODES),
+  ],
+)
+def test_a_function_traced_without_a_tape_is_differentiated_from_outside(mode, name, jit_compile):
+  potential, x = POTENTIALS[name](), potentials.points(4)
+  solve, variables = solver(potential, *MODES[mode], reverse=True), potential.trainable_variables
+  compiled = tf.function(solve, jit_compile=jit_compile, autograph=False)
+  compiled(x)
+  expected = derivatives(solve, x, variables)
+  assert max(np.max(np.abs(part)) for part in expected[3:]) > 1e-3
+  assert_close(derivatives(compiled, x, variables), expected)
+
+
+def test_tf_gradients_needs_no_tape():
+  potential, x = narrow(), potentials.points(4)
+  solve = solver(potential)
+
+  @tf.function(autograph=False)
+  def by_the_graph(x):
+    y, change = solve(x)
+    return tf.gradients(tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change)), x)[0]
+
+  assert_close([by_the_graph(x)], [derivatives(solve, x, [])[2]])
+
+
+@pytest.mark.parametrize('name', POTENTIALS)
+def test_second_derivatives_of_a_function_traced_without_a_tape(name):
+  potential, x = POTENTIALS[name](), potentials.points(3)
+  solve = solver(potential)
+  compiled = tf.function(solve, autograph=False)
+  compiled(x)
+
+  def bend(function):
+    with tf.GradientTape() as outer:
+      outer.watch(x)
+      slope = derivatives(function, x, [])[2]
+      total = tf.reduce_sum(tf.square(slope))
+    return outer.gradient(total, [x, *potential.trainable_variables])
+
+  assert_close(bend(compiled), bend(solve))
+
+
+def test_a_call_without_a_tape_leaves_training_its_own_trace():
+  """Eager calls with and without a tape are two compiled functions; training keeps its stages."""
+  bijector = bijectors.generic()
+  density = ma_keras.standard_normal_flow(bijector)
+  density.log_prob(bijectors.points(4))
+  with tf.GradientTape() as tape:
+    loss = tf.reduce_mean(density.log_prob(bijectors.points(4)))
+  fresh = ma_keras.standard_normal_flow(bijector.copy())
+  with tf.GradientTape() as other:
+    expected = tf.reduce_mean(fresh.log_prob(bijectors.points(4)))
+  variables = bijector.trainable_variables
+  for one, two in zip(tape.gradient(loss, variables), other.gradient(expected, variables)):
+    np.testing.assert_array_equal(one, two)
+  recorded = sorted(key[2] for key in bijector._compiled)
+  assert recorded == [False, True]
+
+
+@pytest.mark.parametrize('known', [False, True])
+def test_many_points_are_taken_some_at_a_time(monkeypatch, known):
+  """7 rows by 3: the last chunk is filled up, and its extra rows are dropped."""
+  potential, x = narrow(), potentials.points(7)
+  solve, variables = solver(potential), potential.trainable_variables
+  whole = derivatives(solve, x, variables)
+  monkeypatch.setitem(units.CHUNK, 'CPU', 3 * 5 * potentials.EVENT_SIZE)
+  spec = tf.TensorSpec([7 if known else None, potentials.EVENT_SIZE], tf.float64)
+  compiled = tf.function(solve, input_signature=[spec], autograph=False)
+  ops = operations(solve, spec)
+  assert [op for op, _ in ops if op == 'TensorListSetItem']
+  assert_close(compiled(x), whole[:2], 1e-12)
+  assert_close(derivatives(compiled, x, variables), whole)
+
+
+def test_no_points_are_one_empty_chunk():
+  spec = tf.TensorSpec([None, potentials.EVENT_SIZE], tf.float64)
+  y, change = tf.function(solver(wide()), input_signature=[spec], autograph=False)(
+    tf.zeros([0, potentials.EVENT_SIZE], tf.float64)
+  )
+  assert y.shape == [0, potentials.EVENT_SIZE] and change.shape == [0]
