@@ -1,4 +1,4 @@
-"""What a flow is beside its potential, steps and dtype, as plain values for files."""
+"""Options of a flow beside its potential, steps and dtype, as plain values for files."""
 
 from __future__ import annotations
 
