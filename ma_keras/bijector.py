@@ -108,6 +108,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     with tf.name_scope(name) as name:
       self._potential = potential
       self._events = Events(potential.event_size, dtype)
+      seeds.stateless(seed, salt='grid')  # Refuses what is no seed.
       self._horizon = flow.Horizon(num_steps, step_size, jitter, seed)
       self._tableau = integrators.get(integrator)
       self._mode = gradients.get(gradient)

@@ -12,7 +12,7 @@ ALLOWED = {
   'potentials': {'arguments', 'potentials', 'seeds'},
   'integrators': {'integrators'},
   'symmetry': {'arguments', 'potentials', 'seeds', 'symmetry'},
-  'flow': {'flow', 'integrators', 'potentials', 'seeds'},
+  'flow': {'arguments', 'flow', 'integrators', 'potentials', 'seeds'},
   'bases': {'bases', 'pickling'},
   'layers': {'layers'},
   'files': {'files'},

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from ma_keras.arguments import is_whole
+
 
 class Certificate(NamedTuple):
   """Changes of ln p on halving the steps, point by point, in nats.
@@ -104,14 +106,20 @@ def certify(
     The certificate of every point.
 
   Raises:
-    ValueError: The distribution holds no `MongeAmpereBijector`, or `batch_size` is not positive.
+    TypeError: `distribution` is none.
+    ValueError: It holds no `MongeAmpereBijector`, or `batch_size` is not positive.
   """
+  if not isinstance(distribution, tfp.distributions.Distribution):
+    raise TypeError(
+      f'`distribution` must be a TFP distribution, got {type(distribution).__name__}: certify('
+      'flow, x) of a flow = ma_keras.standard_normal_flow(bijector), say.'
+    )
   flows = [_refined(distribution, 1), *(in_finer_steps(distribution, k) for k in (2, 4, 8))]
   # A new tensor: what TFP's cache knows of the old one may come from earlier weights.
   x = tf.identity(tf.convert_to_tensor(x, dtype=distribution.dtype))
   if batch_size is None:
     return _certificate(flows, x, reverse)
-  if not batch_size > 0:
+  if not is_whole(batch_size):
     raise ValueError(f'`batch_size` must be positive, got {batch_size}. None: all points at once.')
   event = (distribution if reverse else distribution.distribution).event_shape
   leading = tf.shape(x)[: x.shape.rank - event.rank]

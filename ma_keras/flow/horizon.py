@@ -10,6 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_whole
+
+MOST_STEPS = 1_000_000  # More would take hours a point.
 
 
 class Grid(NamedTuple):
@@ -56,9 +59,9 @@ class Horizon:
     for name in ('num_steps', 'step_size', 'jitter'):
       if not isinstance(getattr(self, name), numbers.Real):
         raise ValueError(f'`{name}` must be a number, got {getattr(self, name)!r}.')
-    if not float(self.num_steps).is_integer() or self.num_steps < 1:
+    if not is_whole(self.num_steps) or self.num_steps > MOST_STEPS:
       raise ValueError(
-        f'`num_steps` must be a positive integer, got {self.num_steps}. '
+        f'`num_steps` must be a positive integer up to {MOST_STEPS:,}, got {self.num_steps}. '
         'The paper uses 50 for Ising and 100 for MNIST.'
       )
     if not (0 < self.step_size < np.inf):
@@ -84,7 +87,7 @@ class Horizon:
     Raises:
       ValueError: `factor` is not a positive integer.
     """
-    if int(factor) != factor or factor < 1:
+    if not is_whole(factor):
       raise ValueError(f'`factor` must be a positive integer, got {factor}. 2 halves the steps.')
     finer = (self.num_steps * factor, self.step_size / factor)
     return dataclasses.replace(self, num_steps=finer[0], step_size=finer[1])

@@ -120,7 +120,7 @@ def get(integrator: str | Tableau) -> Tableau:
   """
   if isinstance(integrator, Tableau):
     return integrator
-  if integrator not in TABLEAUS:
+  if not isinstance(integrator, str) or integrator not in TABLEAUS:
     raise ValueError(
       f'`integrator` must be one of {sorted(TABLEAUS)} or a Tableau, got {integrator!r}. '
       "The paper uses 'rk4'."

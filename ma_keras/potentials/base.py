@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_whole
 from ma_keras.potentials import autodiff, overrides
 from ma_keras.potentials.units import Units
 
@@ -73,7 +74,7 @@ class Potential(tf.Module, abc.ABC):
       ValueError: `event_size` is not a positive integer.
     """
     super().__init__(name=name)
-    if int(event_size) != event_size or event_size < 1:
+    if not is_whole(event_size):
       raise ValueError(
         f'`event_size` must be a positive integer, got {event_size}. It is N, the length of '
         'one event: 784 for 28 x 28 images, side * side for a lattice.'

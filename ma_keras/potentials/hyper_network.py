@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras import seeds
+from ma_keras.arguments import is_finite, is_whole
 
 
 class HyperNetwork(tf.Module):
@@ -48,7 +49,7 @@ class HyperNetwork(tf.Module):
       ValueError: An argument is out of range.
     """
     super().__init__(name=name)
-    if not time > 0 or size < 2 or width < 1:
+    if not is_finite(time) or time <= 0 or not is_whole(size, 2) or not is_whole(width):
       raise ValueError(
         '`time` and `width` must be positive and `size` at least 2, got '
         f'{time}, {width} and {size}. Time is num_steps * step_size.'

@@ -31,8 +31,11 @@ class Sum(Potential):
       name: Module name.
 
     Raises:
+      TypeError: A term is no potential.
       ValueError: There are no terms, or their event sizes or dtypes differ.
     """
+    if not isinstance(terms, Sequence) or not all(isinstance(term, Potential) for term in terms):
+      raise TypeError(f'`terms` must be a list of potentials, got {terms!r}.')
     sizes = sorted({term.event_size for term in terms})
     if len(sizes) != 1:
       raise ValueError(f'`terms` must share one event_size, got {sizes}.')

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from ma_keras.arguments import is_finite, is_whole
+
 
 @dataclasses.dataclass(frozen=True)
 class TimeBasis:
@@ -29,9 +31,9 @@ class TimeBasis:
     Raises:
       ValueError: `time` is not positive, or `size` not a positive integer.
     """
-    if not self.time > 0:
+    if not is_finite(self.time) or self.time <= 0:
       raise ValueError(f'`time` must be positive, got {self.time}: it is num_steps * step_size.')
-    if int(self.size) != self.size or self.size < 1:
+    if not is_whole(self.size):
       raise ValueError(f'`size` must be a positive integer, got {self.size}. Three is usual.')
 
   def config(self) -> dict[str, Any]:

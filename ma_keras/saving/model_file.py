@@ -19,11 +19,11 @@ from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import data_space_flow, flow_from
 from ma_keras.files import archive
 from ma_keras.files.replacing import replacing
+from ma_keras.flow.horizon import MOST_STEPS
 from ma_keras.saving import descriptions, solver_options, tfp_bijectors
 
 FORMAT = 2
 FORMATS = (1, 2)
-LARGEST_NUM_STEPS = 1_000_000
 MOST_VALUES = 500_000  # Of a description; more where the file is large.
 # Keys of a description, and the JSON types of their values.
 KEYS: dict[str, tuple[type, ...]] = {
@@ -212,8 +212,8 @@ def _check(described: dict[str, Any], variables: int) -> None:
     raise ValueError(f'keys {missing} are missing, {unknown} unknown: perhaps of a newer version')
   for name, types in KEYS.items():
     descriptions.check_number(name, described[name], types)
-  if not 1 <= described['num_steps'] <= LARGEST_NUM_STEPS:
-    raise ValueError(f'`num_steps` is {described["num_steps"]}, of 1 to {LARGEST_NUM_STEPS}')
+  if not 1 <= described['num_steps'] <= MOST_STEPS:
+    raise ValueError(f'`num_steps` is {described["num_steps"]}, of 1 to {MOST_STEPS}')
   if described['dtype'] not in DTYPES:
     raise ValueError(f'`dtype` is {described["dtype"]!r}, of {DTYPES}')
   for size in described['event_shape'] or ():

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from ma_keras import distributions, seeds
+from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.training import keras3
 from ma_keras.training.penalties import Penalties, Weights
@@ -60,13 +61,19 @@ class FlowModel(SavedFlow):
         by default. Its variables are trained, too.
 
     Raises:
+      TypeError: `bijector` is none.
       ValueError: A number is out of range, the integrator or the gradient mode does not go with a
         penalty, or the base has other events.
     """
     super().__init__(name=name, autocast=False)
-    size = 1 if batch_size is None else batch_size
-    if int(size) != size or size < 1:
+    if batch_size is not None and not is_whole(batch_size):
       raise ValueError(f'`batch_size` must be positive and whole, got {batch_size}.')
+    if not isinstance(bijector, MongeAmpereBijector):
+      raise TypeError(
+        f'`bijector` must be a ma_keras.MongeAmpereBijector, got {type(bijector).__name__}: '
+        'preprocessing is an argument of its own.'
+      )
+    seeds.stateless(seed, salt='training')  # Refuses what is no seed.
     self.penalties = Penalties(penalties)
     bijector.check_tallies(self.penalties.tallies)
     self.bijector = bijector

@@ -75,6 +75,11 @@ class MaximumLikelihood(DataModel):
       ValueError: See `FlowModel`.
     """
     super().__init__(bijector, batch_size, seed, penalties, name, base)
+    if not isinstance(preprocessing, tfp.bijectors.Bijector | None):
+      raise TypeError(
+        f'`preprocessing` must be a TFP bijector of R^N, got {type(preprocessing).__name__}: '
+        'None for none, or one of ma_keras.data.'
+      )
     self.preprocessing = tfp.bijectors.Identity() if preprocessing is None else preprocessing
     self._given = {'preprocessing': preprocessing, 'base': base}
     self._nll = tf_keras.metrics.Mean('nll', dtype=tf.float64)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from ma_keras.arguments import is_whole
 from ma_keras.flow.dynamics import Motion, Totals
 from ma_keras.flow.gradients import (
   adjoint,
@@ -107,7 +108,7 @@ class Recompute(GradientMode):
     Raises:
       ValueError: It is not a positive integer.
     """
-    if int(self.segment) != self.segment or self.segment < 1:
+    if not is_whole(self.segment):
       raise ValueError(f'`segment` must be a positive integer, got {self.segment}.')
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
@@ -176,7 +177,7 @@ class Chunked(GradientMode):
     Raises:
       ValueError: It is not a positive integer.
     """
-    if int(self.batch_size) != self.batch_size or self.batch_size < 1:
+    if not is_whole(self.batch_size):
       raise ValueError(
         f'`batch_size` must be a positive integer, got {self.batch_size}: rows solved at a time, '
         '8192 say; None for no limit.'
@@ -227,7 +228,7 @@ def get(mode: str | GradientMode) -> GradientMode:
   """
   if isinstance(mode, GradientMode):
     return mode
-  if mode not in MODES:
+  if not isinstance(mode, str) or mode not in MODES:
     raise ValueError(f'`gradient` must be one of {sorted(MODES)} or a GradientMode, got {mode!r}.')
   return MODES[mode]
 
