@@ -77,8 +77,8 @@ def warn_of_stranger(flow: Any, layer: Any) -> None:
   if strange:
     warnings.warn(
       f'Keras 3 does not train the {len(strange)} variables of the flow within its layer '
-      f'{layer.name!r}, nor save them: put ma_keras.keras3_layers.FlowLayer(flow) in their place, '
-      'or train by tf_keras, ma_keras.training.MaximumLikelihood(bijector).fit(x).',
+      f'{layer.name!r}, nor save them: put ma_keras.layers.keras3_layers.FlowLayer(flow) in their '
+      'place, or train by tf_keras, ma_keras.training.MaximumLikelihood(bijector).fit(x).',
       stacklevel=2,
     )
 
