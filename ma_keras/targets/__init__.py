@@ -3,9 +3,10 @@
 from ma_keras.targets import kaufman, lattice, thermodynamics
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.kaufman import CRITICAL_COUPLING
+from ma_keras.targets.observables import Observables
 from ma_keras.targets.phi4 import Phi4
 from ma_keras.targets.spins import CoupledSpins
-from ma_keras.targets.target import SampledTarget, SolvedTarget, Target
+from ma_keras.targets.target import ObservedTarget, SampledTarget, SolvedTarget, Target
 from ma_keras.targets.toy import Banana, GaussianMixture, Ring, TwoMoons
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
   'CoupledSpins',
   'GaussianMixture',
   'Ising',
+  'Observables',
+  'ObservedTarget',
   'Phi4',
   'Ring',
   'SampledTarget',

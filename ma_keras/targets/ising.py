@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ma_keras.arguments import is_whole
 from ma_keras.targets import kaufman, lattice
+from ma_keras.targets.observables import Observables
 from ma_keras.targets.spins import CoupledSpins
 
 
@@ -45,6 +46,17 @@ class Ising(CoupledSpins):
     self.coupling = kaufman.check_coupling(coupling)
     self.boundary = boundary
     super().__init__(lattice.coupling_matrix(side, side, self.coupling, boundary), dtype)
+
+  def observables(self) -> Observables:
+    """Energy in units of a bond, specific heat, what `of_fields` has, and G(r) on a torus.
+
+    Raises:
+      ValueError: The coupling is zero, where the energy says nothing.
+    """
+    if self.coupling == 0:
+      raise ValueError('`target` must have a coupling to be measured in units of it, got 0.')
+    torus_side = self.side if self.boundary == 'periodic' else None
+    return self._observables(self.coupling, torus_side)
 
   def _spectrum(self, couplings: np.ndarray) -> np.ndarray:
     """Plane waves, or standing ones: no matrix is diagonalised."""

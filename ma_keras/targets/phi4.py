@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ma_keras.arguments import is_finite, is_whole
 from ma_keras.targets import lattice
+from ma_keras.targets.observables import Observables, of_fields
 from ma_keras.targets.target import as_event, floating_dtype
 
 
@@ -83,6 +84,15 @@ class Phi4:
     """-grad E = laplacian phi - m^2 phi - 4 lambda phi^3: [..., N] -> [..., N]."""
     x = as_event(x, self)
     return self._laplacian(x) - self.mass_squared * x - 4 * self.quartic * x**3
+
+  def configurations(self, x: Any, seed: Any) -> tf.Tensor:
+    """The fields themselves, [..., N]."""
+    del seed
+    return as_event(x, self)
+
+  def observables(self) -> Observables:
+    """Observables of fields, and G(r) on a torus: see `observables.of_fields`."""
+    return of_fields(self.event_size, self.side if self.boundary == 'periodic' else None)
 
   def exact_log_partition(self) -> float:
     """Z = (2 pi)^(N/2) prod_k (k^2 + m^2)^(-1/2) for lambda = 0, a Gaussian integral.

@@ -12,6 +12,7 @@ import tensorflow as tf
 from ma_keras import seeds
 from ma_keras.potentials.activations import log_cosh
 from ma_keras.potentials.linear import apply_kernel
+from ma_keras.targets.observables import Observables, of_fields, with_energies
 from ma_keras.targets.target import as_event, floating_dtype
 
 SMALLEST_EIGENVALUE = 0.1  # Of K + alpha I (Appendix B).
@@ -100,6 +101,21 @@ class CoupledSpins:
     """-1/2 s.K s, minus the exponent of Eq. 10 (K without alpha): [..., N] -> [...], over kT."""
     spins = as_event(spins, self, 'spins')
     return -0.5 * tf.reduce_sum(spins * apply_kernel(spins, self._couplings), axis=-1)
+
+  def configurations(self, x: Any, seed: Any) -> tf.Tensor:
+    """Spins of fields x [..., N] that the observables are of, int8 [..., N]: `sample_spins`."""
+    return tf.cast(self.sample_spins(x, seed), tf.int8)
+
+  def observables(self) -> Observables:
+    """Energy and specific heat of spins +-1, in units of kT, and what `of_fields` has."""
+    return self._observables(1.0)
+
+  def _observables(self, bond: float, torus_side: int | None = None) -> Observables:
+    fields = of_fields(self.event_size, torus_side)
+    return with_energies(self._energies, self.event_size, bond, fields)
+
+  def _energies(self, spins: np.ndarray) -> np.ndarray:
+    return self.spin_energy(tf.cast(spins, self.dtype)).numpy().astype(np.float64)
 
   def magnetisation(self, spins: Any) -> tf.Tensor:
     """(1/N) sum_i s_i, between -1 and 1: [..., N] -> [...]."""

@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import tensorflow as tf
 
+from ma_keras.targets.observables import Observables
+
 
 @runtime_checkable
 class Target(Protocol):
@@ -31,6 +33,19 @@ class SolvedTarget(Target, Protocol):
 
   def exact_log_partition(self) -> float:
     """The natural logarithm ln Z, computed in float64."""
+    ...
+
+
+@runtime_checkable
+class ObservedTarget(Target, Protocol):
+  """A target that says what is measured of it; of others the fields x themselves are."""
+
+  def configurations(self, x: Any, seed: Any) -> tf.Tensor:
+    """Configurations of fields x [..., N] that the observables are of, [..., N]."""
+    ...
+
+  def observables(self) -> Observables:
+    """Expectations of configurations."""
     ...
 
 

@@ -12,7 +12,6 @@ from ma_keras import distributions, seeds
 from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import standard_normal_flow
-from ma_keras.targets.spins import CoupledSpins
 from ma_keras.targets.target import Target
 
 
@@ -88,10 +87,9 @@ def draw(
 
 
 def configurations(target: Target, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:
-  """Spins drawn for the fields x, where the target has spins, int8; the fields themselves else."""
-  if not isinstance(target, CoupledSpins):
-    return x
-  return tf.cast(target.sample_spins(x, seed), tf.int8)
+  """Configurations of the fields x that the target observes, spins say; x itself by default."""
+  drawn = getattr(target, 'configurations', None)
+  return x if drawn is None else drawn(x, seed)
 
 
 def evaluator(

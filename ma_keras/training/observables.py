@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
-from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
 from ma_keras import samplers
-from ma_keras.targets.ising import Ising
-from ma_keras.targets.spins import CoupledSpins
+from ma_keras.targets.observables import Observables, Statistic, of_fields
 from ma_keras.targets.target import Target
 from ma_keras.training.draws import Draws
-
-Statistic = Callable[[np.ndarray], float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,63 +37,10 @@ class Observable:
     )
 
 
-def statistics(target: Target) -> dict[str, Statistic]:
-  """Name to a function of the means of `moments`, per site and in units of one bond.
-
-  Of spins the energy u and the specific heat c = K^2 N (<u^2> - <u>^2), K = 1 where couplings
-  differ; of spins and fields <|m|>, susceptibility N <m^2> (that of a finite lattice, which has no
-  order), Binder's cumulant 1 - <m^4>/(3 <m^2>^2), and on a torus the two-point function at
-  distances 1 to L/2 along an axis.
-  """
-  n, k = target.event_size, _bond(target)
-  found: dict[str, Statistic] = {}
-  if isinstance(target, CoupledSpins):
-    found['energy'] = lambda mean: mean[0]
-    found['specific heat'] = lambda mean: k**2 * n * (mean[1] - mean[0] ** 2)
-  m = len(found)  # Where the moments of m begin.
-  found['magnetisation'] = lambda mean: mean[m]
-  found['susceptibility'] = lambda mean: n * mean[m + 1]
-  found['Binder cumulant'] = lambda mean: 1.0 - mean[m + 2] / (3.0 * mean[m + 1] ** 2)
-  for r in _distances(target):
-    found[f'two-point function at {r}'] = operator.itemgetter(m + 2 + r)
-  return found
-
-
-def moments(target: Target, values: np.ndarray) -> np.ndarray:
-  """(u, u^2,) |m|, m^2, m^4 (, G(1) .. G(L/2)) of every configuration, as `statistics` has them.
-
-  Args:
-    target: What they are configurations of.
-    values: Spins +-1, or fields, shape [n, N].
-
-  Returns:
-    Shape [n, k].
-  """
-  columns = []
-  if isinstance(target, CoupledSpins):
-    energy = target.spin_energy(tf.cast(values, target.dtype)).numpy().astype(np.float64)
-    u = energy / (_bond(target) * target.event_size)
-    columns = [u, u**2]
-  m = values.astype(np.float64).mean(axis=-1)
-  columns += [np.abs(m), m**2, m**4]
-  for r in _distances(target):
-    side = math.isqrt(target.event_size)
-    square = values.reshape(-1, side, side).astype(np.float64)
-    shifted = (np.roll(square, r, axis=1) + np.roll(square, r, axis=2)) / 2
-    columns.append((square * shifted).mean(axis=(1, 2)))
-  return np.stack(columns, axis=-1)
-
-
-def _bond(target: Target) -> float:
-  """The unit of energies: one bond where all are alike, kT where not."""
-  return target.coupling if isinstance(target, Ising) else 1.0
-
-
-def _distances(target: Target) -> range:
-  """Distances of the two-point function: none but on a torus."""
-  if getattr(target, 'boundary', None) != 'periodic':
-    return range(0)
-  return range(1, math.isqrt(target.event_size) // 2 + 1)
+def observables_of(target: Target) -> Observables:
+  """Observables that the target names, or those of fields."""
+  named = getattr(target, 'observables', None)
+  return of_fields(target.event_size) if named is None else named()
 
 
 def measure_observables(draws: Draws, target: Target) -> list[Observable]:
@@ -111,22 +51,20 @@ def measure_observables(draws: Draws, target: Target) -> list[Observable]:
     target: What they are samples of; the coupling of an Ising model must not be zero.
 
   Returns:
-    Those of `statistics`.
+    Every observable of the target.
 
   Raises:
     ValueError: The coupling is zero, where the energy says nothing, or there are few samples.
   """
   num_samples = len(draws.fine.values)
-  if _bond(target) == 0 or num_samples < 100:
-    raise ValueError(
-      '`target` must have a coupling and `draws` hold at least 100 samples, got '
-      f'{_bond(target)} and {num_samples}.'
-    )
+  moments, statistics = observables_of(target)
+  if num_samples < 100:
+    raise ValueError(f'`draws` must hold at least 100 samples, got {num_samples}.')
   coarse, fine = (
-    (moments(target, each.values[:num_samples]), -each.free_energies[:num_samples])
+    (moments(each.values[:num_samples]), -each.free_energies[:num_samples])
     for each in (draws.coarse, draws.fine)
   )
-  return [_observable(name, f, coarse, fine) for name, f in statistics(target).items()]
+  return [_observable(name, f, coarse, fine) for name, f in statistics.items()]
 
 
 def _observable(

@@ -7,7 +7,6 @@ import tensorflow as tf
 import ma_keras
 from ma_keras import samplers, targets, training
 from ma_keras.potentials import SpectralQuadratic
-from ma_keras.training import observables
 
 
 def all_states(side):
@@ -25,10 +24,10 @@ def test_all_states_with_their_weights_are_exact(boundary):
   target = targets.Ising(3, 0.4, boundary, tf.float64)
   spins = all_states(3)
   log_weights = -target.spin_energy(tf.constant(spins, tf.float64)).numpy()
-  rows = observables.moments(target, spins)
+  rows = target.observables().moments(spins)
   found = {
     name: samplers.expectation(rows, log_weights, f).value
-    for name, f in observables.statistics(target).items()
+    for name, f in target.observables().statistics.items()
   }
   exact = targets.thermodynamics.exact(3, 0.4, boundary)
   assert found['energy'] == pytest.approx(exact.energy, abs=1e-8)
@@ -74,10 +73,10 @@ def test_spins_with_any_couplings_are_measured_in_units_of_kt():
   target = targets.CoupledSpins(np.triu(bonds, 1) + np.triu(bonds, 1).T, tf.float64)
   spins = all_states(3)
   energies = target.spin_energy(tf.constant(spins, tf.float64)).numpy()
-  rows = observables.moments(target, spins)
+  rows = target.observables().moments(spins)
   found = {
     name: samplers.expectation(rows, -energies, f).value
-    for name, f in observables.statistics(target).items()
+    for name, f in target.observables().statistics.items()
   }
   weights = np.exp(energies.min() - energies)
   weights /= weights.sum()
@@ -101,3 +100,34 @@ def test_a_free_field_has_the_two_point_function_of_its_covariance():
     assert abs(estimate.value - covariance[0, r]) < 4 * estimate.error
   susceptibility = found['susceptibility'].reweighted
   assert abs(susceptibility.value - covariance.sum() / 16) < 4 * susceptibility.error
+
+
+class Oscillator:
+  """E = |x|^2/2 on R^4, whose mean of |x|^2 is asked for."""
+
+  event_size, dtype = 4, tf.float64
+
+  def energy(self, x):
+    return 0.5 * tf.reduce_sum(tf.square(x), axis=-1)
+
+  def configurations(self, x, seed):
+    return tf.square(x)
+
+  def observables(self):
+    moments = lambda squares: squares.sum(axis=-1, keepdims=True)  # noqa: E731
+    return targets.Observables(moments, {'square': lambda mean: mean[0]})
+
+
+@pytest.mark.parametrize('named', [True, False])
+def test_a_target_says_what_is_measured_of_it(named):
+  target = Oscillator()
+  bijector = ma_keras.MongeAmpereBijector(SpectralQuadratic(2, dtype=tf.float64), 2, 0.5)
+  if named:
+    (square,) = observed(bijector, target, 4000)
+    assert square.name == 'square'
+    assert abs(square.raw.value - 4.0) < 4 * square.raw.error
+  else:
+    bare = type('Bare', (), {name: getattr(target, name) for name in ('event_size', 'dtype')})()
+    bare.energy = target.energy
+    found = [observable.name for observable in observed(bijector, bare, 200)]
+    assert found == ['magnetisation', 'susceptibility', 'Binder cumulant']
