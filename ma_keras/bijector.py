@@ -262,7 +262,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """
     x = self._events.checked(x)
     if base is None:
-      base = bases.standard_normal(self._potential.event_size, self.dtype)
+      base = bases.StandardNormal(self._potential.event_size, self.dtype)
     flow = tfp.distributions.TransformedDistribution(base, self)
     return certificate.certify(flow, x, reverse, batch_size)
 

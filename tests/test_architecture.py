@@ -13,7 +13,7 @@ ALLOWED = {
   'integrators': {'integrators'},
   'symmetry': {'arguments', 'potentials', 'seeds', 'symmetry'},
   'flow': {'arguments', 'flow', 'integrators', 'potentials', 'seeds'},
-  'bases': {'bases', 'pickling'},
+  'bases': {'arguments', 'bases', 'pickling'},
   'layers': {'layers'},
   'files': {'files'},
   'data': {'data', 'files'},

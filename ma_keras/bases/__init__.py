@@ -1,6 +1,7 @@
 """p(x, 0): densities that flows start from; any `tfd.Distribution` with vector events is one."""
 
+from ma_keras.bases.mean_free import MeanFreeNormal
 from ma_keras.bases.mixture import Mixture
-from ma_keras.bases.standard_normal import standard_normal
+from ma_keras.bases.standard_normal import StandardNormal
 
-__all__ = ['Mixture', 'standard_normal']
+__all__ = ['MeanFreeNormal', 'Mixture', 'StandardNormal']

@@ -7,18 +7,49 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from ma_keras import pickling
+from ma_keras.arguments import is_whole
+
 tfd = tfp.distributions
 
 
-def standard_normal(event_size: int, dtype: tf.DType) -> Any:
-  """Normal(0, I) on R^N, with vector events [N].
+class StandardNormal(tfp.distributions.Sample):
+  """p(z) = (2 pi)^(-N/2) exp(-|z|^2/2), Normal(0, I) on R^N with vector events [N] (section 4)."""
 
-  Args:
-    event_size: N.
-    dtype: Floating dtype of events.
+  def __init__(
+    self, event_size: int, dtype: tf.DType = tf.float32, name: str = 'standard_normal'
+  ) -> None:
+    """Checks the size.
 
-  Returns:
-    tfd.Sample(tfd.Normal(0, 1), N).
-  """
-  zero = tf.zeros([], dtype)
-  return tfd.Sample(tfd.Normal(zero, tf.ones_like(zero)), event_size)
+    Args:
+      event_size: N.
+      dtype: Floating dtype of events.
+      name: Name of the distribution.
+
+    Raises:
+      ValueError: N is not a positive integer.
+    """
+    parameters = dict(locals())
+    if not is_whole(event_size):
+      raise ValueError(f'`event_size` must be a positive integer, got {event_size!r}: it is N.')
+    zero = tf.zeros([], dtype)
+    super().__init__(tfd.Normal(zero, tf.ones_like(zero)), int(event_size), name=name)
+    self._parameters = self._no_dependency(parameters)
+
+  @classmethod
+  def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict[str, Any]:
+    del dtype, num_classes
+    return {}  # No argument has a batch shape.
+
+  def __reduce__(self) -> pickling.Reduced:
+    """Class and arguments."""
+    return pickling.reduced(self)
+
+  @property
+  def degrees_of_freedom(self) -> int:
+    """N."""
+    return int(self.event_shape[0])
+
+  def config(self) -> dict[str, Any]:
+    """The constructor's arguments as plain values: see `model_file`."""
+    return {'event_size': self.degrees_of_freedom}

@@ -29,7 +29,7 @@ def standard_normal_flow(
     tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0, 1), N), bijector).
   """
   _check_flow(bijector)
-  base = bases.standard_normal(bijector.potential.event_size, bijector.dtype)
+  base = bases.StandardNormal(bijector.potential.event_size, bijector.dtype)
   return FlowDistribution(base, bijector, name=name)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras import bases, data, potentials
+from ma_keras import data, potentials
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import data_space_flow, flow_from
 from ma_keras.files import archive
@@ -56,7 +56,7 @@ class Model:
       in `tfp_bijectors`, or None.
     event_shape: Of one data point, (28, 28, 1) say; None for [N].
     notes: What is known of the model: where its data come from, how good it is, who made it.
-    base: p(y, 0), a `bases.Mixture`; None for Normal(0, I).
+    base: p(y, 0), one of `ma_keras.bases`; None for Normal(0, I).
     columns: Names of the N columns of a table, in order; None where they have none.
   """
 
@@ -64,7 +64,7 @@ class Model:
   preprocessing: tfp.bijectors.Bijector | None = None
   event_shape: tuple[int, ...] | None = None
   notes: dict[str, Any] = dataclasses.field(default_factory=dict)
-  base: bases.Mixture | None = None
+  base: Any = None
   columns: tuple[str, ...] | None = None
 
   @property

@@ -44,7 +44,7 @@ def test_what_does_not_fit_is_refused():
   with pytest.raises(ValueError, match='must be positive'):
     bases.Mixture(WEIGHTS, MEANS, -SCALE)
   with pytest.raises(ValueError, match=r'`base` must have events \[3\] of float64'):
-    distributions.flow_from(bases.standard_normal(2, tf.float64), generic())
+    distributions.flow_from(bases.StandardNormal(2, tf.float64), generic())
 
 
 def test_no_components_and_flat_ones_are_refused():

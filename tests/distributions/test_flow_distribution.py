@@ -180,7 +180,7 @@ def test_a_wrong_last_dimension_is_named():
 def test_tfps_own_class_names_the_one_that_has_distribution_functions():
   potential = ma_keras.potentials.OneHiddenLayer(1, 3, seed=1)
   bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.2, 'euler')
-  base = ma_keras.bases.standard_normal(1, tf.float32)
+  base = ma_keras.bases.StandardNormal(1, tf.float32)
   written_out = tfp.distributions.TransformedDistribution(base, bijector)
   for name in ('cdf', 'log_cdf', 'survival_function', 'log_survival_function', 'quantile'):
     with pytest.raises(NotImplementedError, match=r'flow_from\(base, bijector\), in place of tfd'):
