@@ -16,7 +16,7 @@ ALLOWED = {
   'bases': {'arguments', 'bases', 'pickling'},
   'layers': {'layers'},
   'files': {'files'},
-  'data': {'data', 'files'},
+  'data': {'arguments', 'data', 'files'},
   'plotting': {'files', 'plotting'},
 }
 # All that is no package.

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from ma_keras.arguments import is_whole
 from ma_keras.data.disk_rows import row_numbers
 
 
@@ -29,7 +30,7 @@ def batches(points: np.ndarray, batch_size: int, seed: int, first: int = 0) -> t
   Raises:
     ValueError: B is not positive, or there are fewer points.
   """
-  if not 1 <= batch_size <= len(points):
+  if not is_whole(batch_size) or batch_size > len(points):
     raise ValueError(
       f'`batch_size` must be at most the number of training points, {len(points)}, and positive, '
       f'got {batch_size}.'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,7 @@ def split(
     ValueError: There are too few points, no coordinate, or points with NaN or infinity (the first
       of which are named).
   """
+  points, test = _as_rows(name, points), None if test is None else _as_rows(f'{name}, test', test)
   if len(points.shape) < 2 or len(points) < 3 * VALIDATION_SHARE or 0 in points.shape:
     raise ValueError(
       f'The data {name!r} must be at least {3 * VALIDATION_SHARE} points in rows, [n, ...], got '
@@ -87,6 +89,11 @@ def split(
   if test is not None and len(test) < 1:
     raise ValueError(
       f'The data {name!r} have no test points: leave `test` out, and one in six will be drawn.'
+    )
+  if test is not None and math.prod(test.shape[1:]) != math.prod(points.shape[1:]):
+    raise ValueError(
+      f'The test points of {name!r} must have the shape of the others, {list(points.shape[1:])}, '
+      f'got {list(test.shape[1:])}.'
     )
   event_shape = tuple(points.shape[1:]) if event_shape is None else event_shape
   rows = _checked(name, points, levels)
@@ -107,17 +114,30 @@ def _at(rows: Rows, indices: np.ndarray) -> Rows:
   return rows.of(indices) if isinstance(rows, DiskRows) else rows[indices]
 
 
+def _as_rows(name: str, points: Any) -> Rows:
+  """Real numbers as an array; rows on disk as they are."""
+  if isinstance(points, DiskRows):
+    return points
+  if isinstance(points, np.ma.MaskedArray) and np.ma.is_masked(points):
+    raise ValueError(f'The data {name!r} have masked values: leave their rows out.')
+  array = np.asarray(points)
+  if array.dtype.kind not in 'buif':
+    raise ValueError(f'The data {name!r} must be real numbers, got {array.dtype}.')
+  return array
+
+
 def _checked(name: str, points: Rows, levels: int | None) -> Rows:
   """[n, ...] -> [n, N], all finite, or within 0..levels-1; rows on disk were checked before."""
   if isinstance(points, DiskRows):
     return points
   rows = points.reshape(len(points), -1)
   if levels is not None:
-    if rows.min() < 0 or rows.max() >= levels:
+    if rows.min() < 0 or rows.max() >= levels or np.any(rows != np.floor(rows)):
       raise ValueError(
-        f'The data {name!r} must be integers in 0..{levels - 1}, got {rows.min()}..{rows.max()}.'
+        f'The data {name!r} must be integers in 0..{levels - 1}, got {rows.min()}..{rows.max()}'
+        f'{" with fractions" if np.any(rows != np.floor(rows)) else ""}.'
       )
-    return rows.astype(np.uint8 if levels <= 256 else np.uint16)
+    return rows.astype(np.min_scalar_type(levels - 1))
   rows = rows.astype(np.float64)
   bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
   if bad.size:

@@ -185,7 +185,7 @@ def _decoded(sample: bytes, encoding: str, whole: bool) -> str:
 
 def _quote(table: str) -> str:
   """A single quote where cells stand in such, and no double one is to be seen."""
-  single = re.search(r"(?:^|[,;\t|])'[^'\n]*'(?:[,;\t|\r\n]|$)", table[:10_000])
+  single = re.search(r"(?m)(?:^|[,;\t|])'[^'\n]*'(?:[,;\t|\r\n]|$)", table[:10_000])
   return "'" if single and '"' not in table else '"'
 
 

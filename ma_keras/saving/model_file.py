@@ -93,7 +93,8 @@ def save(path: str | pathlib.Path, model: Model) -> None:
 
   Raises:
     NotImplementedError: A part of it is none of this package's, or has no plain values.
-    ValueError: A weight is NaN or infinite.
+    ValueError: A weight is NaN or infinite, `event_shape` or `columns` are not those of N numbers,
+      or `notes` are no plain values.
   """
   bijector, horizon = model.bijector, model.bijector.horizon
   arguments: list[np.ndarray] = []
@@ -114,10 +115,12 @@ def save(path: str | pathlib.Path, model: Model) -> None:
   arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(_variables(bijector.potential))}
   arrays |= {f'array_{k}': np.asarray(array, np.float64) for k, array in enumerate(arguments)}
   _check_finite(arrays)
+  _check_event(bijector.potential.event_size, model.preprocessing, model.event_shape, model.columns)
+  text = _json(described)
   large = sum(array.nbytes for array in arrays.values()) > archive.MOST_BYTES // 2
   write = np.savez if large else np.savez_compressed  # Weights hardly become smaller.
   with replacing(pathlib.Path(path)) as beside, beside.open('wb') as file:
-    write(file, model=json.dumps(described), **arrays)
+    write(file, model=text, **arrays)
 
 
 def load(path: str | pathlib.Path) -> Model:
@@ -254,6 +257,16 @@ def _check_finite(arrays: dict[str, np.ndarray]) -> None:
   for name, array in arrays.items():
     if not np.all(np.isfinite(array)):
       raise ValueError(f'{name} of the model, of shape {list(array.shape)}, holds NaN or infinity')
+
+
+def _json(described: dict[str, Any]) -> str:
+  """The description as text; NumPy's numbers in the notes become plain ones."""
+  try:
+    return json.dumps(described, default=lambda value: value.tolist())
+  except (AttributeError, TypeError, ValueError) as error:
+    raise ValueError(
+      f'`notes` must hold plain values, numbers, strings, lists and dictionaries: {error}.'
+    ) from error
 
 
 def _check_event(

@@ -57,3 +57,9 @@ def test_no_batch_is_empty():
 
 def test_nothing_tunes_it():
   assert not data.batches(POINTS, 5, 0).options().autotune.enabled
+
+
+@pytest.mark.parametrize('size', [2.5, 'two', None])
+def test_a_batch_has_a_whole_number_of_points(size):
+  with pytest.raises(ValueError, match='`batch_size` must be at most'):
+    data.batches(np.zeros([9, 2]), size, 0)

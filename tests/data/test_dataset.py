@@ -78,3 +78,33 @@ def test_eighteen_points_are_enough_and_seventeen_are_not():
   assert [len(part) for part in (found.train, found.validation, found.test)] == [12, 3, 3]
   with pytest.raises(ValueError, match='at least 18 points'):
     data.split('numbers', numbered(17))
+
+
+MASKED = np.ma.masked_equal(numbered(60), 3.0)
+
+
+@pytest.mark.parametrize(
+  'points, message',
+  [
+    ([[0.5]] * 59 + [[3.7]], 'integers in 0..255, got 0.5..3.7 with fractions'),
+    ([[1.0]] * 59 + [[np.nan]], 'integers in 0..255, got nan..nan with fractions'),
+    ([[1 + 2j]] * 60, 'must be real numbers, got complex128'),
+    ([['a']] * 60, 'must be real numbers, got <U1'),
+    (MASKED, 'have masked values'),
+  ],
+)
+def test_what_would_lose_digits_as_levels_is_refused(points, message):
+  with pytest.raises(ValueError, match=message):
+    data.split('levels', points, levels=256)
+
+
+def test_many_levels_keep_theirs():
+  points = np.full([60, 1], 70_000)
+  assert np.all(data.split('levels', points, levels=100_000).train == 70_000)
+
+
+def test_lists_are_tables_and_test_points_have_their_size():
+  found = data.split('lists', numbered(60).tolist())
+  np.testing.assert_array_equal(found.train, data.split('arrays', numbered(60)).train)
+  with pytest.raises(ValueError, match=r'have the shape of the others, \[2\], got \[3\]'):
+    data.split('sizes', numbered(60), np.zeros([5, 3]))

@@ -217,6 +217,12 @@ def test_an_apostrophe_is_no_quote_where_there_are_others(tmp_path):
   assert list(labels) == ["'a'", 'b,c'] and rows.tolist() == [[1.0], [2.0]]
 
 
+def test_single_quotes_begin_lines_too(tmp_path):
+  path = write(tmp_path / 'x.csv', "name,x\n'a,b',1\n'c',2\n")
+  ((labels, rows),) = tables.open_table(path, ids='name').labelled(9)
+  assert list(labels) == ['a,b', 'c'] and rows.tolist() == [[1.0], [2.0]]
+
+
 def test_a_column_without_a_name_is_an_index_where_no_value_recurs(tmp_path):
   assert read(write(tmp_path / 'x.csv', ',x\n1,2.5\n2,3.5\n3,4.5\n'))[1].names == ('x',)
   rows, table = read(write(tmp_path / 'y.csv', ',x\n1,2.5\n1,3.5\n3,4.5\n'))

@@ -126,6 +126,27 @@ def test_a_base_or_columns_that_do_not_fit_are_refused(tmp_path, change):
     model_file.load(tmp_path / 'model.npz')
 
 
+@pytest.mark.parametrize(
+  'options, message',
+  [
+    ({'event_shape': (3, 3)}, r'`event_shape` \[3, 3\] has not the 4 numbers'),
+    ({'columns': ('a',)}, 'its `columns` are not 4 different names'),
+    ({'notes': {'time': object()}}, '`notes` must hold plain values'),
+  ],
+)
+def test_nothing_is_written_that_could_not_be_read(tmp_path, options, message):
+  with pytest.raises(ValueError, match=message):
+    model_file.save(tmp_path / 'model.npz', model_file.Model(model().bijector, **options))
+  assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_numpy_among_the_notes_are_plain_ones(tmp_path):
+  notes = {'nll': np.float32(1.5), 'steps': np.int64(3), 'means': np.arange(2.0)}
+  model_file.save(tmp_path / 'model.npz', model_file.Model(model().bijector, notes=notes))
+  loaded = model_file.load(tmp_path / 'model.npz').notes
+  assert loaded == {'nll': 1.5, 'steps': 3, 'means': [0.0, 1.0]}
+
+
 def test_draws_named_by_a_tensor_come_back(tmp_path):
   made = model('one element')
   made = model_file.Model(made.bijector.with_seed(tf.constant([7, 11])))
