@@ -6,6 +6,7 @@ import dataclasses
 import pathlib
 import tempfile
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ma_keras import version
+from ma_keras.arguments import is_finite, is_whole
 from ma_keras.data import columns
 from ma_keras.fitting import flow
 from ma_keras.fitting.evaluation import Evaluation, in_double_precision
@@ -115,7 +117,7 @@ class MongeAmpereDensity(
       UserWarning: Values look like codes of missing ones or like numbers of rows, or the log
         densities do not stand still when steps are halved.
     """
-    X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+    X = validate_data(self, _unmasked(X), dtype=np.float64, ensure_min_samples=2)
     self._check_settings()
     weights = None if sample_weight is None else _checked_weights(sample_weight, X)
     rows = repeated(X, weights)
@@ -144,14 +146,19 @@ class MongeAmpereDensity(
     whole = {'hidden_units': 1, 'num_steps': 1, 'max_steps': 0, 'batch_size': 1}
     for name, least in {**whole, 'n_iter_no_change': 1, 'n_init': 1}.items():
       value = getattr(self, name)
-      if value is not None and (int(value) != value or value < least):
+      if value is not None and not is_whole(value, least):
         raise ValueError(f'`{name}` must be a whole number from {least}, or None, got {value!r}.')
-    if not 0 < self.validation_fraction < 1:
+    if not is_finite(self.validation_fraction) or not 0 < self.validation_fraction < 1:
       raise ValueError(
         f'`validation_fraction` must be in (0, 1), got {self.validation_fraction!r}.'
       )
-    if self.learning_rate is not None and not self.learning_rate > 0:
+    rate = self.learning_rate
+    if rate is not None and (not is_finite(rate) or rate <= 0):
       raise ValueError(f'`learning_rate` must be positive, or None, got {self.learning_rate!r}.')
+    if not isinstance(self.column_kinds or {}, Mapping):
+      raise ValueError(
+        f"`column_kinds` must be a mapping such as {{'age': 'integer'}}, got {self.column_kinds!r}."
+      )
     if self.base not in ('auto', 'normal'):
       raise ValueError(f"`base` must be 'auto' or 'normal', got {self.base!r}.")
 
@@ -216,9 +223,10 @@ class MongeAmpereDensity(
     """Rows x of latents z, [n, N]."""
     check_is_fitted(self)
     z = np.asarray(X, np.float64)
-    if z.ndim != 2 or z.shape[1] != self.n_features_in_:
+    if z.ndim != 2 or z.shape[1] != self.n_features_in_ or not np.all(np.isfinite(z)):
       raise ValueError(
-        f'`X` must be latents, [n, {self.n_features_in_}], got shape {list(z.shape)}.'
+        f'`X` must be latents, finite numbers [n, {self.n_features_in_}], got shape '
+        f'{list(z.shape)}{"" if np.all(np.isfinite(z)) else " with NaN or infinity"}.'
       )
     return self._evaluated().points(z)
 
@@ -232,7 +240,7 @@ class MongeAmpereDensity(
       random_state: Names the draw: an integer, RandomState, or None for a fresh one.
     """
     check_is_fitted(self)
-    if int(n_samples) != n_samples or n_samples < 1:
+    if not is_whole(n_samples):
       raise ValueError(f'`n_samples` must be a positive whole number, got {n_samples!r}.')
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     return self._evaluated().sample(int(n_samples), seed)
@@ -244,7 +252,7 @@ class MongeAmpereDensity(
 
   def _validated(self, X: Any) -> np.ndarray:
     check_is_fitted(self)
-    return validate_data(self, X, dtype=np.float64, reset=False)
+    return validate_data(self, _unmasked(X), dtype=np.float64, reset=False)
 
   def _evaluated(self) -> Evaluation:
     check_is_fitted(self)
@@ -274,7 +282,20 @@ class MongeAmpereDensity(
 
 
 def _checked_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray:
-  weights = np.broadcast_to(np.asarray(sample_weight, np.float64), (len(X),))
+  weights = np.asarray(sample_weight, np.float64)
+  if weights.shape not in ((), (len(X),)):
+    raise ValueError(
+      f'`sample_weight` must have one weight for each of the {len(X)} rows, got shape '
+      f'{list(weights.shape)}.'
+    )
+  weights = np.broadcast_to(weights, (len(X),))
   if not np.all(np.isfinite(weights)):
     raise ValueError('`sample_weight` must be finite.')
   return weights
+
+
+def _unmasked(X: Any) -> Any:
+  """Raises ValueError if values are masked, which scikit-learn would take for what lies beneath."""
+  if np.ma.is_masked(X):
+    raise ValueError('`X` has masked values: leave their rows out.')
+  return X

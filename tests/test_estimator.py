@@ -199,3 +199,34 @@ def test_bad_settings_name_themselves():
       quick(**settings).fit(x)
   with pytest.raises(ValueError, match='do not vary'):
     quick().fit(np.c_[x, np.ones(30)])
+
+
+@pytest.mark.parametrize(
+  'settings, message',
+  [
+    ({'learning_rate': 'fast'}, '`learning_rate` must be positive'),
+    ({'max_steps': float('nan')}, '`max_steps` must be a whole number'),
+    ({'hidden_units': 'few'}, '`hidden_units` must be a whole number'),
+    ({'validation_fraction': None}, r'`validation_fraction` must be in \(0, 1\)'),
+    ({'column_kinds': 3}, '`column_kinds` must be a mapping'),
+  ],
+)
+def test_settings_of_another_type_are_named(settings, message):
+  with pytest.raises(ValueError, match=message):
+    ma_keras.MongeAmpereDensity(**settings).fit(np.random.default_rng(0).normal(size=(20, 2)))
+
+
+def test_rows_and_weights_that_nobody_can_mean_are_named():
+  rows = np.random.default_rng(0).normal(size=(20, 2))
+  density = ma_keras.MongeAmpereDensity(max_steps=0)
+  with pytest.raises(ValueError, match='masked'):
+    density.fit(np.ma.masked_greater(rows, 1.0))
+  with pytest.raises(ValueError, match='one weight for each of the 20 rows'):
+    density.fit(rows, sample_weight=np.ones(3))
+  density.fit(rows)
+  with pytest.raises(ValueError, match='masked'):
+    density.score_samples(np.ma.masked_greater(rows, 1.0))
+  with pytest.raises(ValueError, match='with NaN'):
+    density.inverse_transform(np.full([2, 2], np.nan))
+  with pytest.raises(ValueError, match='`n_samples` must be a positive'):
+    density.sample(None)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ma_keras.arguments import is_whole
 from ma_keras.training import inputs, keras3, rows
 from ma_keras.training.flow_model import FlowModel
 
@@ -166,4 +167,6 @@ class DataModel(FlowModel):
 
   def _rows_a_step(self, x: Any, batch_size: int | None) -> int | None:
     """Rows of a table per batch; streams have batches already."""
+    if batch_size is not None and not is_whole(batch_size):
+      raise ValueError(f'`batch_size` must be positive and whole, got {batch_size!r}.')
     return batch_size or (self.batch_size if isinstance(x, dict) else None)

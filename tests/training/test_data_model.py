@@ -469,3 +469,10 @@ def test_a_base_of_other_events_is_refused():
   for base in (tfd.Normal(np.float64(0), 1.0), tfd.Sample(tfd.Normal(0.0, 1.0), N)):
     with pytest.raises(ValueError, match='`base` must have events'):
       model(base=base)
+
+
+@pytest.mark.parametrize('size', [0, -1, 2.5, 'few'])
+def test_a_batch_size_that_is_none_is_refused(size, shared):
+  for verb in (shared.fit, shared.evaluate, shared.predict):
+    with pytest.raises(ValueError, match='`batch_size` must be positive and whole'):
+      verb(X, batch_size=size)
