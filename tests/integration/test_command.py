@@ -82,7 +82,7 @@ def test_the_depth_can_be_chosen_and_a_coarse_one_is_not_certified(folder):
   done = run_command(folder, *arguments, '--num_steps=24')
   assert done.returncode == 0 and '24 steps' in done.stdout
   done = run_command(folder, *arguments, '--tolerance=0')
-  assert done.returncode == 3 and 'more steps' in done.stderr
+  assert done.returncode == 3 and 'smaller steps' in done.stderr
 
 
 def test_a_pretrained_flow_of_spins_is_evaluated_on_its_own_target():
