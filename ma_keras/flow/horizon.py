@@ -59,11 +59,13 @@ class Horizon:
     for name in ('num_steps', 'step_size', 'jitter'):
       if not isinstance(getattr(self, name), numbers.Real):
         raise ValueError(f'`{name}` must be a number, got {getattr(self, name)!r}.')
-    if not is_whole(self.num_steps) or self.num_steps > MOST_STEPS:
+    if not is_whole(self.num_steps):
       raise ValueError(
-        f'`num_steps` must be a positive integer up to {MOST_STEPS:,}, got {self.num_steps}. '
+        f'`num_steps` must be a positive integer, got {self.num_steps}. '
         'The paper uses 50 for Ising and 100 for MNIST.'
       )
+    if self.num_steps > MOST_STEPS:
+      raise ValueError(f'`num_steps` must be at most {MOST_STEPS:,}, got {self.num_steps}.')
     if not (0 < self.step_size < np.inf):
       raise ValueError(
         f'`step_size` must be positive and finite, got {self.step_size}. The paper uses 0.1; '
