@@ -62,6 +62,10 @@ class Penalties:
     """Number of penalties."""
     return len(self._weights)
 
+  def __reduce__(self) -> tuple[type[Penalties], tuple[dict[Tally, float]]]:
+    """The weights: metrics, which cannot be pickled, are made anew."""
+    return type(self), (self._weights,)
+
   def total(self, tallies: Mapping[str, tf.Tensor], like: tf.Tensor) -> tf.Tensor:
     """sum_k weight_k tally_k, shape and dtype of `like` [...]."""
     total = tf.zeros_like(like)
