@@ -98,10 +98,10 @@ class Integral(Tally):
 
 
 class _Comparable:
-  """Instances of one class are one key: of penalties by name, and of compiled functions."""
+  """Instances are one key if their attributes are equal: of penalties, of compiled functions."""
 
   def __eq__(self, other: object) -> bool:
-    return type(self) is type(other)
+    return type(self) is type(other) and vars(self) == vars(other)
 
   def __hash__(self) -> int:
     return hash(type(self))

@@ -62,7 +62,17 @@ def gradient_and_laplacian(
 
 
 def time_derivative(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-  """d phi/dt [...]: the closed form, unless a subclass has changed the value it stands for."""
+  """d phi/dt [...]: the closed form, unless a subclass has changed the value it stands for.
+
+  Raises:
+    ValueError: A subclass defines the gradient anew, and not the value that it is the gradient of.
+  """
+  gradients = (GRADIENT, PAIR, 'gradient', 'gradient_and_laplacian')
+  if min(_depth(potential, name) for name in gradients) < _depth(potential, VALUE):
+    raise ValueError(
+      f'{type(potential).__name__} defines its gradient, and d phi/dt needs the value: define '
+      '__call__ as well.'
+    )
   replaced = _depth(potential, VALUE) < _depth(potential, TIME)
   if replaced or is_replaced(potential, TIME, frozenset(ABOUT_THE_FLOW)):
     return autodiff.time_derivative(potential, t, x)

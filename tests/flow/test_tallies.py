@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import ma_keras
 from ma_keras.flow import tallies
 from ma_keras.potentials import TimeBasis
 from tests.potentials import cases
@@ -71,3 +72,31 @@ class Nameless(tallies.Tally):
 def test_what_is_no_tally_is_refused(tally):
   with pytest.raises(ValueError, match='A tally must be one of'):
     tallies.get(tally)
+
+
+class Power(tallies.KineticEnergy):
+  """integral |v|^p / 2 dt."""
+
+  def __init__(self, power):
+    self.power = power
+
+  def rate(self, potential, t, x, velocity, laplacian):
+    return super().rate(potential, t, x, velocity, laplacian) ** (self.power / 2.0)
+
+
+def test_tallies_with_other_attributes_are_other_keys():
+  """Compiled functions are kept by them: two powers must not share one."""
+  assert Power(2) == Power(2) != Power(4)
+  bijector = ma_keras.MongeAmpereBijector(cases.in_time(), 2, 0.1)
+  one, two = (bijector.solve(cases.points(3), tallies=[Power(p)]).tallies for p in (2, 4))
+  assert np.all(np.abs(one['kinetic'] - two['kinetic']) > 1e-3)
+
+
+def test_a_gradient_without_its_value_has_no_time_derivative():
+  class Other(type(cases.in_time())):
+    def _gradient_and_laplacian(self, t, x):
+      return 2.0 * x, 2.0 * tf.ones_like(x[..., 0]) * x.shape[-1]
+
+  potential = Other(cases.EVENT_SIZE, 5, dtype=tf.float64)
+  with pytest.raises(ValueError, match=r'Other defines its gradient.*define __call__ as well'):
+    potential.time_derivative(0.1, cases.points(2))
