@@ -135,8 +135,13 @@ def solve(
 
   Returns:
     ln p(x, T) of the points at T, [...], and the solution of `MongeAmpereBijector.solve`.
+
+  Raises:
+    ValueError: A score is asked for with `reverse`, or see `MongeAmpereBijector.solve`.
   """
   base, bijector = distribution.distribution, distribution.bijector
+  if reverse and with_score:
+    raise ValueError('`with_score` starts from the score of the base: leave out `reverse`.')
   if reverse:
     solution = bijector.solve(x, reverse, tallies)
     return base.log_prob(solution.x) - solution.log_density_change, solution

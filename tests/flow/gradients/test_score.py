@@ -92,3 +92,10 @@ def test_a_time_symmetric_flow_carries_it_too():
   distribution = ma_keras.standard_normal_flow(bijector)
   _, (x, _, _, score) = distributions.solve(distribution, cases.points(3), with_score=True)
   np.testing.assert_allclose(score, by_tape(distribution, x), rtol=1e-5, atol=1e-6)
+
+
+def test_the_score_is_not_carried_back():
+  bijector = ma_keras.MongeAmpereBijector(cases.one_hidden_layer(), 2, 0.1)
+  distribution = ma_keras.standard_normal_flow(bijector)
+  with pytest.raises(ValueError, match='leave out `reverse`'):
+    distributions.solve(distribution, cases.points(2), reverse=True, with_score=True)
