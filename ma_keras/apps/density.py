@@ -76,7 +76,7 @@ def build_model(
     start.maps if start else data.for_dataset(points),
     FLAGS.batch_size,
     FLAGS.seed,
-    {**training.PENALTIES, **penalties.parse(FLAGS.penalty)},
+    penalties.parse(FLAGS.penalty, training.PENALTIES),
     base=start.base if start else None,
   )
   return training_app.compiled(model, steps_per_epoch(points))

@@ -68,7 +68,8 @@ flags.DEFINE(
   '',
   "What the loss holds down along the flow's paths, by weight: stiffness:0.3,kinetic:0.01. "
   "stiffness, the solver's own error, keeps training honest and is 0.3 by default for data, which "
-  'have no exact bound to tell; kinetic and hamilton_jacobi straighten the paths.',
+  'have no exact bound to tell; kinetic and hamilton_jacobi straighten the paths. What is not '
+  'named keeps its default; --penalty= is none.',
   serializer=flags.ArgumentSerializer(),
 )
 flags.DEFINE_float(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import ItemsView, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from ma_keras.flow.tallies import TALLIES, Tally, get
 
 # Of tallies themselves, or by names of the package's.
 Weights: TypeAlias = Mapping[str, float] | Mapping[Tally, float] | Mapping[str | Tally, float]
+NONE: Mapping[str, float] = MappingProxyType({})
 # What to do where steps cannot be trusted.
 SMALLER_STEPS = (
   'with more, smaller steps (--num_steps up, --step_size down by the same factor), or with '
@@ -96,8 +98,12 @@ class Penalties:
     return {tally.name: weight for tally, weight in self._weights.items()}
 
 
-def parse(text: str) -> dict[str, float]:
+def parse(text: str, defaults: Mapping[str, float] = NONE) -> dict[str, float]:
   """Weights by name of 'stiffness:0.3,kinetic:0.01'; the empty text has none.
+
+  Args:
+    text: Weights, separated by commas.
+    defaults: Weights of penalties that a text with others does not name.
 
   Raises:
     ValueError: It has another form, a name that is unknown or stands twice, or a negative weight.
@@ -112,7 +118,7 @@ def parse(text: str) -> dict[str, float]:
         'twice: write stiffness:0.3,kinetic:0.01.'
       )
     weights[name] = weight
-  return weights
+  return {**defaults, **weights} if weights else {}
 
 
 def _number(text: str) -> float | None:

@@ -76,6 +76,12 @@ def test_text_and_weights_are_one():
   assert penalties.parse('') == {}
 
 
+def test_what_a_text_does_not_name_keeps_its_default_and_no_text_is_none():
+  assert penalties.parse('kinetic:1', training.PENALTIES) == {'stiffness': 0.3, 'kinetic': 1.0}
+  assert penalties.parse('stiffness:0', training.PENALTIES) == {'stiffness': 0.0}
+  assert penalties.parse('', training.PENALTIES) == {}
+
+
 @pytest.mark.parametrize(
   'text', ['heat:1', 'kinetic', 'kinetic:', 'kinetic:-1', 'kinetic:inf', 'kinetic:1,kinetic:2']
 )
