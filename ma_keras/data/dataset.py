@@ -132,10 +132,11 @@ def _checked(name: str, points: Rows, levels: int | None) -> Rows:
     return points
   rows = points.reshape(len(points), -1)
   if levels is not None:
-    if rows.min() < 0 or rows.max() >= levels or np.any(rows != np.floor(rows)):
+    fractions = rows.dtype.kind == 'f' and bool(np.any(rows != np.floor(rows)))
+    if rows.min() < 0 or rows.max() >= levels or fractions:
       raise ValueError(
         f'The data {name!r} must be integers in 0..{levels - 1}, got {rows.min()}..{rows.max()}'
-        f'{" with fractions" if np.any(rows != np.floor(rows)) else ""}.'
+        f'{" with fractions" if fractions else ""}.'
       )
     return rows.astype(np.min_scalar_type(levels - 1))
   rows = rows.astype(np.float64)
