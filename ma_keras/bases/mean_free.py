@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras import pickling
 from ma_keras.arguments import is_whole
+from ma_keras.bases.whole import Whole
 
 
-class MeanFreeNormal(tfp.distributions.Distribution):
+class MeanFreeNormal(Whole, tfp.distributions.Distribution):
   """p(z) = (2 pi)^(-(n-1) d/2) exp(-|z|^2/2) of n particles in d dimensions with sum_i z_i = 0.
 
   A density on the linear subspace of R^(n d) whose centre of mass is zero, by the volume of the
@@ -58,15 +58,6 @@ class MeanFreeNormal(tfp.distributions.Distribution):
       name=name,
     )
 
-  @classmethod
-  def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict[str, Any]:
-    del dtype, num_classes
-    return {}  # No argument has a batch shape.
-
-  def __reduce__(self) -> pickling.Reduced:
-    """Class and arguments."""
-    return pickling.reduced(self)
-
   @property
   def degrees_of_freedom(self) -> int:
     """(n - 1) d, the dimension of the subspace."""
@@ -91,8 +82,8 @@ class MeanFreeNormal(tfp.distributions.Distribution):
   def _sample_n(self, n: tf.Tensor, seed: Any = None) -> tf.Tensor:
     seed = tfp.random.sanitize_seed(seed, salt='mean_free_normal')
     shape = [n, self.particles, self.dimensions]
-    drawn = tf.random.stateless_normal(shape, seed, dtype=self.dtype)
-    centred = drawn - tf.reduce_mean(drawn, axis=1, keepdims=True)
+    normal = tf.random.stateless_normal(shape, seed, dtype=self.dtype)
+    centred = normal - tf.reduce_mean(normal, axis=1, keepdims=True)
     return tf.reshape(centred, [n, self.particles * self.dimensions])
 
   def _log_prob(self, z: tf.Tensor) -> tf.Tensor:

@@ -8,10 +8,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from ma_keras.bases.whole import Whole
+
 tfd = tfp.distributions
 
 
-class Mixture(tfp.distributions.MixtureSameFamily):
+class Mixture(Whole, tfp.distributions.MixtureSameFamily):
   """p(z) = sum_k w_k Normal(z; m_k, S_k S_k'), a Gaussian mixture with full covariances on R^N."""
 
   def __init__(
@@ -56,15 +58,6 @@ class Mixture(tfp.distributions.MixtureSameFamily):
     )
     super().__init__(tfd.Categorical(probs=weights), components, name=name)
     self._parameters = self._no_dependency(parameters)
-
-  @classmethod
-  def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict[str, Any]:
-    del dtype, num_classes
-    return {}  # All arguments make one distribution: none of them has a batch.
-
-  def __reduce__(self) -> Any:
-    """Returns how pickle makes it again; its parent has no way that works."""
-    return type(self), tuple(self.parameters.values())
 
   def config(self) -> dict[str, Any]:
     """Returns the arguments as plain values and arrays: see `model_file`."""

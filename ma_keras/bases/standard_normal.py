@@ -7,13 +7,13 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras import pickling
 from ma_keras.arguments import is_whole
+from ma_keras.bases.whole import Whole
 
 tfd = tfp.distributions
 
 
-class StandardNormal(tfp.distributions.Sample):
+class StandardNormal(Whole, tfp.distributions.Sample):
   """p(z) = (2 pi)^(-N/2) exp(-|z|^2/2), Normal(0, I) on R^N with vector events [N] (section 4)."""
 
   def __init__(
@@ -35,15 +35,6 @@ class StandardNormal(tfp.distributions.Sample):
     zero = tf.zeros([], dtype)
     super().__init__(tfd.Normal(zero, tf.ones_like(zero)), int(event_size), name=name)
     self._parameters = self._no_dependency(parameters)
-
-  @classmethod
-  def _parameter_properties(cls, dtype: Any, num_classes: Any = None) -> dict[str, Any]:
-    del dtype, num_classes
-    return {}  # No argument has a batch shape.
-
-  def __reduce__(self) -> pickling.Reduced:
-    """Class and arguments."""
-    return pickling.reduced(self)
 
   @property
   def degrees_of_freedom(self) -> int:
