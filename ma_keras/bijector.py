@@ -147,7 +147,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     return self._tableau
 
   def refined(self, factor: int = 2) -> MongeAmpereBijector:
-    """The same flow in `factor` times as many, smaller steps: T is unchanged."""
+    """Returns the flow in `factor` times as many, smaller steps: T is unchanged."""
     finer = self._horizon.refined(factor)
     return self.copy(num_steps=finer.num_steps, step_size=finer.step_size)
 
@@ -164,7 +164,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     return self._compiled[key]
 
   def with_seed(self, seed: seeds.Seed) -> MongeAmpereBijector:
-    """The same flow with other random draws: in its potential (`Potential.with_seed`), and steps.
+    """Returns the flow with other draws: in its potential (`Potential.with_seed`), and its steps.
 
     Steps are the batch's: of a `seeds.PerSample` seed they see that of the whole batch.
     """
@@ -269,7 +269,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
   def adaptive(
     self, x: tf.Tensor, reverse: bool = False, rtol: float = 1e-6, atol: float = 1e-8
   ) -> adaptive.AdaptiveSolution:
-    """The same flow by adaptive steps, to a tolerance: see `adaptive.solve`.
+    """Solves the flow by adaptive steps, to a tolerance: see `adaptive.solve`.
 
     Args:
       x: Points at time 0 (at T if `reverse`), shape [..., N].

@@ -29,7 +29,7 @@ class PerSample:
   batch_size: int | tf.Tensor
 
   def rekeyed(self, rekey: Callable[[int | tf.Tensor], tf.Tensor]) -> PerSample:
-    """The same samples under another seed."""
+    """Returns the same samples under another seed."""
     return dataclasses.replace(self, seed=rekey(self.seed))
 
 

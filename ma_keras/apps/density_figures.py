@@ -101,7 +101,7 @@ def path_to_images(points: data.Dataset, model: training.MaximumLikelihood) -> A
 
 
 def depths(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
-  """The same latents at d/2, d, 2 d and 4 d steps, as pixels."""
+  """Draws samples of equal latents at d/2, d, 2 d and 4 d steps, as pixels."""
   horizon, z = model.bijector.horizon, noise(points, model, COLUMNS)
   numbers = [max(horizon.num_steps // 2, 1), *(horizon.num_steps * k for k in (1, 2, 4))]
   flows = [model.bijector.copy(num_steps=d, step_size=horizon.time / d) for d in numbers]
@@ -117,7 +117,7 @@ def samples(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
 
 
 def noise(points: data.Dataset, model: training.MaximumLikelihood, count: int) -> tf.Tensor:
-  """The same latents every time."""
+  """Latents of the figures, equal every time."""
   return seeds.normal(
     [count, points.event_size], seeds.stateless(model.seed, 'figures'), tf.float32
   )

@@ -31,27 +31,27 @@ def with_keys(readers: Sequence[Reader], values: Sequence[Mapping[str, str]]) ->
   ones, and say so.
 
   Args:
-    readers: Those of the files of a folder, of like columns.
+    readers: Readers of the files of a folder, of like columns.
     values: Key -> value for each of them.
 
   Raises:
     ValueError: The files have different keys; the message goes on after the name of the folder.
   """
   first = dict(values[0])
-  for reader, others in zip(readers, values):
-    if set(others) != set(first):
+  for reader, pairs in zip(readers, values):
+    if set(pairs) != set(first):
       raise ValueError(
-        f'has files below other keys, {sorted(first)} and {sorted(others)} of {reader.path.name}: '
+        f'has files below other keys, {sorted(first)} and {sorted(pairs)} of {reader.path.name}: '
         'all must be alike'
       )
   if any(reader.names is None for reader in readers):
     note = f'; keys of folders left out, as columns have no names: {", ".join(first)}'
     return [dataclasses.replace(r, form=r.form + note * bool(first)) for r in readers]
   names = [key for key in first if not any(key in (reader.names or ()) for reader in readers)]
-  texts = {key for key in names if not all(_is_number(others[key]) for others in values)}
+  texts = {key for key in names if not all(_is_number(pairs[key]) for pairs in values)}
   return [
-    _with_columns(reader, {key: others[key] for key in names}, texts)
-    for reader, others in zip(readers, values)
+    _with_columns(reader, {key: pairs[key] for key in names}, texts)
+    for reader, pairs in zip(readers, values)
   ]
 
 

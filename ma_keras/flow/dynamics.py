@@ -111,11 +111,11 @@ class Motion:
     return self.last - self.first
 
   def prepared(self) -> Motion:
-    """The same motion, with what the potential can compute once computed."""
+    """Returns the motion with what the potential can compute once computed."""
     return dataclasses.replace(self, potential=self.potential.prepared())
 
   def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Motion:
-    """The same motion of some rows of a batch: see `Potential.for_rows`."""
+    """Returns the motion of some rows of a batch: see `Potential.for_rows`."""
     score = None if self.score is None else tf.gather(self.score, rows)
     potential = self.potential.for_rows(rows, batch_size)
     return dataclasses.replace(self, potential=potential, score=score)
@@ -151,7 +151,7 @@ class Motion:
     sums = [a + b for a, b in zip(totals, [change, *self._increments(there, state, found)])]
     return there.frame.leave(y), (*sums, *map(there.frame.leave, after))
 
-  def met(
+  def record(
     self,
     there: Interval,
     points: Sequence[tf.Tensor],
@@ -169,7 +169,7 @@ class Motion:
       return []
     points = [integrators.combine(state, there.h, row, rates)[0] for row in self.tableau.a]
     velocities, density_rates = zip(*(rate[:2] for rate in rates))
-    step = self.met(there, points, velocities, [-rate for rate in density_rates])
+    step = self.record(there, points, velocities, [-rate for rate in density_rates])
     return [tally.increment(step) for tally in self.tallies]
 
   def undo(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:

@@ -84,7 +84,7 @@ class Horizon:
     return self.num_steps * self.step_size
 
   def refined(self, factor: int = 2) -> Horizon:
-    """The same T in `factor` times as many steps.
+    """Returns the horizon of the same T in `factor` times as many steps.
 
     Raises:
       ValueError: `factor` is not a positive integer.

@@ -150,7 +150,7 @@ class Potential(tf.Module, abc.ABC):
     return overrides.gradient_and_laplacian(self, t, x)
 
   def with_laplacian(self: PotentialT, method: LaplacianMethod | None) -> PotentialT:
-    """The same potential, sharing its variables, with another Laplacian.
+    """Returns the potential, sharing its variables, with another Laplacian.
 
     The object keeps its class and its attributes, so a checkpoint of one restores the other.
 
@@ -161,7 +161,7 @@ class Potential(tf.Module, abc.ABC):
     return self._twin(_laplacian_method=method)
 
   def with_seed(self, seed: seeds.Seed) -> Potential:
-    """The same potential with other random draws, sharing its variables.
+    """Returns the potential with other random draws, sharing its variables.
 
     What is random is the Laplacian's probe, or the group elements of
     `symmetry.OneElementPerInterval`; a deterministic potential returns itself. Training draws
@@ -171,7 +171,7 @@ class Potential(tf.Module, abc.ABC):
     return self if reseed is None else self.with_laplacian(reseed(seed))
 
   def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Potential:
-    """The same potential for some rows of a batch, with the draws that they have in all of it.
+    """Returns the potential for some rows of a batch, with the draws that they have in all of it.
 
     A flow that takes its points some at a time asks for it. Most potentials draw nothing and
     return themselves.
@@ -184,7 +184,7 @@ class Potential(tf.Module, abc.ABC):
     return self if chosen is None else self.with_laplacian(chosen(rows, batch_size))
 
   def prepared(self: PotentialT) -> PotentialT:
-    """The same potential with what depends on neither t nor x computed once.
+    """Returns the potential with what depends on neither t nor x computed once.
 
     The flow calls this before its loop over steps; the default has nothing to prepare.
     """

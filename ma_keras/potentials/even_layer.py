@@ -90,7 +90,7 @@ class EvenLayer(Potential):
     return self.bias, self.amplitude
 
   def prepared(self) -> EvenLayer:
-    """The same potential with the spectra of its kernels computed once."""
+    """Returns the potential with the spectra of its kernels computed once."""
     return self._twin(_prepared_spectra=self._spectra())
 
   def _values(self, z: tf.Tensor) -> tf.Tensor:

@@ -67,7 +67,7 @@ class Hutchinson:
     return {**vars(self), 'seed': seeds.plain(self.seed)}
 
   def with_seed(self, seed: seeds.Seed) -> Hutchinson:
-    """The same estimator with other probes."""
+    """Returns the estimator with other probes."""
     return dataclasses.replace(self, seed=seed)
 
   def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Hutchinson:

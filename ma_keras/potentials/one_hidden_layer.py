@@ -180,7 +180,7 @@ class OneHiddenLayer(Potential):
     return time_derivative(self, t, x)
 
   def prepared(self) -> OneHiddenLayer:
-    """The same potential with the squared norms |W_j|^2 computed once."""
+    """Returns the potential with the squared norms |W_j|^2 computed once."""
     return self._twin(_prepared_norms=self._squared_norms())
 
   def units(self) -> Units | None:

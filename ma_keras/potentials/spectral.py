@@ -95,7 +95,7 @@ class SpectralQuadratic(Potential):
     self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
 
   def prepared(self) -> SpectralQuadratic:
-    """The same potential with its spectrum computed once."""
+    """Returns the potential with its spectrum computed once."""
     return self._twin(_prepared_spectrum=self._coefficients())
 
   def _coefficients(self) -> tf.Tensor:

@@ -31,13 +31,8 @@ CLASSES: dict[str, Any] = {
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),
     *(data.Pixels, data.Standardised),
-    *(
-      bases.MeanFreeNormal,
-      bases.Mixture,
-      bases.StandardNormal,
-      data.ColumnMaps,
-      potentials.Hutchinson,
-    ),
+    *(bases.MeanFreeNormal, bases.Mixture, bases.StandardNormal),
+    *(data.ColumnMaps, potentials.Hutchinson),
   )
 } | {'with_laplacian': with_laplacian, **tfp_bijectors.MAKERS}
 # JSON types by annotation: True is no number, and '3' neither. Others are objects or their lists.

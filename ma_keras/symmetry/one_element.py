@@ -124,7 +124,7 @@ class OneElementPerInterval(Potential):
     return {**parts, 'interval': self.interval, 'seed': seeds.plain(self.seed)}
 
   def with_seed(self, seed: seeds.Seed) -> Potential:
-    """The same potential with other group elements, and other draws within phi~."""
+    """Returns the potential with other group elements, and other draws within phi~."""
     own, inner = seeds.split(seed, 2, salt='one_element')
     twin = self._twin(seed=own, potential=self.potential.with_seed(inner))
     return Potential.with_seed(twin, seed)
@@ -139,7 +139,7 @@ class OneElementPerInterval(Potential):
     return Potential.for_rows(twin, rows, batch_size)
 
   def prepared(self) -> OneElementPerInterval:
-    """The same draws from the prepared phi~."""
+    """Returns the same draws from the prepared phi~."""
     return self._twin(potential=self.potential.prepared())
 
   def on_interval(self, start: tf.Tensor, stop: tf.Tensor) -> Potential:

@@ -88,8 +88,8 @@ def draw(
 
 def configurations(target: Target, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:
   """Configurations of the fields x that the target observes, spins say; x itself by default."""
-  drawn = getattr(target, 'configurations', None)
-  return x if drawn is None else drawn(x, seed)
+  configure = getattr(target, 'configurations', None)
+  return x if configure is None else configure(x, seed)
 
 
 def evaluator(

@@ -66,7 +66,7 @@ def _pulled(
     there = motion.prepared().interval(i)
     times = [there.start + c * there.h for c in tableau.c]
     rates = [dynamics.rates(there.frame.potential, t, x) for t, x in zip(times, points)]
-    step = motion.met(there, points, [v for v, _ in rates], [-rate for _, rate in rates])
+    step = motion.record(there, points, [v for v, _ in rates], [-rate for _, rate in rates])
     increments = [tally.increment(step) for tally in motion.tallies]
   dchange, *dtallies = dtotals
   dy, drates = there.frame.enter(dy), [(there.h * b) * dchange for b in tableau.b]

@@ -43,7 +43,7 @@ def forward(
   residuals: list[Residuals] = []
   if not motion.tallies:
     return increments, residuals
-  step = motion.met(motion.interval(i), points, velocities, tf.unstack(laplacians))
+  step = motion.record(motion.interval(i), points, velocities, tf.unstack(laplacians))
   for tally in motion.tallies:
     if _in_closed_form(tally):
       defects = tally.defects(step)
@@ -136,7 +136,7 @@ def _by_tape(
   def increment(*parts: tf.Tensor) -> list[tf.Tensor]:
     # Prepared within the tape: what depends on the variables alone has a derivative, too.
     there = motion.prepared().interval(i)
-    return [tally.increment(motion.met(there, parts[:s], parts[s : 2 * s], parts[2 * s :]))]
+    return [tally.increment(motion.record(there, parts[:s], parts[s : 2 * s], parts[2 * s :]))]
 
   stages = [*tf.unstack(points, s), *tf.unstack(residual[0], s), *tf.unstack(residual[1], s)]
   pulled = pullback.vector_jacobian_product(increment, stages, variables, [cotangent])
