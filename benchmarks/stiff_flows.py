@@ -22,7 +22,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from ma_keras import Certificate, MongeAmpereBijector, integrators, potentials
-from ma_keras.bases import standard_normal
+from ma_keras.bases import StandardNormal
 from ma_keras.flow import dynamics
 from ma_keras.flow.horizon import Grid
 
@@ -141,7 +141,7 @@ def random_flow(kind: str, seed: int, number: int) -> MongeAmpereBijector:
 
 def truth(bijector: MongeAmpereBijector, x: tf.Tensor) -> np.ndarray:
   """ln p of points [B, N] by as many RK4 steps as it takes; NaN where that is too many."""
-  inverse, base = _inverse(bijector), standard_normal(x.shape[-1], DOUBLE)
+  inverse, base = _inverse(bijector), StandardNormal(x.shape[-1], DOUBLE)
   values, last, moved = np.full(len(x), np.nan), None, np.full(len(x), np.inf)
   open_rows, num_steps = np.arange(len(x)), COARSEST_TRUTH
   while len(open_rows) and num_steps <= FINEST_TRUTH:

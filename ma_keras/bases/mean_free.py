@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras.arguments import is_whole
-from ma_keras.bases.whole import Whole
+from ma_keras.bases.whole import Whole, no_batches
 
 
 class MeanFreeNormal(Whole, tfp.distributions.Distribution):
@@ -23,6 +23,8 @@ class MeanFreeNormal(Whole, tfp.distributions.Distribution):
 
   Events are vectors [n d], particle by particle.
   """
+
+  _parameter_properties = classmethod(no_batches)
 
   def __init__(
     self,

@@ -8,13 +8,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras.bases.whole import Whole
+from ma_keras.bases.whole import Whole, no_batches
 
 tfd = tfp.distributions
 
 
 class Mixture(Whole, tfp.distributions.MixtureSameFamily):
   """p(z) = sum_k w_k Normal(z; m_k, S_k S_k'), a Gaussian mixture with full covariances on R^N."""
+
+  _parameter_properties = classmethod(no_batches)
 
   def __init__(
     self,

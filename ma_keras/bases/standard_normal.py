@@ -8,13 +8,15 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras.arguments import is_whole
-from ma_keras.bases.whole import Whole
+from ma_keras.bases.whole import Whole, no_batches
 
 tfd = tfp.distributions
 
 
 class StandardNormal(Whole, tfp.distributions.Sample):
   """p(z) = (2 pi)^(-N/2) exp(-|z|^2/2), Normal(0, I) on R^N with vector events [N] (section 4)."""
+
+  _parameter_properties = classmethod(no_batches)
 
   def __init__(
     self, event_size: int, dtype: tf.DType = tf.float32, name: str = 'standard_normal'
