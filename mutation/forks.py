@@ -66,8 +66,6 @@ def _become(tree: pathlib.Path, tests: list[str], log: pathlib.Path) -> None:
   # A mutant may be written within the clock's resolution of the one before.
   sys.dont_write_bytecode = True
   os.environ |= {'PYTHONPATH': str(tree), 'PYTHONDONTWRITEBYTECODE': '1'}
-  if all(test.startswith('tests/apps') for test in tests):  # They run TensorFlow in forks alone.
-    os.environ['START_METHOD'] = 'fork'
   import pytest
 
   os._exit(pytest.main(['-x', '-s', '-n0', '-p', 'no:cacheprovider', '--tb=line', *tests]))

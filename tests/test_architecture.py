@@ -126,11 +126,19 @@ def test_the_library_knows_no_apps():
     assert path.is_relative_to('ma_keras/apps') or 'apps' not in parts(names), path
 
 
-def test_only_apps_and_the_shared_flags_read_the_command_line():
+def test_the_command_line_is_read_in_one_place():
+  """Apps take configurations; flags are read where they are made."""
   users = {path for path, names in sources(PACKAGE).items() if _reads_flags(names)}
-  apps = {path for path in users if path.is_relative_to('ma_keras/apps')}
-  assert apps
-  assert users - apps <= {pathlib.Path('ma_keras/training/flags.py')}
+  apps = pathlib.Path('ma_keras/apps')
+  makers = {apps / 'command.py', apps / 'command_line.py'}
+  configuration = {apps / 'configuration' / f'{name}.py' for name in ('option', 'command_flags')}
+  assert users == makers | configuration
+
+
+def test_configurations_know_nothing_but_each_other():
+  for path, names in sources(PACKAGE / 'apps' / 'configuration').items():
+    ours = {name for name in names if name.split('.')[0] == 'ma_keras'}
+    assert all(name.startswith('ma_keras.apps.configuration') for name in ours), path
 
 
 def _reads_flags(names):

@@ -6,10 +6,12 @@ import shlex
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
 
 import ma_keras
 from ma_keras import data, potentials, pretrained
 from ma_keras.apps import command
+from ma_keras.apps.configuration import CONFIGURATIONS, command_flags
 from ma_keras.saving import model_file
 from tests.integration import apps
 
@@ -135,27 +137,6 @@ def module(script, name):
   return called
 
 
-def check_flags(name, lines):
-  """Every flag of these command lines is one of the app, every value one that it takes."""
-  import importlib
-
-  from absl import flags
-
-  importlib.import_module(f'ma_keras.apps.{name}')
-  for page, words in lines:
-    for word in words:
-      flag, _, value = word.removeprefix('--').partition('=')
-      if flag == 'flagfile':
-        assert (ROOT / value).is_file(), (page, word)
-        continue
-      if flag == 'help':  # Of every command: ma_keras.apps.command_line.
-        continue
-      negated = flag.removeprefix('no') in flags.FLAGS and flag not in flags.FLAGS
-      assert flag in flags.FLAGS or negated, (page, name, word)
-      if value and not PLACEHOLDER.search(value):
-        flags.FLAGS[flag].parse(value)
-
-
 APPS = sorted({name for _, name, _ in invocations()})
 
 
@@ -165,8 +146,21 @@ def test_commands_are_found():
 
 @pytest.mark.parametrize('name', APPS)
 def test_the_flags_of_commands_exist(name):
-  lines = [(page, words) for page, app, words in invocations() if app == name]
-  apps.passes(check_flags, name, lines)
+  """Every flag of these command lines is one of the app, every value one that it takes."""
+  values = flags.FlagValues()
+  command_flags.define(CONFIGURATIONS[name], values)
+  for page, words in [(page, words) for page, app, words in invocations() if app == name]:
+    for word in words:
+      flag, _, value = word.removeprefix('--').partition('=')
+      if flag == 'flagfile':
+        assert (ROOT / value).is_file(), (page, word)
+        continue
+      if flag == 'help':  # Of every command: ma_keras.apps.command_line.
+        continue
+      negated = flag.removeprefix('no') in values and flag not in values
+      assert flag in values or negated, (page, name, word)
+      if value and not PLACEHOLDER.search(value):
+        values[flag].parse(value)
 
 
 @pytest.mark.parametrize('page', TEXTS)

@@ -16,6 +16,7 @@ import sys
 from absl import app, flags
 
 from ma_keras.apps import command_line, tensorflow_start
+from ma_keras.apps.configuration import CONFIGURATIONS, command_flags
 from ma_keras.apps.exit_code import ExitCode, end, ending_unread
 
 # Command -> module of ma_keras.apps, and what it does.
@@ -35,7 +36,7 @@ COMMANDS = {
 
 
 def run(name: str) -> None:
-  """Runs `ma_keras.apps.<name>` as the program of this process; one process runs one app."""
+  """Runs `ma_keras.apps.<name>` as the program of this process."""
   with ending_unread():
     try:
       _run(name)
@@ -44,17 +45,25 @@ def run(name: str) -> None:
 
 
 def _run(name: str) -> None:
+  """Makes the app's configuration of its flags, before TensorFlow is imported, and its `main`."""
   if command_line.asks_for('version'):
     return print_version()
-  tensorflow_start.quiet()
-  module = importlib.import_module(f'ma_keras.apps.{name}')
-  own = flags.FLAGS.get_key_flags_for_module(module)
+  config_class = CONFIGURATIONS[name]
+  page = sys.modules[config_class.__module__]
+  own = command_flags.define(config_class, flags.FLAGS)
   if command_line.asks_for('help', 'helpshort', 'h', '?'):
-    return print(command_line.page(module, own))
-  sys.modules['__main__'].__doc__ = module.__doc__  # What --helpfull begins with.
+    return print(command_line.page(page, own))
+  sys.modules['__main__'].__doc__ = page.__doc__  # What --helpfull begins with.
   if command_line.asks_for('helpfull'):
+    tensorflow_start.quiet()
     app.usage(writeto_stdout=True, exitcode=0)
-  app.run(module.main, flags_parser=lambda argv: command_line.parse(argv, own))
+
+  def main(arguments: list[str]) -> None:
+    config = command_line.configured(config_class, arguments)
+    tensorflow_start.quiet()
+    importlib.import_module(f'ma_keras.apps.{name}').main(config)
+
+  app.run(main, flags_parser=lambda argv: command_line.parse(argv, own))
 
 
 def print_version() -> None:

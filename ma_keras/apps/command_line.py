@@ -11,6 +11,8 @@ from types import ModuleType
 
 from absl import flags
 
+from ma_keras.apps.configuration import Configuration, command_flags
+from ma_keras.apps.configuration.removed import REMOVED
 from ma_keras.apps.exit_code import ExitCode, end
 
 # Module of a command -> the flags that every user needs: data in, results out, size, length.
@@ -97,11 +99,35 @@ def parse(argv: list[str], own: Collection[flags.Flag]) -> list[str]:
   try:
     return flags.FLAGS(argv)
   except flags.UnrecognizedFlagError as error:
-    end(ExitCode.USAGE, f'no flag --{error.flagname}{nearest(error.flagname, own)} {see()}')
+    value = str(error.flagvalue).partition('=')[2]  # absl has the whole word there.
+    end(ExitCode.USAGE, unknown(error.flagname, value, own))
   except (flags.Error, OSError, UnicodeDecodeError) as error:
     required = r'flag --(\w+)=None: Flag --\w+ must have a value other than None\.'
     message = re.sub(required, r'--\1 is missing.', ' '.join(str(error).split()))
     end(ExitCode.USAGE, f'{message.removeprefix("ERROR:: ").rstrip(".")}. {see()}')
+
+
+def configured(config_class: type[Configuration], argv: list[str]) -> Configuration:
+  """The configuration of parsed flags; ends the process if their values do not go together.
+
+  Args:
+    config_class: The command's.
+    argv: What absl left of the command line: the program's name alone, if all is well.
+  """
+  if len(argv) > 1:
+    end(ExitCode.USAGE, f'unknown arguments {argv[1:]}: flags start with --; --help lists them.')
+  try:
+    return command_flags.from_flags(config_class, flags.FLAGS)
+  except ValueError as error:
+    end(ExitCode.USAGE, error)
+
+
+def unknown(name: str, value: str, own: Collection[flags.Flag]) -> str:
+  """Says what to write in place of a flag that is gone, or which one may have been meant."""
+  replacement = REMOVED[name](value) if name in REMOVED else ''
+  if any(replacement.startswith(f'--{flag.name}=') for flag in own):
+    return f'--{name} is gone: write {replacement} instead.'
+  return f'no flag --{name}{nearest(name, own)} {see()}'
 
 
 def see() -> str:

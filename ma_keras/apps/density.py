@@ -1,9 +1,9 @@
 """Density estimation of images or vectors (paper, section 4.1, Table 1 and Figure 3).
 
-  python apps/mnist_main.py --flagfile=apps/flagfiles/mnist_quick.flags
+from ma_keras.apps import density
+from ma_keras.apps.configuration import DensityConfig
 
-Trains a Monge-Ampere flow on Eq. (6), resumes where a killed run stopped, and ends with one
-line: the test likelihood of the weights that were best on validation data, with its errors.
+run = density.carry_out(DensityConfig(dataset_file='points.csv'))
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import pathlib
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from absl import flags, logging
+from absl import logging
 
 import ma_keras
 from ma_keras import bases, data, fitting, training
@@ -28,125 +29,105 @@ from ma_keras.apps import (
   density_table,
   training_app,
 )
+from ma_keras.apps.configuration import penalty
+from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.saving import export
-from ma_keras.training import parameter_server, penalties
+from ma_keras.training import parameter_server
 from ma_keras.training import strategy as strategies
 
-FLAGS = flags.FLAGS
 Stream = Callable[[int], Any]
-flags.adopt_module_key_flags(training_app)
-flags.adopt_module_key_flags(density_data)
-flags.adopt_module_key_flags(density_potential)
-flags.adopt_module_key_flags(density_table)
-flags.DEFINE_integer('eval_points', 0, 'Test points of the measurement; 0: all.', lower_bound=0)
-flags.DEFINE_integer('eval_draws', 2, 'Draws of dequantisation noise each.', lower_bound=1)
-flags.DEFINE_integer(
-  'eval_steps', 0, 'Measure the test likelihood with at least so many steps.', lower_bound=0
-)
-flags.DEFINE_integer(
-  'validation_points', 0, 'Validation points looked at every epoch; 0: all.', lower_bound=0
-)
-
-# Layers of a thousand units are thrown off by the rate that free energies are trained at, and by
-# longer gradients.
-DEFAULTS: dict[str, Any] = {
-  'penalty': penalties.written(training.PENALTIES),
-  'learning_rate': 1e-3,
-  'gradient_clip': 1.0,
-}
-# A run cannot change these on the way: they make the model and what it is trained for.
-MODEL_FLAGS = (
-  *(*density_data.DATA_FLAGS, 'seed', 'batch_size', 'penalty'),
-  *('hidden_units', 'dense_start', 'local'),
-  *('separable_units', 'separable_spread', 'separable_steepness'),
-  *('basis_size', 'num_steps', 'step_size', 'integrator', 'step_jitter', 'refine_tolerance'),
-  *('optimizer', 'accumulate', 'column_kind', 'base', 'tries'),
-)
 
 
 def build_model(
-  points: data.Dataset, start: fitting.Start | None = None
+  points: data.Dataset, config: DensityConfig, start: fitting.Start | None = None
 ) -> training.MaximumLikelihood:
   """The compiled Keras model; call within the strategy's scope."""
-  potential = density_potential.build(points)
+  potential = density_potential.build(points, config)
   if start:
     density_table.begin_as_identity(potential)
   model = training.MaximumLikelihood(
-    training_app.build_bijector(potential),
+    training_app.build_bijector(potential, config),
     start.maps if start else data.for_dataset(points),
-    FLAGS.batch_size,
-    FLAGS.seed,
-    penalties.parse(FLAGS.penalty, training.PENALTIES),
+    config.batch_size,
+    config.seed,
+    penalty.parse(config.penalty, training.PENALTIES),
     base=start.base if start else None,
   )
-  return training_app.compiled(model, steps_per_epoch(points))
+  return training_app.compiled(model, steps_per_epoch(points, config), config)
 
 
-def steps_per_epoch(points: data.Dataset) -> int:
+def steps_per_epoch(points: data.Dataset, config: DensityConfig) -> int:
   """Every training point once, or as many passes as suit a table."""
   if density_table.is_table(points):
-    return density_table.steps_per_epoch(points)
-  return max(len(points.train) // FLAGS.batch_size, 1)
+    return density_table.steps_per_epoch(points, config)
+  return max(len(points.train) // config.batch_size, 1)
 
 
 def set_up(
-  run: training.RunDirectory, flag_lines: dict[str, str]
-) -> tuple[tf.distribute.Strategy, data.Dataset, training.MaximumLikelihood, Stream]:
-  """Everything that can fail for a flag's sake, before any work is done."""
-  strategy = strategies.make(FLAGS.strategy, FLAGS.tpu)
-  strategies.check_compiled(strategy, FLAGS.strategy, FLAGS.jit_compile)
-  points = density_data.load()
+  config: DensityConfig, run: training.RunDirectory
+) -> tuple[DensityConfig, tf.distribute.Strategy, data.Dataset, training.MaximumLikelihood, Stream]:
+  """Everything that can fail for an option's sake, and values by the size of a table."""
+  strategy = strategies.make(config.strategy, config.tpu)
+  strategies.check_compiled(strategy, config.strategy, config.jit_compile)
+  points = density_data.load(config, run.root)
   start: fitting.Start | None = None
   surveyed: tuple[data.columns.Column, ...] = ()
   if density_table.is_table(points):
-    training_app.use_defaults(density_table.settings(points), flag_lines)
-    rise = density_table.warmup_steps(points)  # Of the batch size that is now chosen.
-    training_app.use_defaults({'warmup_steps': rise}, flag_lines)
-    surveyed = density_table.surveyed(points)
-    start = density_table.start(points, surveyed, run)
+    config = config.with_defaults(**density_table.settings(points, config))
+    rise = density_table.warmup_steps(points, config)  # Of the batch size that is now chosen.
+    config = config.with_defaults(warmup_steps=rise)
+    surveyed = density_table.surveyed(points, config.column_kind)
+    start = density_table.start(config, points, surveyed, run)
   with strategy.scope():
-    model = build_model(points, start)
-  stream = training_stream(points, model)
+    model = build_model(points, config, start)
+  stream = training_stream(config, points, model)
   stream(0)  # Fewer points than a batch are met here.
   if strategies.is_chief(strategy):
     splits = (points.train, points.validation, points.test)
-    arrays = {} if FLAGS.dataset_file else {'dataset': splits}
-    training_app.prepare(run, flag_lines, MODEL_FLAGS, 'density', arrays)
+    arrays = {} if config.dataset_file else {'dataset': splits}
+    training_app.prepare(config, run, 'density', arrays)
     if start:
       density_table.report(points, surveyed, run)
       density_table.keep(start, model.bijector, run)
-  return strategy, points, model, stream
+  return config, strategy, points, model, stream
 
 
-def training_stream(points: data.Dataset, model: training.MaximumLikelihood) -> Stream:
+def training_stream(
+  config: DensityConfig, points: data.Dataset, model: training.MaximumLikelihood
+) -> Stream:
   """k -> batches from number k on; with parameter servers every worker makes its own, from any."""
   if parameter_server.is_asynchronous(model.distribute_strategy):
-    workers = parameter_server.for_workers(lambda worker: worker_batches(points.train, worker))
+    workers = parameter_server.for_workers(
+      lambda worker: worker_batches(points.train, worker, config)
+    )
     return lambda _: workers
-  return functools.partial(data.batches, points.train, FLAGS.batch_size, FLAGS.seed)
+  return functools.partial(data.batches, points.train, config.batch_size, config.seed)
 
 
-def worker_batches(x: np.ndarray, worker: tf.Tensor) -> tf.data.Dataset:
+def worker_batches(x: np.ndarray, worker: tf.Tensor, config: DensityConfig) -> tf.data.Dataset:
   """All points, in an order of this worker's own in every epoch, on TensorFlow's operations alone.
 
   They travel to the worker within a graph, which 2 GB bound.
   """
-  numbers = tf.range(FLAGS.batch_size, dtype=tf.int64) + worker * FLAGS.batch_size
-  shuffled = tf.data.Dataset.from_tensor_slices(x).shuffle(len(x), FLAGS.seed + worker)
-  batched = shuffled.batch(FLAGS.batch_size, drop_remainder=True).repeat()
+  numbers = tf.range(config.batch_size, dtype=tf.int64) + worker * config.batch_size
+  shuffled = tf.data.Dataset.from_tensor_slices(x).shuffle(len(x), config.seed + worker)
+  batched = shuffled.batch(config.batch_size, drop_remainder=True).repeat()
   return data.untuned(batched.map(lambda points: (numbers, points)).prefetch(8))
 
 
-def validation(points: data.Dataset, model: training.MaximumLikelihood) -> training.Validation:
+def validation(
+  config: DensityConfig, points: data.Dataset, model: training.MaximumLikelihood
+) -> training.Validation:
   """The callback that validates, on points with noise that never changes."""
-  rows = points.validation[: FLAGS.validation_points or None]
+  rows = points.validation[: config.validation_points or None]
   cell_sizes = getattr(model.preprocessing, 'cell_sizes', None)
-  x = data.dequantised(rows, FLAGS.split_seed, cell_sizes=cell_sizes)
-  y = training.to_latent_space(model.preprocessing, x, FLAGS.eval_batch_size)
-  return training.Validation(y, FLAGS.eval_batch_size, jit_compile=FLAGS.jit_compile)
+  x = data.dequantised(rows, config.split_seed, cell_sizes=cell_sizes)
+  y = training.to_latent_space(model.preprocessing, x, config.eval_batch_size)
+  return training.Validation(y, config.eval_batch_size, jit_compile=config.jit_compile)
 
 
 def train(
+  config: DensityConfig,
   points: data.Dataset,
   stream: Stream,
   model: training.MaximumLikelihood,
@@ -156,11 +137,12 @@ def train(
   """Maximises the likelihood; the guard comes early, so that what it stops is not saved."""
   chief = strategies.is_chief(model.distribute_strategy)
   logs = [best, *training_app.logs(run)] if chief else []
-  callbacks = [validation(points, model), guard(run), *refinement(model, points), *logs]
-  if FLAGS.patience:
+  callbacks = [validation(config, points, model), guard(run)]
+  callbacks += [*refinement(config, model, points), *logs]
+  if config.patience:
     name = 'val_certified_nll'
-    callbacks.append(training.Patience(name, FLAGS.patience, history(run, name)))
-  training_app.fit(model, stream, steps_per_epoch(points), run, callbacks)
+    callbacks.append(training.Patience(name, config.patience, history(run, name)))
+  training_app.fit(config, model, stream, steps_per_epoch(points, config), run, callbacks)
 
 
 def history(run: training.RunDirectory, name: str) -> np.ndarray:
@@ -186,18 +168,20 @@ def guard(run: training.RunDirectory) -> training.DivergenceGuard:
 
 
 def refinement(
-  model: training.MaximumLikelihood, points: data.Dataset
+  config: DensityConfig, model: training.MaximumLikelihood, points: data.Dataset
 ) -> list[training.Refinement]:
   """The callback that doubles the number of steps as --refine_tolerance says."""
 
   def error(bijector: ma_keras.MongeAmpereBijector) -> float:
-    few = points.validation[: 4 * FLAGS.eval_batch_size]
-    return measure(bijector, model, few, points.levels, tolerance=math.inf).integration_error
+    few = points.validation[: 4 * config.eval_batch_size]
+    likelihood = measure(config, bijector, model, few, points.levels, tolerance=math.inf)
+    return likelihood.integration_error
 
-  return [training.Refinement(error, FLAGS.refine_tolerance)] if FLAGS.refine_tolerance else []
+  return [training.Refinement(error, config.refine_tolerance)] if config.refine_tolerance else []
 
 
 def measure(
+  config: DensityConfig,
   bijector: ma_keras.MongeAmpereBijector,
   model: training.MaximumLikelihood,
   x: np.ndarray,
@@ -212,8 +196,8 @@ def measure(
     model.preprocessing,
     x,
     levels,
-    FLAGS.eval_batch_size,
-    FLAGS.seed,
+    config.eval_batch_size,
+    config.seed,
     draws,
     tolerance,
     least_steps,
@@ -222,6 +206,7 @@ def measure(
 
 
 def report(
+  config: DensityConfig,
   points: data.Dataset,
   model: training.MaximumLikelihood,
   run: training.RunDirectory,
@@ -232,6 +217,7 @@ def report(
   Files keep the model in as many steps as its likelihood is certified in.
 
   Args:
+    config: As the run has it.
     points: The data.
     model: With the weights to be reported.
     run: Where files go.
@@ -240,41 +226,50 @@ def report(
   Returns:
     The doubts, or those of the measurement where there were none.
   """
-  x = points.test[: FLAGS.eval_points or None]
+  x = points.test[: config.eval_points or None]
   result = measure(
-    model.bijector, model, x, points.levels, FLAGS.eval_draws, least_steps=FLAGS.eval_steps
+    config,
+    model.bijector,
+    model,
+    x,
+    points.levels,
+    config.eval_draws,
+    least_steps=config.eval_steps,
   )
   doubts = doubts or result.doubts()
   comparison = ''
   if density_table.is_table(points):
-    comparison, worse = density_table.compared(points, model, result.certified_steps)
+    comparison, worse = density_table.compared(config, points, model, result.certified_steps)
     doubts = doubts or worse
   model.bijector = training_app.in_steps(model.bijector, result.certified_steps)
   training_app.write_weights(model.bijector, run)
-  notes = {**density_data.notes(), **summary(points, model, result), 'doubts': doubts}
+  notes = {**density_data.notes(config), **summary(config, points, model, result), 'doubts': doubts}
   shape = points.event_shape if len(points.event_shape) > 1 else None
   base = model.base if isinstance(model.base, bases.Mixture) else None
   trained = ma_keras.model_file.Model(
     model.bijector, model.preprocessing, shape, notes, base, points.columns
   )
   ma_keras.model_file.save(run.model, trained)
-  if FLAGS.saved_model:
+  if config.saved_model:
     export.save(trained.flow(), run.saved_model, trained.latent_flow())
   run.write_summary(notes)
-  if FLAGS.figures:
+  if config.figures:
     draw_figures(points, model, run)
   print(f'{result}; {comparison}' if comparison else result)
   return doubts
 
 
 def summary(
-  points: data.Dataset, model: training.MaximumLikelihood, result: training.Likelihood
+  config: DensityConfig,
+  points: data.Dataset,
+  model: training.MaximumLikelihood,
+  result: training.Likelihood,
 ) -> dict[str, Any]:
   """Facts about the trained model, as plain values."""
   return {
     'dataset': points.name,
-    'split_seed': FLAGS.split_seed,
-    'seed': FLAGS.seed,
+    'split_seed': config.split_seed,
+    'seed': config.seed,
     'version': ma_keras.__version__,
     'parameters': sum(int(np.prod(v.shape)) for v in model.trainable_variables),
     **dataclasses.asdict(result),
@@ -293,6 +288,7 @@ def draw_figures(
 
 def work(
   run: training.RunDirectory,
+  config: DensityConfig,
   strategy: tf.distribute.Strategy,
   points: data.Dataset,
   model: training.MaximumLikelihood,
@@ -307,10 +303,10 @@ def work(
   )
   doubts = ''
   if density_table.is_table(points):
-    try_first_weights(points, stream, model, run)
-    compete_with_start(points, model, best)
+    try_first_weights(config, points, stream, model, run)
+    compete_with_start(config, points, model, best)
   try:
-    train(points, stream, model, run, best)
+    train(config, points, stream, model, run, best)
   except training.TrainingStopped as error:
     if not math.isfinite(best.least):
       raise
@@ -318,34 +314,40 @@ def work(
   if strategies.is_chief(strategy):
     best.restore()
     doubts = doubts or last_epoch_doubts(run, model.bijector.horizon.num_steps)
-    doubts = report(points, model, run, doubts)
+    doubts = report(config, points, model, run, doubts)
     if doubts:
       raise training.TrainingStopped(doubts)
 
 
 def try_first_weights(
+  config: DensityConfig,
   points: data.Dataset,
   stream: Stream,
   model: training.MaximumLikelihood,
   run: training.RunDirectory,
 ) -> None:
   """Begins with the best of --tries first weights, where nothing was trained yet."""
-  if FLAGS.tries == 1 or training.saved_epochs(run.backup):
+  if config.tries == 1 or training.saved_epochs(run.backup):
     return
-  options = {'epochs': FLAGS.epochs, 'steps_per_epoch': steps_per_epoch(points), 'verbose': 0}
+  steps = steps_per_epoch(points, config)
+  options = {'epochs': config.epochs, 'steps_per_epoch': steps, 'verbose': 0}
   density_table.begin_with_the_best(
+    config.patience or config.epochs,
     model,
     lambda callbacks: model.fit(stream(0), callbacks=callbacks, **options),
-    validation(points, model),
-    density_table.first_potentials(points),
+    validation(config, points, model),
+    density_table.first_potentials(points, config),
   )
 
 
 def compete_with_start(
-  points: data.Dataset, model: training.MaximumLikelihood, best: training.BestWeights
+  config: DensityConfig,
+  points: data.Dataset,
+  model: training.MaximumLikelihood,
+  best: training.BestWeights,
 ) -> None:
   """The identity, with which training begins, is the best flow until an epoch is better."""
-  nll = -float(np.mean(model.base.log_prob(validation(points, model).points)))
+  nll = -float(np.mean(model.base.log_prob(validation(config, points, model).points)))
   if math.isfinite(best.least):  # A run that goes on: the start's weights were kept if they are it.
     best.least = min(best.least, nll)
   else:
@@ -374,6 +376,18 @@ def last_epoch_doubts(run: training.RunDirectory, trained_steps: int) -> str:
   )
 
 
-def main(argv: list[str]) -> None:
-  """See `work`."""
-  training_app.main(argv, sys.modules[__name__], f'runs/{FLAGS.dataset}')
+def carry_out(config: DensityConfig) -> training.RunDirectory:
+  """Trains, measures and reports in this process; returns the directory of the run.
+
+  Raises:
+    ValueError: An option, a file or what the directory holds is wrong.
+    TrainingStopped: Training was stopped, or the result is in doubt.
+  """
+  run = training.RunDirectory(pathlib.Path(config.directory))
+  training_app.carry_out(config, run, sys.modules[__name__])
+  return run
+
+
+def main(config: DensityConfig) -> None:
+  """Does so as a command: see `training_app.ending`."""
+  training_app.main(config, carry_out)

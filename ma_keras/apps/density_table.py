@@ -8,52 +8,18 @@ from typing import Any
 
 import numpy as np
 import tf_keras
-from absl import flags
 
 from ma_keras import data, fitting, potentials, training
 from ma_keras.apps import density_potential
+from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import columns, disk_rows
 from ma_keras.files.replacing import replacing
 from ma_keras.fitting import flow
 from ma_keras.fitting.settings import seed_of_try
 from ma_keras.saving import model_file
-from ma_keras.training import flags as training_flags
 from ma_keras.training.halving import Scorer
 
-FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(training_flags)
-flags.DEFINE_string(
-  'column_kind',
-  '',
-  'Maps of columns, instead of the automatic choice: age:integer,share:unit,price:positive.',
-)
-flags.DEFINE_enum(
-  'base',
-  'auto',
-  ['auto', 'normal'],
-  'Where the flow of a table starts: a Gaussian mixture if held-out rows prefer one, or always '
-  'Normal(0, I), to which the data then flow.',
-)
-flags.DEFINE_integer(
-  'patience',
-  0,
-  'Epochs without a better validation likelihood after which training ends; 0: never; 8 by default '
-  'for tables.',
-  lower_bound=0,
-)
-flags.DEFINE_integer(
-  'tries',
-  1,
-  'First weights of the flow that are tried, before the best of them on validation points are '
-  'trained; up to 4 by default for small tables, if neither --hidden_units nor --epochs is given.',
-  lower_bound=1,
-)
-flags.register_multi_flags_validator(
-  ['tries', 'strategy', 'optimizer'],
-  lambda values: values['tries'] == 1 or _begins_anew(values['strategy'], values['optimizer']),
-  message='--tries above 1 needs --strategy=one_device and --optimizer=adam.',
-)
 SURVEY_ROWS = 100_000
 MOST_STEPS = 500  # Of an epoch, where --epochs is not given.
 MOST_ROWS = 200_000  # So many training rows are fitted before training.
@@ -64,12 +30,11 @@ def is_table(points: data.Dataset) -> bool:
   return points.levels is None and not points.is_image
 
 
-def settings(points: data.Dataset) -> dict[str, float]:
-  """Flags that have a value by the size of the table, unless they were given."""
+def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
+  """Options that have a value by the size of the table, unless they were given."""
   chosen = fitting.Settings.for_table(len(points.train), points.event_size)
-  num_steps = chosen.num_steps if FLAGS['num_steps'].using_default_value else FLAGS.num_steps
-  free = all(FLAGS[name].using_default_value for name in ('hidden_units', 'epochs'))
-  free = free and _begins_anew(FLAGS.strategy, FLAGS.optimizer)
+  num_steps = config.num_steps if 'num_steps' in config.given else chosen.num_steps
+  free = not config.given & {'hidden_units', 'epochs'} and config.begins_anew
   return {
     'tries': chosen.affordable_tries(points.event_size) if free else 1,
     'hidden_units': chosen.hidden_units,
@@ -83,34 +48,29 @@ def settings(points: data.Dataset) -> dict[str, float]:
   }
 
 
-def _begins_anew(strategy: object, optimizer: object) -> bool:
-  """Tells whether a training here can be begun several times, as `flow.begin` does."""
-  return (strategy, optimizer) == ('one_device', 'adam')
-
-
-def warmup_steps(points: data.Dataset) -> int:
+def warmup_steps(points: data.Dataset, config: DensityConfig) -> int:
   """One step in twenty of those that --epochs make, as `fitting.Settings` has it."""
-  return FLAGS.epochs * steps_per_epoch(points) // 20
+  return config.epochs * steps_per_epoch(points, config) // 20
 
 
-def steps_per_epoch(points: data.Dataset) -> int:
+def steps_per_epoch(points: data.Dataset, config: DensityConfig) -> int:
   """Every training row once, if --epochs is given.
 
   Without it as many passes over few rows as make a training of so many epochs, and of millions of
   rows a part.
   """
-  once = max(len(points.train) // FLAGS.batch_size, 1)
-  if not FLAGS['epochs'].using_default_value:
+  once = max(len(points.train) // config.batch_size, 1)
+  if 'epochs' in config.given:
     return once
   steps = fitting.Settings.for_table(len(points.train), points.event_size).steps
-  return min(once * max(round(steps / (FLAGS.epochs * once)), 1), MOST_STEPS)
+  return min(once * max(round(steps / (config.epochs * once)), 1), MOST_STEPS)
 
 
-def surveyed(points: data.Dataset) -> tuple[columns.Column, ...]:
+def surveyed(points: data.Dataset, column_kind: str) -> tuple[columns.Column, ...]:
   """The columns of all rows, with the kinds of --column_kind; raises ValueError on constants."""
   names = points.columns
   report = columns.survey_blocks(_blocks(points), names)
-  kinds = columns.kinds_from_flag(FLAGS.column_kind, [column.name for column in report])
+  kinds = columns.kinds_from_flag(column_kind, [column.name for column in report])
   return columns.with_kinds(report, kinds)
 
 
@@ -145,7 +105,10 @@ def report(
 
 
 def start(
-  points: data.Dataset, surveyed: tuple[columns.Column, ...], run: training.RunDirectory
+  config: DensityConfig,
+  points: data.Dataset,
+  surveyed: tuple[columns.Column, ...],
+  run: training.RunDirectory,
 ) -> fitting.Start:
   """The start that the run began with; a new one where it has not begun."""
   if run.start.exists():
@@ -155,8 +118,8 @@ def start(
   return fitting.Start.fitted(
     points.train[:MOST_ROWS],
     surveyed,
-    FLAGS.seed,
-    with_mixture=FLAGS.base == 'auto',
+    config.seed,
+    with_mixture=config.base == 'auto',
     held_out=np.asarray(points.validation[:MOST_ROWS]),
   )
 
@@ -167,10 +130,10 @@ def keep(start: fitting.Start, bijector: MongeAmpereBijector, run: training.RunD
     model_file.save(run.start, model_file.Model(bijector, start.maps, base=start.base))
 
 
-def first_potentials(points: data.Dataset) -> list[potentials.Potential]:
+def first_potentials(points: data.Dataset, config: DensityConfig) -> list[potentials.Potential]:
   """Potentials of --tries seeds, as x = z; the first is that of --seed."""
-  seeds = [seed_of_try(FLAGS.seed, k) for k in range(FLAGS.tries)]
-  first = [density_potential.build(points, seed) for seed in seeds]
+  seeds = [seed_of_try(config.seed, k) for k in range(config.tries)]
+  first = [density_potential.build(points, config, seed) for seed in seeds]
   for potential in first:
     begin_as_identity(potential)
   return first
@@ -184,6 +147,7 @@ def begin_as_identity(potential: potentials.Potential) -> None:
 
 
 def begin_with_the_best(
+  epochs: int,
   model: training.MaximumLikelihood,
   train: Callable[[list[tf_keras.callbacks.Callback]], Any],
   validation: training.Validation,
@@ -192,6 +156,7 @@ def begin_with_the_best(
   """Trains the model from each of several first weights, and sets it to the best ones of these.
 
   Args:
+    epochs: Without a better one after which a training ends.
     model: Compiled; it ends at the beginning of a training.
     train: Callbacks -> a training of the model.
     validation: Says which is the best.
@@ -200,7 +165,7 @@ def begin_with_the_best(
   least = []
   for potential in first:
     flow.begin(model, potential.variables)
-    best = flow.Best(math.inf, FLAGS.patience or FLAGS.epochs)
+    best = flow.Best(math.inf, epochs)
     train([validation, best])
     least.append(best.least)
   number = int(np.argmin(least))
@@ -209,6 +174,7 @@ def begin_with_the_best(
 
 
 def compared(
+  config: DensityConfig,
   points: data.Dataset,
   model: training.MaximumLikelihood,
   num_steps: int,
@@ -216,6 +182,7 @@ def compared(
   """Compares the flow with a Gaussian and a mixture on test rows, and doubts it if it is worse.
 
   Args:
+    config: Points, seed and size of batches.
     points: The data.
     model: Trained.
     num_steps: In which its likelihood is certified.
@@ -224,12 +191,12 @@ def compared(
     The comparison, and the doubt, empty if there is none.
   """
   cells = model.preprocessing.cell_sizes
-  test = data.dequantised(points.test[: FLAGS.eval_points or None], FLAGS.seed, 0, cells)
-  train = data.dequantised(points.train[:MOST_ROWS], FLAGS.seed, 1, cells)
-  baselines = fitting.Baselines.fitted(train, test, FLAGS.seed)
-  y = training.to_latent_space(model.preprocessing, test, FLAGS.eval_batch_size)
-  log_prob = Scorer(model.bijector, FLAGS.eval_batch_size, base=model.base)(y, num_steps)
-  log_prob = log_prob + training.log_dets(model.preprocessing, test, FLAGS.eval_batch_size)
+  test = data.dequantised(points.test[: config.eval_points or None], config.seed, 0, cells)
+  train = data.dequantised(points.train[:MOST_ROWS], config.seed, 1, cells)
+  baselines = fitting.Baselines.fitted(train, test, config.seed)
+  y = training.to_latent_space(model.preprocessing, test, config.eval_batch_size)
+  log_prob = Scorer(model.bijector, config.eval_batch_size, base=model.base)(y, num_steps)
+  log_prob = log_prob + training.log_dets(model.preprocessing, test, config.eval_batch_size)
   losses = -log_prob - baselines.gaussian_losses
   worse, error = float(np.mean(losses)), float(np.std(losses, ddof=1) / math.sqrt(len(losses)))
   doubt = ''

@@ -3,56 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-from absl import flags, logging
+from absl import logging
 
 from ma_keras import targets
+from ma_keras.apps.configuration.target import TargetConfig
 from ma_keras.data import tables
 from ma_keras.data.disk_rows import BLOCK_ROWS
 
-FLAGS = flags.FLAGS
-flags.DEFINE_enum(
-  'target',
-  'ising',
-  ('ising', 'couplings', 'phi4'),
-  'Ising on a square lattice, spins with the couplings of --couplings_file, or lattice phi^4.',
-)
-flags.DEFINE_integer('side', 8, 'Lattice side L; N = L * L.', lower_bound=2)
-flags.DEFINE_float('coupling', targets.CRITICAL_COUPLING, 'Bond energy over kT; default critical.')
-flags.DEFINE_enum('boundary', 'periodic', ('periodic', 'open'), 'Boundary of the lattice.')
-flags.DEFINE_string(
-  'couplings_file',
-  None,
-  'A table of the symmetric matrix K over kT, [N, N], .csv, .npy, ...: a spin glass, say.',
-)
-flags.DEFINE_float('mass_squared', -4.0, 'm^2 of phi^4; negative for the double well.')
-flags.DEFINE_float('quartic', 8.0, 'lambda of phi^4.', lower_bound=0.0)
 
-flags.DEFINE_enum(
-  'dtype', 'float32', ('float32', 'float64'), 'Precision of fields, energies and weights.'
-)
-
-TARGET_FLAGS = (
-  *('target', 'side', 'coupling', 'boundary', 'couplings_file', 'mass_squared', 'quartic'),
-  'dtype',
-)
-
-
-def build() -> targets.Target:
-  """Builds the target of --target."""
-  if FLAGS.couplings_file and FLAGS.target != 'couplings':
-    raise ValueError(f'`--couplings_file` needs --target=couplings, got --target={FLAGS.target}.')
-  if FLAGS.target == 'couplings' and not FLAGS.couplings_file:
-    raise ValueError('`--target=couplings` needs --couplings_file=K.npy, a symmetric matrix.')
-  if FLAGS.target == 'couplings':
-    return targets.CoupledSpins(read_couplings(), FLAGS.dtype)
-  if FLAGS.target == 'phi4':
-    return targets.Phi4(FLAGS.side, FLAGS.mass_squared, FLAGS.quartic, FLAGS.boundary, FLAGS.dtype)
-  return targets.Ising(FLAGS.side, FLAGS.coupling, FLAGS.boundary, FLAGS.dtype)
-
-
-def name() -> str:
-  """Name of the target in that of the run's directory."""
-  return 'couplings' if FLAGS.target == 'couplings' else f'{FLAGS.target}_l{FLAGS.side}'
+def build(config: TargetConfig) -> targets.Target:
+  """The energy, with its event size and its exact values."""
+  if config.couplings_file and config.target != 'couplings':
+    raise ValueError(f'`--couplings_file` needs --target=couplings, got --target={config.target}.')
+  if config.target == 'couplings':
+    if not config.couplings_file:
+      raise ValueError('`--target=couplings` needs --couplings_file=K.npy, a symmetric matrix.')
+    return targets.CoupledSpins(read_couplings(config.couplings_file), config.dtype)
+  if config.target == 'phi4':
+    return targets.Phi4(
+      config.side, config.mass_squared, config.quartic, config.boundary, config.dtype
+    )
+  return targets.Ising(config.side, config.coupling, config.boundary, config.dtype)
 
 
 def exact_per_site(target: targets.Target) -> float | None:
@@ -85,10 +56,10 @@ def pictures(configurations: np.ndarray) -> np.ndarray:
   return np.pad(configurations, [(0, 0), (0, side**2 - sites)]).reshape(n, side, side)
 
 
-def read_couplings() -> np.ndarray:
+def read_couplings(path: str) -> np.ndarray:
   """The matrix of --couplings_file; raises ValueError if there is none."""
   try:
-    table = tables.open_table(FLAGS.couplings_file)
+    table = tables.open_table(path)
   except ValueError:  # A first row 0, 1 is no header of a matrix.
-    table = tables.open_table(FLAGS.couplings_file, header='no')
+    table = tables.open_table(path, header='no')
   return np.concatenate(list(table.read(BLOCK_ROWS)))

@@ -1,42 +1,29 @@
 """Figures of a trained model: how its samples and its density look beside data.
 
-  ma-keras plot --model=model.npz --input=points.csv --output=density.png
-
-One column: histograms and the density; two: contours of the density with data and samples over
-them; more: pairs of columns, 8 at most, which --columns chooses; images: samples as pictures. With
---input a second figure, density_calibration.png, shows whether latents of the data follow the base.
-Rows in excess of --n are left out at random.
+Rows in excess of a number are left out at random, every set of them as likely.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-from absl import flags
 
 from ma_keras import plotting
-from ma_keras.apps import model_app, model_figures, table_flags
+from ma_keras.apps import model_app, model_figures, table_input
+from ma_keras.apps.configuration.plot import PlotConfig
 from ma_keras.data import tables
 from ma_keras.files.replacing import check_apart, target
 from ma_keras.saving import model_file
 
-FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(model_app)
-flags.adopt_module_key_flags(table_flags)
-flags.DEFINE_string(
-  'input', None, 'A table, CSV, Parquet, .npy, ..., or a folder; without it samples alone.'
-)
-flags.DEFINE_string('output', 'density.png', 'A .png.')
-flags.DEFINE_integer('n', 1000, 'Number of samples, and of rows at most.', lower_bound=1)
-
 READ_ROWS = 1000  # At once.
 
 
-def rows_at_random(table: tables.Table, count: int) -> tuple[np.ndarray, int]:
+def rows_at_random(table: tables.Table, count: int, seed: int) -> tuple[np.ndarray, int]:
   """So many rows at most, every set of them as likely, and the number of all rows."""
-  generator = np.random.default_rng(FLAGS.seed)
+  generator = np.random.default_rng(seed)
   keys: np.ndarray = np.empty(0)
   rows: np.ndarray = np.empty((0, table.event_size))
   total = 0
@@ -49,9 +36,9 @@ def rows_at_random(table: tables.Table, count: int) -> tuple[np.ndarray, int]:
   return rows, total
 
 
-def chosen_columns(model: model_file.Model) -> Sequence[int]:
+def chosen_columns(model: model_file.Model, config: PlotConfig) -> Sequence[int]:
   """Numbers of the columns to show; raises ValueError where --columns names none of the model's."""
-  names, chosen = model_figures.names(model), FLAGS.columns
+  names, chosen = model_figures.names(model), config.columns
   most = model_figures.MOST_COLUMNS
   if chosen is None:
     if len(names) > most and not model_figures.is_image(model):
@@ -66,14 +53,14 @@ def chosen_columns(model: model_file.Model) -> Sequence[int]:
   return [names.index(name) for name in chosen]
 
 
-def outputs() -> tuple[pathlib.Path, pathlib.Path]:
+def outputs(config: PlotConfig) -> tuple[pathlib.Path, pathlib.Path]:
   """Paths of the two figures; raises ValueError where they cannot be written."""
-  path = pathlib.Path(FLAGS.output)
+  path = pathlib.Path(config.output)
   if path.suffix.lower() != '.png':
     raise ValueError(f'`--output` {path} must end in .png.')
   beside = path.with_name(f'{path.stem}_calibration{path.suffix}')
   for figure in (path, beside):
-    check_apart(str(figure), *filter(None, [FLAGS.input, FLAGS.model]))
+    check_apart(str(figure), *filter(None, [config.input, config.model]))
     target(figure)  # Fails now if it cannot be a file.
   return path, beside
 
@@ -86,19 +73,19 @@ def check_matplotlib() -> None:
     raise ValueError("matplotlib is missing: pip install 'ma_keras[plot]'.") from error
 
 
-def work() -> None:
+def work(config: PlotConfig) -> None:
   """Reads, draws and writes; the second figure after the first."""
   check_matplotlib()
-  path, beside = outputs()
-  model = model_app.load()
-  columns, rows = chosen_columns(model), None
-  if FLAGS.input:
-    table = table_flags.open_for(FLAGS.input, model, columns=None)
+  path, beside = outputs(config)
+  model = model_app.load(config)
+  columns, rows = chosen_columns(model, config), None
+  if config.input:
+    table = table_input.open_for(config.input, model, dataclasses.replace(config, columns=None))
     print(table.understood, flush=True)
-    rows, total = rows_at_random(table, FLAGS.n)
+    rows, total = rows_at_random(table, config.n, config.seed)
     print(f'{len(rows):,} of {total:,} rows are shown.', flush=True)
-  batch_size, seed = FLAGS.batch_size, FLAGS.seed
-  figures = {path: model_figures.density(model, rows, FLAGS.n, columns, batch_size, seed)}
+  batch_size, seed = config.batch_size, config.seed
+  figures = {path: model_figures.density(model, rows, config.n, columns, batch_size, seed)}
   if rows is not None:
     figures[beside] = model_figures.calibration(model, rows, batch_size, seed)
   for name, figure in figures.items():
@@ -106,6 +93,6 @@ def work() -> None:
     print(f'Figure: {name}')
 
 
-def main(argv: list[str]) -> None:
+def main(config: PlotConfig) -> None:
   """See `work`."""
-  model_app.main(argv, work)
+  model_app.main(config, work)

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
-from absl import flags, logging
+from absl import logging
 
 from ma_keras.apps.exit_code import ExitCode, end
 
-FLAGS = flags.FLAGS
 
-
-def begin(argv: list[str]) -> None:
-  """Refuses what absl's own checks let through, and quietens TensorFlow.
-
-  Args:
-    argv: What absl left of the command line: the program's name alone, if all is well.
-  """
-  if len(argv) > 1:
-    end(ExitCode.USAGE, f'unknown arguments {argv[1:]}: flags start with --; --help lists them.')
-  for name in FLAGS:
-    value = FLAGS[name].value
-    if isinstance(value, float) and not math.isfinite(value):  # NaN is within all bounds.
-      end(ExitCode.USAGE, f'`--{name}` must be finite, got {value}.')
+def begin() -> None:
+  """Quietens TensorFlow."""
   tf.get_logger().setLevel('ERROR')  # Checkpoints announce every shard they write,
   logging.set_verbosity(logging.WARNING)  # some of them through absl.
 

@@ -1,10 +1,6 @@
 """Log densities under a trained model, in as little memory as one batch takes.
 
-  python apps/score_main.py --model=model.npz --input=points.csv --output=scores.csv
-
-Rows are read once, and scored as they come; the output gets its name when all are in it. Pixels
-that are whole numbers are dequantised (a bound on their probability, docs/density.md); the noise of
-row k is a function of --seed and k alone.
+Rows are read once, and scored as they come; the output gets its name when all are in it.
 """
 
 from __future__ import annotations
@@ -14,32 +10,21 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from absl import flags
 
-from ma_keras.apps import model_app, table_flags
+from ma_keras.apps import model_app, table_input
+from ma_keras.apps.configuration.score import ScoreConfig
 from ma_keras.data import tables
 from ma_keras.data.writing import writing
 from ma_keras.files.replacing import check_apart, check_outside
 from ma_keras.saving import model_file
 
-FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(model_app)
-flags.adopt_module_key_flags(table_flags)
-flags.DEFINE_string(
-  'input', None, 'A table, CSV, Parquet, .npy, ..., or a folder (docs/tables.md).', required=True
-)
-flags.DEFINE_string('output', 'scores.csv', 'A .csv of row and log_prob, or a .npy of the latter.')
-flags.DEFINE_bool(
-  'unconstrained',
-  False,
-  'The density of y in R^N (logit space of images), in which papers compare; not that of the data.',
-)
-
 Labels = Sequence[int | str]
 
 
-def log_prob(model: model_file.Model) -> Callable[[np.ndarray], np.ndarray]:
-  """x [b, N] -> ln p [b], nats, float64."""
+def log_prob(
+  model: model_file.Model, unconstrained: bool = False
+) -> Callable[[np.ndarray], np.ndarray]:
+  """x [b, N] -> ln p [b], nats, float64; of y in R^N if it is unconstrained."""
   flow = model.latent_flow()
 
   @tf.function(autograph=False, reduce_retracing=True)
@@ -49,26 +34,28 @@ def log_prob(model: model_file.Model) -> Callable[[np.ndarray], np.ndarray]:
   def scores(x: np.ndarray) -> np.ndarray:
     y, log_det = model_app.latents(model, x)
     values = score(y)
-    if FLAGS.unconstrained:
+    if unconstrained:
       log_det = tf.where(tf.math.is_finite(log_det), 0.0, log_det)  # Outside the support is no y.
     return (values + log_det).numpy()
 
   return scores
 
 
-def scores(table: tables.Table, model: model_file.Model) -> Iterator[tuple[Labels, np.ndarray]]:
+def scores(
+  table: tables.Table, model: model_file.Model, config: ScoreConfig
+) -> Iterator[tuple[Labels, np.ndarray]]:
   """Labels and ln p of the rows, nats, a batch at a time; raises ValueError at NaN."""
   pixels = model_app.takes_noise(model, table)
-  score = log_prob(model)
+  score = log_prob(model, config.unconstrained)
   bar = tf_keras.utils.Progbar(table.num_rows, unit_name='row')
   start = 0
-  for labels, rows in table.labelled(FLAGS.batch_size):
-    x = model_app.dequantised(rows, start) if pixels else rows
+  for labels, rows in table.labelled(config.batch_size):
+    x = model_app.dequantised(rows, start, config.seed) if pixels else rows
     values = score(x)
     bad = np.flatnonzero(np.isnan(values))
     if bad.size:
       raise ValueError(
-        f'The log density of row {labels[bad[0]]} of {FLAGS.input} is not a number: nothing was '
+        f'The log density of row {labels[bad[0]]} of {config.input} is not a number: nothing was '
         'written. See whether its values are within the range of the training data.'
       )
     yield labels, values
@@ -76,17 +63,17 @@ def scores(table: tables.Table, model: model_file.Model) -> Iterator[tuple[Label
     bar.add(len(rows))
 
 
-def work() -> None:
+def work(config: ScoreConfig) -> None:
   """Scores and writes; nothing is written unless all rows could be scored."""
-  check_apart(FLAGS.output, FLAGS.input, FLAGS.model)
-  check_outside(FLAGS.output, FLAGS.input)
-  model = model_app.load()
-  table = table_flags.open_for(FLAGS.input, model)
+  check_apart(config.output, config.input, config.model)
+  check_outside(config.output, config.input)
+  model = model_app.load(config)
+  table = table_input.open_for(config.input, model, config)
   print(table.understood, flush=True)
   total, count, outside = 0.0, 0, 0
-  header = [FLAGS.id_column or 'row', 'log_prob']
-  with writing(FLAGS.output, None, (), header, np.float64) as write:
-    for labels, values in scores(table, model):
+  header = [config.id_column or 'row', 'log_prob']
+  with writing(config.output, None, (), header, np.float64) as write:
+    for labels, values in scores(table, model, config):
       write(values, labels)
       inside = values[np.isfinite(values)]
       total += float(np.sum(inside))
@@ -97,9 +84,9 @@ def work() -> None:
   mean = f'mean log_prob {total / max(count - outside, 1):.4f} nats'
   if outside:
     mean = f'{outside} of them of density 0, outside the support of the model; the others: {mean}'
-  print(f'{count} rows, {mean}: {FLAGS.output}')
+  print(f'{count} rows, {mean}: {config.output}')
 
 
-def main(argv: list[str]) -> None:
+def main(config: ScoreConfig) -> None:
   """See `work`."""
-  model_app.main(argv, work)
+  model_app.main(config, work)

@@ -1,44 +1,47 @@
-"""Training apps: from flags to objects, a `fit` that resumes, errors in one line."""
+"""Training apps: from a configuration to objects, a `fit` that resumes, errors in one line."""
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
-from absl import flags
 
 import ma_keras
 from ma_keras import training
 from ma_keras.apps import process
+from ma_keras.apps.configuration import command_flags
+from ma_keras.apps.configuration.option import fixing, options
+from ma_keras.apps.configuration.removed import today
+from ma_keras.apps.configuration.training import TrainingConfig
 from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.data import fingerprint
 from ma_keras.files.disk_errors import disk_errors
 from ma_keras.files.replacing import replacing_folder
-from ma_keras.training import flags as training_flags
 from ma_keras.training import parameter_server
 from ma_keras.training.run_directory import NO_ROOM
 
-FLAGS = flags.FLAGS
-flags.adopt_module_key_flags(training_flags)
-FILES = ('dataset_file', 'couplings_file', 'start_from')  # Flags that name files.
 ModelT = TypeVar('ModelT', bound=training.FlowModel)
+ConfigT = TypeVar('ConfigT', bound=TrainingConfig)
 
 
-def build_bijector(potential: ma_keras.potentials.Potential) -> ma_keras.MongeAmpereBijector:
-  """The flow of a potential, in the steps that the flags say."""
+def build_bijector(
+  potential: ma_keras.potentials.Potential, config: TrainingConfig
+) -> ma_keras.MongeAmpereBijector:
+  """The flow of a potential, in the steps that the configuration says."""
   return ma_keras.MongeAmpereBijector(
     potential,
-    FLAGS.num_steps,
-    FLAGS.step_size,
-    FLAGS.integrator,
-    FLAGS.gradient,
-    FLAGS.step_jitter,
+    config.num_steps,
+    config.step_size,
+    config.integrator,
+    config.gradient,
+    config.step_jitter,
   )
 
 
@@ -51,53 +54,54 @@ def in_steps(
 
 
 def prepare(
+  config: TrainingConfig,
   run: training.RunDirectory,
-  lines: dict[str, str],
-  fixed: tuple[str, ...],
   app: str,
   arrays: Mapping[str, Sequence[np.ndarray]] | None = None,
 ) -> None:
   """Takes the run's directory, which knows its data and has one process: see `RunDirectory`.
 
   Args:
+    config: Some options fix the run; of those that name files, the content does.
     run: The directory.
-    lines: Name to flagfile line.
-    fixed: The flags that define the model. Of those that name files, the content does.
     app: Name of the app.
-    arrays: Flag to the data that it names, where they are in no file.
+    arrays: Option to the data that it names, where they are in no file.
 
   Raises:
     ValueError: The directory holds another run.
   """
-  defaults = [name for name in fixed if FLAGS[name].value == FLAGS[name].default]
+  known = options(type(config))
+  fixed = fixing(type(config))
+  defaults = [name for name in fixed if getattr(config, name) == known[name].older]
   hashes = {name: fingerprint.of_arrays(*parts) for name, parts in (arrays or {}).items()}
-  files = {name: FLAGS[name].value for name in FILES if name in fixed}
+  files = {name: getattr(config, name) for name in fixed if known[name].names_file}
   hashes |= {name: fingerprint.of_file(path) for name, path in files.items() if path}
-  run.prepare(lines, fixed, defaults, app, hashes)
+  run.prepare(command_flags.lines(config), fixed, defaults, app, hashes, today)
 
 
-def compiled(model: ModelT, steps_per_epoch: int) -> ModelT:
+def compiled(model: ModelT, steps_per_epoch: int, config: TrainingConfig) -> ModelT:
   """The model with its optimiser, ready for a checkpoint; call within the strategy's scope."""
-  total_steps = FLAGS.epochs * steps_per_epoch
-  make = training.soap if FLAGS.optimizer == 'soap' else training.adam
+  total_steps = config.epochs * steps_per_epoch
+  make = training.soap if config.optimizer == 'soap' else training.adam
   optimizer = make(
-    FLAGS.learning_rate, total_steps, min(FLAGS.warmup_steps, total_steps), FLAGS.gradient_clip
+    config.learning_rate, total_steps, min(config.warmup_steps, total_steps), config.gradient_clip
   )
   optimizer.build(model.trainable_variables)  # Before a checkpoint is restored into it.
-  parts = FLAGS.accumulate * tf.distribute.get_strategy().num_replicas_in_sync
-  if FLAGS.accumulate > 1 and FLAGS.batch_size % parts:
+  parts = config.accumulate * tf.distribute.get_strategy().num_replicas_in_sync
+  if config.accumulate > 1 and config.batch_size % parts:
     raise ValueError(
-      f'`--accumulate` {FLAGS.accumulate} with all replicas makes {parts} parts, which do not '
-      f'divide --batch_size={FLAGS.batch_size}: choose one that they do.'
+      f'`--accumulate` {config.accumulate} with all replicas makes {parts} parts, which do not '
+      f'divide --batch_size={config.batch_size}: choose one that they do.'
     )
-  model.accumulate = FLAGS.accumulate
+  model.accumulate = config.accumulate
   model.compile(
-    optimizer, jit_compile=FLAGS.jit_compile, steps_per_execution=FLAGS.steps_per_execution
+    optimizer, jit_compile=config.jit_compile, steps_per_execution=config.steps_per_execution
   )
   return model
 
 
 def fit(
+  config: TrainingConfig,
   model: training.FlowModel,
   stream: Callable[[int], Any],
   steps_per_epoch: int,
@@ -117,7 +121,7 @@ def fit(
   model.fit(
     stream(int(model.optimizer.iterations.numpy())),
     initial_epoch=epoch,
-    epochs=FLAGS.epochs,
+    epochs=config.epochs,
     steps_per_epoch=steps_per_epoch,
     verbose=1 if sys.stdout.isatty() else 2,
     callbacks=callbacks,
@@ -138,62 +142,52 @@ def logs(run: training.RunDirectory) -> list[tf_keras.callbacks.Callback]:
   ]
 
 
-def main(argv: list[str], experiment: ModuleType, directory: str) -> None:
-  """A process that does one run, in --run_dir or `directory`: see `begin` and `carry_out`."""
-  begin(argv)
-  carry_out(training.RunDirectory(pathlib.Path(FLAGS.run_dir or directory)), experiment)
+def main(config: ConfigT, carry_out: Callable[[ConfigT], training.RunDirectory]) -> None:
+  """A process that does one run; what goes wrong, in one line."""
+  process.begin()
+  with ending(training.RunDirectory(pathlib.Path(config.directory))):
+    carry_out(config)
 
 
-def begin(argv: list[str]) -> None:
-  """Begins every process; `argv` is what absl left of the command line."""
-  process.begin(argv)
-  if FLAGS.deterministic:
-    training.determinism.enable(FLAGS.seed)
-
-
-def carry_out(run: training.RunDirectory, experiment: ModuleType) -> None:
-  """work(run, *set_up(run, flag lines)); what goes wrong, in one line.
+def carry_out(config: TrainingConfig, run: training.RunDirectory, experiment: ModuleType) -> None:
+  """work(run, *set_up(config, run)), with a directory that other processes may take afterwards.
 
   Args:
+    config: All that the run is told.
     run: Where.
-    experiment: Its key flags make the run, those in its `DEFAULTS` with defaults of its own; its
-      `set_up(run, lines) -> tuple` does everything that can fail for a flag's sake, before its
-      `work(run, *tuple)` trains, measures and reports.
+    experiment: Its `set_up(config, run) -> tuple` does everything that can fail for an option's
+      sake, before its `work(run, *tuple)` trains, measures and reports.
   """
-  for name, value in experiment.DEFAULTS.items():
-    if FLAGS[name].using_default_value:
-      FLAGS[name].value = value
-  given = [flag for flag in FLAGS.get_key_flags_for_module(experiment) if flag.value is not None]
-  lines = {flag.name: flag.serialize() for flag in given}
+  if config.deterministic:
+    training.determinism.enable(config.seed)
+  try:
+    experiment.work(run, *_set_up(config, run, experiment))
+  finally:
+    run.release()
+
+
+@contextlib.contextmanager
+def ending(run: training.RunDirectory) -> Iterator[None]:
+  """Turns what goes wrong in a run into one line and an exit code: see `process.ending`."""
   remedy = (
     f'What {run.root} held before is intact. Free disk space or choose another --run_dir; if '
     'memory ran out, lower --batch_size.'
   )
   try:
     with process.ending(remedy, lambda: saved(run)):
-      experiment.work(run, *_set_up(run, experiment, lines))
+      yield
   except training.TrainingStopped as error:
     end(ExitCode.STOPPED, error)
   except training.Owned as error:
     end(ExitCode.NO_ROOM, error)
-  finally:
-    run.release()
-
-
-def use_defaults(values: Mapping[str, Any], lines: dict[str, str]) -> None:
-  """Sets flags that were not given, and their lines of the flagfile."""
-  for name, value in values.items():
-    if FLAGS[name].using_default_value:
-      FLAGS[name].value = value
-      lines[name] = FLAGS[name].serialize()
 
 
 def _set_up(
-  run: training.RunDirectory, experiment: ModuleType, lines: dict[str, str]
+  config: TrainingConfig, run: training.RunDirectory, experiment: ModuleType
 ) -> tuple[Any, ...]:
-  """Makes what flags say; a file that cannot be read is a wrong flag, but a full disk is none."""
+  """Makes what is asked for; a file that cannot be read is a wrong option, a full disk is none."""
   try:
-    return experiment.set_up(run, lines)
+    return experiment.set_up(config, run)
   except OSError as error:
     if error.errno in NO_ROOM:
       raise

@@ -1,7 +1,4 @@
-"""Training with tf_keras: models, callbacks, strategies, run directories.
-
-`ma_keras.training.flags` defines absl flags when imported, and so is left to the apps.
-"""
+"""Training with tf_keras: models, callbacks, strategies, run directories."""
 
 from ma_keras.training import determinism
 from ma_keras.training.aids import Aids

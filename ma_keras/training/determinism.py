@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 import tf_keras
 
 
+@functools.cache  # A process is made so once.
 def enable(seed: int) -> None:
   """Makes equal commands on one machine end in equal bits; call before TensorFlow does anything.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import ItemsView, Mapping
-from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +14,6 @@ from ma_keras.flow.tallies import TALLIES, Tally, get
 
 # Of tallies themselves, or by names of the package's.
 Weights: TypeAlias = Mapping[str, float] | Mapping[Tally, float] | Mapping[str | Tally, float]
-NONE: Mapping[str, float] = MappingProxyType({})
 # What to do where steps cannot be trusted.
 SMALLER_STEPS = (
   'with more, smaller steps (--num_steps up, --step_size down by the same factor), or with '
@@ -96,39 +94,3 @@ class Penalties:
     if others:
       raise NotImplementedError(f'Penalties of a class of your own, {others}, have no description.')
     return {tally.name: weight for tally, weight in self._weights.items()}
-
-
-def parse(text: str, defaults: Mapping[str, float] = NONE) -> dict[str, float]:
-  """Weights by name of 'stiffness:0.3,kinetic:0.01'; the empty text has none.
-
-  Args:
-    text: Weights, separated by commas.
-    defaults: Weights of penalties that a text with others does not name.
-
-  Raises:
-    ValueError: It has another form, a name that is unknown or stands twice, or a negative weight.
-  """
-  weights: dict[str, float] = {}
-  for part in filter(None, (part.strip() for part in text.split(','))):
-    name, _, number = part.partition(':')
-    weight = _number(number)
-    if name not in TALLIES or name in weights or weight is None:
-      raise ValueError(
-        f'{part!r} is none of {sorted(TALLIES)} with a weight that is not negative, or stands '
-        'twice: write stiffness:0.3,kinetic:0.01.'
-      )
-    weights[name] = weight
-  return {**defaults, **weights} if weights else {}
-
-
-def _number(text: str) -> float | None:
-  try:
-    number = float(text)
-  except ValueError:
-    return None
-  return number if 0 <= number < np.inf else None
-
-
-def written(weights: Mapping[Any, float]) -> str:
-  """The text that `parse` reads as these weights."""
-  return ','.join(f'{name}:{weight:g}' for name, weight in weights.items())

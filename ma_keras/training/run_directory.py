@@ -6,7 +6,7 @@ import dataclasses
 import errno
 import json
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,7 @@ class RunDirectory:
     defaults: Collection[str] = (),
     app: str = '',
     hashes: Mapping[str, str] | None = None,
+    today: Callable[[str], str] = str,
   ) -> None:
     """Makes the directory this process's own and writes the flagfile; meets another run.
 
@@ -111,6 +112,7 @@ class RunDirectory:
         not know them has these, too.
       app: Which app's run this is.
       hashes: Flag to the hash of the data that it names.
+      today: The line of an older flagfile -> the line that says the same in this version.
 
     Raises:
       ValueError: The directory cannot be made, holds a run of another app, model or data, or one of
@@ -125,7 +127,7 @@ class RunDirectory:
       self.root.mkdir(parents=True, exist_ok=True)
       ownership.take(self.root)
       self._check_record(flags, app, hashes or {})
-      self._check_model(flags, fixed, defaults)
+      self._check_model(flags, fixed, defaults, today)
       self._drop_cut_row()
       remove_remains(self.root)
       self.read_metrics()
@@ -143,10 +145,14 @@ class RunDirectory:
     ownership.release(self.root)
 
   def _check_model(
-    self, flags: dict[str, str], fixed: tuple[str, ...], defaults: Collection[str]
+    self,
+    flags: dict[str, str],
+    fixed: tuple[str, ...],
+    defaults: Collection[str],
+    today: Callable[[str], str],
   ) -> None:
     if self.flagfile.exists():
-      before = self._read(self.flagfile).split('\n')
+      before = [today(line) for line in self._read(self.flagfile).split('\n')]
       if any(line and not line.startswith('-') for line in before):
         raise ValueError(f'{self.flagfile} is damaged: {REMEDY}.')
       new = {name for name in defaults if not any(_sets(line, name) for line in before)}

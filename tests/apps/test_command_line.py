@@ -8,6 +8,7 @@ import pytest
 from absl import flags
 
 from ma_keras.apps import command, command_line
+from ma_keras.apps.configuration import IsingConfig, command_flags
 
 
 @pytest.fixture
@@ -72,3 +73,57 @@ def test_a_wrong_flag_gets_the_nearest_of_the_command(own, written, nearest):
 def test_help_is_a_flag_of_its_own_before_a_double_dash(line, asked, monkeypatch):
   monkeypatch.setattr(sys, 'argv', ['ma-keras score', *line.split()])
   assert command_line.asks_for('help') == asked
+
+
+def ended(words, monkeypatch, capsys):
+  """The one line with which `ma-keras train ising` ends."""
+  monkeypatch.setattr(sys, 'argv', ['ma-keras train ising', *words])
+  values = flags.FlagValues()
+  own = command_flags.define(IsingConfig, values)
+  monkeypatch.setattr(flags, 'FLAGS', values)
+  with pytest.raises(SystemExit) as ending:
+    argv = command_line.parse(sys.argv, own)
+    command_line.configured(IsingConfig, argv)
+  assert ending.value.code == 1
+  (line,) = capsys.readouterr().err.splitlines()
+  return line
+
+
+SEE = '`ma-keras train ising --help` lists the flags.'
+
+
+@pytest.mark.parametrize(
+  'word, line',
+  [
+    ('--sise=4', f'no flag --sise; did you mean --side? {SEE}'),
+    (
+      '--stiffness_weight=0.25',
+      '--stiffness_weight is gone: write --penalty=stiffness:0.25 instead.',
+    ),
+    ('--stiffness_weight=0', '--stiffness_weight is gone: write --penalty= instead.'),
+    ('--stiffness_weight', '--stiffness_weight is gone: write --penalty=stiffness:0.3 instead.'),
+    ('fly', "unknown arguments ['fly']: flags start with --; --help lists them."),
+    ('--coupling=nan', '`--coupling` must be finite, got nan.'),
+    ('--side=1', f'flag --side=1: 1 is not integer >= 2. {SEE}'),
+    (
+      '--penalty=heat:1',
+      "flag --penalty=heat:1: 'heat:1' is none of ['hamilton_jacobi', 'kinetic', 'stiffness'] with "
+      'a weight that is not negative, or stands twice: write stiffness:0.3,kinetic:0.01. ' + SEE,
+    ),
+  ],
+)
+def test_a_wrong_command_line_ends_in_one_line(word, line, monkeypatch, capsys):
+  assert ended([word], monkeypatch, capsys) == f'ma-keras train ising: {line}'
+
+
+def test_flags_of_an_older_flagfile_are_named_with_the_remedy(tmp_path, monkeypatch, capsys):
+  (tmp_path / 'old.flags').write_text('--side=4\n--stiffness_weight=0.1\n')
+  line = ended([f'--flagfile={tmp_path / "old.flags"}'], monkeypatch, capsys)
+  assert line.endswith('--stiffness_weight is gone: write --penalty=stiffness:0.1 instead.')
+
+
+def test_the_remedy_is_one_of_the_command(own):
+  """No other command is told of --penalty."""
+  assert command_line.unknown('stiffness_weight', '0.1', own).startswith(
+    'no flag --stiffness_weight'
+  )

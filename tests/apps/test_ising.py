@@ -2,36 +2,42 @@
 
 import contextlib
 import dataclasses
-import io
 import types
 
 import pytest
-from absl import flags
 from tf_keras.optimizers import schedules
 
 from ma_keras import targets, training
+from ma_keras.apps import ising
+from ma_keras.apps.configuration import IsingConfig
 from ma_keras.flow.tallies import Stiffness
-from tests.integration import apps
 
-FLAGS = [
-  *('--side=2', '--hidden_units=8', '--num_steps=3', '--step_size=0.2', '--batch_size=8'),
-  *('--epochs=5', '--steps_per_epoch=6', '--warmup_steps=4', '--learning_rate=0.02', '--seed=3'),
-  *('--eval_samples=32', '--nofigures', '--nosaved_model', '--penalty=stiffness:0.25'),
-]
-AIDS = ['--force_weight=0.5', '--path_gradient', '--antithetic', '--anneal_steps=7']
+CONFIG = IsingConfig(
+  side=2,
+  hidden_units=8,
+  num_steps=3,
+  step_size=0.2,
+  batch_size=8,
+  epochs=5,
+  steps_per_epoch=6,
+  warmup_steps=4,
+  learning_rate=0.02,
+  seed=3,
+  eval_samples=32,
+  figures=False,
+  saved_model=False,
+  penalty='stiffness:0.25',
+)
+AIDS = {'force_weight': 0.5, 'path_gradient': True, 'antithetic': True, 'anneal_steps': 7}
 
 
-def ising(*arguments):
-  """The app's module, its flags parsed; one process imports it once."""
-  from ma_keras.apps import ising as app
-
-  flags.FLAGS(['ising', *FLAGS, *arguments])
-  return app
+def with_options(**options):
+  return dataclasses.replace(CONFIG, **options)
 
 
-def check_model():
-  app = ising(*AIDS, '--step_jitter=0.5', '--integrator=heun', '--gradient=recompute')
-  model = app.build_model(targets.Ising(2))
+def test_options_reach_the_model_and_the_rate_decays_until_the_last_step():
+  config = with_options(**AIDS, step_jitter=0.5, integrator='heun', gradient='recompute')
+  model = ising.build_model(targets.Ising(2), config)
   assert (dict(model.penalties.items()), model.batch_size, model.seed) == (
     {Stiffness(): 0.25},
     8,
@@ -46,24 +52,21 @@ def check_model():
   assert float(rate(30)) == pytest.approx(0.02 / 100, rel=1e-4)
 
 
-def test_flags_reach_the_model_and_the_rate_decays_until_the_last_step():
-  apps.passes(check_model)
-
-
-def end_in_doubt(folder):
-  app = ising(f'--run_dir={folder / "run"}')
-  app.train = lambda *arguments: None
-  training.FreeEnergy.doubts = lambda self, *arguments, **options: 'Not to be trusted.'
+def test_a_free_energy_in_doubt_is_written_and_ends_in_its_own_exit_code(
+  tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setattr(ising, 'train', lambda *arguments: None)
+  doubts = lambda self, *arguments, **options: 'Not to be trusted.'  # noqa: E731
+  monkeypatch.setattr(training.FreeEnergy, 'doubts', doubts)
   measured, few = training.summarise, {'reweighting_doubts': 'Few samples weigh all.'}
-  training.summarise = lambda *arguments: dataclasses.replace(measured(*arguments), **few)
-  app.main(['ising'])
-
-
-def test_a_free_energy_in_doubt_is_written_and_ends_in_its_own_exit_code(tmp_path):
-  done = apps.call(end_in_doubt, tmp_path)
-  assert done.returncode == 3 and 'Not to be trusted.' in done.stderr
-  assert 'Doubtful: Few samples weigh all.' in done.stdout
-  assert 'F/N = ' in done.stdout and (tmp_path / 'run' / 'model.npz').exists()
+  summarise = lambda *arguments: dataclasses.replace(measured(*arguments), **few)  # noqa: E731
+  monkeypatch.setattr(training, 'summarise', summarise)
+  with pytest.raises(SystemExit) as ending:
+    ising.main(with_options(run_dir=str(tmp_path / 'run')))
+  stdout, stderr = capsys.readouterr()
+  assert ending.value.code == 3 and 'Not to be trusted.' in stderr
+  assert 'Doubtful: Few samples weigh all.' in stdout
+  assert 'F/N = ' in stdout and (tmp_path / 'run' / 'model.npz').exists()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,86 +76,83 @@ class Observed:
   name: str
 
 
-def check_observables(app, folder):
-  """Few samples, and spins without couplings, have none; five are printed, all are kept."""
+def test_five_observables_are_printed_and_all_are_kept(monkeypatch, capsys):
+  """Few samples, and spins without couplings, have none."""
   names = ['energy', 'specific heat', 'a', 'b', 'c', 'd']
-  app.training.measure_observables = lambda draws, target: [Observed(name) for name in names]
-  target, printed = targets.Ising(2), io.StringIO()
+  measured = [Observed(name) for name in names]
+  monkeypatch.setattr(training, 'measure_observables', lambda draws, target: measured)
+  target = targets.Ising(2)
   for samples, coupling, count in ((99, 0.4, 0), (100, 0.0, 0), (100, 0.4, 6)):
-    flags.FLAGS.eval_samples, flags.FLAGS.coupling = samples, coupling
-    with contextlib.redirect_stdout(printed):
-      found = app.report_observables(None, target)
-    assert len(found) == count
-  lines = printed.getvalue().splitlines()
+    config = with_options(eval_samples=samples, coupling=coupling)
+    observables = ising.report_observables(config, None, target)
+    assert len(observables) == count
+  lines = capsys.readouterr().out.splitlines()
   assert len(lines) == 5 and ['exact' in line for line in lines] == [True, True] + 3 * [False]
   known = targets.thermodynamics.exact(2, target.coupling, 'periodic')
-  assert [one['name'] for one in found] == names and found[0]['exact'] == known.energy
-  assert found[5]['exact'] is None
+  assert [one['name'] for one in observables] == names
+  assert observables[0]['exact'] == known.energy
+  assert observables[5]['exact'] is None
 
 
-def check_callbacks(app, folder):
-  """Snapshots at the beginning and at each quarter, if there are figures; refinement if asked."""
-  run, model = training.RunDirectory(folder), types.SimpleNamespace(target='a target')
-  app.ising_figures.Configurations = lambda *arguments: None
-  flags.FLAGS.epochs = 20
-  assert not any(isinstance(one, training.Snapshots) for one in app.logging_callbacks(0, 0, run))
-  flags.FLAGS.figures = True
-  snapshots, *_ = app.logging_callbacks(0, 0, run)
+def test_snapshots_are_taken_at_each_quarter_and_steps_refined_if_asked(tmp_path, monkeypatch):
+  """Snapshots if there are figures."""
+  run, model = training.RunDirectory(tmp_path), types.SimpleNamespace(target='a target')
+  monkeypatch.setattr(ising.ising_figures, 'Configurations', lambda *arguments: None)
+  config = with_options(epochs=20)
+  callbacks = ising.logging_callbacks(config, 0, 0, run)
+  assert not any(isinstance(one, training.Snapshots) for one in callbacks)
+  drawn = dataclasses.replace(config, figures=True)
+  snapshots, *_ = ising.logging_callbacks(drawn, 0, 0, run)
   assert snapshots.epochs == {0, 5, 10, 15}
-  flags.FLAGS.figures = False
-  assert app.refinement(model) == []
-  flags.FLAGS.refine_tolerance, flags.FLAGS.eval_batch_size = 0.25, 8
-  (refinement,) = app.refinement(model)
+  assert ising.refinement(config, model) == []
+  config = dataclasses.replace(config, refine_tolerance=0.25, eval_batch_size=8)
+  (refinement,) = ising.refinement(config, model)
   result = lambda *given: types.SimpleNamespace(integration_error=given)  # noqa: E731
-  app.training.measure = result
+  monkeypatch.setattr(training, 'measure', result)
   bijector = types.SimpleNamespace(copy=lambda jitter: ('equal steps', jitter))
   assert refinement.tolerance == 0.25
-  assert refinement.error(bijector) == (('equal steps', 0.0), 'a target', 32, 8, flags.FLAGS.seed)
+  assert refinement.error(bijector) == (('equal steps', 0.0), 'a target', 32, 8, config.seed)
 
 
-def check_streams(app, folder):
-  """Every worker has sample numbers of its own; whoever is alone has those of an epoch."""
-  build = lambda: app.build_model(targets.Ising(2))  # noqa: E731
-  model, asynchronous = build(), app.parameter_server.is_asynchronous
+def test_every_worker_has_sample_numbers_of_its_own(monkeypatch):
+  """Whoever is alone has those of an epoch."""
+  model = ising.build_model(targets.Ising(2), CONFIG)
   assert model.aids == training.Aids(0.0, path_gradient=False, antithetic=False, anneal_steps=0)
-  numbers = list(app.training_stream(model).as_numpy_iterator())
+  numbers = list(ising.training_stream(model, 6).as_numpy_iterator())
   assert [list(batch) for batch in numbers] == [list(range(8))] * 6
-  app.parameter_server.is_asynchronous = lambda strategy: True
-  app.parameter_server.for_workers = lambda stream: stream
-  stream = app.training_stream(model)
-  app.parameter_server.is_asynchronous = asynchronous
+  monkeypatch.setattr(ising.parameter_server, 'is_asynchronous', lambda strategy: True)
+  monkeypatch.setattr(ising.parameter_server, 'for_workers', lambda stream: stream)
+  stream = ising.training_stream(model, 6)
   for worker in range(3):
     batches = stream(worker).take(2).as_numpy_iterator()
     assert [list(batch) for batch in batches] == [list(range(8 * worker, 8 * worker + 8))] * 2
 
 
-def check_stop(app, folder):
-  """After a stop what was saved last is reported, before the stop is told; nothing of nothing."""
+def test_after_a_stop_what_was_saved_last_is_reported_before_the_stop_is_told(
+  tmp_path, monkeypatch
+):
+  """Nothing is reported of nothing."""
 
   def stopped(*arguments):
     raise training.TrainingStopped('It diverged.')
 
+  def report(config, model, target, run, exact, doubts):
+    reported.append(doubts)
+    return doubts
+
   reported = []
-  app.train, app.logging_callbacks = stopped, lambda *arguments: []
-  app.report = lambda model, target, run, exact, doubts: reported.append(doubts) or doubts
-  arguments = (training.RunDirectory(folder), None, targets.Ising(2), None)
+  monkeypatch.setattr(ising, 'train', stopped)
+  monkeypatch.setattr(ising, 'logging_callbacks', lambda *arguments: [])
+  monkeypatch.setattr(ising, 'report', report)
+  arguments = (training.RunDirectory(tmp_path), CONFIG, None, targets.Ising(2), None)
   for epochs, chief, count in ((0, True, 0), (3, False, 0), (3, True, 1)):
-    app.training.Backup = lambda *_, epochs=epochs: types.SimpleNamespace(restore=lambda: epochs)
-    app.strategies.is_chief = lambda strategy, chief=chief: chief
+    backup = types.SimpleNamespace(restore=lambda epochs=epochs: epochs)
+    monkeypatch.setattr(training, 'Backup', lambda *_, backup=backup: backup)
+    monkeypatch.setattr(ising.strategies, 'is_chief', lambda strategy, chief=chief: chief)
     told = pytest.raises(training.TrainingStopped, match='It diverged')
     with told if epochs == 0 or chief else contextlib.nullcontext():
-      app.work(*arguments)
+      ising.work(*arguments)
     assert len(reported) == count
-  app.train = lambda *arguments: None
-  app.work(*arguments)
+  monkeypatch.setattr(ising, 'train', lambda *arguments: None)
+  ising.work(*arguments)
   assert reported == ['It diverged.', '']
-
-
-def check_decisions(folder):
-  app = ising()
-  for check in (check_streams, check_observables, check_callbacks, check_stop):
-    check(app, folder)
-
-
-def test_what_is_looked_at_and_what_is_told_after_a_stop(tmp_path):
-  apps.passes(check_decisions, tmp_path)

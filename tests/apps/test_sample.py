@@ -4,13 +4,11 @@ import numpy as np
 
 import ma_keras
 from ma_keras import data
+from ma_keras.apps import sample
 from ma_keras.saving import model_file
-from tests.integration import apps
 
 
-def check_rounding():
-  from ma_keras.apps import sample
-
+def test_columns_of_rounded_numbers_are_rounded_again_and_other_models_left_alone():
   maps = data.ColumnMaps(
     kinds=['real', 'real'],
     centre=np.zeros(2),
@@ -24,7 +22,3 @@ def check_rounding():
   rounded = sample.as_data(model_file.Model(flow, maps), rows)
   np.testing.assert_array_equal(rounded, [[0.3, 0.31], [-1.3, -1.26]])
   np.testing.assert_array_equal(sample.as_data(model_file.Model(flow), rows), rows)
-
-
-def test_columns_of_rounded_numbers_are_rounded_again_and_other_models_left_alone():
-  apps.passes(check_rounding)

@@ -10,9 +10,9 @@ import pytest
 
 import ma_keras
 from ma_keras import data
+from ma_keras.apps import score
 from ma_keras.saving import model_file
-from tests.apps.test_score import score, scores
-from tests.integration import apps
+from tests.apps.test_score import config, scores
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (3, 4, 6), np.uint8)
@@ -27,70 +27,54 @@ def saved(folder, event_shape=(4, 6, 1), levels=256):
   )
 
 
-def check_pictures(folder):
+def test_pictures_of_the_shape_of_the_model(tmp_path):
   """Case 15: grey stored as RGB is converted and said so; 6 x 4 is no 4 x 6; labels are paths."""
-  saved(folder)
+  saved(tmp_path)
   for mode in ('L', 'RGB'):
-    (folder / mode / 'sub').mkdir(parents=True)
+    (tmp_path / mode / 'sub').mkdir(parents=True)
     for k, name in enumerate(('a.png', 'b.png', 'sub/c.png')):
-      PIL.Image.fromarray(GREY[k]).convert(mode).save(folder / mode / name)
-  labels, grey = scores(folder, f'--input={folder}/L')
+      PIL.Image.fromarray(GREY[k]).convert(mode).save(tmp_path / mode / name)
+  labels, grey = scores(tmp_path, f'--input={tmp_path}/L')
   assert labels == ['row', 'a.png', 'b.png', 'sub/c.png'] and np.all(np.isfinite(grey))
-  np.testing.assert_array_equal(scores(folder, f'--input={folder}/RGB')[1], grey)
-  np.testing.assert_array_equal(scores(folder, f'--input={folder}/L/a.png')[1], grey[:1])
-  np.save(folder / 'x.npy', GREY)
-  np.testing.assert_array_equal(scores(folder, f'--input={folder}/x.npy')[1], grey)
-  np.save(folder / 'turned.npy', GREY.reshape(3, 6, 4))
-  PIL.Image.fromarray(GREY[0].T.copy()).save(folder / 'turned.png')
+  np.testing.assert_array_equal(scores(tmp_path, f'--input={tmp_path}/RGB')[1], grey)
+  np.testing.assert_array_equal(scores(tmp_path, f'--input={tmp_path}/L/a.png')[1], grey[:1])
+  np.save(tmp_path / 'x.npy', GREY)
+  np.testing.assert_array_equal(scores(tmp_path, f'--input={tmp_path}/x.npy')[1], grey)
+  np.save(tmp_path / 'turned.npy', GREY.reshape(3, 6, 4))
+  PIL.Image.fromarray(GREY[0].T.copy()).save(tmp_path / 'turned.png')
   for name in ('turned.npy', 'turned.png'):
     with pytest.raises(ValueError, match=rf'{name} is 6 x 4( x 1)?, and the model takes 4 x 6 x 1'):
-      score(folder, f'--input={folder}/{name}').work()
+      score.work(config(tmp_path, f'--input={tmp_path}/{name}'))
 
 
-def test_pictures_of_the_shape_of_the_model(tmp_path):
-  apps.passes(check_pictures, tmp_path)
-
-
-def check_supports(folder):
+def test_outside_the_support_the_density_is_zero(tmp_path):
   """Case 14: pixels 300 or -1 have density 0, -inf and not NaN, constrained or not."""
-  saved(folder)
+  saved(tmp_path)
   rows = GREY.reshape(3, 24).astype(int)
   rows[0, 3], rows[2, 5] = 300, -1
   for kind in (np.int64, np.float64):
-    np.save(folder / 'x.npy', rows.astype(kind))
+    np.save(tmp_path / 'x.npy', rows.astype(kind))
     for flag in ('--nounconstrained', '--unconstrained'):
       with contextlib.redirect_stdout(io.StringIO()) as out:
-        found = scores(folder, f'--input={folder}/x.npy', flag)[1]
+        found = scores(tmp_path, f'--input={tmp_path}/x.npy', flag)[1]
       np.testing.assert_array_equal(np.isneginf(found), [True, False, True])
       assert np.isfinite(found[1])
       line = r'3 rows, 2 of them of density 0, .*; the others: mean log_prob -\d+\.\d+ nats'
       assert re.search(line, out.getvalue())
 
 
-def test_outside_the_support_the_density_is_zero(tmp_path):
-  apps.passes(check_supports, tmp_path)
-
-
-def check_scaled(folder):
+def test_pixels_that_were_scaled_are_doubted(tmp_path):
   """Pixels within [0, 1] are black for a model of 0 to 255: a doubt, said once."""
-  saved(folder)
+  saved(tmp_path)
   for rows, doubted in ((GREY / 255, True), (GREY > 99, True), (GREY, False), (GREY + 0.5, False)):
-    np.save(folder / 'x.npy', rows.reshape(3, 24).astype(float))
+    np.save(tmp_path / 'x.npy', rows.reshape(3, 24).astype(float))
     with contextlib.redirect_stderr(io.StringIO()) as lines:
-      scores(folder, f'--input={folder}/x.npy')
+      scores(tmp_path, f'--input={tmp_path}/x.npy')
     assert lines.getvalue().count('multiply them by 255') == doubted
 
 
-def test_pixels_that_were_scaled_are_doubted(tmp_path):
-  apps.passes(check_scaled, tmp_path)
-
-
-def check_vectors(folder):
-  saved(folder, (24,))
-  PIL.Image.fromarray(GREY[0]).save(folder / 'a.png')
-  with pytest.raises(ValueError, match='is a picture, and the model takes vectors of 24 numbers'):
-    score(folder, f'--input={folder}/a.png').work()
-
-
 def test_a_model_of_vectors_takes_no_pictures(tmp_path):
-  apps.passes(check_vectors, tmp_path)
+  saved(tmp_path, (24,))
+  PIL.Image.fromarray(GREY[0]).save(tmp_path / 'a.png')
+  with pytest.raises(ValueError, match='is a picture, and the model takes vectors of 24 numbers'):
+    score.work(config(tmp_path, f'--input={tmp_path}/a.png'))

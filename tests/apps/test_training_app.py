@@ -1,45 +1,36 @@
-"""What all training apps share: exit codes, the parts of a batch, numbers that are none."""
+"""What all training apps share: exit codes, the parts of a batch, runs of older versions."""
 
+import contextlib
+import dataclasses
 import pathlib
+import re
 import types
 
 import pytest
 import tensorflow as tf
-from absl import flags
 
 import ma_keras
 from ma_keras import targets, training
-from tests.integration import apps
+from ma_keras.apps import training_app
+from ma_keras.apps.configuration import DensityConfig, IsingConfig
 
 
-def training_app(*arguments):
-  """The module, its flags parsed; one process imports it once."""
-  from ma_keras.apps import training_app as module
-
-  flags.FLAGS(['train', *arguments])
-  return module
-
-
-def experiment(set_up_error=None, work_error=None):
-  """A module whose set-up or whose work fails."""
+def end(errors, folder='run'):
+  """A command whose set-up or whose work fails."""
 
   def raising(error):
     if error is not None:
       raise error
     return ()
 
-  made = types.SimpleNamespace(
-    __name__='experiment',
-    DEFAULTS={},
-    set_up=lambda run, lines: raising(set_up_error),
-    work=lambda run: raising(work_error),
+  experiment = types.SimpleNamespace(
+    set_up=lambda config, run: raising(errors[0]), work=lambda run: raising(errors[1])
   )
-  return made
-
-
-def end(errors):
-  module = training_app()
-  module.carry_out(training.RunDirectory(pathlib.Path('run')), experiment(*errors))
+  run = training.RunDirectory(pathlib.Path(folder))
+  training_app.main(
+    IsingConfig(run_dir=str(folder)),
+    lambda config: training_app.carry_out(config, run, experiment),
+  )
 
 
 @pytest.mark.parametrize(
@@ -55,13 +46,13 @@ def end(errors):
     ((None, tf.errors.AbortedError(None, None, 'gone')), 4),
   ],
 )
-def test_errors_end_in_one_line_and_their_exit_code(tmp_path, errors, code):
-  done = apps.call(end, errors, folder=tmp_path)
-  assert done.returncode == code, done.stderr
-  assert 'Traceback' not in done.stderr
+def test_errors_end_in_one_line_and_their_exit_code(tmp_path, errors, code, capsys):
+  with pytest.raises(SystemExit) if code else contextlib.nullcontext() as ending:
+    end(errors, tmp_path)
   if code:
-    last = done.stderr.strip().splitlines()[-1]
-    assert 'the reason' in last or 'another process of the cluster is gone' in last
+    assert ending.value.code == code
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert 'the reason' in line or 'another process of the cluster is gone' in line
 
 
 def model(batch_size):
@@ -70,25 +61,40 @@ def model(batch_size):
   return training.VariationalFreeEnergy(bijector, targets.Ising(2), batch_size)
 
 
-def check_parts():
-  module = training_app('--batch_size=12', '--accumulate=5', '--optimizer=soap')
+def test_a_batch_is_divided_into_equal_parts():
+  config = IsingConfig(batch_size=12, accumulate=5, optimizer='soap')
   with pytest.raises(ValueError, match='makes 5 parts, which do not divide --batch_size=12'):
-    module.compiled(model(12), 10)
-  flags.FLAGS.accumulate = 4
-  made = module.compiled(model(12), 10)
+    training_app.compiled(model(12), 10, config)
+  made = training_app.compiled(model(12), 10, dataclasses.replace(config, accumulate=4))
   assert made.accumulate == 4 and isinstance(made.optimizer, training.Soap)
 
 
-def test_a_batch_is_divided_into_equal_parts():
-  apps.passes(check_parts)
+RUN_OF_AN_OLDER_VERSION = '--stiffness_weight={}\n--side=4\n'
 
 
-def begin(*arguments):
-  training_app(*arguments).begin(['train'])
+@pytest.mark.parametrize(
+  'weight, penalty, same',
+  [
+    ('0.3', 'stiffness:0.3', True),
+    ('0.0', '', True),
+    ('0.3', 'stiffness:0.5', False),
+    ('0.3', '', False),
+  ],
+)
+def test_a_run_that_was_told_so_by_a_flag_that_is_gone_goes_on(tmp_path, weight, penalty, same):
+  run = training.RunDirectory(tmp_path)
+  run.flagfile.write_text(RUN_OF_AN_OLDER_VERSION.format(weight))
+  config = IsingConfig(side=4, penalty=penalty)
+  refused = pytest.raises(ValueError, match=re.escape(f'changed: --penalty={penalty}'))
+  with contextlib.nullcontext() if same else refused:
+    training_app.prepare(config, run, 'ising')
+  run.release()
 
 
-@pytest.mark.parametrize('value', ['nan', 'inf'])
-def test_numbers_that_are_not_finite_are_refused(value):
-  """NaN is within all bounds."""
-  done = apps.call(begin, f'--learning_rate={value}')
-  assert done.returncode == 1 and '`--learning_rate` must be finite' in done.stderr
+def test_a_run_of_data_that_knew_no_penalty_has_none(tmp_path):
+  run = training.RunDirectory(tmp_path)
+  run.flagfile.write_text('--hidden_units=8\n')
+  with pytest.raises(ValueError, match=r'changed: --penalty=stiffness:0\.3'):
+    training_app.prepare(DensityConfig(hidden_units=8), run, 'density')
+  training_app.prepare(DensityConfig(hidden_units=8, penalty=''), run, 'density')
+  run.release()

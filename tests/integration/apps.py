@@ -1,7 +1,7 @@
 """Apps as a user runs them, each in a process of its own.
 
-`run`, `run_command` and `call` fork a process that has imported TensorFlow already, which takes
-four seconds and is the same for all; `command` is for tests that start and kill processes
+`run`, `run_command` and `call` fork a process that has imported TensorFlow and the apps already,
+which takes seconds and is the same for all; `command` is for tests that start and kill processes
 themselves.
 """
 
@@ -15,14 +15,12 @@ import tempfile
 
 import tensorflow as tf
 
+from ma_keras.apps.configuration import CONFIGURATIONS
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# 'fork' will do in a process that has imported TensorFlow and run nothing: mutation/forks.py.
-FORKS = multiprocessing.get_context(os.environ.get('START_METHOD', 'forkserver'))
-# What defines no flags of an app: one process runs one.
-PACKAGES = ['data', 'export', 'samplers', 'targets', 'training']
-FORKS.set_forkserver_preload(
-  ['tf_keras', 'matplotlib.figure', *(f'ma_keras.{name}' for name in PACKAGES)]
-)
+FORKS = multiprocessing.get_context('forkserver')
+APPS = [f'ma_keras.apps.{name}' for name in CONFIGURATIONS if name != 'serve']
+FORKS.set_forkserver_preload(['tf_keras', 'matplotlib.figure', *APPS])
 
 
 def command(app, *flags):
@@ -41,7 +39,7 @@ def run_command(folder, *arguments, timeout=300):
 
 
 def call(function, *arguments, folder=ROOT, timeout=300):
-  """function(*arguments): a process can import one app alone, since apps share names of flags."""
+  """function(*arguments), in a process of its own."""
   return _in_a_fork(function, arguments, folder, timeout)
 
 

@@ -222,13 +222,13 @@ CASES: dict[int, tuple[str, tuple[str, ...]]] = {
     'lines whose change no test noticed: penalty, best weights, exit code, stopped gradient, '
     'decay, target of `eval`',
     (
-      'tests/apps/test_ising.py::test_flags_reach_the_model_and_the_rate_decays_until_the_last_'
+      'tests/apps/test_ising.py::test_options_reach_the_model_and_the_rate_decays_until_the_last_'
       'step',
       'tests/apps/test_density.py::test_the_best_weights_are_reported_and_not_the_last',
       'tests/apps/test_density.py::test_a_likelihood_in_doubt_is_written_and_ends_in_its_own_exit_'
       'code',
       'tests/test_objectives.py::test_force_matching_holds_its_points_fixed',
-      'tests/apps/test_density.py::test_flags_reach_the_model_and_the_rate_decays_until_the_last_'
+      'tests/apps/test_density.py::test_options_reach_the_model_and_the_rate_decays_until_the_last_'
       'step',
       'tests/apps/test_evaluate.py::test_a_free_energy_is_that_of_the_target_the_model_was_trained_'
       'for',

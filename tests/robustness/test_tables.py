@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 
 from ma_keras import potentials
+from ma_keras.apps import score as score_app
 from ma_keras.apps.exit_code import ExitCode
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import pictures, preprocessing, tables
@@ -89,9 +90,10 @@ def nan_scores(folder):
   sys.argv = ['ma-keras score']
   test_score.saved(folder)
   np.save('x.npy', test_score.X)
-  app = test_score.score(folder, '--input=x.npy', '--batch_size=10')
-  app.log_prob = lambda model: lambda x: np.where(x[:, 0] == test_score.X[12, 0], np.nan, 0.0)
-  app.main(['score'])
+  config = test_score.config(folder, '--input=x.npy', '--batch_size=10')
+  values = lambda x: np.where(x[:, 0] == test_score.X[12, 0], np.nan, 0.0)  # noqa: E731
+  score_app.log_prob = lambda *arguments: values
+  score_app.main(config)
 
 
 def score_to_nan():

@@ -7,7 +7,6 @@ import tensorflow as tf
 import ma_keras
 from ma_keras import distributions, training
 from ma_keras.flow import tallies
-from ma_keras.training import penalties
 from ma_keras.training.penalties import Penalties
 from tests.potentials import cases
 
@@ -67,27 +66,6 @@ def test_weights_of_zero_are_left_out():
 def test_what_is_no_penalty_is_refused(weights, message):
   with pytest.raises(ValueError, match=message):
     Penalties(weights)
-
-
-def test_text_and_weights_are_one():
-  weights = {'stiffness': 0.3, 'kinetic': 0.01}
-  assert penalties.parse('stiffness:0.3, kinetic:0.01') == weights
-  assert penalties.parse(penalties.written(weights)) == weights
-  assert penalties.parse('') == {}
-
-
-def test_what_a_text_does_not_name_keeps_its_default_and_no_text_is_none():
-  assert penalties.parse('kinetic:1', training.PENALTIES) == {'stiffness': 0.3, 'kinetic': 1.0}
-  assert penalties.parse('stiffness:0', training.PENALTIES) == {'stiffness': 0.0}
-  assert penalties.parse('', training.PENALTIES) == {}
-
-
-@pytest.mark.parametrize(
-  'text', ['heat:1', 'kinetic', 'kinetic:', 'kinetic:-1', 'kinetic:inf', 'kinetic:1,kinetic:2']
-)
-def test_text_of_another_form_is_refused(text):
-  with pytest.raises(ValueError, match=r'write stiffness:0\.3,kinetic'):
-    penalties.parse(text)
 
 
 def test_a_description_has_no_classes_of_ones_own():

@@ -7,12 +7,10 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
 
 import ma_keras
 from ma_keras import data, symmetry, targets, training
 from ma_keras.training import parameter_server, strategy
-from tests.integration import apps
 
 BATCH = 8
 
@@ -130,22 +128,6 @@ def test_workers_of_parameter_servers_have_one_gpu(monkeypatch):
   made.num_replicas_in_sync = 2
   with pytest.raises(ValueError, match=r'got 2 in each: start a worker for every GPU'):
     parameter_server.join(found)
-
-
-def check_determinism():
-  import ma_keras.training.flags  # noqa: F401
-
-  (validator,) = flags.FLAGS['strategy'].validators
-  for name in strategy.STRATEGIES:
-    given = {'strategy': name, 'deterministic': True}
-    given = {key: types.SimpleNamespace(value=value) for key, value in given.items()}
-    refused = pytest.raises(flags.ValidationError, match=r'asynchronous: .*multi_worker')
-    with refused if name == 'parameter_server' else contextlib.nullcontext():
-      validator.verify(given)
-
-
-def test_parameter_servers_cannot_be_deterministic():
-  apps.passes(check_determinism)
 
 
 @pytest.mark.parametrize('build', [free_energy, likelihood])

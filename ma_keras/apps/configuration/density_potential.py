@@ -1,0 +1,31 @@
+"""Options of the potential of the density app: a sum of layers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ma_keras.apps.configuration.option import Configuration, choice, integer, number, text
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DensityPotentialConfig(Configuration):
+  """Dense units, units of single coordinates and units on patches."""
+
+  hidden_units: int = integer(1024, 'Dense hidden units H; 0: none.', lower=0, fixes_run=True)
+  dense_start: str = choice(
+    'random',
+    ('random', 'per_pixel'),
+    'First kernels of the dense units: all random, or one for every pixel and the rest random.',
+    fixes_run=True,
+  )
+  separable_units: int = integer(0, 'Units per pixel; 0: none.', lower=0, fixes_run=True)
+  separable_spread: float = number(
+    2.0, 'They are centred within +- this.', lower=0.0, fixes_run=True
+  )
+  separable_steepness: float = number(1.0, 'Their first steepness.', lower=1e-6, fixes_run=True)
+  local: str = text(
+    '',
+    'Locally connected layers, patch,stride,units each: 8,4,64 or 8,4,64+14,7,32.',
+    fixes_run=True,
+  )
+  basis_size: int = integer(1, 'Functions of time per amplitude.', lower=1, fixes_run=True)

@@ -1,0 +1,168 @@
+"""Options of an app: fields of a frozen dataclass, each with its help, its bounds and its marks.
+
+  @dataclasses.dataclass(frozen=True, kw_only=True)
+  class TargetConfig(Configuration):
+    side: int = integer(8, 'Lattice side L; N = L * L.', lower=2, fixes_run=True)
+
+The name of a field is that of the flag, its default that of the flag. Nothing here imports
+TensorFlow: the flags of an app are known before it starts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from absl import flags
+
+REQUIRED = dataclasses.MISSING  # Default of an option that has none.
+ConfigT = TypeVar('ConfigT', bound='Configuration')
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+  """Properties of an option beside its name and its default.
+
+  Attributes:
+    help: One sentence for whoever asks for help.
+    parser: Reads a value from its text, and refuses those out of bounds.
+    fixes_run: A run cannot change it on the way: it makes the model, or what it is trained for.
+    names_file: The value is the path of a file, whose content fixes the run as well.
+    older: Value in runs of versions that did not know the option.
+  """
+
+  help: str
+  parser: flags.ArgumentParser[Any]
+  fixes_run: bool = False
+  names_file: bool = False
+  older: Any = None
+
+
+class Checked(flags.ArgumentParser[str]):
+  """A text that must pass a check."""
+
+  def __init__(self, check: Callable[[str], object]) -> None:
+    """Takes the check, which raises ValueError."""
+    super().__init__()
+    self._check = check
+
+  def parse(self, argument: str) -> str:
+    """The text; raises ValueError where the check does."""
+    self._check(argument)
+    return argument
+
+
+def text(
+  default: Any, help: str, *, check: Callable[[str], object] | None = None, **marks: Any
+) -> Any:
+  """A field for a text, or None; see `Option` for the marks."""
+  parser: Any = Checked(check) if check else flags.ArgumentParser()
+  return _field(default, help, parser, marks)
+
+
+def integer(
+  default: Any, help: str, *, lower: int | None = None, upper: int | None = None, **marks: Any
+) -> Any:
+  """A field for a whole number within bounds, or None."""
+  return _field(default, help, flags.IntegerParser(lower, upper), marks)
+
+
+def number(
+  default: Any, help: str, *, lower: float | None = None, upper: float | None = None, **marks: Any
+) -> Any:
+  """A field for a finite number within bounds."""
+  return _field(default, help, flags.FloatParser(lower, upper), marks)
+
+
+def switch(default: bool, help: str, **marks: Any) -> Any:
+  """A field that is true or false: --name or --noname."""
+  return _field(default, help, flags.BooleanParser(), marks)
+
+
+def choice(default: str, choices: Sequence[str], help: str, **marks: Any) -> Any:
+  """A field for one of several names."""
+  return _field(default, help, flags.EnumParser(list(choices)), marks)
+
+
+def names(default: Any, help: str, **marks: Any) -> Any:
+  """A field for a tuple of texts, or None: --name=a,b."""
+  return _field(default, help, flags.ListParser(), marks)
+
+
+def another_default(
+  config_class: type[Configuration], name: str, default: Any, **marks: Any
+) -> Any:
+  """A field for an option of a base class, with a default of its own."""
+  option = dataclasses.replace(options(config_class)[name], **{'older': default, **marks})
+  return dataclasses.field(default=default, metadata={'option': option})
+
+
+def _field(
+  default: Any, help: str, parser: flags.ArgumentParser[Any], marks: dict[str, Any]
+) -> Any:
+  option = Option(help, parser, **{'older': default, **marks})
+  return dataclasses.field(default=default, metadata={'option': option})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Configuration:
+  """Base of all configurations: they are checked when they are made, and say what was chosen.
+
+  Attributes:
+    given: Names of the options that somebody chose: those on the command line, and all that differ
+      from their defaults. An app may have better values by its data for the others.
+  """
+
+  given: frozenset[str] = dataclasses.field(default=frozenset(), repr=False, compare=False)
+
+  def __post_init__(self) -> None:
+    """Checks all values; whole numbers are taken as numbers, lists as tuples.
+
+    Raises:
+      ValueError: A value is out of bounds, or not finite.
+    """
+    given = set(self.given)
+    for field in dataclasses.fields(self):
+      if 'option' in field.metadata:
+        value = _checked(field.name, getattr(self, field.name), field.metadata['option'].parser)
+        object.__setattr__(self, field.name, value)
+        given |= {field.name} if value != field.default else set()
+    object.__setattr__(self, 'given', frozenset(given))
+
+  def with_defaults(self: ConfigT, **values: Any) -> ConfigT:
+    """A copy with these values of options that nobody chose."""
+    free = {name: value for name, value in values.items() if name not in self.given}
+    return dataclasses.replace(self, **free)
+
+  def part(self, config_class: type[ConfigT]) -> ConfigT:
+    """The options of a base class alone."""
+    own = options(config_class)
+    return config_class(
+      given=self.given & own.keys(), **{name: getattr(self, name) for name in own}
+    )
+
+
+def options(config_class: type[Configuration]) -> dict[str, Option]:
+  """Options by name, in their order."""
+  fields = dataclasses.fields(config_class)
+  return {field.name: field.metadata['option'] for field in fields if 'option' in field.metadata}
+
+
+def fixing(config_class: type[Configuration]) -> tuple[str, ...]:
+  """Names of the options that fix a run."""
+  return tuple(name for name, option in options(config_class).items() if option.fixes_run)
+
+
+def _checked(name: str, value: Any, parser: flags.ArgumentParser[Any]) -> Any:
+  if isinstance(parser, flags.ListParser):
+    return value if value is None else tuple(value)
+  if value is None:
+    return None
+  if isinstance(value, float) and not math.isfinite(value):  # NaN is within all bounds.
+    raise ValueError(f'`--{name}` must be finite, got {value}.')
+  try:
+    return parser.parse(value)
+  except (TypeError, ValueError) as error:
+    raise ValueError(f'`{name}`={value!r}: {str(error).rstrip(".")}.') from error

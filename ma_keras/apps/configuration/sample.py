@@ -1,0 +1,25 @@
+"""Samples of a trained model, in as little memory as one batch takes.
+
+  python apps/sample_main.py --model=mnist --n=100 --output=digits.png
+
+The k-th batch of samples is a function of --seed, k and --batch_size: equal commands draw equal
+samples. Of a table, columns of rounded numbers are rounded again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ma_keras.apps.configuration.model import ModelConfig
+from ma_keras.apps.configuration.option import integer, switch, text
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SampleConfig(ModelConfig):
+  """A call of `ma-keras sample`."""
+
+  n: int = integer(100, 'Number of samples.', lower=1)
+  output: str = text(
+    'samples.npy', 'A .npy of events, a .csv of rows, or a .png of up to 400 pictures.'
+  )
+  unconstrained: bool = switch(False, 'Draw y of R^N (logit space of images), not the data.')
