@@ -219,9 +219,11 @@ class _Text:
   ) -> None:
     """Raises ValueError if the row has too many cells, too few, or some that are no numbers."""
     if len(row) != self.width:
+      halves = self.separator == ',' and {len(row), self.width} == {1, 2}
+      remedy = '--decimal=comma if 1,26 is one number' if halves else '--separator'
       raise ValueError(
         f'`path` {self.path} has {len(row)} cells in {where}, and {self.width} in others: give '
-        'every row as many, or pass --separator.'
+        f'every row as many, or pass {remedy}.'
       )
     for j in numbers:
       cell, name = row[j], self.names[j] if self.names and self.names[j] else j

@@ -113,8 +113,14 @@ def sniff(
   quote = _quote(table)
   given = SEPARATORS.get(separator, hint[1] if hint and separator == 'auto' else separator)
   mark, rows = _separated(table, quote, given, suffix)
-  point = DECIMALS.get(decimal) or _decimal(rows, mark, quoted=quote in table)
+  told = separator != 'auto'
+  point = DECIMALS.get(decimal) or _decimal(rows, mark, quoted=quote in table, told=told)
   if point == ',' and mark == ',' and quote not in table:
+    if told:
+      raise ValueError(
+        f'has decimal commas, as in {",".join(rows[-1])!r}, or columns between commas, not both: '
+        'leave out --separator, or pass --decimal=point'
+      )
     mark = ';'
     rows = split(table, mark, quote, SAMPLE_ROWS)
   lines = table.splitlines()
@@ -221,7 +227,9 @@ def _is_any_number(cell: str) -> bool:
   return written or _THOUSANDS.fullmatch(word) is not None
 
 
-def _decimal(rows: Sequence[Sequence[str]], separator: str, quoted: bool) -> str:
+def _decimal(
+  rows: Sequence[Sequence[str]], separator: str, quoted: bool, told: bool = False
+) -> str:
   """The decimal mark; raises ValueError where there are thousands separators or two readings."""
   words = [cell.strip() for row in rows for cell in row]
   for word in words:
@@ -229,7 +237,7 @@ def _decimal(rows: Sequence[Sequence[str]], separator: str, quoted: bool) -> str
       raise ValueError(f'has thousands separators, {cells.shown(word)}: write numbers without them')
   if separator == ',' and not quoted:
     _check_apart(rows)
-    if max(map(len, rows)) == 2 and _one_number_a_line(rows):
+    if max(map(len, rows)) == 2 and _one_number_a_line(rows, told):
       return ','
   commas = [word for word in words if _COMMA.fullmatch(word)]
   if not commas:
@@ -247,12 +255,13 @@ def _decimal(rows: Sequence[Sequence[str]], separator: str, quoted: bool) -> str
   return ','
 
 
-def _one_number_a_line(rows: Sequence[Sequence[str]]) -> bool:
+def _one_number_a_line(rows: Sequence[Sequence[str]], told: bool) -> bool:
   """Tells decimal commas, 0,13, from two columns of whole numbers, 10,13.
 
   A leading zero or an exponent after the comma, -0 before it, or more digits than whole numbers
   have, are a fraction's. Without any such sign, digits of one length, or of several lengths and
-  never with a zero at the end, could be either: so printed fractions are.
+  never with a zero at the end, could be either: so printed fractions are. Then they are columns
+  where somebody told that commas separate such.
   """
   has_header = not _WHOLE.fullmatch(rows[0][0].strip())
   spaced = any(row[-1][:1] == ' ' for row in rows)
@@ -268,7 +277,7 @@ def _one_number_a_line(rows: Sequence[Sequence[str]]) -> bool:
     return True
   lengths = {len(second) for _, second in pairs}
   rounded = any(len(second) > 1 and second.endswith('0') for _, second in pairs)
-  if len(pairs) < len(body) or lengths == {1} or (len(lengths) > 1 and rounded):
+  if told or len(pairs) < len(body) or lengths == {1} or (len(lengths) > 1 and rounded):
     return False
   raise ValueError(
     f'has either decimal commas or two columns of whole numbers, {",".join(pairs[0])!r}: pass '

@@ -259,6 +259,8 @@ def _reader(
   levels: int | None = None,
 ) -> Reader:
   """The reader for a kind of file; its errors are clauses that go on after the file's name."""
+  if array is not None and path.exists() and not zipfile.is_zipfile(path):
+    raise ValueError(f'is no .npz, of which --array={array} would choose an array: leave it out')
   if path.is_dir():
     files = _tables_within(path)
     if pictures.is_pictures(path, len(files)) or not files:

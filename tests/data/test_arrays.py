@@ -45,6 +45,16 @@ def test_which_of_several_arrays_is_asked(tmp_path):
     tables.open_table(tmp_path / 'x.npz', array='three')
 
 
+def test_an_array_is_chosen_of_files_that_hold_several_alone(tmp_path):
+  np.save(tmp_path / 'x.npy', X)
+  (tmp_path / 'x.csv').write_text('one,two\n1,2\n')
+  for path in (tmp_path / 'x.npy', tmp_path / 'x.csv', tmp_path):
+    with pytest.raises(
+      ValueError, match=r'is no \.npz, of which --array=one would choose an array'
+    ):
+      tables.open_table(path, array='one')
+
+
 def test_arrays_of_one_axis_and_fields_are_columns_by_name(tmp_path):
   np.savez(tmp_path / 'x.npz', a=np.arange(3), b=np.arange(3) / 2)
   table = tables.open_table(tmp_path / 'x.npz', columns=['b', 'a'])

@@ -186,6 +186,13 @@ ROWS = [
     'ma-keras train ising: no flag --sise; did you mean --side?' + PARSING,
   ),
   Row(
+    'a flag that is gone',
+    lambda flag: ising(flag),
+    USAGE,
+    'ma-keras train ising: ...stiffness_weight is gone: write --penalty=stiffness:0.3 instead.',
+    ('--stiffness_weight=0.3', '--stiffness_weight'),
+  ),
+  Row(
     'a flag that is missing',
     lambda: command('score', '--model=ising_l8'),
     USAGE,

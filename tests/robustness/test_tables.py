@@ -151,11 +151,26 @@ ROWS = [
   ),
   Row(
     'a row shorter or longer than others',
-    lambda row: table(f'1,2\n{row}\n5,6\n'),
+    lambda row: table(f'1,2,3\n{row}\n4,5,6\n'),
     ValueError,
-    '`path` x.csv has ... cells in row 1 (from 0, without header; line 2), and 2 in others: give '
+    '`path` x.csv has ... cells in row 1 (from 0, without header; line 2), and 3 in others: give '
     'every row as many, or pass --separator.',
-    ('3', '3,4,5'),
+    ('3', '3,4', '3,4,5,6'),
+  ),
+  Row(
+    '`--array` of a file that holds no arrays by name',
+    lambda content: table(content, array='x'),
+    ValueError,
+    '`path` x.csv is no .npz, of which --array=x would choose an array: leave it out.',
+    ('1,2\n3,4\n', 'x,y\n1,2\n'),
+  ),
+  Row(
+    'decimal commas beside whole numbers',
+    table,
+    ValueError,
+    '`path` x.csv has ... cells in row 1 (from 0, without header; line 2), and ... in others: give '
+    'every row as many, or pass --decimal=comma if 1,26 is one number.',
+    ('1,26\n3\n4,13\n', '3\n1,26\n4\n'),
   ),
   Row(
     'a word among the numbers',
@@ -195,6 +210,23 @@ ROWS = [
     "`path` x.csv has either decimal commas or two columns of whole numbers, '1,26': pass "
     '--decimal=comma or --decimal=point.',
     ('1,26\n3,13\n',),
+  ),
+  Row(
+    'the same with `--separator=comma`',
+    lambda content: np.testing.assert_array_equal(
+      table(content, separator='comma'), [[1, 26], [3, 13]]
+    ),
+    None,
+    'two columns',
+    ('1,26\n3,13\n',),
+  ),
+  Row(
+    '`--separator=comma` of decimal commas beyond doubt, or with `--decimal=comma`',
+    lambda decimal: table('1,05\n3,13\n', separator='comma', decimal=decimal),
+    ValueError,
+    "`path` x.csv has decimal commas, as in '3,13', or columns between commas, not both: leave out "
+    '--separator, or pass --decimal=point.',
+    ('auto', 'comma'),
   ),
   Row(
     'decimal points and decimal commas',
