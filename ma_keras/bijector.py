@@ -15,6 +15,7 @@ from ma_keras.flow.events import Events, of_dtype
 from ma_keras.flow.gradients import on_demand
 from ma_keras.flow.tallies import Tally, all_of
 from ma_keras.layers import keras_layers
+from ma_keras.potentials import contexts
 from ma_keras.potentials.base import Potential
 
 
@@ -38,6 +39,11 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
   `tfb.Chain([tfb.Reshape([28, 28, 1], event_shape_in=[784]), bijector])`.
 
   `copy(num_steps=, step_size=)` is the same flow at another depth, sharing the potential.
+
+  With a conditional potential (`context_size=C`) x = x(T | c): `forward(x, context=c)`, or
+  `flow.log_prob(x, bijector_kwargs={'context': c})` and `flow.sample(n, bijector_kwargs=...)`, with
+  a row c for every point or one for all; within a `Chain` TFP takes
+  `bijector_kwargs={bijector.name: {'context': c}}`.
   """
 
   # Compiled functions hold no variables of their own, and their keys have no order to be listed in.
@@ -191,6 +197,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     tallies: Sequence[str | Tally] = (),
     score: tf.Tensor | None = None,
     batch_size: int | None = None,
+    context: tf.Tensor | None = None,
   ) -> flow.Solution:
     """One solve for the points, their log density, and further sums along their paths.
 
@@ -206,21 +213,25 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       score: grad ln p at x, shape [..., N], to be carried to the other end; -x of a standard normal
         at time 0.
       batch_size: As in the constructor, for this call.
+      context: Of a conditional potential, c of every point, shape [..., C], or of all, [C]: see
+        `Potential.given`.
 
     Returns:
       The points at the other end, the change of their log density on the way (minus the log
       determinant of this direction), the tallies by name, and the score if it was given.
 
     Raises:
-      ValueError: See `check_tallies`; or points or scores have another shape.
+      ValueError: See `check_tallies`; or points, scores or contexts have another shape, or the
+        potential takes no context or lacks one.
     """
     known = self.check_tallies(tallies)
     x = self._events.checked(x)
     score = None if score is None else self._events.checked(score)
     tensors = [x] if score is None else [x, score]
     rows = [tf.reshape(part, [-1, self._potential.event_size]) for part in tensors]
+    given = self._context_rows(context, x)
     mode = self._gradient if batch_size is None else gradients.by(self._mode, batch_size)
-    y, *sums = self._run(_solve_rows, rows, reverse, mode, known)
+    y, *sums = self._run(_solve_rows, rows, reverse, mode, known, context=given)
     after = None if score is None else self._shaped(sums.pop(), x, x.shape)
     change, *totals = (self._shaped(total, x, x.shape[:-1]) for total in sums)
     by_name = {tally.name: total for tally, total in zip(known, totals, strict=True)}
@@ -282,14 +293,26 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """
     return self._run(_adaptive, [self._events.checked(x)], reverse, rtol, atol)
 
+  def given(self, context: tf.Tensor) -> MongeAmpereBijector:
+    """Returns the flow under one context, as if its potential took none: see `Potential.given`.
+
+    Its certificates, trajectories and adaptive solutions are those of a flow without context.
+    """
+    return self.copy(potential=self._potential.given(context))
+
   def _solve(
-    self, x: tf.Tensor, reverse: bool, batch_size: int | None = None
+    self,
+    x: tf.Tensor,
+    reverse: bool,
+    batch_size: int | None = None,
+    context: tf.Tensor | None = None,
   ) -> tuple[tf.Tensor, tf.Tensor]:
     """Points and the change of ln p, of points of any leading rank."""
-    if keras_layers.is_symbolic(x):
-      return keras_layers.Solve(self, reverse, batch_size)(x)
+    if keras_layers.is_symbolic(x) or keras_layers.is_symbolic(context):
+      layer = keras_layers.Solve(self, reverse, batch_size)
+      return layer(x) if context is None else layer(x, context=context)
     keras_layers.warn_of_stranger(self)
-    solution = self.solve(x, reverse, batch_size=batch_size)
+    solution = self.solve(x, reverse, batch_size=batch_size, context=context)
     return self._with_assertions(solution.x, solution.log_density_change)
 
   def _shaped(self, rows: tf.Tensor, x: tf.Tensor, shape: tf.TensorShape) -> tf.Tensor:
@@ -297,8 +320,24 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     leading = tf.shape(x)[:-1]  # Also of unknown rank.
     return tf.ensure_shape(tf.reshape(rows, tf.concat([leading, tf.shape(rows)[1:]], 0)), shape)
 
+  def _context_rows(self, context: Any, x: tf.Tensor) -> tf.Tensor | None:
+    """Contexts of the points x [..., N] as rows, [B, C]; one for all as it is, [C]."""
+    if context is None:
+      if self._potential.needs_context:
+        raise ValueError(
+          f'`context` is missing: the potential has context_size={self._potential.context_size}. '
+          "Pass bijector.forward(x, context=c); flow.log_prob(x, bijector_kwargs={'context': c}); "
+          f'within a Chain bijector_kwargs={{{self.name!r}: {{"context": c}}}}.'
+        )
+      return None
+    return contexts.rows(self._potential.checked_context(context), x)
+
   def _run(
-    self, function: Callable[..., Any], tensors: Sequence[tf.Tensor], *arguments: Any
+    self,
+    function: Callable[..., Any],
+    tensors: Sequence[tf.Tensor],
+    *arguments: Any,
+    context: tf.Tensor | None = None,
   ) -> Any:
     """function(phi, method, horizon, *arguments, *tensors), compiled unless the caller's graph is.
 
@@ -306,17 +345,23 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     the loop inline: it stays one graph, with all the shapes its author gave, without which XLA
     has no second derivatives and `tf.vectorized_map` takes 20 s.
     """
+    conditional = context is not None
+    tensors = [*tensors, context] if conditional else tensors
+    count = len(tensors) - int(conditional)
 
     def call(*tensors: tf.Tensor) -> Any:
-      return function(self._potential, self._tableau, self._horizon, *arguments, *tensors)
+      points, given = tensors[:count], tensors[count:]
+      potential = self._potential.given(*given) if given else self._potential
+      return function(potential, self._tableau, self._horizon, *arguments, *points)
 
     # Nor do second derivatives of eager code go through a function: TensorFlow would trace all that
     # anybody could ask of it, which takes a minute.
-    if not tf.executing_eagerly() or on_demand.second_order(self._potential, tensors[0]):
+    watched = self._potential.given(context) if conditional else self._potential
+    if not tf.executing_eagerly() or on_demand.second_order(watched, tensors[0]):
       return call(*tensors)
     # What a tape records keeps its stages; what nobody differentiates has a trace of its own.
     ranks = tuple(part.shape.rank for part in tensors)
-    key = (function.__name__, ranks, on_demand.recording(), *arguments)
+    key = (function.__name__, ranks, conditional, on_demand.recording(), *arguments)
     if key not in self._compiled:
       specs = [
         tf.TensorSpec([None] * (part.shape.rank - 1) + [part.shape[-1]], part.dtype)
@@ -345,15 +390,15 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     return super()._call_inverse_log_det_jacobian(y, event_ndims, name, **options)
 
   def _augmented_forward(
-    self, x: tf.Tensor, batch_size: int | None = None
+    self, x: tf.Tensor, batch_size: int | None = None, context: tf.Tensor | None = None
   ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    y, change = self._solve(x, False, batch_size)
+    y, change = self._solve(x, False, batch_size, context)
     return y, {'fldj': -change, 'ildj': change}
 
   def _augmented_inverse(
-    self, y: tf.Tensor, batch_size: int | None = None
+    self, y: tf.Tensor, batch_size: int | None = None, context: tf.Tensor | None = None
   ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    x, change = self._solve(y, True, batch_size)
+    x, change = self._solve(y, True, batch_size, context)
     return x, {'fldj': change, 'ildj': -change}
 
   @classmethod

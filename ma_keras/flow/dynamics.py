@@ -11,6 +11,7 @@ import tensorflow as tf
 from ma_keras import integrators
 from ma_keras.flow.horizon import Grid
 from ma_keras.flow.tallies import Step, Tally
+from ma_keras.potentials import parts
 from ma_keras.potentials.base import Frame, Potential
 
 # Sums over the steps: the change of ln p, [...], and every tally, [...]; then, if it is carried
@@ -112,7 +113,16 @@ class Motion:
 
   def prepared(self) -> Motion:
     """Returns the motion with what the potential can compute once computed."""
-    return dataclasses.replace(self, potential=self.potential.prepared())
+    times = tf.reshape(self.stage_times(), [-1])
+    return dataclasses.replace(self, potential=self.potential.prepared(times))
+
+  def tensors(self) -> list[tf.Tensor]:
+    """Tensors that the potential holds, by which the flow has derivatives: see `parts`."""
+    return parts.tensors(self.potential)
+
+  def with_tensors(self, tensors: Sequence[tf.Tensor]) -> Motion:
+    """Returns the motion along the potential that holds these tensors instead."""
+    return dataclasses.replace(self, potential=parts.with_tensors(self.potential, tensors))
 
   def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Motion:
     """Returns the motion of some rows of a batch: see `Potential.for_rows`."""

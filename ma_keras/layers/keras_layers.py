@@ -35,9 +35,9 @@ class Solve(OwnVariables, tf_keras.layers.Layer):
     self.reverse = reverse
     self.batch_size = batch_size
 
-  def call(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Points [..., N] and ln p(end) - ln p(start), [...]."""
-    flow, options = self.bijector, {'batch_size': self.batch_size}
+  def call(self, x: tf.Tensor, context: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+    """Points [..., N] and ln p(end) - ln p(start), [...], given contexts [..., C]."""
+    flow, options = self.bijector, {'batch_size': self.batch_size, 'context': context}
     if self.reverse:
       return flow.inverse(x, **options), -flow.inverse_log_det_jacobian(x, 1, **options)
     return flow.forward(x, **options), -flow.forward_log_det_jacobian(x, 1, **options)

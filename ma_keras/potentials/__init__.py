@@ -1,7 +1,7 @@
 """Scalar potentials phi(t, x): value, gradient, Laplacian."""
 
 from ma_keras.potentials.activations import Activation
-from ma_keras.potentials.base import LaplacianMethod, Potential
+from ma_keras.potentials.base import LaplacianMethod, Potential, Sum
 from ma_keras.potentials.deep_lattice import DeepLattice
 from ma_keras.potentials.hutchinson import Hutchinson
 from ma_keras.potentials.hyper_network import HyperNetwork
@@ -13,7 +13,6 @@ from ma_keras.potentials.one_hidden_layer import OneHiddenLayer
 from ma_keras.potentials.quadratic import Quadratic
 from ma_keras.potentials.separable import Separable
 from ma_keras.potentials.spectral import SpectralQuadratic
-from ma_keras.potentials.sum import Sum
 from ma_keras.potentials.time_basis import TimeBasis
 from ma_keras.potentials.torus import Torus
 

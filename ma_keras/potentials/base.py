@@ -1,21 +1,19 @@
-"""The scalar potential phi(t, x) whose gradient moves the fluid."""
+"""The scalar potential phi(t, x) whose gradient moves the fluid, and sums of such."""
 
 from __future__ import annotations
 
 import abc
-import copy
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import tensorflow as tf
 
-from ma_keras import seeds
 from ma_keras.arguments import is_whole
-from ma_keras.potentials import autodiff, overrides
+from ma_keras.potentials import autodiff, contexts, overrides
+from ma_keras.potentials.time_basis import untabulated
+from ma_keras.potentials.twins import Twins
 from ma_keras.potentials.units import Units
-
-if TYPE_CHECKING:
-  from ma_keras.potentials.sum import Sum
 
 PotentialT = TypeVar('PotentialT', bound='Potential')
 
@@ -43,7 +41,7 @@ class Frame(NamedTuple):
   leave: Callable[[tf.Tensor], tf.Tensor]
 
 
-class Potential(tf.Module, abc.ABC):
+class Potential(Twins, tf.Module, abc.ABC):
   """A learnable scalar potential: dx/dt = grad phi, d ln p/dt = -laplacian phi. Eqs. (2)-(3).
 
   Write `__call__(t, x)` and nothing else: gradient and exact Laplacian then come from nested
@@ -54,6 +52,10 @@ class Potential(tf.Module, abc.ABC):
 
   All methods take a scalar time `t` [] and points `x` [..., N], any leading rank.
 
+  A conditional potential phi(t, x | c) is built with a `context_size` C, and `given(context)` has
+  rows c [..., C] beside x: read `self.context` in the methods above. Potentials and tensors among
+  the attributes, in tuples and lists as well, are met in every gradient mode: see `parts`.
+
   Attributes:
     event_size: N, the number of coordinates of one event.
     self_contained: Whether phi depends on t, x and the variables alone: on no random draws, no
@@ -63,15 +65,18 @@ class Potential(tf.Module, abc.ABC):
   self_contained = False
   _public_methods_in_force = True
 
-  def __init__(self, event_size: int, name: str | None = None) -> None:
+  def __init__(
+    self, event_size: int, name: str | None = None, context_size: int | None = None
+  ) -> None:
     """Checks and keeps the event size N.
 
     Args:
       event_size: N, a positive integer.
       name: Module name.
+      context_size: C, where phi depends on a context; the sizes of potentials within count too.
 
     Raises:
-      ValueError: `event_size` is not a positive integer.
+      ValueError: `event_size` or `context_size` is not a positive integer.
     """
     super().__init__(name=name)
     if not is_whole(event_size):
@@ -80,6 +85,7 @@ class Potential(tf.Module, abc.ABC):
         'one event: 784 for 28 x 28 images, side * side for a lattice.'
       )
     self.event_size = int(event_size)
+    self._context_size = contexts.checked_size(context_size)
     self._laplacian_method: LaplacianMethod | None = None
 
   def config(self) -> dict[str, Any]:
@@ -160,45 +166,6 @@ class Potential(tf.Module, abc.ABC):
     """
     return self._twin(_laplacian_method=method)
 
-  def with_seed(self, seed: seeds.Seed) -> Potential:
-    """Returns the potential with other random draws, sharing its variables.
-
-    What is random is the Laplacian's probe, or the group elements of
-    `symmetry.OneElementPerInterval`; a deterministic potential returns itself. Training draws
-    anew for every batch.
-    """
-    reseed = getattr(self._laplacian_method, 'with_seed', None)
-    return self if reseed is None else self.with_laplacian(reseed(seed))
-
-  def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Potential:
-    """Returns the potential for some rows of a batch, with the draws that they have in all of it.
-
-    A flow that takes its points some at a time asks for it. Most potentials draw nothing and
-    return themselves.
-
-    Args:
-      rows: Numbers of the rows in the batch, int32 [b].
-      batch_size: B, an int or int32 [].
-    """
-    chosen = getattr(self._laplacian_method, 'for_rows', None)
-    return self if chosen is None else self.with_laplacian(chosen(rows, batch_size))
-
-  def prepared(self: PotentialT) -> PotentialT:
-    """Returns the potential with what depends on neither t nor x computed once.
-
-    The flow calls this before its loop over steps; the default has nothing to prepare.
-    """
-    return self
-
-  def on_interval(self, start: tf.Tensor, stop: tf.Tensor) -> Potential:
-    """The potential in force on one integration step [start, stop], both of shape [].
-
-    All stages of a step see this one. The default is the potential itself; a random symmetry
-    element per step is the exception (`symmetry.OneElementPerInterval`).
-    """
-    del start, stop
-    return self
-
   def frame(self) -> Frame:
     """Coordinates y = g x in which one step is best taken; by default those of x itself.
 
@@ -217,8 +184,6 @@ class Potential(tf.Module, abc.ABC):
 
   def __add__(self, other: Potential) -> Sum:
     """phi_1 + phi_2: gradients and Laplacians add, since Eqs. (2)-(3) are linear in phi."""
-    from ma_keras.potentials.sum import Sum  # Sum is a Potential: imported late, not in a circle.
-
     if not isinstance(other, Potential):
       return NotImplemented
     return Sum((self, other))
@@ -237,7 +202,7 @@ class Potential(tf.Module, abc.ABC):
 
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """Override with a closed form of d phi/dt."""
-    return autodiff.time_derivative(self, t, x)
+    return autodiff.time_derivative(untabulated(self), t, x)
 
   def _checked(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     x = tf.convert_to_tensor(x, dtype_hint=self.dtype or tf.float32)
@@ -248,14 +213,76 @@ class Potential(tf.Module, abc.ABC):
       )
     return tf.convert_to_tensor(t, dtype=x.dtype), x
 
-  def _twin(self: PotentialT, **attributes: object) -> PotentialT:
-    """A shallow copy, sharing the variables, with some attributes replaced."""
-    twin = copy.copy(self)
-    for name, value in attributes.items():
-      # Around tf.Module's tracking, whose tables the shallow copy shares with the original:
-      # there the children of the original stay, and with them the checkpoint of both.
-      object.__setattr__(twin, name, value)
-    return twin
+
+class Sum(Potential):
+  """phi(t, x) = sum_k phi_k(t, x); so are its gradient and its Laplacian.
+
+  Each term keeps its own closed form or Laplacian method. Usually written `phi_1 + phi_2`.
+
+  Attributes:
+    terms: The potentials phi_k, sums among them flattened.
+  """
+
+  def __init__(self, terms: Sequence[Potential], name: str | None = None) -> None:
+    """Flattens nested sums and checks that all terms share one event size.
+
+    Args:
+      terms: At least one potential.
+      name: Module name.
+
+    Raises:
+      TypeError: A term is no potential.
+      ValueError: There are no terms, or their event sizes, context sizes or dtypes differ.
+    """
+    if not isinstance(terms, Sequence) or not all(isinstance(term, Potential) for term in terms):
+      raise TypeError(f'`terms` must be a list of potentials, got {terms!r}.')
+    sizes = sorted({term.event_size for term in terms})
+    if len(sizes) != 1:
+      raise ValueError(f'`terms` must share one event_size, got {sizes}.')
+    dtypes = sorted({term.dtype.name for term in terms if term.dtype is not None})
+    if len(dtypes) > 1:
+      raise ValueError(f'`terms` must share one dtype, got {dtypes}: build them with the same.')
+    super().__init__(sizes[0], name=name)
+    self.terms = tuple(leaf for term in terms for leaf in _leaves(term))
+    sizes = sorted({size for term in self.terms if (size := term.context_size) is not None})
+    if len(sizes) > 1:
+      raise ValueError(f'`terms` must share one context_size, or have none, got {sizes}.')
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    return {'terms': list(self.terms)}
+
+  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """phi(t, x), shape [...]."""
+    return _added([term(t, x) for term in self.terms])
+
+  def units(self) -> Units | None:
+    """Units of the widest hidden layer among the terms, the other terms being the rest.
+
+    None where there is no layer at rest, or where another term is not self-contained.
+    """
+    if self._laplacian_method is not None:
+      return None
+    found = {k: overrides.units(term) for k, term in enumerate(self.terms)}
+    layers = {k: units for k, units in found.items() if units is not None and units.at_rest}
+    if not layers:
+      return None
+    widest = max(layers, key=lambda k: layers[k].kernel.shape[1])
+    others = [term for k, term in enumerate(self.terms) if k != widest]
+    if not all(overrides.is_self_contained(term) for term in others):
+      return None
+    return layers[widest]._replace(rest=Sum(others)) if others else layers[widest]
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return _added([term.gradient(t, x) for term in self.terms])
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    pairs = [term.gradient_and_laplacian(t, x) for term in self.terms]
+    velocities, laplacians = zip(*pairs)
+    return _added(velocities), _added(laplacians)
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return _added([term.time_derivative(t, x) for term in self.terms])
 
 
 def _is_hidden_from_modules(value: object) -> bool:
@@ -266,3 +293,16 @@ def _is_hidden_from_modules(value: object) -> bool:
 
 def _identity(x: tf.Tensor) -> tf.Tensor:
   return x
+
+
+def _added(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+  """Not tf.add_n, which adds in the order in which buffers become free: see `determinism`."""
+  return functools.reduce(tf.add, parts)
+
+
+def _leaves(term: Potential) -> tuple[Potential, ...]:
+  # A sum with a Laplacian method of its own, or of a subclass, is one term: flattening would lose
+  # what is its own.
+  if type(term) is Sum and term._laplacian_method is None:
+    return term.terms
+  return (term,)

@@ -49,6 +49,7 @@ class DeepLattice(EvenLayer):
     reach: int | None = None,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
+    context_size: int | None = None,
     name: str | None = None,
   ) -> None:
     """Draws w as `Lattice` does, W ~ Normal(0, 1/C), a ~ Normal(0, 0.01^2); d = 0.
@@ -62,12 +63,13 @@ class DeepLattice(EvenLayer):
       reach: Rows and columns that they can go at all, up to L // 2; None: all of the torus.
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
+      context_size: C', where phi depends on a context.
       name: Module name.
 
     Raises:
       ValueError: A number is out of range.
     """
-    super().__init__(side, time_basis, reach, name)
+    super().__init__(side, time_basis, reach, context_size, name)
     if min(channels, units) < 1 or not kernel_range > 0:
       raise ValueError(
         '`channels`, `units` and `kernel_range` must be positive, got '
@@ -87,6 +89,7 @@ class DeepLattice(EvenLayer):
       'units': self.offset.shape[0],
       'time_basis': self.time_basis,
       'reach': self.reach,
+      'context_size': self.context_size,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -107,7 +110,7 @@ class DeepLattice(EvenLayer):
     z = self._hidden(x)
     slope, curvature = self._slopes(z)
     _, p, q = _SOFTPLUS(self._second(self._values(z)))
-    amplitude, mixing = self._amplitude(t)[:, tf.newaxis], tf.convert_to_tensor(self.mixing)
+    amplitude, mixing = self._amplitude(t)[..., tf.newaxis], tf.convert_to_tensor(self.mixing)
     rates = tf.matmul(mixing, amplitude * p, transpose_a=True)  # d phi/d e, [..., C, N].
     spectral = self._spectra() * self.torus.transform(rates * slope)
     metric = self.torus.inner_products(tf.convert_to_tensor(self.kernel))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from ma_keras.arguments import is_whole
+from ma_keras.potentials import contexts
 from ma_keras.potentials.activations import log_cosh
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting
+from ma_keras.potentials.time_basis import Basis, amplitudes, starting, tabulated
 from ma_keras.potentials.torus import Torus
 
 
@@ -16,7 +19,8 @@ class EvenLayer(Potential):
   """e_c(z_ci) = ln cosh(z_ci + b_c) + ln cosh(z_ci - b_c), z_c = w_c * x, at every site i.
 
   Unchanged by x -> -x; translations and D4 permute its sites. With u and v = tanh(z + b) and
-  tanh(z - b), e' = u + v and e'' = 2 - u^2 - v^2. Subclasses say what phi makes of it.
+  tanh(z - b), e' = u + v and e'' = 2 - u^2 - v^2. Subclasses say what phi makes of it. A context c
+  shifts their amplitudes, a + V'c, and leaves every symmetry.
 
   Attributes:
     torus: The tables of the L x L torus.
@@ -25,12 +29,18 @@ class EvenLayer(Potential):
     bias: b, variable [C].
     amplitude: Of whatever units come last, variable [M]; with a time basis [K, M].
     time_basis: How the amplitudes vary in time, or None.
+    context_kernel: V, variable [C', M] of contexts [C']; None without.
   """
 
   self_contained = True
 
   def __init__(
-    self, side: int, time_basis: Basis | None, reach: int | None, name: str | None
+    self,
+    side: int,
+    time_basis: Basis | None,
+    reach: int | None,
+    context_size: int | None,
+    name: str | None,
   ) -> None:
     """Tables alone; `_start` makes the variables.
 
@@ -43,18 +53,22 @@ class EvenLayer(Potential):
       raise ValueError(
         f'`reach` must be an integer from 0 to L // 2 = {side // 2}, got {reach!r}; None: all.'
       )
-    super().__init__(side**2, name=name)
+    super().__init__(side**2, name, context_size)
     self.time_basis, self.reach = time_basis, int(reach)
     self._prepared_spectra: tf.Tensor | None = None
+    self._prepared_shift: tf.Tensor | None = None
 
   def _start(
     self,
     sizes: tuple[int, int],
     kernel_range: float,
-    seeds: tuple[tf.Tensor, tf.Tensor],
+    seeds: Sequence[tf.Tensor],
     dtype: tf.DType,
   ) -> None:
-    """Draws C kernels and M amplitudes (`sizes`) with one seed each; b evenly from 0 to 2."""
+    """Draws C kernels and M amplitudes (`sizes`) with one seed each; b evenly from 0 to 2.
+
+    V ~ Normal(0, 0.01^2 / C'), by the seed of the amplitudes.
+    """
     channels, units = sizes
     shape = channels, self.torus.within(self.reach)
     drawn = self.torus.draw_kernels(shape, kernel_range, seeds[0], dtype)
@@ -62,6 +76,7 @@ class EvenLayer(Potential):
     self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
     drawn = 0.01 * tf.random.stateless_normal([units], seeds[1], dtype=dtype)
     self.amplitude = tf.Variable(starting(self.time_basis, drawn), name='amplitude')
+    self.context_kernel = contexts.kernel(self.context_size, [units], dtype, seeds[1], scale=0.01)
 
   def start_from(self, smaller: EvenLayer) -> None:
     """Takes the weights of a potential of this kind trained on a smaller torus.
@@ -87,11 +102,15 @@ class EvenLayer(Potential):
 
   def _pointwise(self) -> tuple[tf.Variable, ...]:
     """Variables that know nothing of the side."""
-    return self.bias, self.amplitude
+    own = (self.bias, self.amplitude)
+    return own if self.context_kernel is None else (*own, self.context_kernel)
 
-  def prepared(self) -> EvenLayer:
-    """Returns the potential with the spectra of its kernels computed once."""
-    return self._twin(_prepared_spectra=self._spectra())
+  def prepared(self, times: tf.Tensor | None = None) -> EvenLayer:
+    """Returns the potential with spectra, V'c and functions of time computed once."""
+    basis = tabulated(self.time_basis, times, self.amplitude.dtype)
+    return self._twin(
+      _prepared_spectra=self._spectra(), _prepared_shift=self._shift(), time_basis=basis
+    )
 
   def _values(self, z: tf.Tensor) -> tf.Tensor:
     """e, [..., C, N]."""
@@ -114,4 +133,10 @@ class EvenLayer(Potential):
     return self.torus.spectrum(tf.convert_to_tensor(self.kernel))
 
   def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
-    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)
+    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t, self._shift())
+
+  def _shift(self) -> tf.Tensor | None:
+    """V'c, [..., M]."""
+    if self._prepared_shift is not None or self.context_kernel is None:
+      return self._prepared_shift
+    return contexts.added(self.context, self.context_kernel)

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from ma_keras.potentials import activations, deep
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.linear import append_time
+from ma_keras.potentials.linear import append
 
 
 class KerasModel(Potential):
-  """phi(t, x) = model(x)[..., 0], or model((x, t))[..., 0] with the time as last feature.
+  """phi(t, x) = model(x)[..., 0], or of (x, t), (x, c), (x, t, c) with time t and context c.
 
   Works for tf_keras models and for Keras 3 models on the TensorFlow backend. The model must be
   smooth (softplus, tanh, gelu; not relu) and act on each sample alone (no batch normalisation
@@ -27,7 +27,7 @@ class KerasModel(Potential):
   Attributes:
     adapts_keras: Its Keras 3 variables are seen to.
     model: The Keras model.
-    time_dependent: Whether the model's last input feature is the time.
+    time_dependent: Whether the time is an input feature after x.
   """
 
   adapts_keras = True
@@ -37,24 +37,27 @@ class KerasModel(Potential):
     model: Any,
     event_size: int,
     time_dependent: bool = False,
+    context_size: int | None = None,
     name: str | None = None,
   ) -> None:
     """Wraps a built model.
 
     Args:
-      model: tf_keras or Keras 3 model: [B, N] (or [B, N + 1]) -> [B, 1].
+      model: tf_keras or Keras 3 model: [B, N (+ 1) (+ C)] -> [B, 1].
       event_size: N.
       time_dependent: Append t as feature N + 1.
+      context_size: C, where a context is appended as the last C features.
       name: Module name.
 
     Raises:
       ValueError: The model is not built, or its output is not one number per sample.
     """
-    super().__init__(event_size, name=name)
+    super().__init__(event_size, name, context_size)
+    self._width = event_size + int(time_dependent) + (context_size or 0)
     if not getattr(model, 'built', False):
       raise ValueError(
         f'`model` {getattr(model, "name", model)!r} has no variables yet: call '
-        f'`model.build((None, {event_size + int(time_dependent)}))`, or start it with an Input.'
+        f'`model.build((None, {self._width}))`, or start it with an Input.'
       )
     if model.losses:
       warnings.warn(
@@ -105,14 +108,14 @@ class KerasModel(Potential):
     return network, tf.cast(self._inputs(t, x), network.amplitude.dtype)
 
   def _inputs(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    return append_time(t, x) if self.time_dependent else x
+    context = None if self.context_size is None else self.context
+    return append(x, t if self.time_dependent else None, context)
 
   def _check_output(self) -> None:
-    width = self.event_size + int(self.time_dependent)
-    shape = self.model(tf.zeros([2, width], self.dtype or tf.float32), training=False).shape
+    shape = self.model(tf.zeros([2, self._width], self.dtype or tf.float32), training=False).shape
     if tuple(shape) != (2, 1):
       raise ValueError(
-        f'`model` must map [B, {width}] to [B, 1], got {tuple(shape)} for B = 2. '
+        f'`model` must map [B, {self._width}] to [B, 1], got {tuple(shape)} for B = 2. '
         'End it with a Dense(1, use_bias=False).'
       )
 

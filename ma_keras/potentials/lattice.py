@@ -38,6 +38,7 @@ class Lattice(EvenLayer):
     reach: int | None = None,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
+    context_size: int | None = None,
     name: str | None = None,
   ) -> None:
     """Draws w ~ Normal(0, 1) exp(-distance / `kernel_range`), |w| = 1; b evenly from 0 to 2.
@@ -50,12 +51,13 @@ class Lattice(EvenLayer):
       reach: Rows and columns that they can go at all, up to L // 2; None: all of the torus.
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
+      context_size: C', where phi depends on a context.
       name: Module name.
 
     Raises:
       ValueError: A number is out of range.
     """
-    super().__init__(side, time_basis, reach, name)
+    super().__init__(side, time_basis, reach, context_size, name)
     if not is_whole(channels) or not is_finite(kernel_range) or kernel_range <= 0:
       raise ValueError(
         '`channels` must be a positive integer and `kernel_range` positive, got '
@@ -72,6 +74,7 @@ class Lattice(EvenLayer):
       'channels': self.kernel.shape[0],
       'time_basis': self.time_basis,
       'reach': self.reach,
+      'context_size': self.context_size,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -88,7 +91,7 @@ class Lattice(EvenLayer):
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     slope, curvature = self._slopes(self._hidden(x))
     amplitude = self._amplitude(t)
-    weights = amplitude[:, tf.newaxis] * self._spectra()
+    weights = amplitude[..., tf.newaxis] * self._spectra()
     gradient = tf.reduce_sum(weights * self.torus.transform(slope), axis=-2)
     norms = amplitude * self.torus.squared_norms(tf.convert_to_tensor(self.kernel))
     curvatures = tf.reduce_sum(curvature, axis=-1)

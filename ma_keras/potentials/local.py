@@ -11,9 +11,15 @@ import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.arguments import is_whole
-from ma_keras.potentials import activations
+from ma_keras.potentials import activations, contexts
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting, time_derivative
+from ma_keras.potentials.time_basis import (
+  Basis,
+  amplitudes,
+  starting,
+  tabulated,
+  time_derivative,
+)
 
 
 class LocallyConnected(Potential):
@@ -24,7 +30,8 @@ class LocallyConnected(Potential):
   `shared=True` is a convolution: one kernel for all patches, amplitudes and biases of their own.
 
   Patches are cut out of s x s blocks, s the stride, by slicing, and multiplied in batches: no
-  convolution, whose transpose and derivatives are slow on CPUs (benchmarks/convolution.py).
+  convolution, whose transpose and derivatives are slow on CPUs (benchmarks/convolution.py). A
+  context c shifts the biases, b + V'c, of every patch by itself.
 
   Attributes:
     kernel: w, variable [P, k^2 c, C]; [1, k^2 c, C] where shared.
@@ -35,6 +42,7 @@ class LocallyConnected(Potential):
     stride: s.
     shared: Whether all patches have one kernel.
     time_basis: How the amplitudes vary in time, or None.
+    context_kernel: V, variable [C', P, C] of contexts [C']; None without.
   """
 
   self_contained = True
@@ -50,6 +58,7 @@ class LocallyConnected(Potential):
     time_basis: Basis | None = None,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
+    context_size: int | None = None,
     name: str | None = None,
   ) -> None:
     """Draws w ~ Normal(0, 1/(k^2 c)), b = 0, a ~ Normal(0, 0.01/(units per pixel)): gentle.
@@ -64,6 +73,7 @@ class LocallyConnected(Potential):
       time_basis: Makes the amplitudes functions of time; they start constant.
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
+      context_size: C', where phi depends on a context; V ~ Normal(0, 1/C').
       name: Module name.
 
     Raises:
@@ -71,7 +81,7 @@ class LocallyConnected(Potential):
     """
     _check(image_shape, patch, stride, units)
     height, width, channels = image_shape
-    super().__init__(height * width * channels, name=name)
+    super().__init__(height * width * channels, name, context_size)
     self.image_shape, self.patch, self.stride = tuple(image_shape), patch, stride
     self.shared = shared
     self.time_basis = time_basis
@@ -87,6 +97,8 @@ class LocallyConnected(Potential):
     drawn = tf.random.stateless_normal([number, units], amplitude_seed, dtype=dtype)
     gentle = 0.1 * (self.event_size / (number * units)) ** 0.5 / patch
     self.amplitude = tf.Variable(starting(time_basis, gentle * drawn), name='amplitude')
+    self.context_kernel = contexts.kernel(context_size, [number, units], dtype, seed)
+    self._prepared_bias: tf.Tensor | None = None
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
@@ -98,6 +110,7 @@ class LocallyConnected(Potential):
       'shared': self.shared,
       'activation': self._activation.name,
       'time_basis': self.time_basis,
+      'context_size': self.context_size,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -120,7 +133,27 @@ class LocallyConnected(Potential):
 
   def _hidden(self, x: tf.Tensor) -> tf.Tensor:
     """z, [P, B, C], B all leading dimensions of x in one."""
-    return self._matmul(self._patches(x)) + self.bias
+    z = self._matmul(self._patches(x))
+    bias = self._bias()
+    if bias.shape.rank == 2:
+      return z + bias[:, tf.newaxis]
+    leading = tf.concat([tf.shape(x)[:-1], tf.shape(bias)[-2:]], axis=0)
+    rows = tf.reshape(tf.broadcast_to(bias, leading), [-1, *bias.shape[-2:]])
+    return z + tf.transpose(rows, [1, 0, 2])
+
+  def prepared(self, times: tf.Tensor | None = None) -> LocallyConnected:
+    """Returns the potential with b + V'c and functions of time computed once."""
+    basis = tabulated(self.time_basis, times, self.amplitude.dtype)
+    return self._twin(_prepared_bias=self._bias(), time_basis=basis)
+
+  def _bias(self) -> tf.Tensor:
+    """b + V'c, [..., P, C]."""
+    if self._prepared_bias is not None:
+      return self._prepared_bias
+    bias = tf.convert_to_tensor(self.bias)[:, 0]
+    if self.context_kernel is None:
+      return bias
+    return bias + contexts.added(self.context, self.context_kernel)
 
   def _matmul(self, of_patches: tf.Tensor, transpose: bool = False) -> tf.Tensor:
     """Patch by patch, or all of them in one product where the kernel is shared."""

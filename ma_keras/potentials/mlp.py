@@ -11,16 +11,16 @@ from ma_keras import seeds
 from ma_keras.arguments import is_whole
 from ma_keras.potentials import activations, deep
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.linear import append_time
+from ma_keras.potentials.linear import append
 
 
 class MLP(Potential):
-  """phi(t, x) = a . h_n, h_k = act(W_k' h_(k-1) + b_k), h_0 = x or (x, t).
+  """phi(t, x) = a . h_n, h_k = act(W_k' h_(k-1) + b_k), h_0 = x, and t and a context beside it.
 
   Gradient and exact Laplacian are in closed form, layer by layer: see `potentials.deep`.
 
   Attributes:
-    kernels: Variables W_k, shapes [N (+ 1), H_1], [H_1, H_2], ...
+    kernels: Variables W_k, shapes [N (+ 1) (+ C), H_1], [H_1, H_2], ...
     biases: Variables b_k, shapes [H_k].
     amplitude: Variable a, shape [H_n].
     time_dependent: Whether t is one more input.
@@ -36,6 +36,7 @@ class MLP(Potential):
     time_dependent: bool = False,
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
+    context_size: int | None = None,
     name: str | None = None,
   ) -> None:
     """Draws W_k ~ Normal(0, 1/fan-in), b = 0, a ~ Normal(0, 0.01/H_n).
@@ -47,12 +48,13 @@ class MLP(Potential):
       time_dependent: Give the network the time as well.
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
+      context_size: C, where a context is one more input.
       name: Module name.
 
     Raises:
       ValueError: No hidden layer, a width below one, or an unknown activation.
     """
-    super().__init__(event_size, name=name)
+    super().__init__(event_size, name, context_size)
     if not isinstance(hidden_units, Sequence) or not all(map(is_whole, hidden_units or (0,))):
       raise ValueError(
         f'`hidden_units` must hold at least one positive width, got {hidden_units!r}. '
@@ -61,7 +63,7 @@ class MLP(Potential):
     hidden_units = tuple(map(int, hidden_units))
     self.activation, self._jet = activation, activations.get_jet(activation)
     self.time_dependent = time_dependent
-    widths = (event_size + int(time_dependent), *hidden_units)
+    widths = (event_size + int(time_dependent) + (context_size or 0), *hidden_units)
     seed = seeds.fresh() if seed is None else seed
     keys = seeds.split(seed, len(widths), salt='mlp')
     self.kernels = tuple(
@@ -83,6 +85,7 @@ class MLP(Potential):
       'hidden_units': [bias.shape[0] for bias in self.biases],
       'activation': self.activation,
       'time_dependent': self.time_dependent,
+      'context_size': self.context_size,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -96,7 +99,8 @@ class MLP(Potential):
     return deep.gradient_and_laplacian(self._network(), self._inputs(t, x))
 
   def _inputs(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    return append_time(t, x) if self.time_dependent else x
+    context = None if self.context_size is None else self.context
+    return append(x, t if self.time_dependent else None, context)
 
   def _network(self) -> deep.Network:
     layers = [

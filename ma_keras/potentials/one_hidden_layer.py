@@ -9,10 +9,16 @@ import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.arguments import is_whole
-from ma_keras.potentials import activations
+from ma_keras.potentials import activations, contexts
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import apply_kernel
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting, time_derivative
+from ma_keras.potentials.time_basis import (
+  Basis,
+  amplitudes,
+  starting,
+  tabulated,
+  time_derivative,
+)
 from ma_keras.potentials.units import Units
 
 
@@ -25,12 +31,16 @@ class OneHiddenLayer(Potential):
   `activation='softplus'` is the paper's; `activation='log_cosh', use_bias=False` makes phi even,
   phi(-x) = phi(x), which builds in the Z2 symmetry of the Ising model.
 
+  A context c shifts the bias, z = W'x + b + V'c, once per solve; without bias it shifts the
+  amplitudes, a + V'c, so that phi stays even.
+
   Attributes:
     kernel: W, variable [N, H].
     bias: b, variable [H]; None without bias.
     amplitude: a, variable [H]; with a time basis its coefficients, [K, H].
     hidden_units: H.
     time_basis: How the amplitudes vary in time, or None.
+    context_kernel: V, variable [C, H]; None without context.
   """
 
   self_contained = True
@@ -44,6 +54,7 @@ class OneHiddenLayer(Potential):
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
     time_basis: Basis | None = None,
+    context_size: int | None = None,
     name: str | None = None,
   ) -> None:
     """Draws W ~ Normal(0, 1/N), b = 0, a ~ Normal(0, 1/H) x 0.1: a gentle, generic flow.
@@ -56,12 +67,14 @@ class OneHiddenLayer(Potential):
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
       time_basis: Makes the amplitudes functions of time; they start constant.
+      context_size: C, where phi depends on a context; V ~ Normal(0, 1/C), for amplitudes smaller
+        as they are.
       name: Module name.
 
     Raises:
       ValueError: A size is not positive or the activation is unknown.
     """
-    super().__init__(event_size, name=name)
+    super().__init__(event_size, name, context_size)
     if not is_whole(hidden_units):
       raise ValueError(
         f'`hidden_units` must be a positive integer, got {hidden_units!r}. The paper uses 1024 for '
@@ -82,7 +95,11 @@ class OneHiddenLayer(Potential):
     self.amplitude = tf.Variable(
       starting(time_basis, 0.1 * hidden_units**-0.5 * drawn), name='amplitude'
     )
+    scale = 1.0 if use_bias else 0.1 * hidden_units**-0.5
+    self.context_kernel = contexts.kernel(context_size, [hidden_units], dtype, seed, scale)
     self._prepared_norms: tf.Tensor | None = None
+    self._prepared_bias: tf.Tensor | None = None
+    self._prepared_shift: tf.Tensor | None = None
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
@@ -92,6 +109,7 @@ class OneHiddenLayer(Potential):
       'activation': self.activation,
       'use_bias': self.bias is not None,
       'time_basis': self.time_basis,
+      'context_size': self.context_size,
     }
 
   def start_gaussian(self, covariance: np.ndarray, time: float) -> None:
@@ -179,15 +197,21 @@ class OneHiddenLayer(Potential):
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return time_derivative(self, t, x)
 
-  def prepared(self) -> OneHiddenLayer:
-    """Returns the potential with the squared norms |W_j|^2 computed once."""
-    return self._twin(_prepared_norms=self._squared_norms())
+  def prepared(self, times: tf.Tensor | None = None) -> OneHiddenLayer:
+    """Returns the potential with |W_j|^2, b + V'c and functions of time computed once."""
+    basis = tabulated(self.time_basis, times, self.amplitude.dtype)
+    prepared = self._twin(_prepared_norms=self._squared_norms(), time_basis=basis)
+    if self._context is None:
+      return prepared
+    if self.bias is None:
+      return prepared._twin(_prepared_shift=self._shift(of_bias=False))
+    return prepared._twin(_prepared_bias=self._bias())
 
   def units(self) -> Units | None:
     """The layer itself, unless its Laplacian is to be had by another method."""
-    if self._laplacian_method is not None:
+    if self._laplacian_method is not None or (self.bias is None and self._context is not None):
       return None
-    bias = tf.zeros_like(self.kernel[0]) if self.bias is None else tf.convert_to_tensor(self.bias)
+    bias = tf.zeros_like(self.kernel[0]) if self.bias is None else self._bias()
     kernel = tf.convert_to_tensor(self.kernel)
     steady = self.time_basis is None
     return Units(
@@ -195,11 +219,27 @@ class OneHiddenLayer(Potential):
     )
 
   def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
-    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)
+    coefficients = tf.convert_to_tensor(self.amplitude)
+    return amplitudes(self.time_basis, coefficients, t, self._shift(of_bias=False))
 
   def _hidden(self, x: tf.Tensor) -> tf.Tensor:
     z = apply_kernel(x, self.kernel)
-    return z if self.bias is None else z + self.bias
+    return z if self.bias is None else z + self._bias()
+
+  def _bias(self) -> tf.Tensor:
+    """b + V'c, [..., H]."""
+    if self._prepared_bias is not None:
+      return self._prepared_bias
+    bias, shift = tf.convert_to_tensor(self.bias), self._shift(of_bias=True)
+    return bias if shift is None else bias + shift
+
+  def _shift(self, of_bias: bool) -> tf.Tensor | None:
+    """V'c, [..., H], of the bias or of the amplitudes, whichever takes the context."""
+    if self.context_kernel is None or of_bias != (self.bias is not None):
+      return None
+    if self._prepared_shift is not None:
+      return self._prepared_shift
+    return contexts.added(self.context, self.context_kernel)
 
   def _squared_norms(self) -> tf.Tensor:
     if self._prepared_norms is not None:
@@ -215,4 +255,6 @@ class OneHiddenLayer(Potential):
     gradient = apply_kernel(amplitude * slope, self.kernel, transpose=True)
     weights = amplitude * self._squared_norms()
     curvature = self._activation.curvature(slope)
+    if weights.shape.rank > 1:  # A context's, row by row.
+      return gradient, tf.reduce_sum(weights * curvature, axis=-1)
     return gradient, apply_kernel(curvature, weights[:, tf.newaxis])[..., 0]

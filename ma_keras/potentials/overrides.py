@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from ma_keras.potentials import autodiff
+from ma_keras.potentials.time_basis import untabulated
 
 if TYPE_CHECKING:
   from ma_keras.potentials.base import Potential
@@ -28,7 +29,10 @@ ABOUT_THE_OBJECT = {
   *('time_derivative', TIME),
 }
 # and those that say how a flow meets phi, of which closed forms know nothing.
-ABOUT_THE_FLOW = {'prepared', 'on_interval', 'frame', 'for_rows', 'units', 'self_contained'}
+ABOUT_THE_FLOW = {
+  *('prepared', 'on_interval', 'frame', 'for_rows', 'units', 'self_contained'),
+  *('over_parts', 'given', 'context_size', 'context', 'needs_context'),
+}
 
 
 def gradient(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -75,7 +79,7 @@ def time_derivative(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tf.Tens
     )
   replaced = _depth(potential, VALUE) < _depth(potential, TIME)
   if replaced or is_replaced(potential, TIME, frozenset(ABOUT_THE_FLOW)):
-    return autodiff.time_derivative(potential, t, x)
+    return autodiff.time_derivative(untabulated(potential), t, x)
   return potential._time_derivative(t, x)
 
 

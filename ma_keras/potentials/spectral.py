@@ -7,20 +7,30 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ma_keras import seeds
+from ma_keras.potentials import contexts
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting, time_derivative
+from ma_keras.potentials.time_basis import (
+  Basis,
+  amplitudes,
+  starting,
+  tabulated,
+  time_derivative,
+)
 from ma_keras.potentials.torus import Torus
 
 
 class SpectralQuadratic(Potential):
   """phi(t, x) = x.A(t) x/2 with A(t) a convolution that D4 leaves alone, varying in time.
 
-  Alone it flows N(0, 1) to the Gaussian of covariance exp(2 integral A dt), exactly: a good start.
+  A context c adds V'c to A. Alone it flows N(0, 1) to the Gaussian of covariance
+  exp(2 integral A dt), exactly: a good start.
 
   Attributes:
     torus: The tables of the L x L torus.
     kernel: A, one value per orbit of offsets, variable [R]; with a time basis [K, R].
     time_basis: How it varies in time, or None.
+    context_kernel: V, variable [C, R]; None without context.
   """
 
   self_contained = True
@@ -30,6 +40,8 @@ class SpectralQuadratic(Potential):
     side: int,
     time_basis: Basis | None = None,
     dtype: tf.DType = tf.float32,
+    seed: int | None = None,
+    context_size: int | None = None,
     name: str | None = None,
   ) -> None:
     """Starts at A = 0, the flow that stands still.
@@ -37,22 +49,32 @@ class SpectralQuadratic(Potential):
     Args:
       side: L; N = L^2.
       time_basis: Makes A a function of time.
-      dtype: Floating dtype of the variable.
+      dtype: Floating dtype of the variables.
+      seed: Integer that makes V reproducible; None draws a fresh one.
+      context_size: C, where phi depends on a context; V ~ Normal(0, 0.01^2 / C).
       name: Module name.
 
     Raises:
       ValueError: The side is below 2.
     """
     self.torus = Torus(side)
-    super().__init__(side**2, name=name)
+    super().__init__(side**2, name, context_size)
     self.time_basis = time_basis
     zeros = tf.zeros([self.torus.orbits], dtype)
     self.kernel = tf.Variable(starting(time_basis, zeros), name='kernel')
+    seed = seeds.fresh() if seed is None else seed
+    shape = [self.torus.orbits]
+    self.context_kernel = contexts.kernel(context_size, shape, dtype, seed, scale=0.01)
     self._prepared_spectrum: tf.Tensor | None = None
+    self._prepared_shift: tf.Tensor | None = None
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
-    return {'side': self.torus.side, 'time_basis': self.time_basis}
+    return {
+      'side': self.torus.side,
+      'time_basis': self.time_basis,
+      'context_size': self.context_size,
+    }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """x.A(t) x/2, shape [...]."""
@@ -94,9 +116,12 @@ class SpectralQuadratic(Potential):
       raise ValueError('`smaller` must have the same basis of time.')
     self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
 
-  def prepared(self) -> SpectralQuadratic:
-    """Returns the potential with its spectrum computed once."""
-    return self._twin(_prepared_spectrum=self._coefficients())
+  def prepared(self, times: tf.Tensor | None = None) -> SpectralQuadratic:
+    """Returns the potential with spectra and functions of time computed once."""
+    basis = tabulated(self.time_basis, times, self.kernel.dtype)
+    return self._twin(
+      _prepared_spectrum=self._coefficients(), _prepared_shift=self._shift(), time_basis=basis
+    )
 
   def _coefficients(self) -> tf.Tensor:
     if self._prepared_spectrum is not None:
@@ -104,11 +129,17 @@ class SpectralQuadratic(Potential):
     return self.torus.spectrum(tf.convert_to_tensor(self.kernel))
 
   def _spectrum(self, t: tf.Tensor) -> tf.Tensor:
-    return amplitudes(self.time_basis, self._coefficients(), t)
+    return amplitudes(self.time_basis, self._coefficients(), t, self._shift())
+
+  def _shift(self) -> tf.Tensor | None:
+    """Spectrum of V'c, [..., N]."""
+    if self._prepared_shift is not None or self.context_kernel is None:
+      return self._prepared_shift
+    return self.torus.spectrum(contexts.added(self.context, self.context_kernel))
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self.torus.transform(self.torus.transform(x) * self._spectrum(t))
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    trace = tf.reduce_sum(self._spectrum(t))
+    trace = tf.reduce_sum(self._spectrum(t), axis=-1)
     return self._gradient(t, x), tf.zeros_like(x[..., 0]) + trace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -69,6 +69,49 @@ class Basis(Protocol):
     """[..., K] for times of shape [...]."""
 
 
+class Table(NamedTuple):
+  """A basis whose values at the times of one solve are at hand.
+
+  Attributes:
+    basis: The basis.
+    times: t_i, shape [T].
+    rows: Its values there, [T, K].
+  """
+
+  basis: Basis
+  times: tf.Tensor
+  rows: tf.Tensor
+
+  @property
+  def size(self) -> int:
+    """K."""
+    return self.basis.size
+
+  def values(self, t: tf.Tensor) -> tf.Tensor:
+    """The row of the time nearest to t [], which is one of them but for rounding: [K]."""
+    if t.shape.rank:
+      return self.basis.values(t)
+    nearest = tf.argmin(tf.abs(self.times - tf.cast(t, self.times.dtype)))
+    # A product, and not tf.gather, whose derivative XLA does not have within that of a loop.
+    chosen = tf.one_hot(nearest, tf.shape(self.times)[0], dtype=self.rows.dtype)
+    return tf.linalg.matvec(self.rows, chosen, transpose_a=True)
+
+
+def tabulated(basis: Basis | None, times: tf.Tensor | None, dtype: tf.DType) -> Basis | None:
+  """Returns the basis with its values at times [T] in a table; itself where they are unknown."""
+  if basis is None or times is None:
+    return basis
+  basis = basis.basis if isinstance(basis, Table) else basis
+  return Table(basis, times, basis.values(tf.cast(times, dtype)))
+
+
+def untabulated(potential: Any) -> Any:
+  """Returns the potential with bases in place of tables, in which t has no derivative."""
+  bases = {name: own.basis for name, own in vars(potential).items() if isinstance(own, Table)}
+  twin = potential.over_parts(untabulated)
+  return twin._twin(**bases) if bases else twin
+
+
 @dataclasses.dataclass(frozen=True)
 class Derivative:
   """The time derivatives of a basis, as a basis.
@@ -105,18 +148,26 @@ def time_derivative(potential: Any, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     t: Time, shape [].
     x: Points, [..., N].
   """
-  if potential.time_basis is None:
+  basis = potential.time_basis
+  if basis is None:
     return tf.zeros_like(x[..., 0])
-  return potential._twin(time_basis=Derivative(potential.time_basis))(t, x)
+  basis = basis.basis if isinstance(basis, Table) else basis
+  return potential._twin(time_basis=Derivative(basis))(t, x)
 
 
-def amplitudes(basis: Basis | None, coefficients: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+def amplitudes(
+  basis: Basis | None,
+  coefficients: tf.Tensor,
+  t: tf.Tensor,
+  shift: tf.Tensor | None = None,
+) -> tf.Tensor:
   """a(t): the coefficients themselves where there is no basis, [...]; sum_k T_k(t) c_k otherwise.
 
   Args:
     basis: The polynomials, or None for constant amplitudes.
     coefficients: c, shape [K, ...], or [...] without basis.
-    t: Times, shape [*times].
+    t: Times, shape [*times]; [] where there is a shift.
+    shift: What a context adds at all times, [..., ...]: to the coefficients of T_0 = 1.
 
   Returns:
     Shape [*times, ...].
@@ -124,8 +175,11 @@ def amplitudes(basis: Basis | None, coefficients: tf.Tensor, t: tf.Tensor) -> tf
   t = tf.convert_to_tensor(t, dtype_hint=coefficients.dtype)
   if basis is None:
     shape = tf.concat([tf.shape(t), tf.shape(coefficients)], axis=0)
-    return tf.broadcast_to(coefficients, shape) if t.shape.rank else tf.identity(coefficients)
-  return tf.tensordot(basis.values(tf.cast(t, coefficients.dtype)), coefficients, axes=1)
+    constant = tf.broadcast_to(coefficients, shape) if t.shape.rank else tf.identity(coefficients)
+    return constant if shift is None else constant + shift
+  values = basis.values(tf.cast(t, coefficients.dtype))
+  changing = tf.tensordot(values, coefficients, axes=1)
+  return changing if shift is None else changing + values[0] * shift
 
 
 def starting(basis: Basis | None, amplitude: tf.Tensor) -> tf.Tensor:

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras import distributions
+from ma_keras.distributions import conditions
 from ma_keras.files.disk_errors import disk_errors
 from ma_keras.files.replacing import replacing_folder
 from ma_keras.saving import tensorflow_serving
@@ -50,6 +51,8 @@ def save(
   x has shape [B, *event_shape] and z [B, N], in the flow's dtype; B may be zero. With
   `unconstrained` there are the same five for that density, with points x of R^N:
   `log_prob_unconstrained(x)` and so on. Latents are shared: equal z are the same point.
+
+  A conditional flow has one more argument in all of them, `context` [B, C], or [1, C] for all rows.
 
   Loading needs neither ma_keras nor TFP: `tf.saved_model.load(path).log_prob(x)`, or by signature,
   of the same names. `serving_default` is `log_prob`. A name that is a number, as in
@@ -113,23 +116,25 @@ def _density(flow: Any) -> dict[str, Function]:
   points = tf.TensorSpec([None, *flow.event_shape], flow.dtype, name='x')
   seeds, number = tf.TensorSpec([2], tf.int32, name='seed'), tf.TensorSpec([], tf.int32, name='n')
 
-  def log_prob(x: tf.Tensor) -> dict[str, tf.Tensor]:
-    return {'log_prob': flow.log_prob(x)}
+  def log_prob(x: tf.Tensor, *context: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {'log_prob': flow.log_prob(x, **_options(flow, context))}
 
-  def score(x: tf.Tensor) -> dict[str, tf.Tensor]:
+  def score(x: tf.Tensor, *context: tf.Tensor) -> dict[str, tf.Tensor]:
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(x)
-      density = flow.log_prob(x)
+      density = flow.log_prob(x, **_options(flow, context))
     return {'score': tape.gradient(density, x, unconnected_gradients='zero')}
 
-  def sample(seed: tf.Tensor, n: tf.Tensor) -> dict[str, tf.Tensor]:
-    x = tf.ensure_shape(flow.sample(n, seed=seed), points.shape)
-    return {'x': x, 'log_prob': flow.log_prob(x)}
+  def sample(seed: tf.Tensor, n: tf.Tensor, *context: tf.Tensor) -> dict[str, tf.Tensor]:
+    options = _options(flow, context)
+    x = tf.ensure_shape(flow.sample(n, seed=seed, **options), points.shape)
+    return {'x': x, 'log_prob': flow.log_prob(x, **options)}
 
+  contexts = _contexts(flow)
   return {
-    'log_prob': _compiled(log_prob, points),
-    'score': _compiled(score, points),
-    'sample': _compiled(sample, seeds, number),
+    'log_prob': _compiled(log_prob, points, *contexts),
+    'score': _compiled(score, points, *contexts),
+    'sample': _compiled(sample, seeds, number, *contexts),
   }
 
 
@@ -140,24 +145,50 @@ def _map(flow: Any) -> dict[str, Function]:
   latents = tf.TensorSpec([None, *base.event_shape], base.dtype, name='z')
   seeds, number = tf.TensorSpec([2], tf.int32, name='seed'), tf.TensorSpec([], tf.int32, name='n')
 
-  def forward(z: tf.Tensor) -> dict[str, tf.Tensor]:
-    x = bijector.forward(z)
-    return {'x': x, 'log_det': bijector.forward_log_det_jacobian(z, base.event_shape.rank)}
+  def forward(z: tf.Tensor, *context: tf.Tensor) -> dict[str, tf.Tensor]:
+    options = _options(flow, context).get('bijector_kwargs', {})
+    rank = base.event_shape.rank
+    x = bijector.forward(z, **options)
+    return {'x': x, 'log_det': bijector.forward_log_det_jacobian(z, rank, **options)}
 
-  def inverse(x: tf.Tensor) -> dict[str, tf.Tensor]:
-    z = bijector.inverse(x)
-    return {'z': z, 'log_det': bijector.inverse_log_det_jacobian(x, flow.event_shape.rank)}
+  def inverse(x: tf.Tensor, *context: tf.Tensor) -> dict[str, tf.Tensor]:
+    options = _options(flow, context).get('bijector_kwargs', {})
+    rank = flow.event_shape.rank
+    z = bijector.inverse(x, **options)
+    return {'z': z, 'log_det': bijector.inverse_log_det_jacobian(x, rank, **options)}
+
+  contexts = _contexts(flow)
+  named = {
+    'forward': _compiled(forward, latents, *contexts),
+    'inverse': _compiled(inverse, points, *contexts),
+  }
+  if contexts:
+    return named
 
   def sample(seed: tf.Tensor, n: tf.Tensor) -> dict[str, tf.Tensor]:
     z = tf.ensure_shape(base.sample(n, seed=seed), latents.shape)
     x, density = distributions.push_forward(flow, z)
     return {'x': x, 'log_prob': density}
 
-  return {
-    'forward': _compiled(forward, latents),
-    'inverse': _compiled(inverse, points),
-    'sample': _compiled(sample, seeds, number),
-  }
+  return named | {'sample': _compiled(sample, seeds, number)}
+
+
+def _contexts(flow: Any) -> list[tf.TensorSpec]:
+  """The signature of a context, [n, C] or [1, C] for all, where the flow takes one."""
+  size = conditions.context_size(flow)
+  if size is not None and not hasattr(flow, 'bijector'):
+    raise ValueError(
+      f'`flow` is a {type(flow).__name__} of flows that take a context, which TFP does not hand on '
+      'to them: export them one by one.'
+    )
+  return [] if size is None else [tf.TensorSpec([None, size], flow.dtype, name='context')]
+
+
+def _options(flow: Any, context: tuple[tf.Tensor, ...]) -> dict[str, Any]:
+  """Keyword arguments of the distribution's methods."""
+  if not context:
+    return {}
+  return {'bijector_kwargs': conditions.options(flow.bijector, context[0])}
 
 
 def _compiled(function: Function, *signature: tf.TensorSpec) -> Function:

@@ -50,7 +50,7 @@ class GroupAverage(Potential):
 
   def with_seed(self, seed: seeds.Seed) -> Potential:
     """The average of the reseeded phi~."""
-    return Potential.with_seed(self._twin(potential=self.potential.with_seed(seed)), seed)
+    return self._twin(potential=self.potential.with_seed(seed))._with_probes(seed)
 
   def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Potential:
     """The average itself, if its phi~ draws nothing.
@@ -58,20 +58,13 @@ class GroupAverage(Potential):
     Raises:
       ValueError: phi~ draws numbers of its own for every image of every row.
     """
-    if self.potential.for_rows(rows, batch_size) is not self.potential:
+    alone = _without_context(self.potential)
+    if alone.for_rows(rows, batch_size) is not alone:
       raise ValueError(
         '`batch_size` does not go with a GroupAverage of random potentials, whose draws depend on '
         'the whole batch: leave it out, or give the Laplacian method to the average itself.'
       )
     return Potential.for_rows(self, rows, batch_size)
-
-  def prepared(self) -> GroupAverage:
-    """The average of the prepared phi~."""
-    return self._twin(potential=self.potential.prepared())
-
-  def on_interval(self, start: tf.Tensor, stop: tf.Tensor) -> GroupAverage:
-    """The average of the phi~ in force on [start, stop]."""
-    return self._twin(potential=self.potential.on_interval(start, stop))
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]
@@ -92,6 +85,12 @@ class GroupAverage(Potential):
     rank = images.shape.rank
     images = tf.transpose(images, [rank - 2, *range(rank - 2), rank - 1])
     return images * _beside(self.group.sign, images)
+
+
+def _without_context(potential: Potential) -> Potential:
+  """phi~, whose contexts are rows as points are."""
+  twin = potential.over_parts(_without_context)
+  return twin if twin._context is None else twin._twin(_context=None)
 
 
 def _beside(sign: np.ndarray, images: tf.Tensor) -> tf.Tensor:

@@ -126,21 +126,14 @@ class OneElementPerInterval(Potential):
   def with_seed(self, seed: seeds.Seed) -> Potential:
     """Returns the potential with other group elements, and other draws within phi~."""
     own, inner = seeds.split(seed, 2, salt='one_element')
-    twin = self._twin(seed=own, potential=self.potential.with_seed(inner))
-    return Potential.with_seed(twin, seed)
+    return self._twin(seed=own, potential=self.potential.with_seed(inner))._with_probes(seed)
 
   def for_rows(self, rows: tf.Tensor, batch_size: int | tf.Tensor) -> Potential:
     """The elements of these rows, where every sample has its own, and phi~ for them."""
-    inner, seed = self.potential.for_rows(rows, batch_size), self.seed
-    if isinstance(seed, seeds.PerSample):
-      seed = seeds.for_rows(seed, rows, batch_size)
-    changed = inner is not self.potential or seed is not self.seed
-    twin = self._twin(potential=inner, seed=seed) if changed else self
+    twin = self
+    if isinstance(self.seed, seeds.PerSample):
+      twin = self._twin(seed=seeds.for_rows(self.seed, rows, batch_size))
     return Potential.for_rows(twin, rows, batch_size)
-
-  def prepared(self) -> OneElementPerInterval:
-    """Returns the same draws from the prepared phi~."""
-    return self._twin(potential=self.potential.prepared())
 
   def on_interval(self, start: tf.Tensor, stop: tf.Tensor) -> Potential:
     """phi~(g_k .): one element for the whole step, all of whose stages must see the same.

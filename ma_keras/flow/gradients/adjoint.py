@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 from ma_keras import integrators
@@ -13,7 +15,7 @@ from ma_keras.flow.gradients.pullback import Tensors
 from ma_keras.flow.tallies import Integral
 from ma_keras.potentials.base import Potential
 
-# x, its cotangent, and those of the variables.
+# x, its cotangent, and those of the potential's tensors and variables.
 State = tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]
 
 
@@ -28,11 +30,13 @@ def adjoint(motion: Motion, x: tf.Tensor) -> Solution:
   brackets, c = dL/d tally; other sums belong to the discrete flow and have no adjoint equation.
   Reference: Chen et al., Neural Ordinary Differential Equations (2018).
   """
+  prepared = motion.prepared()
 
-  def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
+  def solve(tensors: Tensors, x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
+    motion = prepared.with_tensors(tensors)
     y, totals = run(motion, x)
 
-    def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
+    def pull(doutputs: Tensors, held: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
       dy, *dtotals = doutputs
       through = lambda i, state: _step_back(motion, i, state, dtotals, held)  # noqa: E731
       d = motion.num_steps
@@ -42,18 +46,18 @@ def adjoint(motion: Motion, x: tf.Tensor) -> Solution:
 
     return (y, *totals), pull
 
-  y, *totals = pullback.differentiable(solve, x)
+  y, *totals = pullback.differentiable(solve, prepared.tensors(), x)
   return y, tuple(totals)
 
 
 def _step_back(
-  motion: Motion, i: tf.Tensor, state: State, dtotals: Tensors, variables: list[tf.Variable]
+  motion: Motion, i: tf.Tensor, state: State, dtotals: Tensors, sources: pullback.Sources
 ) -> State:
   x, dx, gradients = state
   there = motion.interval(i)
 
   def field(t: tf.Tensor, state: State) -> State:
-    return _adjoint_rates(motion, there.frame.potential, t, state, dtotals, variables)
+    return _adjoint_rates(motion, there.frame.potential, t, state, dtotals, sources)
 
   frame = there.frame
   entered = (frame.enter(x), frame.enter(dx), gradients)  # Orthogonal: cotangents turn alike.
@@ -69,12 +73,12 @@ def _adjoint_rates(
   t: tf.Tensor,
   state: State,
   dtotals: Tensors,
-  variables: list[tf.Variable],
+  sources: pullback.Sources,
 ) -> State:
-  """d/dt of (x, a, variables' cotangents)."""
+  """d/dt of (x, a, cotangents of the sources)."""
   x, dx, _ = state
   with tf.GradientTape(watch_accessed_variables=False) as tape:
-    tape.watch([x, *variables])
+    tape.watch([x, *sources])
     velocity, density_rate = dynamics.rates(potential, t, x)
     stage = (potential, t, x, velocity, -density_rate)
     rates = [tally.rate(*stage) for tally in motion.tallies if isinstance(tally, Integral)]
@@ -82,7 +86,7 @@ def _adjoint_rates(
   direction = -1.0 if motion.reverse else 1.0  # Integrals grow on the way back as well.
   pulled = tape.gradient(
     [velocity, density_rate, *rates],
-    [x, *variables],
+    [x, *sources],
     output_gradients=[dx, dchange, *(direction * cotangent for cotangent in dtallies)],
     unconnected_gradients=tf.UnconnectedGradients.ZERO,
   )

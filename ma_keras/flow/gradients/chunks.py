@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -19,7 +19,8 @@ def solve(whole: Solve, motion: Motion, x: tf.Tensor, batch_size: int) -> tuple[
   """whole(motion, x) of at most `batch_size` rows at a time.
 
   Nothing is kept beyond a chunk: the backward pass computes each one again and pulls it back before
-  it turns to the next. It differentiates by the points and by trainable variables.
+  it turns to the next. It differentiates by the points, by tensors of the potential (a context) and
+  by trainable variables.
 
   Args:
     whole: How the rows of one chunk are solved.
@@ -80,19 +81,17 @@ def _differentiable(
 ) -> tuple[tf.Tensor, ...]:
   """`in_turn`, whose backward pass goes through the chunks once more."""
 
-  @tf.custom_gradient
-  def run(x: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., Any]]:
+  def solve(tensors: Tensors, x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     # Tapes go on recording: potentials have some of their own, for velocity and Laplacian.
-    outputs = in_turn(whole, motion, x, batch_size)
+    along = motion.with_tensors(tensors)
 
-    def back(*doutputs: tf.Tensor, variables: Sequence[tf.Variable] | None = None) -> Any:
-      held = list(variables or ())
-      dx, gradients = _pulled(whole, motion, x, batch_size, doutputs, held)
-      return dx if variables is None else (dx, gradients)
+    def pull(doutputs: Tensors, held: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
+      dx, gradients = _pulled(whole, along, x, batch_size, doutputs, held)
+      return (dx,), gradients
 
-    return outputs, back
+    return in_turn(whole, along, x, batch_size), pull
 
-  return run(x)
+  return pullback.differentiable(solve, motion.tensors(), x)
 
 
 def _pulled(
@@ -101,29 +100,29 @@ def _pulled(
   x: tf.Tensor,
   batch_size: int,
   doutputs: Tensors,
-  variables: list[tf.Variable],
+  sources: pullback.Sources,
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-  """The cotangents of x, and of the variables, which are summed over the chunks."""
+  """The cotangents of x, and of tensors and variables, which are summed over the chunks."""
   batch, rows = _length(x), _numbers(_length(x), batch_size)
   douts = [_parted(part, rows) for part in doutputs]
   chunks = tf.shape(rows)[0]
 
   def advance(i: tf.Tensor, dx: tf.TensorArray, totals: list[tf.Tensor]) -> tuple:
-    part, cotangents = motion.for_rows(rows[i], batch), [d[i] for d in douts]
+    cotangents = [d[i] for d in douts]
 
     def of_chunk(x: tf.Tensor) -> list[tf.Tensor]:
-      y, totals = whole(part, x)
+      y, totals = whole(motion.for_rows(rows[i], batch), x)
       return [y, *totals]
 
     points = tf.gather(x, rows[i])
-    dpoints, totals = pullback.pulled_back(of_chunk, points, cotangents, variables, totals)
+    dpoints, totals = pullback.pulled_back(of_chunk, points, cotangents, sources, totals)
     return i + 1, dx.write(i, dpoints), totals
 
   dx = tf.TensorArray(x.dtype, chunks, element_shape=[rows.shape[1], x.shape[1]])
   _, dx, totals = tf.while_loop(
     lambda i, *_: i < chunks,
     advance,
-    (tf.constant(0), dx, pullback.zeros(variables)),
+    (tf.constant(0), dx, pullback.zeros(sources)),
     maximum_iterations=chunks,
     parallel_iterations=1,
   )

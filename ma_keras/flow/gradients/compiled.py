@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from ma_keras.flow.gradients import on_demand
-from ma_keras.potentials import autodiff
+from ma_keras.potentials import autodiff, parts
 from ma_keras.potentials.base import Potential
 
 LOOPS = ('While', 'StatelessWhile')
@@ -29,7 +29,8 @@ def is_step_by_step(potential: Potential, x: tf.Tensor) -> bool:
     return False
   graph, captured = _traced(potential, x)
   _check_loops(potential, graph)
-  return not any(_is_from_outside(tensor) for tensor in captured)
+  known = {id(tensor) for tensor in parts.tensors(potential)}
+  return not any(_is_from_outside(tensor) for tensor in captured if id(tensor) not in known)
 
 
 def _traced(potential: Potential, x: tf.Tensor) -> tuple[tf.Graph, list[tf.Tensor]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -13,7 +14,7 @@ from ma_keras.flow.gradients import on_demand, pullback
 from ma_keras.flow.gradients.pullback import Tensors
 
 Solution = tuple[tf.Tensor, Totals]
-# What flows back through a step: the cotangents of x and of every variable.
+# What flows back through a step: the cotangents of x, of the potential's tensors and variables.
 Cotangents = tuple[tf.Tensor, list[tf.Tensor]]
 
 
@@ -60,6 +61,7 @@ def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
   Nothing is kept where no tape records.
   """
   kept = functools.partial(_recomputed, segment=segment)
+  motion = motion.prepared()
   if on_demand.recording():
     y, *totals = kept(motion, x)
   else:
@@ -68,20 +70,21 @@ def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
 
 
 def _lean(motion: Motion, x: tf.Tensor) -> Tensors:
-  y, totals = run(motion.prepared(), x)
+  y, totals = run(motion, x)
   return y, *totals
 
 
 def _recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Tensors:
   """x at the end and the totals, from one state kept per segment."""
 
-  def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
-    forward = functools.partial(_segment, motion.prepared())
+  def solve(tensors: Tensors, x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
+    along = motion.with_tensors(tensors)
+    forward = functools.partial(_segment, along)
     steps = (motion.num_steps, segment)
     y, totals, through = pullback.segmented(forward, x, motion.nothing(x), *steps)
-    scoreless = dataclasses.replace(motion, score=None)
+    scoreless = dataclasses.replace(along, score=None)
 
-    def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
+    def pull(doutputs: Tensors, held: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
       dy, *dtotals = doutputs if motion.score is None else doutputs[:-1]
 
       def back(x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Cotangents) -> Cotangents:
@@ -94,7 +97,7 @@ def _recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Tensors:
 
     return (y, *totals), pull
 
-  return pullback.differentiable(solve, x)
+  return pullback.differentiable(solve, motion.tensors(), x)
 
 
 def _states(motion: Motion, x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, size: int) -> tf.Tensor:
@@ -117,14 +120,13 @@ def _pulled(
   before: tf.Tensor,
   cotangents: Cotangents,
   dtotals: Tensors,
-  variables: list[tf.Variable],
+  sources: pullback.Sources,
 ) -> Cotangents:
   """The vector-Jacobian product of step i at the state before it."""
   dx, gradients = cotangents
 
   def step(x: tf.Tensor) -> list[tf.Tensor]:
-    # Prepared within the tape: what depends on the variables alone has a derivative, too.
-    after, increments = motion.prepared().step(i, x, motion.nothing(x))
+    after, increments = motion.step(i, x, motion.nothing(x))
     return [after, *increments]
 
-  return pullback.pulled_back(step, before, [dx, *dtotals], variables, gradients)
+  return pullback.pulled_back(step, before, [dx, *dtotals], sources, gradients)

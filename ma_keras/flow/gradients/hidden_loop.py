@@ -36,7 +36,7 @@ class Cotangents(NamedTuple):
   m: tf.Tensor
   w: tf.TensorArray
   a: tf.TensorArray
-  variables: list[tf.Tensor]
+  sources: list[tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +54,15 @@ class HiddenLoop:
   activation: Activation
   steady: bool
   products: Products
+
+  def tensors(self) -> pullback.Tensors:
+    """Nothing: the coefficients say all."""
+    return ()
+
+  def with_tensors(self, tensors: pullback.Tensors) -> HiddenLoop:
+    """Returns the loop itself."""
+    del tensors
+    return self
 
   def nothing(self, z: tf.Tensor) -> Totals:
     """The totals before the first step."""
@@ -100,7 +109,7 @@ class HiddenLoop:
     end: int | tf.Tensor,
     cotangents: Cotangents,
     dtotals: Sequence[tf.Tensor],
-    variables: Sequence[tf.Variable],
+    sources: pullback.Sources,
   ) -> Cotangents:
     """The cotangents before step `begin`, of those after step end-1.
 
@@ -108,7 +117,7 @@ class HiddenLoop:
     q_s M is so with weights: the cotangent r_s of q_s M is the sum of theirs with the same, and
     dM = sum q_s' r_s over all stages of all steps is one product.
     """
-    del variables
+    del sources
     transposed = self.products.factor(tf.transpose(k.m))
     between = self.products.between
     stage_back, weights_back = between(self._stage_back), between(self._weights_back)
@@ -138,12 +147,10 @@ class HiddenLoop:
     dm = self.products(rows(left), rows(factors.stack()), kept.dtype, transpose_a=True)
     return found._replace(m=found.m + dm)
 
-  def cotangents(
-    self, z: tf.Tensor, k: Coefficients, variables: Sequence[tf.Variable]
-  ) -> Cotangents:
+  def cotangents(self, z: tf.Tensor, k: Coefficients, sources: pullback.Sources) -> Cotangents:
     """Cotangents after the last step: dL/dz as given, all others zero."""
     w, a = pullback.step_by_step(k.w, k.a)
-    return Cotangents(z, tf.zeros_like(k.m), w, a, pullback.zeros(variables))
+    return Cotangents(z, tf.zeros_like(k.m), w, a, pullback.zeros(sources))
 
   def arguments(self, found: Cotangents, k: Coefficients) -> pullback.Tensors:
     """Cotangents of z and of the coefficients, before the first step."""

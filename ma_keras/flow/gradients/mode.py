@@ -23,7 +23,6 @@ from ma_keras.flow.gradients import (
 from ma_keras.flow.tallies import Integral, Tally
 from ma_keras.integrators import Tableau
 from ma_keras.potentials import overrides
-from ma_keras.potentials.units import Units
 
 # Stages of a flow that is written out where second derivatives are taken. Those of a loop take
 # TensorFlow a time that does not grow with the number of steps, and is several times as long.
@@ -63,12 +62,11 @@ class Store(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     """See `GradientMode`."""
-    hidden = _units(motion, x)
-    if hidden is None:
+    if not _has_units(motion, x):
       return self._fallback(motion, x)
     if _is_written_out(motion, x):
       return Plain().solve(motion, x)
-    solve = functools.partial(units.solve, hidden, products=self.products)
+    solve = functools.partial(units.solve, products=self.products)
     return discrete.score_apart(solve, motion, x)
 
   def _fallback(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
@@ -115,10 +113,9 @@ class Recompute(GradientMode):
     """See `GradientMode`."""
     if _is_written_out(motion, x):
       return Plain().solve(motion, x)
-    hidden = _units(motion, x)
-    if hidden is None:
+    if not _has_units(motion, x):
       return discrete.recomputed(motion, x, self.segment)
-    solve = functools.partial(units.solve, hidden, segment=self.segment)
+    solve = functools.partial(units.solve, segment=self.segment)
     return discrete.score_apart(solve, motion, x)
 
 
@@ -204,11 +201,10 @@ def _is_written_out(motion: Motion, x: tf.Tensor) -> bool:
   return (few or tf.executing_eagerly()) and on_demand.second_order(motion.potential, x)
 
 
-def _units(motion: Motion, x: tf.Tensor) -> Units | None:
-  """The hidden layer, where the hand-written pass can have it."""
-  return (
-    overrides.units(motion.potential) if motion.tableau.explicit and x.shape.rank == 2 else None
-  )
+def _has_units(motion: Motion, x: tf.Tensor) -> bool:
+  """Tells if there is a hidden layer that the hand-written pass can have."""
+  suits = motion.tableau.explicit and x.shape.rank == 2
+  return suits and overrides.units(motion.potential) is not None
 
 
 MODES = {

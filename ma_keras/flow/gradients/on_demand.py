@@ -15,12 +15,13 @@ from ma_keras.flow.dynamics import Motion
 from ma_keras.flow.gradients import pullback
 from ma_keras.flow.gradients.pullback import Tensors
 from ma_keras.flow.horizon import Grid
+from ma_keras.potentials import parts
 from ma_keras.potentials.base import Potential
 
 # TensorFlow's name for it is not public: 0 is no derivative, 1 the first, 2 any.
 HIGHER_ORDER = 2
-# (motion, x, further tensors) -> x at the end and the totals.
-Solve = Callable[..., Tensors]
+# (motion, x) -> x at the end and the totals.
+Solve = Callable[[Motion, tf.Tensor], Tensors]
 
 
 def recording() -> bool:
@@ -46,6 +47,7 @@ def second_order(potential: Potential, x: tf.Tensor) -> bool:
     return False
   watched = [x]
   if tf.executing_eagerly():
+    watched += parts.tensors(potential)
     for variable in potential.trainable_variables:
       variable.read_value()  # From here on a tape knows that it watches it.
       if isinstance(variable, resource_variable_ops.ResourceVariable):
@@ -53,34 +55,34 @@ def second_order(potential: Potential, x: tf.Tensor) -> bool:
   return bool(gradients_util.PossibleTapeGradientTypes(watched) == HIGHER_ORDER)
 
 
-def on_demand(solve: Solve, lean: Solve, motion: Motion, *tensors: tf.Tensor) -> Tensors:
-  """lean(motion, *tensors), whose derivative is that of `solve`, run only if it is asked for.
+def on_demand(solve: Solve, lean: Solve, motion: Motion, x: tf.Tensor) -> Tensors:
+  """lean(motion, x), whose derivative is that of `solve`, run only if it is asked for.
 
   Somebody may ask who was not there before: a tape around a function that was traced without
   one, or `tf.gradients`. The price is one more forward pass.
 
   Args:
-    solve: A differentiable function of the tensors and of trainable variables.
+    solve: A function differentiable by the points, the potential's tensors and its variables.
     lean: The same outputs, with nothing kept on the way.
     motion: The steps.
-    *tensors: Whatever it may be differentiated by, variables apart.
+    x: Points.
   """
+  count = len(motion.grid)
 
-  def on_grid(function: Solve, *arguments: tf.Tensor) -> Tensors:
-    grid = Grid(*arguments[: len(motion.grid)])
-    steps = dataclasses.replace(motion, grid=grid)
-    return tuple(function(steps, *arguments[len(grid) :]))
+  def along(function: Solve, x: tf.Tensor, *arguments: tf.Tensor) -> Tensors:
+    steps = dataclasses.replace(motion, grid=Grid(*arguments[:count]))
+    return tuple(function(steps.with_tensors(arguments[count:]), x))
 
   @tf.custom_gradient
   def run(*arguments: tf.Tensor) -> tuple[Tensors, Callable[..., Any]]:
     def back(*doutputs: tf.Tensor, variables: Sequence[tf.Variable] | None = None) -> Any:
       # Tensors of the graph of the backward pass: that of a second derivative sees no others.
       again = [tf.identity(part) for part in arguments]
-      of_grid = functools.partial(on_grid, solve)
-      pulled = pullback.vector_jacobian_product(of_grid, again, list(variables or ()), doutputs)
+      solved = functools.partial(along, solve)
+      pulled = pullback.vector_jacobian_product(solved, again, list(variables or ()), doutputs)
       darguments, gradients = pulled[: len(arguments)], pulled[len(arguments) :]
       return tuple(darguments) if variables is None else (tuple(darguments), gradients)
 
-    return on_grid(lean, *arguments), back
+    return along(lean, *arguments), back
 
-  return run(*motion.grid, *tensors)
+  return run(x, *motion.grid, *motion.tensors())

@@ -10,28 +10,36 @@ import tensorflow as tf
 from ma_keras.flow.dynamics import Totals
 
 Tensors = Sequence[tf.Tensor]
-# Cotangents of the outputs, and variables -> cotangents of the arguments, and of the variables.
-Pull = Callable[[Tensors, list[tf.Variable]], tuple[Tensors, list[tf.Tensor]]]
+# Whatever a tape can watch besides the points: variables, and tensors of the potential.
+Sources = Sequence[Any]
+# Cotangents of the outputs, and sources -> cotangents of the arguments, and of the sources.
+Pull = Callable[[Tensors, list[Any]], tuple[Tensors, list[tf.Tensor]]]
 # Of the steps begin..end-1: (x, totals, begin, end) -> those after them.
 Segment = Callable[[tf.Tensor, Totals, tf.Tensor, tf.Tensor], tuple[tf.Tensor, Totals]]
 
 
 def differentiable(
-  solve: Callable[..., tuple[Tensors, Pull]], *arguments: tf.Tensor
+  solve: Callable[..., tuple[Tensors, Pull]], tensors: Tensors, *arguments: tf.Tensor
 ) -> tuple[tf.Tensor, ...]:
-  """The outputs of solve(*arguments) -> (outputs, pull), whose derivative is `pull`."""
+  """The outputs of solve(tensors, *arguments) -> (outputs, pull), whose derivative is `pull`.
+
+  By the arguments; and by tensors of the potential and by variables, the sources of `pull`. Tensors
+  are arguments of TensorFlow's function, which would have no derivative by what it captures.
+  """
+  count = len(tensors)
 
   @tf.custom_gradient
-  def run(*arguments: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., Any]]:
-    outputs, pull = solve(*arguments)
+  def run(*inputs: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., Any]]:
+    outputs, pull = solve(inputs[:count], *inputs[count:])
 
     def back(*doutputs: tf.Tensor, variables: Sequence[tf.Variable] | None = None) -> Any:
-      darguments, gradients = pull(doutputs, list(variables or ()))
-      return tuple(darguments) if variables is None else (tuple(darguments), gradients)
+      darguments, pulled = pull(doutputs, [*inputs[:count], *(variables or ())])
+      dinputs = (*pulled[:count], *darguments)
+      return dinputs if variables is None else (dinputs, pulled[count:])
 
     return tuple(outputs), back
 
-  return run(*arguments)
+  return run(*tensors, *arguments)
 
 
 def backwards(
@@ -92,27 +100,27 @@ def pulled_back(
   function: Callable[[tf.Tensor], Tensors],
   x: tf.Tensor,
   cotangents: Tensors,
-  variables: Sequence[tf.Variable],
+  sources: Sources,
   totals: list[tf.Tensor],
 ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-  """The vector-Jacobian product of a function at x: by x, and by variables, added to `totals`."""
-  dx, *more = vector_jacobian_product(function, [x], variables, cotangents)
+  """The vector-Jacobian product of a function at x: by x, and by sources, added to `totals`."""
+  dx, *more = vector_jacobian_product(function, [x], sources, cotangents)
   return dx, summed(totals, more)
 
 
 def vector_jacobian_product(
   function: Callable[..., Tensors],
   arguments: Tensors,
-  variables: Sequence[tf.Variable],
+  sources: Sources,
   cotangents: Tensors,
 ) -> list[tf.Tensor]:
-  """The vector-Jacobian product of a function: by its arguments, then by the variables."""
+  """The vector-Jacobian product of a function: by its arguments, then by the sources."""
   with tf.GradientTape(watch_accessed_variables=False) as tape:
-    tape.watch([*arguments, *variables])
+    tape.watch([*arguments, *sources])
     outputs = function(*arguments)
   pulled = tape.gradient(
     outputs,
-    [*arguments, *variables],
+    [*arguments, *sources],
     output_gradients=cotangents,
     unconnected_gradients=tf.UnconnectedGradients.ZERO,
   )
@@ -124,9 +132,9 @@ def summed(totals: list[tf.Tensor], more: Sequence[Any]) -> list[tf.Tensor]:
   return [total + tf.convert_to_tensor(one) for total, one in zip(totals, more)]
 
 
-def zeros(variables: Sequence[tf.Variable]) -> list[tf.Tensor]:
+def zeros(sources: Sources) -> list[tf.Tensor]:
   """Totals to begin with."""
-  return [tf.zeros_like(variable) for variable in variables]
+  return [tf.zeros_like(source) for source in sources]
 
 
 def step_by_step(*parts: tf.Tensor) -> tuple[tf.TensorArray, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -20,17 +21,18 @@ def reversible(motion: Motion, x: tf.Tensor) -> Solution:
   The derivative of a step is that of its stage equations at their solution, by the implicit
   function theorem: as exact as the solution, whatever iteration found it.
   """
+  prepared = motion.prepared()
 
-  def solve(x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
-    prepared = motion.prepared()
-    y, totals = run(prepared, x)
+  def solve(tensors: Tensors, x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
+    motion = prepared.with_tensors(tensors)
+    y, totals = run(motion, x)
 
-    def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
+    def pull(doutputs: Tensors, held: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
       dy, *dtotals = doutputs
 
       def through(i: tf.Tensor, state: tuple[tf.Tensor, Cotangents]) -> tuple:
         after, cotangents = state
-        before, points = prepared.undo(i, after)
+        before, points = motion.undo(i, after)
         return before, _pulled(motion, i, points, cotangents, dtotals, held)
 
       d = motion.num_steps
@@ -40,7 +42,7 @@ def reversible(motion: Motion, x: tf.Tensor) -> Solution:
 
     return (y, *totals), pull
 
-  y, *totals = pullback.differentiable(solve, x)
+  y, *totals = pullback.differentiable(solve, prepared.tensors(), x)
   return y, tuple(totals)
 
 
@@ -50,7 +52,7 @@ def _pulled(
   points: list[tf.Tensor],
   cotangents: Cotangents,
   dtotals: Tensors,
-  variables: list[tf.Variable],
+  sources: pullback.Sources,
 ) -> Cotangents:
   """The vector-Jacobian product of step i, whose stages are at X_i = x + h sum_j a_ij v_j.
 
@@ -61,9 +63,8 @@ def _pulled(
   dy, gradients = cotangents
   tableau = motion.tableau
   with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-    tape.watch([*points, *variables])
-    # Prepared within the tape: what depends on the variables alone has a derivative, too.
-    there = motion.prepared().interval(i)
+    tape.watch([*points, *sources])
+    there = motion.interval(i)
     times = [there.start + c * there.h for c in tableau.c]
     rates = [dynamics.rates(there.frame.potential, t, x) for t, x in zip(times, points)]
     step = motion.record(there, points, [v for v, _ in rates], [-rate for _, rate in rates])
@@ -87,7 +88,7 @@ def _pulled(
     return largest(tf.stack(after) - tf.stack(before)) / largest(tf.stack(after))
 
   p = fixed_point(once, [tf.zeros_like(x) for x in points], movement, tableau.iterations)
-  found = product(from_points(p), [*points, *variables])
+  found = product(from_points(p), [*points, *sources])
   p, more = found[: len(points)], found[len(points) :]
   dx = there.frame.leave(dy + sum(p))
   return dx, pullback.summed(gradients, more)

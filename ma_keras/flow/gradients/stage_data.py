@@ -12,7 +12,7 @@ class Coefficients(NamedTuple):
 
   Attributes:
     m: M, the kernel, [N, H].
-    b: [1, H].
+    b: [1, H], or point by point, [B, H].
     w: Of every stage of the motion, [d, s, H].
     a: Of every stage, [d, s, H].
   """
@@ -45,7 +45,7 @@ class Cotangents(NamedTuple):
     x, m: Of the points and of the kernel.
     b: Point by point, [B, H].
     w, a: Step by step, TensorArrays of [s, H].
-    variables: Of the variables of the rest.
+    sources: Of tensors and variables of the rest, and of what tallies ask of the potential.
   """
 
   x: tf.Tensor
@@ -53,4 +53,4 @@ class Cotangents(NamedTuple):
   b: tf.Tensor
   w: tf.TensorArray
   a: tf.TensorArray
-  variables: list[tf.Tensor]
+  sources: list[tf.Tensor]

@@ -15,6 +15,7 @@ from ma_keras.flow.gradients.pullback import added
 from ma_keras.flow.gradients.stage_data import Coefficients, Cotangents, Kept
 from ma_keras.flow.gradients.stage_tallies import StageCotangents
 from ma_keras.integrators import combine
+from ma_keras.potentials import overrides
 from ma_keras.potentials.units import Units
 
 Turn = Callable[[tf.Tensor], tf.Tensor]
@@ -34,6 +35,19 @@ class StageLoop:
   units: Units
   products: Products
 
+  def tensors(self) -> pullback.Tensors:
+    """Tensors of the potential, where the rest or tallies ask it for more than the layer says."""
+    return self.motion.tensors() if self._keeps_points else ()
+
+  def with_tensors(self, tensors: pullback.Tensors) -> StageLoop:
+    """Returns the loop along the potential with these tensors instead."""
+    if not self._keeps_points:
+      return self
+    motion = self.motion.with_tensors(tensors)
+    layer = overrides.units(motion.potential)
+    rest = None if layer is None else layer.rest
+    return dataclasses.replace(self, motion=motion, units=self.units._replace(rest=rest))
+
   def nothing(self, x: tf.Tensor) -> Totals:
     """The totals before the first step."""
     return self.motion.nothing(x)
@@ -44,7 +58,7 @@ class StageLoop:
     """x after steps begin..end-1, the totals, and what is kept of `room` steps: () of none."""
     m, transposed = self.products.factor(k.m), self.products.factor(tf.transpose(k.m))
     times = self.motion.stage_times()
-    rest = None if self.units.rest is None else self.units.rest.prepared()
+    rest = self.units.rest
 
     def advance(i: tf.Tensor, x: tf.Tensor, totals: Totals, arrays: Any) -> tuple:
       h, enter, leave = self._step(i)
@@ -90,7 +104,7 @@ class StageLoop:
     end: int | tf.Tensor,
     cotangents: Cotangents,
     dtotals: Sequence[tf.Tensor],
-    variables: Sequence[tf.Variable],
+    sources: pullback.Sources,
   ) -> Cotangents:
     """The cotangents before step `begin`, of those after step end-1.
 
@@ -105,7 +119,7 @@ class StageLoop:
       now = tf.nest.map_structure(lambda part: part[i - begin], kept)
       dx, dl = enter(after.x), -h * self._weights(h)[:, tf.newaxis] * dtotals[0]
       tallied = stage_tallies.backward(
-        self.motion, i, now.points, now.residuals, dtotals[1:], variables, after.variables
+        self.motion, i, now.points, now.residuals, dtotals[1:], sources, after.sources
       )
       dl = dl if tallied is None else dl + tf.stack(tallied.laplacians)
       a, curvatures = k.a[i], self._act.curvature(now.slopes)
@@ -116,7 +130,7 @@ class StageLoop:
       dqs: dict[int, tf.Tensor] = {}
       dzs: dict[int, tf.Tensor] = {}
       factors: dict[int, tf.Tensor] = {}
-      dvariables = after.variables if tallied is None else tallied.variables
+      dsources = after.sources if tallied is None else tallied.sources
       for s in reversed(range(len(self.motion.tableau.b))):
         dvs[s] = self._velocity_cotangent(s, h, dx, dpoints, tallied)
         dqs[s] = self.products(dvs[s], m, dx.dtype)
@@ -124,12 +138,9 @@ class StageLoop:
         factors[s] = self.products.factor(dzs[s])
         dpoints[s] = self.products(factors[s], transposed, dx.dtype)
         if rest is not None:
-          # Prepared within the tape: what depends on the variables alone has a derivative, too.
-          at = lambda x, t=times[i, s]: rest.prepared().gradient_and_laplacian(t, x)  # noqa: E731
+          at = lambda x, t=times[i, s]: rest.gradient_and_laplacian(t, x)  # noqa: E731
           cotangent = (dvs[s], dl[s])
-          dpoint, dvariables = pullback.pulled_back(
-            at, now.points[s], cotangent, variables, dvariables
-          )
+          dpoint, dsources = pullback.pulled_back(at, now.points[s], cotangent, sources, dsources)
           dpoints[s] += dpoint
         if tallied is not None and tallied.points:
           dpoints[s] += tallied.points[s]
@@ -140,23 +151,20 @@ class StageLoop:
         after.b + sum(dzs.values()),
         after.w.write(i, tf.linalg.matvec(curvatures, dl, transpose_a=True)),
         after.a.write(i, da),
-        dvariables,
+        dsources,
       )
 
     return pullback.backwards(pull, begin, end, cotangents, self.motion.num_steps)
 
-  def cotangents(
-    self, x: tf.Tensor, k: Coefficients, variables: Sequence[tf.Variable]
-  ) -> Cotangents:
+  def cotangents(self, x: tf.Tensor, k: Coefficients, sources: pullback.Sources) -> Cotangents:
     """Cotangents after the last step: dL/dx as given, all others zero."""
     m, b = tf.zeros_like(k.m), tf.zeros_like(x[:, :1] * k.b)
     w, a = pullback.step_by_step(k.w, k.a)
-    return Cotangents(x, m, b, w, a, pullback.zeros(variables))
+    return Cotangents(x, m, b, w, a, pullback.zeros(sources))
 
   def arguments(self, found: Cotangents, k: Coefficients) -> pullback.Tensors:
     """Cotangents of x and of the coefficients, before the first step."""
-    del k
-    db = tf.reduce_sum(found.b, axis=0, keepdims=True)
+    db = found.b if k.b.shape[0] != 1 else tf.reduce_sum(found.b, axis=0, keepdims=True)
     return found.x, found.m, db, found.w.stack(), found.a.stack()
 
   def _velocity_cotangent(

@@ -22,13 +22,13 @@ class StageCotangents(NamedTuple):
     points: [..., N] each; empty where no tally depends on the points by themselves.
     velocities: [..., N] each.
     laplacians: [...] each.
-    variables: Totals of the variables.
+    sources: Totals of tensors and variables.
   """
 
   points: list[tf.Tensor]
   velocities: list[tf.Tensor]
   laplacians: list[tf.Tensor]
-  variables: list[tf.Tensor]
+  sources: list[tf.Tensor]
 
 
 def forward(
@@ -61,7 +61,7 @@ def backward(
   points: tf.Tensor,
   residuals: Sequence[Residuals],
   cotangents: Sequence[tf.Tensor],
-  variables: Sequence[tf.Variable],
+  sources: pullback.Sources,
   totals: list[tf.Tensor],
 ) -> StageCotangents | None:
   """Cotangents of the stages of step i, by those of the tallies; None where there are none.
@@ -72,16 +72,16 @@ def backward(
     points: x of every stage, [s, ..., N].
     residuals: One pair for every tally, of `forward`.
     cotangents: One for every tally, [...].
-    variables: Trainable variables that the potential may have.
-    totals: Cotangents of the variables so far.
+    sources: Tensors and variables that the potential may have.
+    totals: Their cotangents so far.
   """
   pulled = None
   for tally, residual, cotangent in zip(motion.tallies, residuals, cotangents, strict=True):
     if _in_closed_form(tally):
       part = _of_defects(motion, i, residual, cotangent, totals)
     else:
-      part = _by_tape(motion, i, tally, points, residual, cotangent, variables, totals)
-    totals = part.variables
+      part = _by_tape(motion, i, tally, points, residual, cotangent, sources, totals)
+    totals = part.sources
     pulled = part if pulled is None else _sum(pulled, part)
   return pulled
 
@@ -127,29 +127,28 @@ def _by_tape(
   points: tf.Tensor,
   residual: Residuals,
   cotangent: tf.Tensor,
-  variables: Sequence[tf.Variable],
+  sources: pullback.Sources,
   totals: list[tf.Tensor],
 ) -> StageCotangents:
-  """The vector-Jacobian product of an increment by the stages and the variables."""
+  """The vector-Jacobian product of an increment by the stages and the sources."""
   s = len(motion.tableau.b)
 
   def increment(*parts: tf.Tensor) -> list[tf.Tensor]:
-    # Prepared within the tape: what depends on the variables alone has a derivative, too.
-    there = motion.prepared().interval(i)
+    there = motion.interval(i)
     return [tally.increment(motion.record(there, parts[:s], parts[s : 2 * s], parts[2 * s :]))]
 
   stages = [*tf.unstack(points, s), *tf.unstack(residual[0], s), *tf.unstack(residual[1], s)]
-  pulled = pullback.vector_jacobian_product(increment, stages, variables, [cotangent])
-  by_variables = pullback.summed(totals, pulled[3 * s :])
-  return StageCotangents(pulled[:s], pulled[s : 2 * s], pulled[2 * s : 3 * s], by_variables)
+  pulled = pullback.vector_jacobian_product(increment, stages, sources, [cotangent])
+  by_sources = pullback.summed(totals, pulled[3 * s :])
+  return StageCotangents(pulled[:s], pulled[s : 2 * s], pulled[2 * s : 3 * s], by_sources)
 
 
 def _sum(one: StageCotangents, other: StageCotangents) -> StageCotangents:
-  """Sums stage by stage; the totals of variables are the later ones."""
+  """Sums stage by stage; the totals of sources are the later ones."""
   added = [a + b for a, b in zip(one.points, other.points)] or one.points or other.points
   return StageCotangents(
     added,
     [a + b for a, b in zip(one.velocities, other.velocities)],
     [a + b for a, b in zip(one.laplacians, other.laplacians)],
-    other.variables,
+    other.sources,
   )

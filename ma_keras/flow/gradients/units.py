@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -14,6 +14,7 @@ from ma_keras.flow.gradients.hidden_loop import HiddenLoop
 from ma_keras.flow.gradients.products import Products
 from ma_keras.flow.gradients.pullback import Tensors
 from ma_keras.flow.gradients.stage_loop import StageLoop
+from ma_keras.potentials import overrides
 from ma_keras.potentials.units import Units
 
 # One product of H x H runs nearer the processor's peak than two of half its size.
@@ -30,6 +31,12 @@ class Loop(Protocol):
   def motion(self) -> Motion:
     """The steps."""
 
+  def tensors(self) -> Tensors:
+    """Tensors of the potential that the steps ask for beside the coefficients."""
+
+  def with_tensors(self, tensors: Tensors) -> Loop:
+    """Returns the loop with these tensors instead."""
+
   def nothing(self, y: tf.Tensor) -> Totals:
     """The totals before the first step."""
 
@@ -38,7 +45,7 @@ class Loop(Protocol):
   ) -> tuple[tf.Tensor, Totals, Any]:
     """The state after steps begin..end-1, the totals, and what is kept of `room` steps."""
 
-  def cotangents(self, y: tf.Tensor, k: Any, variables: Sequence[tf.Variable]) -> Any:
+  def cotangents(self, y: tf.Tensor, k: Any, sources: pullback.Sources) -> Any:
     """Cotangents after the last step: of the state as given, all others zero."""
 
   def backward(
@@ -49,7 +56,7 @@ class Loop(Protocol):
     end: int | tf.Tensor,
     cotangents: Any,
     dtotals: Tensors,
-    variables: Sequence[tf.Variable],
+    sources: pullback.Sources,
   ) -> Any:
     """The cotangents before step `begin`, of those after step end-1."""
 
@@ -58,7 +65,6 @@ class Loop(Protocol):
 
 
 def solve(
-  units: Units,
   motion: Motion,
   x: tf.Tensor,
   products: tf.DType | None = None,
@@ -71,8 +77,7 @@ def solve(
   and many points are taken some at a time.
 
   Args:
-    units: The potential's hidden layer.
-    motion: The steps; explicit methods only.
+    motion: The steps along a potential that has `units`; explicit methods only.
     x: Points, shape [B, N].
     products: Dtype of the factors of the matrix products of the stages, bfloat16 perhaps; that of
       x by default. Everything else stays in the dtype of x.
@@ -82,26 +87,30 @@ def solve(
   Returns:
     x at the end [B, N] and the totals [B].
   """
+  factors = Products(products)
   run = functools.partial(_run, segment=segment)
   if on_demand.recording():
-    return _stepped(units, motion, x, Products(products), run)
+    return _stepped(motion, x, factors, run)
 
-  def kept(motion: Motion, x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
-    y, totals = _stepped(_of_tensors(units, *tensors), motion, x, Products(products), run)
+  def kept(motion: Motion, x: tf.Tensor) -> Tensors:
+    y, totals = _stepped(motion, x, factors, run)
     return y, *totals
 
-  def lean(motion: Motion, x: tf.Tensor, *tensors: tf.Tensor) -> Tensors:
-    layer = _of_tensors(units, *tensors)
-
+  def lean(motion: Motion, x: tf.Tensor) -> Tensors:
     def of_rows(motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
-      return _stepped(layer, motion, x, Products(products), _unkept)
+      return _stepped(motion, x, factors, _unkept)
 
-    return chunks.in_turn(of_rows, motion, x, chunk_size(units))
+    return chunks.in_turn(of_rows, motion, x, chunk_size(_layer(motion)))
 
-  a = units.amplitude(motion.stage_times())
-  tensors = (units.kernel, units.bias, units.squared_norms, a)
-  y, *totals = on_demand.on_demand(kept, lean, motion, x, *tensors)
+  y, *totals = on_demand.on_demand(kept, lean, motion, x)
   return y, tuple(totals)
+
+
+def _layer(motion: Motion) -> Units:
+  """The hidden layer of the potential, which has one."""
+  units = overrides.units(motion.potential)
+  assert units is not None
+  return units
 
 
 def chunk_size(units: Units) -> int:
@@ -111,30 +120,21 @@ def chunk_size(units: Units) -> int:
   return max(1, numbers // max(units.kernel.shape))
 
 
-def _of_tensors(
-  units: Units, kernel: tf.Tensor, bias: tf.Tensor, squared_norms: tf.Tensor, a: tf.Tensor
-) -> Units:
-  """The units with these tensors for their own; a at all stages of the motion, [d, s, H]."""
-  return units._replace(
-    kernel=kernel,
-    bias=bias,
-    squared_norms=squared_norms,
-    amplitude=lambda times: a if times.shape.rank == 2 else a[0, 0],
-  )
-
-
 # (loop, state, coefficients) -> the state at the end and the totals.
 Run = Callable[[Loop, tf.Tensor, Any], tuple[tf.Tensor, Totals]]
 
 
 def _stepped(
-  units: Units, motion: Motion, x: tf.Tensor, products: Products, run: Run
+  motion: Motion, x: tf.Tensor, products: Products, run: Run
 ) -> tuple[tf.Tensor, Totals]:
   """x at the end and the totals, in the coordinates that cost less."""
+  motion = motion.prepared()
+  units = _layer(motion)
   if hidden_is_cheaper(units, motion, x.shape[0]):
     return _in_hidden_coordinates(units, motion, x, products, run)
   a = units.amplitude(motion.stage_times())
-  k = stage_data.Coefficients(units.kernel, units.bias[tf.newaxis], a * units.squared_norms, a)
+  bias = units.bias[tf.newaxis] if units.bias.shape.rank == 1 else units.bias
+  k = stage_data.Coefficients(units.kernel, bias, a * units.squared_norms, a)
   return run(StageLoop(motion, units, products), x, k)
 
 
@@ -182,21 +182,21 @@ def hidden_is_cheaper(units: Units, motion: Motion, batch_size: int | None) -> b
 def _run(
   loop: Loop, y: tf.Tensor, coefficients: Any, segment: int | None
 ) -> tuple[tf.Tensor, Totals]:
-  """Y at the end and the totals, differentiable by Y, the coefficients and rest's variables."""
+  """Y at the end and the totals, differentiable by Y, the coefficients and the loop's sources."""
   drive = _stored if segment is None else functools.partial(_recomputed, segment=segment)
 
-  def solve(y: tf.Tensor, *parts: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
-    k = type(coefficients)(*parts)
-    end, totals, through = drive(loop, y, k)
+  def solve(tensors: Tensors, y: tf.Tensor, *parts: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
+    k, along = type(coefficients)(*parts), loop.with_tensors(tensors)
+    end, totals, through = drive(along, y, k)
 
-    def pull(doutputs: Tensors, held: list[tf.Variable]) -> tuple[Tensors, list[tf.Tensor]]:
+    def pull(doutputs: Tensors, held: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
       dy, *dtotals = doutputs
-      found = through(loop.cotangents(dy, k, held), dtotals, held)
-      return loop.arguments(found, k), found.variables
+      found = through(along.cotangents(dy, k, held), dtotals, held)
+      return along.arguments(found, k), found.sources
 
     return (end, *totals), pull
 
-  end, *totals = pullback.differentiable(solve, y, *coefficients)
+  end, *totals = pullback.differentiable(solve, loop.tensors(), y, *coefficients)
   return end, tuple(totals)
 
 
@@ -206,8 +206,8 @@ def _unkept(loop: Loop, y: tf.Tensor, coefficients: Any) -> tuple[tf.Tensor, Tot
   return end, totals
 
 
-# (cotangents, those of the totals, variables) -> cotangents before the first step.
-Through = Callable[[Any, Tensors, list[tf.Variable]], Any]
+# (cotangents, those of the totals, sources) -> cotangents before the first step.
+Through = Callable[[Any, Tensors, list[Any]], Any]
 
 
 def _stored(loop: Loop, y: tf.Tensor, k: Any) -> tuple[tf.Tensor, Totals, Through]:
@@ -232,7 +232,7 @@ def _recomputed(
 
   end, totals, pull = pullback.segmented(forward, y, loop.nothing(y), d, size)
 
-  def through(after: Any, dtotals: Tensors, held: list[tf.Variable]) -> Any:
+  def through(after: Any, dtotals: Tensors, held: list[Any]) -> Any:
     def back(y: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Any) -> Any:
       _, _, kept = loop.forward(y, k, begin, end, room=size)
       return loop.backward(kept, k, begin, end, after, dtotals, held)

@@ -1,0 +1,41 @@
+"""How a context reaches the flow within a distribution, by TFP's keyword arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from ma_keras.bijector import MongeAmpereBijector
+
+
+def context_size(flow: Any) -> int | None:
+  """C, the length of the context that a distribution or bijector is still to be given, or None.
+
+  Raises:
+    ValueError: Flows within it take contexts of several lengths.
+  """
+  sizes = {bijector.potential.context_size or 0 for bijector in _conditional(flow)}
+  if len(sizes) > 1:
+    raise ValueError(f'`flow` takes contexts of several lengths, {sorted(sizes)}: give them one.')
+  return next(iter(sizes), None)
+
+
+def options(bijector: Any, context: tf.Tensor) -> dict[str, Any]:
+  """Keyword arguments that hand a context to all flows within a bijector.
+
+  `flow.log_prob(x, bijector_kwargs=options(flow.bijector, c))`: {'context': c} for a flow, and
+  {name: {'context': c}} where it is a part of a `Chain`, as TFP wants it.
+  """
+  if isinstance(bijector, MongeAmpereBijector):
+    return {'context': context} if bijector.potential.needs_context else {}
+  if hasattr(bijector, 'bijector'):  # An Invert.
+    return options(bijector.bijector, context)
+  parts = {part.name: options(part, context) for part in getattr(bijector, 'bijectors', ())}
+  return {name: arguments for name, arguments in parts.items() if arguments}
+
+
+def _conditional(flow: Any) -> list[MongeAmpereBijector]:
+  modules = [flow, *flow.submodules]
+  flows = [module for module in modules if isinstance(module, MongeAmpereBijector)]
+  return [bijector for bijector in flows if bijector.potential.needs_context]
