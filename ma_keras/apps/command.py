@@ -16,7 +16,7 @@ import sys
 from absl import app, flags
 
 from ma_keras.apps import command_line, tensorflow_start
-from ma_keras.apps.configuration import CONFIGURATIONS, command_flags
+from ma_keras.apps.configuration import CONFIGURATIONS, Configuration, command_flags
 from ma_keras.apps.exit_code import ExitCode, end, ending_unread
 
 # Command -> module of ma_keras.apps, and what it does.
@@ -45,25 +45,28 @@ def run(name: str) -> None:
 
 
 def _run(name: str) -> None:
-  """Makes the app's configuration of its flags, before TensorFlow is imported, and its `main`."""
+  """Makes the app's configuration of its flags, and only then imports TensorFlow."""
   if command_line.asks_for('version'):
     return print_version()
   config_class = CONFIGURATIONS[name]
-  page = sys.modules[config_class.__module__]
-  own = command_flags.define(config_class, flags.FLAGS)
-  if command_line.asks_for('help', 'helpshort', 'h', '?'):
-    return print(command_line.page(page, own))
-  sys.modules['__main__'].__doc__ = page.__doc__  # What --helpfull begins with.
-  if command_line.asks_for('helpfull'):
-    tensorflow_start.quiet()
-    app.usage(writeto_stdout=True, exitcode=0)
+  with command_flags.defined(config_class, flags.FLAGS) as own:
+    page = sys.modules[config_class.__module__]
+    if command_line.asks_for('help', 'helpshort', 'h', '?'):
+      return print(command_line.page(page, own))
+    sys.modules['__main__'].__doc__ = page.__doc__  # What --helpfull begins with.
+    if command_line.asks_for('helpfull'):
+      tensorflow_start.quiet()
+      app.usage(writeto_stdout=True, exitcode=0)
+    app.run(
+      lambda argv: _main(name, command_line.configured(config_class, argv)),
+      flags_parser=lambda argv: command_line.parse(argv, own),
+    )
 
-  def main(arguments: list[str]) -> None:
-    config = command_line.configured(config_class, arguments)
-    tensorflow_start.quiet()
-    importlib.import_module(f'ma_keras.apps.{name}').main(config)
 
-  app.run(main, flags_parser=lambda argv: command_line.parse(argv, own))
+def _main(name: str, config: Configuration) -> None:
+  """The app, with TensorFlow."""
+  tensorflow_start.quiet()
+  importlib.import_module(f'ma_keras.apps.{name}').main(config)
 
 
 def print_version() -> None:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-import pathlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -383,9 +381,7 @@ def carry_out(config: DensityConfig) -> training.RunDirectory:
     ValueError: An option, a file or what the directory holds is wrong.
     TrainingStopped: Training was stopped, or the result is in doubt.
   """
-  run = training.RunDirectory(pathlib.Path(config.directory))
-  training_app.carry_out(config, run, sys.modules[__name__])
-  return run
+  return training_app.carry_out(config, set_up, work)
 
 
 def main(config: DensityConfig) -> None:

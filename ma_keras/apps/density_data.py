@@ -53,7 +53,7 @@ def restored(config: ConfigT, notes: Mapping[str, Any]) -> ConfigT:
   Raises:
     ValueError: The file is gone, or holds other data than then.
   """
-  elsewhere = config.given & {'dataset', 'dataset_file'}
+  elsewhere = config.overrides & {'dataset', 'dataset_file'}
   names = ('split_seed',) if elsewhere else DATA_OPTIONS
   config = config.with_defaults(**{name: notes[name] for name in names if name in notes})
   if elsewhere or not config.dataset_file:
@@ -75,9 +75,9 @@ def restored(config: ConfigT, notes: Mapping[str, Any]) -> ConfigT:
 
 def notes(config: DataConfig) -> dict[str, Any]:
   """Names the data of a model, for its file: `restored` reads it."""
-  given = {name: getattr(config, name) for name in DATA_OPTIONS}
+  facts = {name: getattr(config, name) for name in DATA_OPTIONS}
   path = config.dataset_file
   if not path:
-    return given
+    return facts
   content = {'dataset_file': str(pathlib.Path(path).resolve())}
-  return {**given, **content, 'dataset_hash': fingerprint.of_file(path)}
+  return {**facts, **content, 'dataset_hash': fingerprint.of_file(path)}

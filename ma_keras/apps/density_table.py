@@ -33,8 +33,8 @@ def is_table(points: data.Dataset) -> bool:
 def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
   """Options that have a value by the size of the table, unless they were given."""
   chosen = fitting.Settings.for_table(len(points.train), points.event_size)
-  num_steps = config.num_steps if 'num_steps' in config.given else chosen.num_steps
-  free = not config.given & {'hidden_units', 'epochs'} and config.begins_anew
+  num_steps = config.num_steps if 'num_steps' in config.overrides else chosen.num_steps
+  free = not config.overrides & {'hidden_units', 'epochs'} and config.begins_anew
   return {
     'tries': chosen.affordable_tries(points.event_size) if free else 1,
     'hidden_units': chosen.hidden_units,
@@ -60,7 +60,7 @@ def steps_per_epoch(points: data.Dataset, config: DensityConfig) -> int:
   rows a part.
   """
   once = max(len(points.train) // config.batch_size, 1)
-  if 'epochs' in config.given:
+  if 'epochs' in config.overrides:
     return once
   steps = fitting.Settings.for_table(len(points.train), points.event_size).steps
   return min(once * max(round(steps / (config.epochs * once)), 1), MOST_STEPS)

@@ -9,8 +9,6 @@ run = ising.carry_out(IsingConfig(side=4, num_steps=12, step_size=1 / 12))
 from __future__ import annotations
 
 import dataclasses
-import pathlib
-import sys
 from typing import Any
 
 import tensorflow as tf
@@ -221,9 +219,7 @@ def carry_out(config: IsingConfig) -> training.RunDirectory:
     ValueError: An option, a file or what the directory holds is wrong.
     TrainingStopped: Training was stopped, or the result is in doubt.
   """
-  run = training.RunDirectory(pathlib.Path(config.directory))
-  training_app.carry_out(config, run, sys.modules[__name__])
-  return run
+  return training_app.carry_out(config, set_up, work)
 
 
 def main(config: IsingConfig) -> None:

@@ -22,13 +22,13 @@ CURVE_POINTS = 60
 
 def couplings(config: ScanConfig) -> list[float]:
   """Couplings of --couplings, checked."""
-  given = ','.join(config.couplings)
+  text = ','.join(config.couplings)
   try:
-    values = [float(text) for text in config.couplings]
+    values = [float(coupling) for coupling in config.couplings]
   except ValueError as error:
-    raise ValueError(f'`--couplings` {given} must be numbers: {error}.') from error
+    raise ValueError(f'`--couplings` {text} must be numbers: {error}.') from error
   if not values or min(values) <= 0 or sorted(set(values)) != values:
-    raise ValueError(f'`--couplings` {given} must be positive and rise: 0.3,0.4,0.5.')
+    raise ValueError(f'`--couplings` {text} must be positive and rise: 0.3,0.4,0.5.')
   return values
 
 

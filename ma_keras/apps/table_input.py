@@ -33,12 +33,12 @@ def open_for(path: str, model: model_file.Model, config: TableConfig) -> tables.
     model: Tells names, order and number of columns.
     config: Columns and dialect.
   """
-  given = options(config)
-  if given['levels'] is None and pictures.is_pictures(pathlib.Path(path)):
-    given['levels'] = model.levels
+  arguments = options(config)
+  if arguments['levels'] is None and pictures.is_pictures(pathlib.Path(path)):
+    arguments['levels'] = model.levels
   return tables.open_table(
     path,
-    **given,
+    **arguments,
     model_columns=model.columns,
     event_size=model.bijector.potential.event_size,
     event_shape=model.event_shape or (model.bijector.potential.event_size,),

@@ -6,7 +6,6 @@ import contextlib
 import pathlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -70,13 +69,13 @@ def prepare(
   Raises:
     ValueError: The directory holds another run.
   """
-  known = options(type(config))
-  fixed = fixing(type(config))
-  defaults = [name for name in fixed if getattr(config, name) == known[name].older]
+  marks, fixed = options(type(config)), fixing(type(config))
+  defaults = [name for name in fixed if getattr(config, name) == marks[name].older]
   hashes = {name: fingerprint.of_arrays(*parts) for name, parts in (arrays or {}).items()}
-  files = {name: getattr(config, name) for name in fixed if known[name].names_file}
+  files = {name: getattr(config, name) for name in fixed if marks[name].names_file}
   hashes |= {name: fingerprint.of_file(path) for name, path in files.items() if path}
-  run.prepare(command_flags.lines(config), fixed, defaults, app, hashes, today)
+  lines = command_flags.lines(config)
+  run.prepare(lines, fixed, defaults, app=app, hashes=hashes, today=today)
 
 
 def compiled(model: ModelT, steps_per_epoch: int, config: TrainingConfig) -> ModelT:
@@ -149,21 +148,29 @@ def main(config: ConfigT, carry_out: Callable[[ConfigT], training.RunDirectory])
     carry_out(config)
 
 
-def carry_out(config: TrainingConfig, run: training.RunDirectory, experiment: ModuleType) -> None:
+def carry_out(
+  config: ConfigT,
+  set_up: Callable[[ConfigT, training.RunDirectory], tuple[Any, ...]],
+  work: Callable[..., None],
+) -> training.RunDirectory:
   """work(run, *set_up(config, run)), with a directory that other processes may take afterwards.
 
   Args:
     config: All that the run is told.
-    run: Where.
-    experiment: Its `set_up(config, run) -> tuple` does everything that can fail for an option's
-      sake, before its `work(run, *tuple)` trains, measures and reports.
+    set_up: Does everything that can fail for an option's sake.
+    work: Trains, measures and reports.
+
+  Returns:
+    The directory.
   """
+  run = training.RunDirectory(pathlib.Path(config.directory))
   if config.deterministic:
     training.determinism.enable(config.seed)
   try:
-    experiment.work(run, *_set_up(config, run, experiment))
+    work(run, *_checked(set_up, config, run))
   finally:
     run.release()
+  return run
 
 
 @contextlib.contextmanager
@@ -182,12 +189,14 @@ def ending(run: training.RunDirectory) -> Iterator[None]:
     end(ExitCode.NO_ROOM, error)
 
 
-def _set_up(
-  config: TrainingConfig, run: training.RunDirectory, experiment: ModuleType
+def _checked(
+  set_up: Callable[[ConfigT, training.RunDirectory], tuple[Any, ...]],
+  config: ConfigT,
+  run: training.RunDirectory,
 ) -> tuple[Any, ...]:
   """Makes what is asked for; a file that cannot be read is a wrong option, a full disk is none."""
   try:
-    return experiment.set_up(config, run)
+    return set_up(config, run)
   except OSError as error:
     if error.errno in NO_ROOM:
       raise

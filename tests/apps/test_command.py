@@ -76,3 +76,18 @@ def test_an_interrupt_while_a_command_starts_is_one_line(monkeypatch, capsys):
   stderr = capsys.readouterr().err
   assert ending.value.code == 130
   assert 'interrupted; nothing was done' in stderr and stderr.count('\n') == 1
+
+
+def test_commands_run_one_after_another_in_one_process(monkeypatch, capsys):
+  """Each with the flags of its own."""
+  for words, line in (
+    (['train', 'ising', '--side=2', '--hidden_units=3'], 'ma-keras train ising: A Gaussian start'),
+    (['score', '--model=none', '--input=x.csv'], 'ma-keras score: `--model` none is neither'),
+    (['score', '--model=none'], 'ma-keras score: --input is missing.'),
+    (['train', 'ising', '--model=none'], 'ma-keras train ising: no flag --model; did you mean'),
+  ):
+    monkeypatch.setattr(sys, 'argv', ['ma-keras', *words])
+    with pytest.raises(SystemExit) as ending:
+      command.main()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert ending.value.code == 1 and last.startswith(line)

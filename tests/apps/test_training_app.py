@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import pathlib
 import re
-import types
 
 import pytest
 import tensorflow as tf
@@ -23,13 +21,11 @@ def end(errors, folder='run'):
       raise error
     return ()
 
-  experiment = types.SimpleNamespace(
-    set_up=lambda config, run: raising(errors[0]), work=lambda run: raising(errors[1])
-  )
-  run = training.RunDirectory(pathlib.Path(folder))
   training_app.main(
-    IsingConfig(run_dir=str(folder)),
-    lambda config: training_app.carry_out(config, run, experiment),
+    IsingConfig(run_dir=folder),
+    lambda config: training_app.carry_out(
+      config, set_up=lambda *arguments: raising(errors[0]), work=lambda run: raising(errors[1])
+    ),
   )
 
 

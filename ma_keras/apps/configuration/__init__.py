@@ -1,4 +1,4 @@
-"""Configurations: what every command can be told, as frozen dataclasses.
+"""Configurations: the options of every command, as frozen dataclasses.
 
 A configuration is made once, from flags in `command` or by whoever calls an app from Python, and
 passed down; `dataclasses.replace` changes it. Nothing here imports TensorFlow.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from absl import flags
@@ -12,13 +14,25 @@ from ma_keras.apps.configuration.option import REQUIRED, ConfigT, Configuration,
 
 def define(config_class: type[Configuration], flag_values: flags.FlagValues) -> list[flags.Flag]:
   """Registers a flag for every option; returns them in the order of the options."""
-  defined = []
+  own = []
   for name, default in _defaults(config_class).items():
     flag = _flag(name, default, options(config_class)[name])
     required = default is REQUIRED
     flags.DEFINE_flag(flag, flag_values, config_class.__module__, required=required)
-    defined.append(flag)
-  return defined
+    own.append(flag)
+  return own
+
+
+@contextlib.contextmanager
+def defined(
+  config_class: type[Configuration], flag_values: flags.FlagValues
+) -> Iterator[list[flags.Flag]]:
+  """Flags that are gone afterwards: other apps have others of the same names."""
+  own = define(config_class, flag_values)
+  try:
+    yield own
+  finally:
+    flag_values.remove_flag_values([flag.name for flag in own])
 
 
 def from_flags(config_class: type[ConfigT], flag_values: flags.FlagValues) -> ConfigT:
@@ -28,20 +42,20 @@ def from_flags(config_class: type[ConfigT], flag_values: flags.FlagValues) -> Co
     ValueError: Values do not go together, or one is not finite.
   """
   own = {name: flag_values[name] for name in options(config_class)}
-  given = frozenset(name for name, flag in own.items() if flag.present)
-  return config_class(given=given, **{name: flag.value for name, flag in own.items()})
+  overrides = frozenset(name for name, flag in own.items() if flag.present)
+  return config_class(overrides=overrides, **{name: flag.value for name, flag in own.items()})
 
 
 def lines(config: Configuration) -> dict[str, str]:
   """Name to line of a flagfile, of every option that has a value."""
-  written = {}
+  texts = {}
   for name, default in _defaults(type(config)).items():
     flag = _flag(name, default, options(type(config))[name])
     value = getattr(config, name)
     flag.value = list(value) if isinstance(value, tuple) else value
     if value is not None:
-      written[name] = flag.serialize()
-  return written
+      texts[name] = flag.serialize()
+  return texts
 
 
 def _defaults(config_class: type[Configuration]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -111,37 +112,36 @@ class Configuration:
   """Base of all configurations: they are checked when they are made, and say what was chosen.
 
   Attributes:
-    given: Names of the options that somebody chose: those on the command line, and all that differ
-      from their defaults. An app may have better values by its data for the others.
+    overrides: Names of the options that somebody chose: those on the command line, and all that
+      differ from their defaults. An app may have better values by its data for the others.
   """
 
-  given: frozenset[str] = dataclasses.field(default=frozenset(), repr=False, compare=False)
+  overrides: frozenset[str] = dataclasses.field(default=frozenset(), repr=False, compare=False)
 
   def __post_init__(self) -> None:
-    """Checks all values; whole numbers are taken as numbers, lists as tuples.
+    """Checks all values; whole numbers are taken as numbers, lists as tuples, paths as texts.
 
     Raises:
-      ValueError: A value is out of bounds, or not finite.
+      ValueError: A value is out of bounds, not finite, or None where that is no default.
     """
-    given = set(self.given)
+    overrides = set(self.overrides)
     for field in dataclasses.fields(self):
       if 'option' in field.metadata:
-        value = _checked(field.name, getattr(self, field.name), field.metadata['option'].parser)
+        value = _checked(field, getattr(self, field.name))
         object.__setattr__(self, field.name, value)
-        given |= {field.name} if value != field.default else set()
-    object.__setattr__(self, 'given', frozenset(given))
+        overrides |= {field.name} if value != field.default else set()
+    object.__setattr__(self, 'overrides', frozenset(overrides))
 
   def with_defaults(self: ConfigT, **values: Any) -> ConfigT:
     """A copy with these values of options that nobody chose."""
-    free = {name: value for name, value in values.items() if name not in self.given}
+    free = {name: value for name, value in values.items() if name not in self.overrides}
     return dataclasses.replace(self, **free)
 
   def part(self, config_class: type[ConfigT]) -> ConfigT:
     """The options of a base class alone."""
     own = options(config_class)
-    return config_class(
-      given=self.given & own.keys(), **{name: getattr(self, name) for name in own}
-    )
+    values = {name: getattr(self, name) for name in own}
+    return config_class(overrides=self.overrides & own.keys(), **values)
 
 
 def options(config_class: type[Configuration]) -> dict[str, Option]:
@@ -155,14 +155,21 @@ def fixing(config_class: type[Configuration]) -> tuple[str, ...]:
   return tuple(name for name, option in options(config_class).items() if option.fixes_run)
 
 
-def _checked(name: str, value: Any, parser: flags.ArgumentParser[Any]) -> Any:
-  if isinstance(parser, flags.ListParser):
-    return value if value is None else tuple(value)
-  if value is None:
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+  """The value as the option's parser reads it."""
+  name, parser = field.name, field.metadata['option'].parser
+  if value is None and field.default is None:
     return None
-  if isinstance(value, float) and not math.isfinite(value):  # NaN is within all bounds.
-    raise ValueError(f'`--{name}` must be finite, got {value}.')
+  is_list = isinstance(parser, flags.ListParser) and isinstance(value, tuple | list)
   try:
-    return parser.parse(value)
+    parsed = value if is_list else parser.parse(_text_of(value))
   except (TypeError, ValueError) as error:
-    raise ValueError(f'`{name}`={value!r}: {str(error).rstrip(".")}.') from error
+    raise ValueError(f'`--{name}` got {value!r}: {str(error).rstrip(".")}.') from error
+  if isinstance(parsed, float) and not math.isfinite(parsed):  # NaN is within all bounds.
+    raise ValueError(f'`--{name}` must be finite, got {parsed}.')
+  return tuple(parsed) if isinstance(parsed, list) else parsed
+
+
+def _text_of(value: Any) -> Any:
+  """The text of a path; whatever else there is as it is."""
+  return os.fspath(value) if isinstance(value, os.PathLike) else value

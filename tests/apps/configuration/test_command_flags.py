@@ -40,6 +40,16 @@ def test_flags_have_names_defaults_and_helps_of_the_options():
   assert values['figures'].boolean
 
 
+def test_flags_of_two_apps_have_one_name_one_after_the_other():
+  values = flags.FlagValues()
+  for name in ('ising', 'density', 'evaluate', 'ising'):
+    with command_flags.defined(CONFIGURATIONS[name], values) as own:
+      assert sorted(values) == sorted(flag.name for flag in own)
+      values(['command', '--num_steps=7', '--model=x'][: 3 if name == 'evaluate' else 2])
+      assert values.num_steps == 7
+    assert not list(values)
+
+
 def test_parsed_flags_are_the_configuration():
   words = ('--count=3', '--rate=2', '--nofigures', '--kind=two', '--columns=a,b', '--label=x-y')
   expected = Config(
@@ -50,7 +60,7 @@ def test_parsed_flags_are_the_configuration():
 
 
 def test_a_default_that_was_typed_was_given():
-  assert parsed(Config, '--input=x', '--rate=0.1').given == {'input', 'rate'}
+  assert parsed(Config, '--input=x', '--rate=0.1').overrides == {'input', 'rate'}
 
 
 @pytest.mark.parametrize(

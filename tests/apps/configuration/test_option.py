@@ -1,6 +1,7 @@
 """A configuration checks its values, and knows which of them somebody chose."""
 
 import dataclasses
+import pathlib
 import pickle
 
 import pytest
@@ -24,15 +25,17 @@ class Config(Sides):
 
 def test_values_out_of_bounds_are_named_with_the_option():
   for name, value, message in (
-    ('side', 1, '`side`=1: 1 is not integer >= 2'),
-    ('side', 2.5, '`side`=2.5: '),
-    ('coupling', 1.5, '`coupling`=1.5: '),
+    ('side', 1, '`--side` got 1: 1 is not integer >= 2'),
+    ('side', 2.5, '`--side` got 2.5: '),
+    ('side', None, '`--side` got None: '),
+    ('path', None, '`--path` got None: '),
+    ('coupling', 1.5, '`--coupling` got 1.5: '),
     ('coupling', float('nan'), '`--coupling` must be finite, got nan'),
     ('coupling', float('-inf'), '`--coupling` must be finite, got -inf'),
-    ('kind', 'three', "`kind`='three': value should be one of <one|two>"),
+    ('kind', 'three', "`--kind` got 'three': value should be one of <one|two>"),
   ):
     with pytest.raises(ValueError) as refusal:
-      Config(path='x', **{name: value})
+      Config(**{'path': 'x', name: value})
     assert str(refusal.value).startswith(message) and str(refusal.value).count('\n') == 0
     with pytest.raises(ValueError, match=name):
       dataclasses.replace(Config(path='x'), **{name: value})
@@ -45,24 +48,26 @@ def test_options_without_a_default_must_be_given_and_none_of_another_name():
     Config(path='x', sise=4)
 
 
-def test_whole_numbers_are_taken_as_numbers_and_lists_as_tuples():
+def test_whole_numbers_lists_and_paths_are_taken_for_what_they_mean():
   config = Config(path='x', coupling=1, columns=['a', 'b'])
   assert isinstance(config.coupling, float) and config.columns == ('a', 'b')
+  assert Config(path='x', columns='a,b').columns == ('a', 'b')  # As on the command line.
+  assert Config(path=pathlib.Path('a') / 'b').path == 'a/b'
   assert config == pickle.loads(pickle.dumps(config))
   with pytest.raises(dataclasses.FrozenInstanceError):
     config.side = 4
 
 
-def test_given_are_options_that_differ_from_their_defaults_and_those_that_are_named():
-  assert Config(path='x').given == {'path'}
-  config = Config(path='x', side=4, given=frozenset({'coupling'}))
-  assert config.given == {'path', 'side', 'coupling'}
-  assert dataclasses.replace(config, kind='two').given == {*config.given, 'kind'}
+def test_overrides_are_options_that_differ_from_their_defaults_and_those_that_are_named():
+  assert Config(path='x').overrides == {'path'}
+  config = Config(path='x', side=4, overrides=frozenset({'coupling'}))
+  assert config.overrides == {'path', 'side', 'coupling'}
+  assert dataclasses.replace(config, kind='two').overrides == {*config.overrides, 'kind'}
   assert config == Config(path='x', side=4)
 
 
 def test_better_values_are_taken_where_nobody_chose():
-  config = Config(path='x', side=4, given=frozenset({'kind'}))
+  config = Config(path='x', side=4, overrides=frozenset({'kind'}))
   better = config.with_defaults(side=16, coupling=0.3, kind='two')
   assert (better.side, better.coupling, better.kind) == (4, 0.3, 'one')
 
@@ -70,7 +75,7 @@ def test_better_values_are_taken_where_nobody_chose():
 def test_a_part_has_the_options_of_its_class_alone():
   part = Config(path='x', side=4, coupling=0.3).part(Sides)
   assert type(part) is Sides and part == Sides(side=4, coupling=0.3)
-  assert part.given == {'side', 'coupling'}
+  assert part.overrides == {'side', 'coupling'}
 
 
 def test_marks_stand_on_the_fields():
