@@ -1,15 +1,22 @@
 """Gradient and exact Laplacian of any scalar potential by nested gradient tapes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
-# Rows of a Hessian that are written out for XLA. It has no derivative of many operations within a
-# loop, whose shapes and axes it wants as constants.
+from ma_keras.potentials import compiled_divergence
+
+# Rows of a Hessian that are written out for XLA, which differentiates them so; more of them have a
+# derivative of their own.
 WRITTEN_OUT = 32
 ScalarField = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 VectorField = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+# (potential, t, x) -> a vector at every point.
+FieldOf = Callable[[Any, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def gradient(potential: ScalarField, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -50,7 +57,7 @@ def gradient_and_laplacian(
   Returns:
     grad phi, shape [..., N], and laplacian phi, shape [...].
   """
-  return with_divergence(lambda t, x: gradient(potential, t, x), t, x)
+  return with_divergence(gradient, potential, t, x)
 
 
 def time_derivative(potential: ScalarField, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -77,7 +84,9 @@ def time_derivative(potential: ScalarField, t: tf.Tensor, x: tf.Tensor) -> tf.Te
   return outer.gradient(rate, weights, unconnected_gradients=zero)
 
 
-def with_divergence(field: VectorField, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def with_divergence(
+  field: FieldOf, potential: Any, t: tf.Tensor, x: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
   """A field v and its exact divergence: grad phi and laplacian phi where v is grad phi.
 
   div v = sum_i e_i . (Jacobian of v) e_i, one row of the Jacobian at a time: N reverse passes over
@@ -85,7 +94,8 @@ def with_divergence(field: VectorField, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.
   (A `pfor` batch Jacobian would, and cannot be differentiated inside a while loop at N = 784.)
 
   Args:
-    field: v(t, x) -> [..., N]; each value may depend on its own sample alone.
+    field: (potential, t, x) -> v [..., N]; each value may depend on its own sample alone.
+    potential: What the field is made of.
     t: Time, shape [].
     x: Points, shape [..., N] with N known statically.
 
@@ -93,9 +103,11 @@ def with_divergence(field: VectorField, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.
     v, shape [..., N], and div v, shape [...].
   """
   event_size = x.shape[-1]
+  if event_size > WRITTEN_OUT and is_compiled():
+    return compiled_divergence.with_divergence(field, potential, t, x)
   with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
     tape.watch(x)
-    velocity = field(t, x)
+    velocity = field(potential, t, x)
 
   def add_diagonal_entry(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     direction = tf.one_hot(i, event_size, dtype=x.dtype) * tf.ones_like(x)
@@ -107,7 +119,7 @@ def with_divergence(field: VectorField, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.
     )
     return i + 1, total + tf.reduce_sum(row * direction, axis=-1)
 
-  if event_size <= WRITTEN_OUT and is_compiled():
+  if is_compiled():
     laplacian = tf.zeros_like(x[..., 0])
     for i in range(event_size):
       _, laplacian = add_diagonal_entry(i, laplacian)

@@ -51,9 +51,9 @@ def gradient_and_laplacian(
   """(grad phi [..., N], laplacian phi [...]) by the definition in force."""
   definition = _definition(potential, PAIR, GRADIENT)
   if _is_public(potential, 'gradient'):
-    velocity, laplacian = autodiff.with_divergence(_beneath(potential).gradient, t, x)
+    velocity, laplacian = autodiff.with_divergence(_public_gradient, potential, t, x)
   elif definition == GRADIENT:
-    velocity, laplacian = autodiff.with_divergence(potential._gradient, t, x)
+    velocity, laplacian = autodiff.with_divergence(_own_gradient, potential, t, x)
   else:
     velocity, laplacian = (
       autodiff.gradient_and_laplacian(potential, t, x)
@@ -118,6 +118,14 @@ def _definition(potential: Potential, preferred: str, other: str) -> str:
   value, form = _depth(potential, VALUE), _depth(potential, closed)
   helpers_replaced = value == form and is_replaced(potential, closed, frozenset(ABOUT_THE_FLOW))
   return VALUE if value < form or helpers_replaced else closed
+
+
+def _public_gradient(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  return _beneath(potential).gradient(t, x)
+
+
+def _own_gradient(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  return potential._gradient(t, x)
 
 
 def _pair(potential: Potential, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -14,10 +14,10 @@ N, H = 2, 4
 class Operations(Potential):
   """phi out of operations whose derivatives permute, count or pad axes."""
 
-  def __init__(self):
-    super().__init__(N)
+  def __init__(self, event_size):
+    super().__init__(event_size)
     rng = np.random.default_rng(0)
-    self.kernel = tf.Variable(rng.normal(size=[N, H]), dtype=tf.float64)
+    self.kernel = tf.Variable(rng.normal(size=[event_size, H]), dtype=tf.float64)
     self.amplitude = tf.Variable(rng.normal(size=[H]), dtype=tf.float64)
 
   def __call__(self, t, x):
@@ -46,8 +46,9 @@ def slopes(potential, x, jit_compile, gradient='store'):
   return step(x)
 
 
-def test_case_20_common_operations_train_under_xla():
-  potential, x = Operations(), points(5, event_size=N)
+@pytest.mark.parametrize('event_size', [N, 34])  # 34 rows of a Hessian are a loop.
+def test_case_20_common_operations_train_under_xla(event_size):
+  potential, x = Operations(event_size), points(5, event_size=event_size)
   compiled = slopes(potential, x, jit_compile=True)
   for one, two in zip(
     compiled, slopes(potential, x, jit_compile=False, gradient='recompute'), strict=True
