@@ -24,7 +24,7 @@ lint: $(CHECKED)
 	$(CHECK)/bin/ruff format --check .
 
 types: $(CHECKED)
-	$(CHECK)/bin/mypy ma_keras apps
+	$(CHECK)/bin/mypy ma_keras apps benchmarks
 
 $(CHECKED): requirements-check.txt
 	$(PYTHON) -m venv --clear $(CHECK)

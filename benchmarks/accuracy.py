@@ -9,6 +9,8 @@ bfloat16 products make in ln p, beside that of float32.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import report
 import tensorflow as tf
@@ -38,7 +40,7 @@ def points(dtype: tf.DType) -> tf.Tensor:
   return tf.constant(np.random.default_rng(1).normal(size=[BATCH, N]), dtype)
 
 
-def log_prob(x: tf.Tensor, *arguments: object, **options: object) -> np.ndarray:
+def log_prob(x: tf.Tensor, *arguments: Any, **options: Any) -> np.ndarray:
   """ln p of the data, [B]."""
   bijector = ma_keras.MongeAmpereBijector(build(x.dtype), *arguments, **options)
   return ma_keras.standard_normal_flow(bijector).log_prob(x).numpy().astype(np.float64)

@@ -114,7 +114,7 @@ def large_binary(target: Target) -> Statuses:
 def raw_bytes(target: Target, size: int) -> Statuses:
   """Three requests at once for points from latents of so many bytes."""
   pixels = np.full([size // (4 * target.numbers), target.numbers], 0.25, np.float32)
-  entry = {'name': 'z', 'datatype': 'FP32', 'shape': list(pixels.shape)}
+  entry: dict[str, Any] = {'name': 'z', 'datatype': 'FP32', 'shape': list(pixels.shape)}
   entry['parameters'] = {'binary_data_size': pixels.nbytes}
   head = json.dumps({'inputs': [entry], 'parameters': {'signature_name': 'forward'}}).encode()
   ask = lambda _: target.post(head + pixels.tobytes(), INFER, **{LENGTH: str(len(head))})  # noqa: E731

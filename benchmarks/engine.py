@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 import report
@@ -38,7 +38,7 @@ SETTINGS = {
   'mnist': (784, 1024, 100, 100),
   'small': (64, 64, 10, 32),
 }
-PATHS = {
+PATHS: dict[str, tuple[str, str | gradients.GradientMode, bool]] = {
   'plain': ('rk4', 'plain', False),
   'plain, XLA': ('rk4', 'plain', True),
   'store': ('rk4', 'store', False),
@@ -145,13 +145,15 @@ class Path:
     command = [sys.executable, __file__, *own, f'--potential={FLAGS.potential}', f'--path={name}']
     pipe = subprocess.PIPE
     self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    self._requests = cast(IO[str], self._process.stdin)
+    self._answers = cast(IO[str], self._process.stdout)
     self.start = self._read()
     self.steps: list[dict[str, float]] = []
 
   def step(self) -> None:
     """Times one more."""
-    self._process.stdin.write('step\n')
-    self._process.stdin.flush()
+    self._requests.write('step\n')
+    self._requests.flush()
     self.steps.append(self._read())
 
   def end(self) -> dict[str, float]:
@@ -166,9 +168,10 @@ class Path:
     }
 
   def _read(self) -> dict[str, float]:
-    line = self._process.stdout.readline()
+    line = self._answers.readline()
     if not line:
-      sys.exit(f'engine: path {self.name!r} failed:\n{self._process.stderr.read()[-2000:]}')
+      errors = cast(IO[str], self._process.stderr).read()
+      sys.exit(f'engine: path {self.name!r} failed:\n{errors[-2000:]}')
     return json.loads(line)
 
 

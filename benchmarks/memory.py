@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any, cast
 
 import report
 import tensorflow as tf
@@ -113,13 +113,15 @@ class Path:
     self._process = subprocess.Popen(
       command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
     )
+    self._requests = cast(IO[str], self._process.stdin)
+    self._answers = cast(IO[str], self._process.stdout)
     self.grown_mb = self._read()
     self.seconds: list[float] = []
 
   def call(self) -> None:
     """Times one more."""
-    self._process.stdin.write('call\n')
-    self._process.stdin.flush()
+    self._requests.write('call\n')
+    self._requests.flush()
     self.seconds.append(self._read())
 
   def end(self) -> dict[str, float]:
@@ -128,7 +130,7 @@ class Path:
     return {'grown_mb': self.grown_mb, 'seconds': min(self.seconds)}
 
   def _read(self) -> float:
-    return float(json.loads(self._process.stdout.readline()))
+    return float(json.loads(self._answers.readline()))
 
 
 def main(argv: list[str]) -> None:
@@ -139,7 +141,7 @@ def main(argv: list[str]) -> None:
     serve_path(FLAGS.path)
     return
   with tempfile.TemporaryDirectory() as folder:
-    FLAGS.saved_model = folder
+    FLAGS['saved_model'].value = folder
     export.save(flow('store'), folder)
     paths = {name: Path(name) for name in PATHS}
   for _ in range(FLAGS.rounds):

@@ -75,12 +75,13 @@ def soak(folder: str) -> Soak:
   layer = ma_keras.potentials.OneHiddenLayer(SIDE**2, 32, 'log_cosh', use_bias=False, seed=0)
   potential = symmetry.OneElementPerInterval(layer, symmetry.square_lattice(SIDE), 0.1)
   bijector = ma_keras.MongeAmpereBijector(potential, num_steps=4, step_size=0.1)
-  model = training.VariationalFreeEnergy(bijector, targets.Ising(SIDE), batch_size=16)
+  target = targets.Ising(SIDE)
+  model = training.VariationalFreeEnergy(bijector, target, batch_size=16)
   model.compile(training.adam(1e-3, FLAGS.steps, gradient_clip=10.0))
   kept = Soak(ma_keras.standard_normal_flow(bijector))
   run = training.RunDirectory(pathlib.Path(folder))
   callbacks = [
-    training.BoundGuard(model.target.exact_free_energy_per_site(), 16 * FLAGS.epoch),
+    training.BoundGuard(target.exact_free_energy_per_site(), 16 * FLAGS.epoch),
     tf_keras.callbacks.CSVLogger(str(run.metrics)),
     tf_keras.callbacks.BackupAndRestore(str(run.backup), save_freq='epoch'),
     kept,

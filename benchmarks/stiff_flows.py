@@ -142,8 +142,10 @@ def random_flow(kind: str, seed: int, number: int) -> MongeAmpereBijector:
 def truth(bijector: MongeAmpereBijector, x: tf.Tensor) -> np.ndarray:
   """ln p of points [B, N] by as many RK4 steps as it takes; NaN where that is too many."""
   inverse, base = _inverse(bijector), StandardNormal(x.shape[-1], DOUBLE)
-  values, last, moved = np.full(len(x), np.nan), None, np.full(len(x), np.inf)
-  open_rows, num_steps = np.arange(len(x)), COARSEST_TRUTH
+  values, last = np.full(len(x), np.nan), None
+  moved: np.ndarray = np.full(len(x), np.inf)
+  open_rows: np.ndarray = np.arange(len(x))
+  num_steps = COARSEST_TRUTH
   while len(open_rows) and num_steps <= FINEST_TRUTH:
     times = np.arange(num_steps + 1) * (bijector.horizon.time / num_steps)
     z, change = inverse(tf.gather(x, open_rows), times[:-1], times[1:], np.diff(times))
