@@ -16,9 +16,9 @@ from tests.integration import apps
 APP = apps.command('ising_main.py')
 run = functools.partial(apps.run, 'ising_main.py')
 TINY = [
-  *('--side=2', '--hidden_units=8', '--num_steps=4', '--batch_size=16', '--epochs=3'),
-  *('--steps_per_epoch=10', '--eval_samples=128', '--deterministic', '--nosaved_model'),
-  '--nofigures',
+  *('--side=2', '--hidden_units=8', '--num_steps=4', '--integrator=heun', '--batch_size=16'),
+  *('--epochs=3', '--steps_per_epoch=10', '--eval_samples=128', '--deterministic'),
+  *('--nosaved_model', '--nofigures'),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -15,12 +16,16 @@ from tests.integration import apps
 
 APP = apps.command('mnist_main.py')
 run = functools.partial(apps.run, 'mnist_main.py')
-TINY = ['--flagfile=apps/flagfiles/digits_tiny.flags']
+# Two terms and two stages a step: most of a run's time goes into tracing them.
+TINY = [
+  *('--flagfile=apps/flagfiles/digits_tiny.flags', '--hidden_units=0'),
+  *('--integrator=heun', '--step_size=0.25'),
+]
 # Vectors in two dimensions: nothing but one dense layer.
 SMALL = [
-  *('--hidden_units=8', '--num_steps=4', '--step_size=0.25', '--batch_size=20', '--epochs=3'),
-  *('--warmup_steps=5', '--learning_rate=0.01', '--deterministic', '--nosaved_model'),
-  '--nofigures',
+  *('--hidden_units=8', '--num_steps=4', '--step_size=0.25', '--integrator=heun'),
+  *('--batch_size=20', '--epochs=3', '--warmup_steps=5', '--learning_rate=0.01'),
+  *('--deterministic', '--nosaved_model', '--nofigures'),
 ]
 
 
@@ -36,6 +41,12 @@ def vectors(tmp_path_factory):
   path = tmp_path_factory.mktemp('vectors') / 'vectors.npy'
   np.save(path, rng.normal(size=(300, 2)) @ rng.normal(size=(2, 2)))
   return f'--dataset_file={path}'
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(tmp_path_factory, vectors):
+  path = tmp_path_factory.mktemp('uninterrupted')
+  return path, run(*SMALL, vectors, f'--run_dir={path}')
 
 
 def test_a_run_leaves_everything_behind(finished):
@@ -81,11 +92,11 @@ def test_the_reported_weights_are_the_best_on_validation_data(finished):
 
 
 @pytest.mark.parametrize('moment', ['Epoch 2/3', '/epoch'])
-def test_a_killed_run_ends_where_an_uninterrupted_one_does(tmp_path, vectors, moment):
+def test_a_killed_run_ends_where_an_uninterrupted_one_does(
+  tmp_path, vectors, uninterrupted, moment
+):
   """SIGKILL in an epoch or between two, then the same command: equal weights, bit for bit."""
-  whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-  assert run(*SMALL, vectors, f'--run_dir={whole}').returncode == 0
-  command = [*APP, *SMALL, vectors, f'--run_dir={parts}']
+  command = [*APP, *SMALL, vectors, f'--run_dir={tmp_path}']
   process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=apps.ROOT)
   for line in process.stdout:
     if moment in line:
@@ -93,16 +104,16 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(tmp_path, vectors, mo
       process.send_signal(signal.SIGKILL)
       break
   process.wait()
-  resumed = run(*SMALL, vectors, f'--run_dir={parts}')
+  resumed = run(*SMALL, vectors, f'--run_dir={tmp_path}')
   assert resumed.returncode == 0, resumed.stderr
-  one, two = apps.weights(whole), apps.weights(parts)
+  one, two = apps.weights(uninterrupted[0]), apps.weights(tmp_path)
   assert one.keys() == two.keys()
   for name in one:
     np.testing.assert_array_equal(one[name], two[name])
 
 
-def test_real_vectors_have_nats_and_no_bits(tmp_path, vectors):
-  done = run(*SMALL, vectors, f'--run_dir={tmp_path}')
+def test_real_vectors_have_nats_and_no_bits(uninterrupted):
+  _, done = uninterrupted
   assert done.returncode == 0, done.stderr
   assert 'NLL' in done.stdout and 'bits' not in done.stdout
 
@@ -155,12 +166,12 @@ def test_a_doubtful_model_says_so_whenever_it_is_used(cheated):
   assert 'fewer than the' in coarse.stderr
 
 
-def test_after_a_stop_the_best_weights_are_reported_and_saved(tmp_path, vectors):
-  flags = [*SMALL, vectors, f'--run_dir={tmp_path}']
-  assert run(*flags, '--epochs=1').returncode == 0
+def test_after_a_stop_the_best_weights_are_reported_and_saved(tmp_path, vectors, uninterrupted):
+  shutil.copytree(uninterrupted[0], tmp_path, dirs_exist_ok=True)
   best = apps.weights(tmp_path)
   (tmp_path / 'model.npz').unlink()
-  done = run(*flags, '--learning_rate=1e30', '--gradient_clip=0', '--warmup_steps=0')
+  diverging = ['--epochs=6', '--learning_rate=1e30', '--gradient_clip=0', '--warmup_steps=0']
+  done = run(*SMALL, vectors, f'--run_dir={tmp_path}', *diverging)
   assert done.returncode == 3 and '--learning_rate' in done.stderr.splitlines()[-1]
   assert 'NLL = ' in done.stdout
   assert '--learning_rate' in ma_keras.load(tmp_path / 'model.npz').notes['doubts']
@@ -168,10 +179,11 @@ def test_after_a_stop_the_best_weights_are_reported_and_saved(tmp_path, vectors)
     np.testing.assert_array_equal(value, best[name])
 
 
-def test_data_have_a_stiffness_penalty_by_default(tmp_path, vectors):
-  assert run(*SMALL, vectors, f'--run_dir={tmp_path}').returncode == 0
-  assert '--penalty=stiffness:0.3' in (tmp_path / 'flags.txt').read_text().splitlines()
-  assert np.loadtxt(tmp_path / 'metrics.csv', delimiter=',', skiprows=1)[:, 2].min() > 0
+def test_data_have_a_stiffness_penalty_by_default(uninterrupted):
+  path, done = uninterrupted
+  assert done.returncode == 0, done.stderr
+  assert '--penalty=stiffness:0.3' in (path / 'flags.txt').read_text().splitlines()
+  assert np.loadtxt(path / 'metrics.csv', delimiter=',', skiprows=1)[:, 2].min() > 0
 
 
 def test_another_model_in_the_same_directory_is_refused(finished):
