@@ -13,7 +13,7 @@ ALLOWED = {
   'integrators': {'integrators'},
   'symmetry': {'arguments', 'potentials', 'seeds', 'symmetry'},
   'flow': {'arguments', 'flow', 'integrators', 'potentials', 'seeds'},
-  'bases': {'arguments', 'bases', 'pickling'},
+  'bases': {'arguments', 'bases', 'pickling', 'seeds'},
   'layers': {'layers'},
   'files': {'files'},
   'data': {'arguments', 'data', 'files'},

@@ -118,9 +118,9 @@ def samples(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
 
 def noise(points: data.Dataset, model: training.MaximumLikelihood, count: int) -> tf.Tensor:
   """Latents of the figures, equal every time."""
-  return seeds.normal(
-    [count, points.event_size], seeds.stateless(model.seed, 'figures'), tf.float32
-  )
+  del points
+  seed = seeds.stateless(model.seed, 'figures')
+  return bases.latents(model.base, seeds.PerSample(seed, tf.range(count), count))
 
 
 def as_images(points: data.Dataset, states: tf.Tensor) -> np.ndarray:

@@ -63,7 +63,10 @@ def free_energy(model: model_file.Model, config: EvaluateConfig) -> training.Fre
   target = ising_target.build(TargetConfig(**notes))
   exact = ising_target.exact_per_site(target)
   size = min(config.batch_size, config.n or SAMPLES)
-  return training.measure(model.bijector, target, config.n or SAMPLES, size, config.seed, exact)
+  number = config.n or SAMPLES
+  return training.measure(
+    model.bijector, target, number, size, config.seed, exact_per_site=exact, base=model.base
+  )
 
 
 def measure(config: EvaluateConfig) -> training.FreeEnergy | training.Likelihood:

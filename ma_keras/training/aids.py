@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras import seeds
+from ma_keras import bases, seeds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,18 +45,23 @@ class Aids:
         f'{self.anneal_steps} and {self.anneal_from}.'
       )
 
-  def check(self, batch_size: int) -> None:
-    """Raises ValueError if the batch has no pairs where it needs them."""
+  def check(self, batch_size: int, base: Any) -> None:
+    """Raises ValueError if the batch has no pairs where it needs them, or the base has none."""
+    if self.antithetic and type(base) is not bases.StandardNormal:
+      raise ValueError(
+        f'`antithetic` mirrors radii of a StandardNormal, and the base is a {type(base).__name__}: '
+        'leave it out.'
+      )
     if self.antithetic and batch_size % 2:
       raise ValueError(f'`antithetic` draws pairs: `batch_size` must be even, got {batch_size}.')
 
-  def latents(self, event_size: int, seed: seeds.PerSample, dtype: tf.DType) -> tf.Tensor:
-    """Standard normal draws of these samples, [b, N]; sample k + B/2 is the twin of sample k."""
+  def latents(self, base: Any, seed: seeds.PerSample) -> tf.Tensor:
+    """Draws of the base for these samples, [b, N]; antithetic, k + B/2 is the twin of sample k."""
     if not self.antithetic:
-      return seeds.normal([event_size], seed, dtype)
+      return bases.latents(base, seed)
     half = seed.batch_size // 2
     partner = dataclasses.replace(seed, numbers=seed.numbers % half)
-    drawn = seeds.normal([event_size], partner, dtype)
+    drawn = bases.latents(base, partner)
     return tf.where((seed.numbers >= half)[:, tf.newaxis], mirrored(drawn), drawn)
 
   def inverse_temperature(self, step: tf.Tensor, dtype: tf.DType) -> tf.Tensor:

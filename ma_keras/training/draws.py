@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import distributions, seeds
+from ma_keras import bases, distributions, seeds
 from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import standard_normal_flow
 from ma_keras.targets.target import Target
 
 
@@ -49,6 +48,7 @@ def draw(
   seed: int,
   jit_compile: bool = False,
   halved: int | None = None,
+  base: Any = None,
 ) -> Draws:
   """Fresh samples; the potential's random elements are drawn for every one, as in training.
 
@@ -63,6 +63,7 @@ def draw(
     jit_compile: Whether XLA compiles the flow; latents are then others.
     halved: How many of them to flow in steps of half the size as well, rounded up to whole batches;
       all by default. A tenth tells the integration error at two fifths of the work.
+    base: p(x, 0), a `tfd.Distribution` with events [N]; standard normal by default.
 
   Returns:
     Draws.
@@ -79,7 +80,7 @@ def draw(
   both = len(keys) if halved is None else min(-(-halved // batch_size), len(keys))
   levels = []
   for factors, some in (((1, 2), keys[:both]), ((1,), keys[both:])):
-    evaluate = evaluator(bijector, target, batch_size, factors, jit_compile)
+    evaluate = evaluator(bijector, target, batch_size, factors, jit_compile, base)
     levels += [[part.numpy() for part in evaluate(key)] for key in some]
   coarse, fine = ([batch[at : at + 2] for batch in levels if len(batch) > at] for at in (0, 2))
   first, second = (Weighted(*map(np.concatenate, zip(*level))) for level in (coarse, fine))
@@ -98,19 +99,21 @@ def evaluator(
   batch_size: int,
   factors: Sequence[int] = (1, 2),
   jit_compile: bool = False,
+  base: Any = None,
 ) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
   """seed -> values and ln p + E of one batch, in as many times d steps as each of the factors."""
+  start = distributions.flow_from(base, bijector).distribution
 
   @tf.function(autograph=False, jit_compile=jit_compile)
   def evaluate(seed: tf.Tensor) -> tuple[tf.Tensor, ...]:
     samples = seeds.PerSample(seed, tf.range(batch_size), batch_size)
     latent_seed, flow_seed = seeds.split(samples, 2, salt='evaluate')
-    latents = seeds.normal([target.event_size], latent_seed, bijector.dtype)
+    latents = bases.latents(start, latent_seed)
     spin_seed = seeds.stateless(seed, salt='observables')
     found: list[tf.Tensor] = []
     for factor in factors:
       each = bijector.with_seed(flow_seed).refined(factor)
-      x, log_prob = distributions.push_forward(standard_normal_flow(each), latents)
+      x, log_prob = distributions.push_forward(distributions.flow_from(start, each), latents)
       free_energies = tf.cast(log_prob + target.energy(x), tf.float64)
       found += [configurations(target, x, spin_seed), free_energies]
     return tuple(found)

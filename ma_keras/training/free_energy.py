@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -110,6 +111,7 @@ def measure(
   batch_size: int,
   seed: int,
   exact_per_site: float | None = None,
+  base: Any = None,
 ) -> FreeEnergy:
   """Estimates E[ln p + E] on fresh samples, at d and at 2 d steps on the same latents.
 
@@ -122,11 +124,13 @@ def measure(
     batch_size: Samples flowed at once.
     seed: Non-negative integer.
     exact_per_site: -ln Z/N where it is known.
+    base: p(x, 0), as the model was trained; standard normal by default.
 
   Returns:
     The free energy with its errors.
   """
-  return summarise(draw(bijector, target, num_samples, batch_size, seed), exact_per_site)
+  draws = draw(bijector, target, num_samples, batch_size, seed, base=base)
+  return summarise(draws, exact_per_site)
 
 
 def summarise(draws: Draws, exact_per_site: float | None = None) -> FreeEnergy:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import seeds
+from ma_keras import bases, seeds
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import flow_from
 from ma_keras.training.penalties import SMALLER_STEPS
@@ -175,7 +175,7 @@ def halve(
 
 
 def halve_on_samples(
-  bijector: MongeAmpereBijector, num_samples: int, batch_size: int, seed: int
+  bijector: MongeAmpereBijector, num_samples: int, batch_size: int, seed: int, base: Any = None
 ) -> Halving:
   """ln p of samples of the flow itself, in its own steps and in finer ones.
 
@@ -184,16 +184,17 @@ def halve_on_samples(
     num_samples: So many samples, drawn in the steps of the flow.
     batch_size: Samples flowed at once.
     seed: Non-negative integer that names the samples.
+    base: p(x, 0); standard normal by default.
 
   Returns:
     Values [num_samples], halved until they are `Halving.within` 0.1 nats, or six times.
   """
-  shape = [num_samples, bijector.potential.event_size]
-  latents = seeds.normal(shape, seeds.stateless(seed, 'certify'), bijector.dtype)
+  numbers = seeds.PerSample(seeds.stateless(seed, 'certify'), tf.range(num_samples), num_samples)
+  latents = bases.latents(flow_from(base, bijector).distribution, numbers)
   parts = range(0, num_samples, batch_size)
   forward = tf.function(bijector.forward, autograph=False, reduce_retracing=True)
   points = np.concatenate([forward(latents[k : k + batch_size]).numpy() for k in parts])
-  scorer = Scorer(bijector, batch_size)
+  scorer = Scorer(bijector, batch_size, base=base)
   return halve(
     lambda num_steps: scorer(points, num_steps),
     bijector.horizon.num_steps,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_probability as tfp
 import tf_keras
 
 from ma_keras import data, distributions, objectives
@@ -39,6 +40,7 @@ class VariationalFreeEnergy(FlowModel):
     penalties: Weights | Penalties | None = None,
     aids: Aids = NONE,
     name: str = 'variational_free_energy',
+    base: Any = None,
   ) -> None:
     """Checks the arguments.
 
@@ -50,18 +52,20 @@ class VariationalFreeEnergy(FlowModel):
       penalties: Weights of `ma_keras.tallies`, by name or themselves: {'stiffness': 0.3}.
       aids: Force matching, path gradients, antithetic draws, annealing; none by default.
       name: Model name.
+      base: p(x, 0), as in `FlowModel`; draws are to be functions of its variables.
 
     Raises:
       ValueError: The event sizes differ, a number is out of range, or the bijector does not go
         with a penalty.
     """
-    super().__init__(bijector, batch_size, seed, penalties, name)
+    super().__init__(bijector, batch_size, seed, penalties, name, base)
     if target.event_size != bijector.potential.event_size:
       raise ValueError(
         f'`target` has event_size={target.event_size}, but the potential has '
         f'{bijector.potential.event_size}: give both the same N.'
       )
-    aids.check(batch_size)
+    aids.check(batch_size, self.base)
+    _check_draws(self.base)
     self.target = target
     self.aids = aids
     self._free_energy = tf_keras.metrics.Mean('free_energy_per_site', dtype=tf.float64)
@@ -75,7 +79,7 @@ class VariationalFreeEnergy(FlowModel):
 
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
-    names = ('bijector', 'target', 'batch_size', 'seed', 'penalties', 'aids', 'name')
+    names = ('bijector', 'target', 'batch_size', 'seed', 'penalties', 'aids', 'name', 'base')
     return {name: getattr(self, name) for name in names}
 
   def sample_numbers(self, steps: int) -> tf.data.Dataset:
@@ -141,7 +145,7 @@ class VariationalFreeEnergy(FlowModel):
   def _loss(self, numbers: tf.Tensor) -> tf.Tensor:
     """Loss of these samples, a part of the mean over the global batch; the metrics take it in."""
     latent_seed, flow_seed = self.per_sample_seeds(numbers, 'variational_free_energy')
-    latents = self.aids.latents(self.target.event_size, latent_seed, self.bijector.dtype)
+    latents = self.aids.latents(self.base, latent_seed)
     free_energies, penalties = self._terms(self.flow(flow_seed), latents)
     per_site = tf.cast(free_energies, tf.float64) / self.target.event_size
     self._free_energy.update_state(per_site)
@@ -178,3 +182,13 @@ class VariationalFreeEnergy(FlowModel):
     spread = tf.sqrt(tf.maximum(self._square.result() - tf.square(mean), 0.0))
     logs = {'free_energy_per_site': mean, 'spread_per_site': spread}
     return {**logs, **self.penalties.results(), 'loss': self._loss_mean.result()}
+
+
+def _check_draws(base: Any) -> None:
+  """Raises ValueError if the base is trained and its draws have no derivative by its variables."""
+  reparameterized = base.reparameterization_type == tfp.distributions.FULLY_REPARAMETERIZED
+  if base.trainable_variables and not reparameterized:
+    raise ValueError(
+      f'`base` {base.name!r} has variables, and its draws have no derivative by them: take a base '
+      'that is reparameterized, a tfd.MultivariateNormalTriL say, or one without variables.'
+    )

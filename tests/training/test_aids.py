@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from ma_keras import seeds
+from ma_keras import bases, seeds
 from ma_keras.training import Aids, aids
 
 N = 12
@@ -13,7 +13,7 @@ N = 12
 
 def latents(found, numbers=range(400), batch_size=400):
   seed = seeds.PerSample(tf.constant([1, 2]), tf.constant(list(numbers), tf.int64), batch_size)
-  return found.latents(N, seed, tf.float64).numpy()
+  return found.latents(bases.StandardNormal(N, tf.float64), seed).numpy()
 
 
 def test_twins_have_one_direction_and_mirrored_radii():
@@ -74,4 +74,4 @@ def test_bad_numbers_are_named(arguments, message):
 
 def test_pairs_need_an_even_batch():
   with pytest.raises(ValueError, match='must be even, got 7'):
-    Aids(antithetic=True).check(7)
+    Aids(antithetic=True).check(7, bases.StandardNormal(N))

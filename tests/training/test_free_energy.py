@@ -43,6 +43,25 @@ def test_free_energy_and_divergence_of_gaussians():
   assert result.gap_percent == pytest.approx(100 * result.gap_per_site / (np.log(2 * np.pi) / 2))
 
 
+def test_a_free_energy_of_particles_is_that_of_the_space_of_their_shapes():
+  """Normal(0, s^2) on the (n - 1) d coordinates without a centre: KL as in N of them."""
+  particles, dimensions, rate = 3, 2, 0.5
+  base = ma_keras.bases.MeanFreeNormal(particles, dimensions, tf.float64)
+  centre = np.full([particles, particles], 1 / particles)
+  shapes = np.kron(np.eye(particles) - centre, np.eye(dimensions))
+  potential = ma_keras.potentials.Quadratic(rate * shapes, dtype=tf.float64)
+  bijector = ma_keras.MongeAmpereBijector(potential, 10, 0.1)
+  target = Harmonic()
+  target.event_size = particles * dimensions
+  size = target.event_size
+  exact = -base.degrees_of_freedom * np.log(2 * np.pi) / 2 / size
+  result = training.measure(bijector, target, 20000, 100, seed=1, exact_per_site=exact, base=base)
+  divergence = base.degrees_of_freedom / 2 * (np.e - 2)
+  assert abs(result.total_kl - divergence) < 4 * size * result.statistical_error
+  halving = training.halve_on_samples(bijector, 64, 32, seed=0, base=base)
+  assert halving.within(1e-4)
+
+
 def test_integration_error_is_that_of_euler():
   """Euler: x = (1 + rate h)^d z and ln p = ln p_0 - N rate T, whatever the step."""
   result = measured(num_steps=10, integrator='euler')

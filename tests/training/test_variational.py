@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
+import tf_keras
 
 import ma_keras
 from ma_keras import objectives, symmetry, targets, training
@@ -23,6 +25,16 @@ def model(seed=0, batch_size=8, potential_seed=1, symmetric=True, **aids):
   made = training.VariationalFreeEnergy(bijector, target, batch_size, seed, aids=aids)
   made.compile(training.adam(1e-2, 100))
   return made
+
+
+class Harmonic:
+  """E = |x|^2/2."""
+
+  event_size = N
+  dtype = tf.float64
+
+  def energy(self, x):
+    return tf.reduce_sum(tf.square(x), axis=-1) / 2
 
 
 def weights_after(made, steps, numbers=None):
@@ -138,3 +150,31 @@ def test_fit_needs_no_data_and_refuses_them():
     made.evaluate()
   with pytest.raises(NotImplementedError, match=r'flow.log_prob'):
     made.predict()
+
+
+def test_a_base_is_trained_with_the_flow():
+  """Normal(m, 1) towards Normal(0, 1), phi = 0: F falls by Adam's rate times the sign of m."""
+  still = ma_keras.potentials.Quadratic(np.zeros([N, N]), dtype=tf.float64)
+  bijector = ma_keras.MongeAmpereBijector(still, 2, 0.1)
+  mean = tf.Variable([1.0, -1.0, 2.0, -3.0], dtype=tf.float64)
+  base = tfp.distributions.MultivariateNormalDiag(mean, tf.ones(N, tf.float64))
+  made = training.VariationalFreeEnergy(bijector, Harmonic(), 64, base=base)
+  made.compile(tf_keras.optimizers.Adam(0.1))
+  weights_after(made, 1)
+  np.testing.assert_allclose(mean, [0.9, -0.9, 1.9, -2.9], atol=1e-6)
+
+
+def test_bases_that_do_not_go_with_an_aid_are_refused():
+  bijector = model().bijector
+  mixture = ma_keras.bases.Mixture([1.0], np.zeros([1, N]), np.eye(N)[None], tf.float64)
+  with pytest.raises(ValueError, match=r'`antithetic` mirrors radii of a StandardNormal.*Mixture'):
+    training.VariationalFreeEnergy(
+      bijector, Harmonic(), 8, aids=training.Aids(antithetic=True), base=mixture
+    )
+  means = tf.Variable(np.zeros([2, N]))
+  learnt = tfp.distributions.MixtureSameFamily(
+    tfp.distributions.Categorical(probs=tf.constant([0.5, 0.5], tf.float64)),
+    tfp.distributions.MultivariateNormalDiag(means, tf.ones(N, tf.float64)),
+  )
+  with pytest.raises(ValueError, match='its draws have no derivative by them'):
+    training.VariationalFreeEnergy(bijector, Harmonic(), 8, base=learnt)
