@@ -58,7 +58,7 @@ DEV_REQUIRES = [
     'polars>=1.0',
     'hypothesis>=6.100',
     'pytest>=8.0',
-    'pytest-xdist>=3.5',
+    'pytest-xdist>=3.8',
   ),
   'scipy>=1.11',
 ]

@@ -19,6 +19,7 @@ tfb, tfd = tfp.bijectors, tfp.distributions
 METHODS = ('forward', 'inverse', 'forward_log_det_jacobian', 'inverse_log_det_jacobian')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [tf.float32, tf.float64])
 @pytest.mark.parametrize('leading', [[], [0], [4], [2, 0, 3], [2, 1, 3]])
 def test_leading_dimensions_are_a_batch(leading, dtype):
@@ -35,6 +36,7 @@ def test_leading_dimensions_are_a_batch(leading, dtype):
     )
 
 
+@pytest.mark.slow
 def test_inverse_undoes_forward():
   """x = f^-1(f(x)), and ln|det| of f^-1 at the image is minus that of f."""
   bijector = generic(num_steps=60, step_size=0.01)
@@ -119,6 +121,7 @@ def test_every_parameter_is_accepted_back():
   np.testing.assert_array_equal(twin.forward(points(4)), bijector.forward(points(4)))
 
 
+@pytest.mark.slow
 def test_copy_at_another_depth_converges():
   """T and the variables are shared; RK4's error falls sixteenfold with each halving."""
   bijector = generic(num_steps=4, step_size=0.05)
@@ -131,6 +134,7 @@ def test_copy_at_another_depth_converges():
   assert bijector.refined(4) == copies[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('used', [False, True])
 def test_deepcopy_owns_its_variables(used):
   bijector = generic()
@@ -144,6 +148,7 @@ def test_deepcopy_owns_its_variables(used):
   assert before is None or np.array_equal(before, after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', METHODS)
 def test_gradients_are_finite_differences(method):
   """By every variable and by x, in both directions."""

@@ -12,6 +12,7 @@ from tests.support.bijectors import generic, points
 METHODS = ('forward', 'inverse', 'forward_log_det_jacobian', 'inverse_log_det_jacobian')
 
 
+@pytest.mark.slow
 def test_dtype_is_that_of_the_potential():
   assert generic(tf.float32).dtype == tf.float32
   assert generic(tf.float32).forward(np.zeros([2, 3])).dtype == tf.float32  # NumPy is converted,
@@ -27,6 +28,7 @@ class LogCosh(Potential):
     return tf.reduce_sum(tf.math.log(tf.cosh(x)), axis=-1)
 
 
+@pytest.mark.slow
 def test_potential_without_variables_takes_any_floating_dtype():
   """dx/dt = tanh x has sinh x(t) = e^t sinh x(0)."""
   for dtype, tolerance in ((tf.float32, 1e-5), (tf.float64, 1e-9)):
@@ -38,6 +40,7 @@ def test_potential_without_variables_takes_any_floating_dtype():
   assert ma_keras.MongeAmpereBijector(LogCosh(3), 4, 0.1).dtype == tf.float32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize('bad', [np.nan, np.inf])
 def test_validate_args_refuses_what_is_not_finite(method, bad):

@@ -13,6 +13,8 @@ import ma_keras
 from tests.support import bijectors
 from tests.support.bijectors import generic, points
 
+pytestmark = pytest.mark.slow
+
 METHODS = ('forward', 'inverse', 'forward_log_det_jacobian', 'inverse_log_det_jacobian')
 ROOT = pathlib.Path(__file__).parents[1]
 

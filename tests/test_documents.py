@@ -93,6 +93,7 @@ LAST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('page', [page for page in TEXTS if blocks(page)])
 def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
@@ -144,6 +145,7 @@ def test_commands_are_found():
   assert {'density', 'score', 'export', 'ising', 'certify', 'serve'} <= set(APPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', APPS)
 def test_the_flags_of_commands_exist(name):
   """Every flag of these command lines is one of the app, every value one that it takes."""

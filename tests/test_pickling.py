@@ -104,6 +104,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', OPTIONS)
 def test_case_16_bijectors_pickle_with_all_their_arguments(name):
   """A lambda in an activation could not be pickled."""
@@ -133,6 +134,7 @@ def flows():
   }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', flows())
 def test_whole_flows_pickle_and_copy(name, tmp_path):
   flow = flows()[name]

@@ -104,6 +104,7 @@ def test_uniform_numbers_are_near_and_others_are_named():
   assert distances['latent 7'] > 2 * band
 
 
+@pytest.mark.slow
 def test_samples_of_the_base_lie_on_the_diagonal():
   base = -rng.exponential(size=20_000)
   line = plotting.base_quantiles(base[:5000], base).axes[0].lines[1]

@@ -28,6 +28,7 @@ def test_the_card_of_an_ising_flow_has_its_figures(name):
   assert f'{100 * notes["effective_sample_size"]:.1f} %' in card
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['ising_l8', 'ising_l16'])
 def test_an_ising_flow_has_the_exact_free_energy_within_its_errors(name):
   model = pretrained.load(name)
@@ -39,6 +40,7 @@ def test_an_ising_flow_has_the_exact_free_energy_within_its_errors(name):
   assert abs(off) < 3 * (found.reweighted_error + found.reweighted_integration_error)
 
 
+@pytest.mark.slow
 def test_mnist_draws_images_and_scores_them():
   """Samples are likely under the model, and the same pixels shuffled are not."""
   flow = pretrained.load('mnist').flow()

@@ -3,8 +3,11 @@
 import sys
 
 import numpy as np
+import pytest
 
 from tests.integration import apps
+
+pytestmark = pytest.mark.slow
 
 
 def check_verdicts():

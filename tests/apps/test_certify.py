@@ -12,6 +12,8 @@ from ma_keras.apps import certify, model_app
 from ma_keras.apps.configuration import CertifyConfig
 from ma_keras.saving import model_file
 
+pytestmark = pytest.mark.slow
+
 MATRIX = np.array([[1.5, 0.4], [0.4, -1.0]])
 
 

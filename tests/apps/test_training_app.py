@@ -29,6 +29,7 @@ def end(errors, folder='run'):
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'errors, code',
   [

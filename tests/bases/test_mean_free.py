@@ -55,6 +55,7 @@ class Springs(ma_keras.potentials.Potential):
     return -0.5 * self.rate * tf.reduce_sum(tf.square(centred), axis=[-1, -2])
 
 
+@pytest.mark.slow
 def test_a_flow_that_translations_leave_alone_has_densities_of_the_subspace():
   """x = z e^-aT, so that ln p(x) = ln p0(z) + (n - 1) d a T."""
   bijector = ma_keras.MongeAmpereBijector(Springs(N * D), 20, 0.05, dtype=tf.float64)

@@ -274,6 +274,7 @@ def test_a_sample_ends_with_its_last_whole_line(end):
   assert len(dialect.sniff(end.join(lines), whole=True, suffix='.csv').rows) == 4
 
 
+@pytest.mark.slow
 def test_a_word_far_behind_the_first_rows_is_named(tmp_path):
   lines = [f'{k},{k / 8}' for k in range(200_000)]
   lines[150_000] = '150000,oops'
@@ -308,6 +309,7 @@ def test_any_printed_number_is_read_to_the_bit(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / f'{name}.csv')[0], x)
 
 
+@pytest.mark.slow
 def test_more_columns_than_a_block_has_bytes(tmp_path, monkeypatch):
   monkeypatch.setattr(dialect, 'SAMPLE_BYTES', 1 << 10)
   x = np.random.default_rng(0).normal(size=(4, 20_000))

@@ -40,6 +40,7 @@ def flow(dtype=tf.float64):
   return ma_keras.MongeAmpereBijector(phi, 4, 0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('levels', [256, 17])
 def test_bits_per_dimension_is_that_of_the_density_of_pixels(levels):
   """The MAF paper's formula equals -ln p(x) / (N ln 2) with p in pixel space."""
@@ -58,6 +59,7 @@ def test_a_uniform_density_over_256_values_has_eight_bits():
   np.testing.assert_allclose(data.bits_per_dimension(nats, y), 8.0, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_samples_come_back_as_images():
   density = ma_keras.data_space_flow(flow(tf.float32), data.Pixels(), (2, 3, 1))
   x = density.sample(50, seed=1)

@@ -23,6 +23,7 @@ def flow(dtype, shape=None):
   return ma_keras.data_space_flow(bijector, data.Pixels(dtype=dtype), shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize('shape', [None, (1, 3, 1)])
 def test_log_densities_and_gradients(dtype, shape):
@@ -37,6 +38,7 @@ def test_log_densities_and_gradients(dtype, shape):
   assert np.all(np.isfinite(gradient)) and np.all(gradient[6:].reshape(4, -1).any(axis=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', DTYPES)
 def test_compiled_by_xla_too(dtype):
   density = flow(dtype)
@@ -86,6 +88,7 @@ def test_the_density_integrates_to_one_over_the_support():
   assert np.sum(np.exp(density.log_prob(x))) * 1e-4 == pytest.approx(1.0, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('graph', [False, True])
 def test_within_other_distributions(graph):
   """A mixture of flows, copies of a flow, and the density's own sample_and_log_prob."""
@@ -122,6 +125,7 @@ def test_columns_of_a_table(dtype):
   assert np.all(np.isfinite(log_prob[6:])) and np.all(np.isfinite(tape.gradient(log_prob, x)))
 
 
+@pytest.mark.slow
 def test_exports_say_the_same(tmp_path):
   density = flow(tf.float32, (1, 3, 1))
   export.save(density, tmp_path)

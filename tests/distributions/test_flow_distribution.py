@@ -54,6 +54,7 @@ def shaped(flow, x):
   return tf.reshape(constant(x), [-1, *flow.event_shape])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', FLOWS)
 def test_case_17_cdf_is_the_integral_of_the_density(name):
   """Simpson's rule from where there is nothing up to the point; and 1 - F, ln F, ln (1 - F)."""
@@ -73,6 +74,7 @@ def test_case_17_cdf_is_the_integral_of_the_density(name):
   np.testing.assert_allclose(upper, np.log1p(-value), atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', FLOWS)
 def test_case_17_quantile_is_the_inverse(name):
   make, _, x = FLOWS[name]
@@ -86,6 +88,7 @@ def test_case_17_quantile_is_the_inverse(name):
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'preprocessing, below, above',
   [
@@ -101,6 +104,7 @@ def test_case_17_outside_the_support_it_is_zero_or_one(preprocessing, below, abo
   np.testing.assert_array_equal(flow.log_cdf(x), [-np.inf, 0.0])
 
 
+@pytest.mark.slow
 def test_case_17_copies_and_functions_have_it():
   flow, x = ma_keras.standard_normal_flow(one()), constant([[0.3]])
   again = flow.copy(name='another')
@@ -153,6 +157,7 @@ def test_tensors_that_lose_digits_are_told_the_remedy(dtype):
       call(tf.zeros([2, 3], dtype))
 
 
+@pytest.mark.slow
 def test_events_of_unknown_rank():
   """A function of a tensor of which nothing is known, for points of any rank, or one sentence."""
   flow = ma_keras.standard_normal_flow(generic())

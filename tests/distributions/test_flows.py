@@ -46,6 +46,7 @@ def test_samples_have_the_covariance():
   assert np.all(np.abs(samples.mean(axis=0)) < 5 * np.sqrt(variances / len(samples)))
 
 
+@pytest.mark.slow
 def test_density_integrates_to_one():
   """On a grid in the plane, of which the flow of 120 fine steps leaves nothing out."""
   flow = ma_keras.standard_normal_flow(generic(event_size=2, num_steps=120, step_size=0.005))
@@ -55,6 +56,7 @@ def test_density_integrates_to_one():
   assert integral == pytest.approx(1.0, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [tf.float32, tf.float64])
 @pytest.mark.parametrize('leading', [[], [0], [4], [2, 0, 3], [2, 3]])
 def test_any_leading_shape(leading, dtype):
@@ -134,6 +136,7 @@ def test_base_of_another_dtype_is_refused():
       QUESTIONS[question](tfd.TransformedDistribution(base, quadratic()))
 
 
+@pytest.mark.slow
 def test_gradients_of_both_likelihoods_are_finite_differences():
   """Of ln p(data), and of E[ln p(y) + |y|^2/2] over reparameterised samples y."""
   flow = ma_keras.standard_normal_flow(generic(integrator='heun'))
@@ -153,6 +156,7 @@ def test_gradients_of_both_likelihoods_are_finite_differences():
       assert np.sum(gradient * direction) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_score_and_its_derivative():
   """d ln p/dx = -C^-1 x for the Gaussian; Hessian times vector by differences in general."""
   flow, x = ma_keras.standard_normal_flow(quadratic()), points(4)
@@ -189,6 +193,7 @@ def test_variables_of_a_sum_are_all_there():
     assert {v.ref() for v in flow.trainable_variables} == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('copied', [False, True])
 def test_checkpoint_restores_a_fresh_flow(tmp_path, copied):
   flow = ma_keras.standard_normal_flow(generic())
@@ -200,6 +205,7 @@ def test_checkpoint_restores_a_fresh_flow(tmp_path, copied):
   np.testing.assert_array_equal(fresh.log_prob(points(4)), flow.log_prob(points(4)))
 
 
+@pytest.mark.slow
 def test_deep_copy_by_way_of_the_bijector():
   """TFP deepcopies no TransformedDistribution, and `flow.copy` remembers the original's variables.
 

@@ -39,6 +39,7 @@ def test_one_seed_names_one_grid():
   assert np.all(one[1:] != other[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('tableau', [MIDPOINT, RK4])
 def test_uneven_steps_keep_the_order(tableau):
   x, errors = flows.points(4), []
@@ -49,6 +50,7 @@ def test_uneven_steps_keep_the_order(tableau):
   assert np.all(np.abs(flows.observed_orders(errors) - tableau.order) < 0.4)
 
 
+@pytest.mark.slow
 def test_forward_inverse_and_log_prob_see_the_same_steps():
   potential, x = flows.Breathing(), flows.points(5)
   bijector = ma_keras.MongeAmpereBijector(potential, 24, 0.05, jitter=0.8, seed=1)
@@ -61,6 +63,7 @@ def test_forward_inverse_and_log_prob_see_the_same_steps():
   np.testing.assert_allclose(bijector.forward_log_det_jacobian(x, 1), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_reseeding_draws_other_steps_for_the_whole_batch():
   bijector = ma_keras.MongeAmpereBijector(flows.Breathing(), 6, 0.2, jitter=0.8)
   x = flows.points(4)
@@ -73,6 +76,7 @@ def test_reseeding_draws_other_steps_for_the_whole_batch():
   )
 
 
+@pytest.mark.slow
 def test_uneven_steps_meet_the_same_group_elements():
   """Steps that straddle boundaries would draw for another interval: theirs is their middle's."""
   group = symmetry.square_lattice(symmetric.SIDE)
@@ -85,6 +89,7 @@ def test_uneven_steps_meet_the_same_group_elements():
   assert flows.max_error(even, uneven) < 0.5 * flows.max_error(even, other)
 
 
+@pytest.mark.slow
 def test_a_trajectory_tells_the_times_it_was_at():
   found = flow.trajectory(flows.Breathing(), RK4, UNEVEN, flows.points(2), [0.0, 0.5, 0.9])
   grid = UNEVEN.grid(tf.float64)

@@ -84,6 +84,7 @@ class Power(tallies.KineticEnergy):
     return super().rate(potential, t, x, velocity, laplacian) ** (self.power / 2.0)
 
 
+@pytest.mark.slow
 def test_tallies_with_other_attributes_are_other_keys():
   """Compiled functions are kept by them: two powers must not share one."""
   assert Power(2) == Power(2) != Power(4)

@@ -38,6 +38,7 @@ def test_states_on_the_way_are_those_of_shorter_flows():
     np.testing.assert_allclose(seen.log_density_changes[i], change, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_states_follow_the_closed_form():
   seen = path([0.3, 0.6, 1.2], horizon=Horizon(120, 0.01))
   for i, t in enumerate([0.3, 0.6, 1.2]):
@@ -85,6 +86,7 @@ def test_times_outside_or_against_the_motion_are_refused(times, reverse, motion)
     path(times, reverse)
 
 
+@pytest.mark.slow
 def test_the_bijector_gives_the_same_trajectory():
   potential = flows.steady()
   seen = ma_keras.MongeAmpereBijector(potential, 8, 0.15).trajectory(flows.points(4), [0.3, 1.2])

@@ -57,6 +57,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', MODELS)
 def test_it_takes_the_steps_of_gradient_descent(name):
   density = flow()
@@ -69,6 +70,7 @@ def test_it_takes_the_steps_of_gradient_descent(name):
     np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_two_layers_of_one_flow_have_its_variables_once():
   """Else each of them would take every step twice."""
   density, x = flow(), keras.Input((2,))
@@ -92,6 +94,7 @@ def test_a_network_of_keras_3_as_a_potential_keeps_its_own_variables():
   assert {id(v) for v in functional(density).variables} == {id(v) for v in network.variables}
 
 
+@pytest.mark.slow
 def test_weights_are_saved_to_the_bit_and_all_of_it_is_refused_by_name(tmp_path):
   model, other = functional(flow()), functional(flow(seed=5))
   path = str(tmp_path / 'w.weights.h5')
@@ -102,6 +105,7 @@ def test_weights_are_saved_to_the_bit_and_all_of_it_is_refused_by_name(tmp_path)
     model.save(str(tmp_path / 'm.keras'))
 
 
+@pytest.mark.slow
 def test_a_flow_pickles_after_it_was_a_layer():
   density = flow()
   functional(density)
@@ -109,6 +113,7 @@ def test_a_flow_pickles_after_it_was_a_layer():
   np.testing.assert_array_equal(twin.inverse(X), density.bijector.inverse(X))
 
 
+@pytest.mark.slow
 def test_a_frozen_layer_stays_as_it_is():
   density = flow()
   layer = FlowLayer(density, trainable=False)
@@ -138,6 +143,7 @@ def written_out(density):
   return tfp.distributions.TransformedDistribution(density.distribution, density.bijector)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'layer',
   [

@@ -35,6 +35,7 @@ def test_hessian_vector_product_equals_the_full_hessian(name):
   np.testing.assert_array_equal(velocity, autodiff.gradient(potential, TIME, x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['value only', 'mlp in time', 'linear', 'constant'])
 @pytest.mark.parametrize('jit_compile', [False, True])
 def test_compiled_equals_eager(name, jit_compile):
@@ -64,6 +65,7 @@ def test_a_plain_function_will_do(compiled):
   np.testing.assert_allclose(laplacian, expected, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_trains_inside_a_while_loop_at_the_size_of_mnist():
   """Laplacian, inside a loop over steps, differentiated with respect to the variables, N = 784.
 

@@ -50,6 +50,7 @@ def test_any_leading_rank(potential, leading):
   assert potential.gradient(TIME, x).shape == x.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['softplus', 'mlp in time', 'sum', 'keras sequential'])
 def test_unknown_batch_size_in_a_graph(name):
   potential = cases.CASES[name]()

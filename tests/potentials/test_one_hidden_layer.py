@@ -103,6 +103,7 @@ def covariance(n):
   return root @ root.T + np.diag(np.linspace(0.3, 2.0, n))
 
 
+@pytest.mark.slow
 def test_a_gaussian_start_flows_small_latents_to_that_gaussian():
   """Near 0 the map is linear, z -> C^1/2 z, with the errors of ln cosh of third order."""
   potential = OneHiddenLayer(3, 8, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1)

@@ -86,6 +86,7 @@ def stepped(potential, x, factors):
   return x, change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('hook', HOOKS)
 @pytest.mark.parametrize('kind', KINDS, ids=lambda kind: kind.__name__)
 def test_case_20_an_overridden_method_is_integrated_in_every_mode(kind, hook):

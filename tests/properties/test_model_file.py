@@ -68,6 +68,7 @@ def assert_refused_or_equal(path, content, made):
     assert_equal(found, made)
 
 
+@pytest.mark.slow
 @strategies.examples(15)
 @hypothesis.given(
   recipe=recipes.sums(2),
@@ -120,6 +121,7 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
+@pytest.mark.slow
 @strategies.examples(12)
 @hypothesis.given(
   recipe=recipes.composable(2), part=PROBES, whole=PROBES, options=OPTIONS, seed=strategies.SEEDS
@@ -162,6 +164,7 @@ def test_a_file_cut_off_anywhere_is_refused(saved, path, data):
     model_file.load(path)
 
 
+@pytest.mark.slow
 @strategies.examples(250)
 @hypothesis.given(data=st.data(), byte=st.integers(1, 255))
 def test_a_byte_changed_anywhere_is_met_or_does_not_matter(saved, path, data, byte):
@@ -171,6 +174,7 @@ def test_a_byte_changed_anywhere_is_met_or_does_not_matter(saved, path, data, by
   assert_refused_or_equal(path, content[:place] + changed + content[place + 1 :], made)
 
 
+@pytest.mark.slow
 @strategies.examples(60)
 @hypothesis.given(junk=st.binary(max_size=200), offset=st.integers(0, 4000))
 def test_junk_in_the_middle_is_met_or_does_not_matter(saved, path, junk, offset):
@@ -209,6 +213,7 @@ ODD = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @strategies.examples(60)
 @hypothesis.given(data=st.data(), odd=ODD)
 def test_any_value_of_a_description_put_in_place_of_another_is_met(saved, path, data, odd):

@@ -25,6 +25,7 @@ def test_every_class_is_asked():
   assert set(recipes.RECIPES) == classes - {'Potential'}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', recipes.RECIPES)
 @strategies.examples(6)
 @hypothesis.given(

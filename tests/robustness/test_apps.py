@@ -19,6 +19,8 @@ from tests.apps.test_training_app import end
 from tests.integration import apps
 from tests.robustness.row import Row
 
+pytestmark = pytest.mark.slow
+
 USAGE = ExitCode.USAGE
 RNG = np.random.default_rng(0)
 PARSING = ' `ma-keras train ising --help` lists the flags.'

@@ -17,6 +17,8 @@ from tests.robustness.row import Row
 from tests.training.test_free_energy import drawn
 from tests.training.test_likelihood import likelihood
 
+pytestmark = pytest.mark.slow
+
 
 def guarded(guard):
   guard.set_model(tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(1,))]))

@@ -58,6 +58,7 @@ def test_effective_sample_size_is_its_population_value():
   assert result.effective_sample_size == pytest.approx(first**2 / second, rel=5e-3)
 
 
+@pytest.mark.slow
 def test_the_bias_is_upwards_and_half_the_squared_error():
   exact = -np.log(np.sqrt(2 * np.pi) * 0.8)
   found = [samplers.estimate(log_weights(20, 0.8, seed)) for seed in range(20000)]

@@ -44,6 +44,7 @@ def run(kernel, steps, seed=1):
   return sample().numpy().astype(np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['independence', 'latent hmc'])
 @pytest.mark.parametrize('quality', [0.5, 1.0])
 def test_the_covariance_is_the_targets(name, quality):
@@ -69,6 +70,7 @@ def test_proposals_alone_are_not_calibrated():
   assert kernel.is_calibrated and not kernel.inner_kernel.is_calibrated
 
 
+@pytest.mark.slow
 def test_a_perfect_flow_makes_every_proposal_count():
   x = run(kernels(1.0)['independence'], 100)
   assert np.mean(np.all(x[1:] == x[:-1], axis=-1)) < 0.01
@@ -85,6 +87,7 @@ def test_the_autocorrelation_time_of_an_autoregression():
   assert found == pytest.approx((1 + r) / (1 - r), rel=0.05)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_chains():
   kernel = kernels(0.5)['independence']
   np.testing.assert_array_equal(run(kernel, 5, 1), run(kernel, 5, 1))

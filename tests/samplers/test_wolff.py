@@ -19,6 +19,7 @@ def exponent(spins, couplings):
   return 0.5 * np.einsum('ni,ij,nj->n', spins, couplings, spins)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('coupling', [0.2, CRITICAL_COUPLING, 0.6])
 @pytest.mark.parametrize('boundary', ['periodic', 'open'])
 def test_the_energy_is_exact(boundary, coupling):
@@ -29,6 +30,7 @@ def test_the_energy_is_exact(boundary, coupling):
   assert found.error < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['ferromagnet', 'glass', 'side of two'])
 def test_every_state_has_its_probability(kind):
   """Chi-squared over all states, frustrated or not."""

@@ -65,6 +65,7 @@ def model(name='dense', preprocessing=None, event_shape=None):
   return model_file.Model(bijector, preprocessing, event_shape, {'made by': 'a test'})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', POTENTIALS)
 def test_it_comes_back_to_the_bit(tmp_path, name):
   made = model(name)
@@ -78,6 +79,7 @@ def test_it_comes_back_to_the_bit(tmp_path, name):
   np.testing.assert_array_equal(found.flow().log_prob(y), made.flow().log_prob(y))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'preprocessing',
   [data.Pixels(), data.Pixels(300, 0.01), data.Standardised(np.ones(4, 'f'), 2 * np.ones(4, 'f'))],
@@ -90,6 +92,7 @@ def test_preprocessing_and_image_shape_come_back(tmp_path, preprocessing):
   np.testing.assert_array_equal(found.flow().log_prob(X), made.flow().log_prob(X))
 
 
+@pytest.mark.slow
 def test_a_mixture_as_base_and_names_of_columns_come_back(tmp_path):
   rng = np.random.default_rng(1)
   scale = np.tril(rng.normal(size=(3, 4, 4)), -1) + np.eye(4)
@@ -147,6 +150,7 @@ def test_numbers_of_numpy_among_the_notes_are_plain_ones(tmp_path):
   assert loaded == {'nll': 1.5, 'steps': 3, 'means': [0.0, 1.0]}
 
 
+@pytest.mark.slow
 def test_draws_named_by_a_tensor_come_back(tmp_path):
   made = model('one element')
   made = model_file.Model(made.bijector.with_seed(tf.constant([7, 11])))
@@ -382,6 +386,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
   assert_refused_at_once(tmp_path / 'model.npz')
 
 
+@pytest.mark.slow
 def test_large_models_are_stored_as_they_are_and_come_back(tmp_path):
   """Zeros, which would compress a thousand times, as no weights do."""
   potential = potentials.OneHiddenLayer(400, 25_000)

@@ -11,6 +11,8 @@ from ma_keras import data
 from ma_keras.saving import export, tensorflow_serving
 from tests.support import bijectors
 
+pytestmark = pytest.mark.slow
+
 FIELD = descriptor_pb2.FieldDescriptorProto
 TENSOR = '.' + tensor_pb2.TensorProto.DESCRIPTOR.full_name
 # Message -> field -> number, type and whether it repeats; tensorflow_serving/apis/*.proto.

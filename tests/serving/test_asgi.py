@@ -33,6 +33,7 @@ def predict(client, **body):
   return answer
 
 
+@pytest.mark.slow
 def test_rows_and_columns_have_the_numbers_of_the_flow(client, flow):
   expected = flow.log_prob(ROWS)
   for answer in (
@@ -58,6 +59,7 @@ def test_samples_are_those_of_their_seed(client, flow):
   np.testing.assert_allclose(drawn['x'], flow.sample(4, seed=tf.constant([1, 2])), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('signature', ['log_prob', 'score', 'inverse'])
 def test_floats_lose_no_digit(client, path, signature):
   outputs = tf.saved_model.load(str(path)).signatures[signature](x=tf.constant(ROWS))
@@ -72,6 +74,7 @@ def test_no_rows_have_no_predictions(client, kind, answer):
   assert predict(client, **{kind: []}) == {answer: []}
 
 
+@pytest.mark.slow
 def test_two_hundred_at_once_are_answered_each_with_its_own(client, flow):
   points = bijectors.points(200, dtype=tf.float32).numpy()
   with concurrent.futures.ThreadPoolExecutor(200) as clients:
@@ -183,6 +186,7 @@ def test_a_body_beyond_the_limit_is_refused_and_the_server_lives(client):
   assert exchange(client, {'instances': [ROW]})[0] == 200
 
 
+@pytest.mark.slow
 def test_what_is_no_number_is_spelled_out(tmp_path):
   """Pixels beyond [0, 256) have a density of 0, and JSON no infinity."""
   model = ma_keras.model_file.Model(bijectors.generic(tf.float32), data.Pixels())

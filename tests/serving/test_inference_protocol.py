@@ -75,6 +75,7 @@ def read_raw(answer):
   return arrays
 
 
+@pytest.mark.slow
 def test_raw_bytes_are_the_same_numbers(client, path):
   expected = tf.saved_model.load(str(path)).signatures['inverse'](x=tf.constant(ROWS))
   head = {

@@ -53,6 +53,7 @@ def exchanged(server, text, end=False):
     return b''
 
 
+@pytest.mark.slow
 def test_one_connection_serves_many_requests_and_survives_errors(server):
   with connection(server) as client:
     bodies = (BODY, '{"instances": [[1.0]]}', BODY)
@@ -119,11 +120,13 @@ def _first_bytes(client):
     return b'HTTP/1.1 503 '
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_refused(path, server):
   with pytest.raises(OSError, match=f'`port` {server.port} .*choose another'):
     serving.serve(path, 'small', port=server.port)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'host, token, warned', [('127.0.0.1', None, False), ('', 'secret', False), ('', None, True)]
 )
@@ -153,6 +156,7 @@ def started(path, log):
   return process, int(lines[0].split('/v1/')[0].rpartition(':')[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number, code', [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
 def test_a_signal_under_load_loses_no_accepted_request(path, tmp_path, number, code):
   log = tmp_path / 'log'
@@ -197,6 +201,7 @@ def seconds_of_processor(process):
   return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
+@pytest.mark.slow
 def test_descriptors_that_run_out_stop_nobody_for_long(path, tmp_path):
   """Connections wait, the processor rests, and all go on when descriptors are free again."""
   log = tmp_path / 'log'

@@ -124,6 +124,7 @@ def derivatives(act, element, x):
   return first, outer.gradient(norm, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['square lattice', 'dihedral and inversion'])
 @pytest.mark.parametrize('mode', ['eager', 'graph', 'xla'])
 def test_derivatives_of_the_action_equal_those_of_dense_matrices(name, mode):

@@ -100,6 +100,7 @@ def test_open_edges_break_translation():
   assert abs(float(target.energy(x.ravel()) - target.energy(moved.ravel()))) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('coupling', [0.1, CRITICAL_COUPLING, -0.3])
 @pytest.mark.parametrize('boundary', ['periodic', 'open'])
 def test_appendix_b_equals_the_integral_of_the_boltzmann_factor(coupling, boundary):
@@ -108,6 +109,7 @@ def test_appendix_b_equals_the_integral_of_the_boltzmann_factor(coupling, bounda
   assert target.exact_log_partition() == pytest.approx(log_integral, abs=1e-10)
 
 
+@pytest.mark.slow
 def test_spins_given_the_field_have_the_ising_distribution():
   """<prod_i sigma(2 s_i x_i)> over exp(-E) is exp(1/2 s.K s) / Z_Ising for each state s."""
   target = Ising(2, 0.3, dtype=tf.float64)

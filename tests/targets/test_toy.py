@@ -36,6 +36,7 @@ def test_partition_function_is_the_integral(build):
   assert math.log(integral) == pytest.approx(target.exact_log_partition(), abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('build', SOLVED)
 def test_samples_have_the_moments_of_the_density(build):
   """Mean of x, x^2 and E agree with the integrals within five standard errors."""

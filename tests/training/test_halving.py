@@ -76,6 +76,7 @@ def bijector(num_steps=3, **kwargs):
   return ma_keras.MongeAmpereBijector(potential, num_steps, 1.0 / num_steps, **kwargs)
 
 
+@pytest.mark.slow
 def test_a_scorer_has_the_log_densities_of_the_flow_at_any_depth_and_follows_its_weights():
   flow = bijector()
   scorer = Scorer(flow, batch_size=16)
@@ -88,11 +89,13 @@ def test_a_scorer_has_the_log_densities_of_the_flow_at_any_depth_and_follows_its
     kernel.assign_add(tf.ones_like(kernel))
 
 
+@pytest.mark.slow
 def test_a_scorer_takes_steps_of_equal_size():
   plain, jittered = (Scorer(bijector(jitter=jitter), 50) for jitter in (0.0, 0.9))
   np.testing.assert_array_equal(plain(X, 3), jittered(X, 3))
 
 
+@pytest.mark.slow
 def test_samples_tell_the_depth_of_a_flow():
   flow = bijector(num_steps=1)
   halving = training.halve_on_samples(flow, 64, 16, seed=0)

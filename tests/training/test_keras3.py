@@ -10,6 +10,8 @@ import ma_keras
 from ma_keras import training
 from ma_keras.training import keras3
 
+pytestmark = pytest.mark.slow
+
 PATHS = {
   'Adam': lambda package: package.Adam(0.01, beta_1=0.8, clipnorm=0.5),
   'AdamW of a schedule': lambda package: package.AdamW(

@@ -33,6 +33,7 @@ def measured(num_steps, tolerance=0.1, **kwargs):
   )
 
 
+@pytest.mark.slow
 def test_it_is_the_likelihood_of_the_gaussian_with_the_error_of_the_mean():
   found = measured(20)
   assert found.nll == pytest.approx(np.mean(exact()), abs=1e-6)
@@ -41,6 +42,7 @@ def test_it_is_the_likelihood_of_the_gaussian_with_the_error_of_the_mean():
   assert (found.num_points, found.trained_steps, found.num_steps) == (500, 20, 40)
 
 
+@pytest.mark.slow
 def test_steps_are_halved_until_the_likelihood_stands_still():
   found = measured(1, tolerance=1e-7)
   assert found.num_steps >= 8
@@ -50,6 +52,7 @@ def test_steps_are_halved_until_the_likelihood_stands_still():
   assert not found.doubts()
 
 
+@pytest.mark.slow
 def test_steps_are_halved_until_there_are_so_many():
   found = measured(4, tolerance=np.inf, least_steps=20)
   assert (found.num_steps, found.trained_steps) == (32, 4)
@@ -57,6 +60,7 @@ def test_steps_are_halved_until_there_are_so_many():
   assert found.integration_error == pytest.approx(change, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_integration_error_is_the_change_on_halving():
   coarse, fine = measured(1, tolerance=np.inf), measured(2, tolerance=np.inf)
   change = abs(coarse.nll - coarse.nll_at_trained_steps)
@@ -65,11 +69,13 @@ def test_the_integration_error_is_the_change_on_halving():
   assert coarse.integration_error > 10 * fine.integration_error
 
 
+@pytest.mark.slow
 def test_an_error_above_the_tolerance_is_doubted():
   found = measured(1, tolerance=np.inf)
   assert '--penalty=stiffness' in found.doubts(tolerance=found.integration_error / 2)
 
 
+@pytest.mark.slow
 def test_the_certified_depth_is_the_least_whose_halving_changes_no_log_density():
   found = measured(2, tolerance=1e-6)
   assert found.trained_steps < found.certified_steps
@@ -134,6 +140,7 @@ def likelihood(**changed):
   return training.Likelihood(**{**sound, **changed})
 
 
+@pytest.mark.slow
 def test_noise_has_an_error_of_its_own():
   """Over many draws of noise, the mean of two scatters as its error says."""
   images = np.random.default_rng(0).integers(0, 256, (40, 2))
@@ -152,6 +159,7 @@ def test_noise_has_an_error_of_its_own():
   assert 'bits per dimension' in str(results[0])
 
 
+@pytest.mark.slow
 def test_the_bits_are_those_of_the_density_of_pixels():
   images = np.random.default_rng(0).integers(0, 256, (40, 2))
   phi = ma_keras.potentials.Quadratic(MATRIX)

@@ -11,6 +11,8 @@ import pytest
 
 from ma_keras.training import ownership
 
+pytestmark = pytest.mark.slow
+
 # Takes the folder, says so, and waits to be killed; 'child' leaves a forked child behind, which has
 # written to the pipe when all that a fork does is done.
 OWNER = """

@@ -9,6 +9,8 @@ import tf_keras
 
 from ma_keras.training import parameter_server
 
+pytestmark = pytest.mark.slow
+
 
 class Diary(tf_keras.callbacks.Callback):
   """Writes down what it is called with; a dictionary is left for the next one."""

@@ -6,6 +6,8 @@ import tensorflow as tf
 import ma_keras
 from ma_keras import targets, training
 
+pytestmark = pytest.mark.slow
+
 
 def model(num_steps=2):
   potential = ma_keras.potentials.OneHiddenLayer(

@@ -13,6 +13,8 @@ from tests.potentials import cases as potentials
 from tests.support.bijectors import generic, points
 from tests.symmetry import cases as symmetric
 
+pytestmark = pytest.mark.slow
+
 SEED = tf.constant([3, 4])
 SMALL = {'num_steps': 2, 'integrator': 'midpoint'}
 

@@ -8,6 +8,8 @@ import ma_keras
 from ma_keras.potentials import Potential
 from tests.support.bijectors import points
 
+pytestmark = pytest.mark.slow
+
 N, H = 2, 4
 
 

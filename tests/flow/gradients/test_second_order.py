@@ -8,6 +8,8 @@ import ma_keras
 from ma_keras.potentials import OneHiddenLayer, Potential
 from tests.support.bijectors import points
 
+pytestmark = pytest.mark.slow
+
 N, H, EPSILON = 2, 0.1, 1e-3
 
 
