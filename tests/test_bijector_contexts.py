@@ -111,3 +111,21 @@ def test_a_saved_model_takes_contexts(tmp_path):
   np.testing.assert_allclose(
     loaded.inverse(loaded.forward(x, context)['x'], context)['z'], x, atol=1e-6
   )
+
+
+@pytest.mark.parametrize(
+  'potential',
+  [
+    POTENTIAL,
+    potentials.OneHiddenLayer(N, 4, context_size=C, seed=1, dtype=tf.float64),
+    potentials.MLP(N, (4,), context_size=C, seed=1, dtype=tf.float64),
+  ],
+)
+def test_a_model_file_keeps_the_context(potential, tmp_path):
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.1)
+  ma_keras.model_file.save(tmp_path / 'model.npz', ma_keras.model_file.Model(bijector))
+  loaded = ma_keras.model_file.load(tmp_path / 'model.npz').bijector
+  x, context = draw(5, N), draw(5, C)
+  np.testing.assert_array_equal(
+    loaded.forward(x, context=context), bijector.forward(x, context=context)
+  )
