@@ -135,7 +135,7 @@ def _model(
     start.maps,
     settings.batch_size,
     seed,
-    penalties={'stiffness': settings.stiffness_weight},
+    penalties=training.PENALTIES if settings.penalties is None else settings.penalties,
     base=start.base,
   )
   optimizer = training.adam(

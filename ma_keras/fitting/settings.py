@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 EPOCHS = 20  # Looks at held-out rows.
 LEAST_STEPS, MOST_STEPS = 200, 2000
@@ -32,7 +33,7 @@ class Settings:
     patience: Looks without gain after which training ends.
     learning_rate: Peak of Adam's rate: a rise over `warmup_steps`, then a half cosine.
     gradient_clip: Largest global norm of a gradient.
-    stiffness_weight: Weight of the solver's own error.
+    penalties: Weights of penalties by name; None for those of training on data.
   """
 
   hidden_units: int
@@ -45,7 +46,7 @@ class Settings:
   patience: int = 8
   learning_rate: float = 0.005
   gradient_clip: float = 1.0
-  stiffness_weight: float = 0.3
+  penalties: Mapping[str, float] | None = None
 
   @property
   def warmup_steps(self) -> int:

@@ -55,7 +55,7 @@ class FlowModel(SavedFlow):
       bijector: The flow to train.
       batch_size: B, over all replicas; None for any.
       seed: Non-negative integer.
-      penalties: Weights of `ma_keras.tallies`, by name or themselves: {'stiffness': 0.3}.
+      penalties: Weights of `ma_keras.tallies`, by name or themselves: {'kinetic': 0.01}.
       name: Model name.
       base: p(x, 0), a `tfd.Distribution` with events [N] of the bijector's dtype; standard normal
         by default. Its variables are trained, too.

@@ -49,7 +49,7 @@ class VariationalFreeEnergy(FlowModel):
       target: Whose energy E is sampled.
       batch_size: B, over all replicas. The paper uses 64.
       seed: Non-negative integer.
-      penalties: Weights of `ma_keras.tallies`, by name or themselves: {'stiffness': 0.3}.
+      penalties: Weights of `ma_keras.tallies`, by name or themselves: {'kinetic': 0.01}.
       aids: Force matching, path gradients, antithetic draws, annealing; none by default.
       name: Model name.
       base: p(x, 0), as in `FlowModel`; draws are to be functions of its variables.

@@ -54,7 +54,7 @@ def test_a_training_that_diverges_keeps_the_start_and_says_so():
     steps_per_epoch=10,
     learning_rate=1e30,
     gradient_clip=0.0,
-    stiffness_weight=0.0,
+    penalties={},
   )
   start = fitting.Start.fitted(ROWS, columns.survey(ROWS))
   fit = flow.trained(start, ROWS[:120], ROWS[120:], settings)

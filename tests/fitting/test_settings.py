@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from ma_keras import estimator, training
+from ma_keras import estimator
 from ma_keras.fitting import Settings
 
 SIZES = [(30, 1), (100, 1), (500, 3), (1000, 10), (3000, 10), (10_000, 2), (10**6, 300)]
@@ -57,4 +57,4 @@ def test_the_defaults_are_those_that_the_help_states():
   ):
     assert f'None: {value}' in text.partition(f'{name}: ')[2].partition('\n    ')[0], name
   assert settings.num_steps == 16 and settings.gradient_clip == 1.0
-  assert settings.stiffness_weight == training.PENALTIES['stiffness']
+  assert settings.penalties is None  # Those of training on data.
