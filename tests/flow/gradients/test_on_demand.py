@@ -12,13 +12,13 @@ from ma_keras.potentials import OneHiddenLayer, Separable, TimeBasis
 from tests.potentials import cases as potentials
 from tests.support import bijectors
 
-HORIZON = Horizon(5, 0.06)
+HORIZON = Horizon(3, 0.1)
 MODES = {
-  'store': ('rk4', 'store'),
-  'recompute': ('rk4', gradients.Recompute(2)),
+  'store': ('midpoint', 'store'),
+  'recompute': ('midpoint', gradients.Recompute(2)),
   'recompute, tapes': ('implicit_midpoint', 'recompute'),
   'reversible': ('implicit_midpoint', 'reversible'),
-  'adjoint': ('rk4', 'adjoint'),
+  'adjoint': ('midpoint', 'adjoint'),
 }
 
 
@@ -34,12 +34,18 @@ def narrow():
   return layer + Separable(n, 2, dtype=tf.float64, seed=1)
 
 
+def bare():
+  """2 N < H and nothing else, for modes whose traces are long."""
+  n = potentials.EVENT_SIZE
+  return OneHiddenLayer(n, 5 * n, dtype=tf.float64, seed=0)
+
+
 POTENTIALS = {'in hidden coordinates': wide, 'in x': narrow}
 
 
-def solver(potential, integrator='rk4', gradient='store', reverse=False):
+def solver(potential, integrator='midpoint', gradient='store', reverse=False, horizon=HORIZON):
   tableau = integrators.get(integrator)
-  return lambda x: flow.solve(potential, tableau, HORIZON, x, reverse, gradient=gradient)
+  return lambda x: flow.solve(potential, tableau, horizon, x, reverse, gradient=gradient)
 
 
 def derivatives(function, x, variables):
@@ -49,6 +55,11 @@ def derivatives(function, x, variables):
     y, change = function(x)
     total = tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change))
   return [y, change, *tape.gradient(total, [x, *variables], unconnected_gradients='zero')]
+
+
+def as_one_graph(function, x, variables):
+  """`derivatives` of a flow that is traced with its tape around it."""
+  return tf.function(lambda x: derivatives(function, x, variables), autograph=False)(x)
 
 
 def assert_close(one, two, tolerance=1e-9):
@@ -86,6 +97,7 @@ def test_a_trace_knows_the_tapes_around_it():
   assert seen[2:] == [True, True, True, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', POTENTIALS)
 @pytest.mark.parametrize('mode', ['store', 'recompute'])
 def test_arrays_of_stages_are_in_the_graph_of_a_taped_flow_alone(name, mode):
@@ -100,6 +112,7 @@ def test_arrays_of_stages_are_in_the_graph_of_a_taped_flow_alone(name, mode):
   assert [op for op, _ in operations(taped, x) if op == 'TensorListSetItem']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', POTENTIALS)
 def test_values_are_those_of_a_taped_flow_to_the_bit(name):
   solve, x = solver(POTENTIALS[name]()), potentials.points(4)
@@ -111,25 +124,33 @@ def test_values_are_those_of_a_taped_flow_to_the_bit(name):
   np.testing.assert_array_equal(change, total)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-  'mode, name, jit_compile',
+  'mode, potential, jit_compile',
   [
-    ('store', 'in hidden coordinates', False),
-    ('store', 'in hidden coordinates', True),
-    ('store', 'in x', True),
-    *((mode, 'in x', False) for mode in MODES),
+    ('store', wide, False),
+    ('store', wide, True),
+    ('store', narrow, True),
+    ('store', narrow, False),
+    ('recompute', narrow, False),
+    ('recompute, tapes', bare, False),
+    ('reversible', bare, False),
+    ('adjoint', bare, False),
   ],
 )
-def test_a_function_traced_without_a_tape_is_differentiated_from_outside(mode, name, jit_compile):
-  potential, x = POTENTIALS[name](), potentials.points(4)
+def test_a_function_traced_without_a_tape_is_differentiated_from_outside(
+  mode, potential, jit_compile
+):
+  potential, x = potential(), potentials.points(4)
   solve, variables = solver(potential, *MODES[mode], reverse=True), potential.trainable_variables
   compiled = tf.function(solve, jit_compile=jit_compile, autograph=False)
   compiled(x)
-  expected = derivatives(solve, x, variables)
+  expected = as_one_graph(solve, x, variables)
   assert max(np.max(np.abs(part)) for part in expected[3:]) > 1e-3
   assert_close(derivatives(compiled, x, variables), expected)
 
 
+@pytest.mark.slow
 def test_tf_gradients_needs_no_tape():
   potential, x = narrow(), potentials.points(4)
   solve = solver(potential)
@@ -139,13 +160,15 @@ def test_tf_gradients_needs_no_tape():
     y, change = solve(x)
     return tf.gradients(tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change)), x)[0]
 
-  assert_close([by_the_graph(x)], [derivatives(solve, x, [])[2]])
+  assert_close([by_the_graph(x)], [as_one_graph(solve, x, [])[2]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', POTENTIALS)
 def test_second_derivatives_of_a_function_traced_without_a_tape(name):
+  """Whatever is differentiated twice has no loops: few stages and steps keep it small."""
   potential, x = POTENTIALS[name](), potentials.points(3)
-  solve = solver(potential)
+  solve = solver(potential, horizon=Horizon(2, 0.1))
   compiled = tf.function(solve, autograph=False)
   compiled(x)
 
@@ -159,6 +182,7 @@ def test_second_derivatives_of_a_function_traced_without_a_tape(name):
   assert_close(bend(compiled), bend(solve))
 
 
+@pytest.mark.slow
 def test_a_call_without_a_tape_leaves_training_its_own_trace():
   """Eager calls with and without a tape are two compiled functions; training keeps its stages."""
   bijector = bijectors.generic()
@@ -176,12 +200,13 @@ def test_a_call_without_a_tape_leaves_training_its_own_trace():
   assert recorded == [False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('known', [False, True])
 def test_many_points_are_taken_some_at_a_time(monkeypatch, known):
   """7 rows by 3: the last chunk is filled up, and its extra rows are dropped."""
   potential, x = narrow(), potentials.points(7)
   solve, variables = solver(potential), potential.trainable_variables
-  whole = derivatives(solve, x, variables)
+  whole = as_one_graph(solve, x, variables)
   monkeypatch.setitem(units.CHUNK, 'CPU', 3 * 5 * potentials.EVENT_SIZE)
   spec = tf.TensorSpec([7 if known else None, potentials.EVENT_SIZE], tf.float64)
   compiled = tf.function(solve, input_signature=[spec], autograph=False)
