@@ -1,5 +1,6 @@
 """An exported flow runs on bare TensorFlow: a map, its inverse and its density, of any batch."""
 
+import functools
 import resource
 import subprocess
 import sys
@@ -64,17 +65,18 @@ assert not {'ma_keras', 'tensorflow_probability', 'tf_keras'} & set(sys.modules)
 
 
 def bijector(gradient='store'):
-  """Steps that are undone to 1e-5: a symmetric method needs few."""
+  """Steps that are undone to 1e-5: a symmetric method needs few, and many cost no tracing."""
   if gradient in ('reversible', 'adjoint'):
     method = {'integrator': 'implicit_midpoint', 'gradient': gradient}
     return bijectors.generic(num_steps=4, step_size=0.15, **method)
-  return bijectors.generic(num_steps=30, step_size=0.02, gradient=gradient)
+  return bijectors.generic(num_steps=200, step_size=0.003, integrator='midpoint', gradient=gradient)
 
 
 def image_model():
   return ma_keras.model_file.Model(bijector(), data.Pixels(dtype=tf.float64), IMAGE)
 
 
+@functools.cache
 def flows():
   """Name to the densities that one SavedModel holds."""
   plain = {mode: [ma_keras.standard_normal_flow(bijector(mode))] for mode in MODES}
@@ -103,6 +105,7 @@ def event_shape(name):
   return IMAGE if name == 'image' else (N,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('n', BATCHES)
 @pytest.mark.parametrize('name', DENSITIES)
 def test_forward_and_inverse_are_inverse_and_their_log_dets_opposite(bare, name, n):
@@ -112,6 +115,7 @@ def test_forward_and_inverse_are_inverse_and_their_log_dets_opposite(bare, name,
   np.testing.assert_allclose(found['log_det_back'], -found['log_det'], rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('n', BATCHES)
 @pytest.mark.parametrize('name', DENSITIES)
 def test_the_density_is_that_of_the_latents_times_the_jacobian(bare, name, n):
@@ -120,6 +124,7 @@ def test_the_density_is_that_of_the_latents_times_the_jacobian(bare, name, n):
   np.testing.assert_allclose(found['log_prob'], base + found['log_det_back'], rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('n', BATCHES)
 @pytest.mark.parametrize('name', DENSITIES)
 def test_the_score_is_the_slope_of_the_density(bare, name, n):
@@ -129,6 +134,7 @@ def test_the_score_is_the_slope_of_the_density(bare, name, n):
   np.testing.assert_allclose(found['score'], found['slopes'], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('n', BATCHES)
 @pytest.mark.parametrize('name', DENSITIES)
 def test_samples_are_those_of_the_flow_with_their_density(bare, name, n):
@@ -140,6 +146,7 @@ def test_samples_are_those_of_the_flow_with_their_density(bare, name, n):
   np.testing.assert_allclose(found['drawn_log_prob'], found['drawn_again'], rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('n', BATCHES)
 def test_the_two_spaces_differ_by_the_preprocessing(bare, n):
   """Equal latents are the same point: x = P(y), p(x) = p(y) / |det dP/dy|."""
@@ -151,6 +158,7 @@ def test_the_two_spaces_differ_by_the_preprocessing(bare, n):
   np.testing.assert_allclose(x['log_prob'], y['log_prob'] - log_det, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_default_signature_is_the_density(tmp_path):
   flow = ma_keras.standard_normal_flow(bijector())
   export.save(flow, tmp_path)
@@ -170,6 +178,7 @@ def test_one_solve_yields_value_and_log_det(name):
   assert sum(operation.type.endswith('While') for operation in operations) == 1
 
 
+@pytest.mark.slow
 def test_a_flow_of_random_elements_is_exported_with_those_it_has(tmp_path):
   potential = OneHiddenLayer(4, 8, seed=1)
   potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 0.2, seed=5)
@@ -182,6 +191,7 @@ def test_a_flow_of_random_elements_is_exported_with_those_it_has(tmp_path):
   np.testing.assert_allclose(drawn['log_prob'], flow.log_prob(drawn['x']), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_images_through_a_chain_are_exported(tmp_path):
   tfb, tfd = tfp.bijectors, tfp.distributions
   layer = ma_keras.MongeAmpereBijector(OneHiddenLayer(6, 4, seed=1), 3, 0.2)
@@ -195,6 +205,7 @@ def test_images_through_a_chain_are_exported(tmp_path):
   np.testing.assert_allclose(loaded.log_prob(drawn['x'])['log_prob'], drawn['log_prob'], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_export_before_and_nothing_beside(tmp_path):
   flow = ma_keras.standard_normal_flow(bijector())
   export.save(flow, tmp_path / 'x')
@@ -240,6 +251,7 @@ def test_case_19_one_bijector_has_a_map_as_well(name):
   assert set(export.functions(flow)) == {'log_prob', 'score', 'sample'} | of_a_map
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['MixtureSameFamily', 'Mixture', 'split, mapped and joined'])
 def test_case_19_whatever_is_one_density_is_exported(tmp_path, name):
   """Densities, scores and samples as of the distribution; the map where there is one."""
