@@ -19,6 +19,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import ma_keras
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 
 
@@ -30,7 +32,7 @@ def quick(**settings):
 def test_scikit_learns_own_checks_pass():
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    results = check_estimator(ma_keras.MongeAmpereDensity(), on_fail=None)
+    results = check_estimator(ma_keras.MongeAmpereDensity(max_steps=20, n_init=1), on_fail=None)
   assert len(results) > 40
   assert [r['check_name'] for r in results if r['status'] == 'failed'] == []
 
@@ -42,7 +44,7 @@ def fitted():
   x = np.stack([np.cos(5 * t), np.sin(5 * t), t], axis=1) + RNG.normal(size=(600, 3)) * 0.2
   frame = pandas.DataFrame(x, columns=['a', 'b', 'c'])
   estimator = ma_keras.MongeAmpereDensity(
-    base='normal', hidden_units=32, max_steps=400, learning_rate=0.02, random_state=1
+    base='normal', hidden_units=32, max_steps=400, n_init=1, learning_rate=0.02, random_state=1
   )
   return estimator.fit(frame[:500]), frame[500:]
 
