@@ -29,6 +29,17 @@ CERTIFIED_SAMPLES = 256  # So many choose the depth that files keep.
 SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
 
 
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """All that a run is made of: its configuration, directory, devices, energy and compiled model."""
+
+  config: IsingConfig
+  run: training.RunDirectory
+  strategy: tf.distribute.Strategy
+  target: targets.Target
+  model: training.VariationalFreeEnergy
+
+
 def build_model(target: targets.Target, config: IsingConfig) -> training.VariationalFreeEnergy:
   """The compiled Keras model; call within the strategy's scope."""
   model = training.VariationalFreeEnergy(
@@ -44,9 +55,7 @@ def build_model(target: targets.Target, config: IsingConfig) -> training.Variati
   return training_app.compiled(model, config.steps_per_epoch, config)
 
 
-def set_up(
-  config: IsingConfig, run: training.RunDirectory
-) -> tuple[IsingConfig, tf.distribute.Strategy, targets.Target, training.VariationalFreeEnergy]:
+def set_up(config: IsingConfig, run: training.RunDirectory) -> Experiment:
   """Everything that can fail for an option's sake, before any work is done."""
   strategy = strategies.make(config.strategy, config.tpu)
   strategies.check_compiled(strategy, config.strategy, config.jit_compile)
@@ -61,18 +70,14 @@ def set_up(
     model = build_model(target, config)
   if strategies.is_chief(strategy):
     training_app.prepare(config, run, 'ising')
-  return config, strategy, target, model
+  return Experiment(config, run, strategy, target, model)
 
 
-def logging_callbacks(
-  config: IsingConfig,
-  model: training.VariationalFreeEnergy,
-  target: targets.Target,
-  run: training.RunDirectory,
-) -> list[tf_keras.callbacks.Callback]:
+def logging_callbacks(experiment: Experiment) -> list[tf_keras.callbacks.Callback]:
   """Callbacks that write snapshots, CSV and TensorBoard: the chief's alone."""
+  config, run = experiment.config, experiment.run
   moments = [config.epochs * i // SNAPSHOT_MOMENTS for i in range(SNAPSHOT_MOMENTS)]
-  draw = ising_figures.Configurations(model, target, config.seed)
+  draw = ising_figures.Configurations(experiment.model, experiment.target, config.seed)
   snapshots = [training.Snapshots(draw, moments, run.snapshots)] if config.figures else []
   return [*snapshots, *training_app.logs(run)]
 
@@ -86,18 +91,20 @@ def training_stream(model: training.VariationalFreeEnergy, steps_per_epoch: int)
   return model.sample_numbers(steps_per_epoch)
 
 
-def train(
-  config: IsingConfig,
-  model: training.VariationalFreeEnergy,
-  run: training.RunDirectory,
-  exact: float | None,
-  logs: list[tf_keras.callbacks.Callback],
-) -> None:
+def train(experiment: Experiment, exact: float | None) -> None:
   """Minimises the free energy; the guard comes first, so that what it stops is not saved."""
+  config, run, model = experiment.config, experiment.run, experiment.model
   stream = training_stream(model, config.steps_per_epoch)
   guard = training.BoundGuard(exact, config.batch_size * config.steps_per_epoch)
-  callbacks = [guard, *refinement(config, model), *logs]
-  training_app.fit(config, model, lambda _: stream, config.steps_per_epoch, run, callbacks)
+  logs = logging_callbacks(experiment) if strategies.is_chief(experiment.strategy) else []
+  training_app.fit(
+    config,
+    model,
+    stream=lambda _: stream,
+    steps_per_epoch=config.steps_per_epoch,
+    run=run,
+    callbacks=[guard, *refinement(config, model), *logs],
+  )
 
 
 def refinement(
@@ -114,30 +121,22 @@ def refinement(
   return [training.Refinement(error, config.refine_tolerance)] if config.refine_tolerance else []
 
 
-def report(
-  config: IsingConfig,
-  model: training.VariationalFreeEnergy,
-  target: targets.Target,
-  run: training.RunDirectory,
-  exact: float | None,
-  doubts: str = '',
-) -> str:
+def report(experiment: Experiment, exact: float | None, doubts: str = '') -> str:
   """Measures the trained flow, writes what is to be kept, and prints the result.
 
   F is that of the steps of training; files keep the flow in as many steps as its log densities are
   certified in.
 
   Args:
-    config: As the run has it.
-    model: With the weights to be reported.
-    target: Energy and event size.
-    run: Where files go.
+    experiment: With the weights to be reported.
     exact: -ln Z/N, or None where nobody knows it.
     doubts: What is already known to be wrong with the training, empty if nothing is.
 
   Returns:
     The doubts, or those of the measurement where there were none.
   """
+  config, run = experiment.config, experiment.run
+  target, model = experiment.target, experiment.model
   model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
   size = min(config.eval_batch_size, config.eval_samples)
   draws = training.draw(
@@ -189,25 +188,18 @@ def report_observables(
   return [{**dataclasses.asdict(each), 'exact': exact.get(each.name)} for each in found]
 
 
-def work(
-  run: training.RunDirectory,
-  config: IsingConfig,
-  strategy: tf.distribute.Strategy,
-  target: targets.Target,
-  model: training.VariationalFreeEnergy,
-) -> None:
+def work(experiment: Experiment) -> None:
   """Trains, measures and reports; after a stop what was saved last, before the stop is told."""
-  exact, chief = ising_target.exact_per_site(target), strategies.is_chief(strategy)
+  exact = ising_target.exact_per_site(experiment.target)
   doubts = ''
   try:
-    logs = logging_callbacks(config, model, target, run) if chief else []
-    train(config, model, run, exact, logs)
+    train(experiment, exact)
   except training.TrainingStopped as error:
-    if training.Backup(model, run.backup).restore() == 0:
+    if training.Backup(experiment.model, experiment.run.backup).restore() == 0:
       raise
     doubts = str(error)
-  if chief:
-    doubts = report(config, model, target, run, exact, doubts)
+  if strategies.is_chief(experiment.strategy):
+    doubts = report(experiment, exact, doubts)
     if doubts:
       raise training.TrainingStopped(doubts)
 

@@ -28,6 +28,7 @@ from ma_keras.training.run_directory import NO_ROOM
 
 ModelT = TypeVar('ModelT', bound=training.FlowModel)
 ConfigT = TypeVar('ConfigT', bound=TrainingConfig)
+ExperimentT = TypeVar('ExperimentT')
 
 
 def build_bijector(
@@ -150,10 +151,10 @@ def main(config: ConfigT, carry_out: Callable[[ConfigT], training.RunDirectory])
 
 def carry_out(
   config: ConfigT,
-  set_up: Callable[[ConfigT, training.RunDirectory], tuple[Any, ...]],
-  work: Callable[..., None],
+  set_up: Callable[[ConfigT, training.RunDirectory], ExperimentT],
+  work: Callable[[ExperimentT], None],
 ) -> training.RunDirectory:
-  """work(run, *set_up(config, run)), with a directory that other processes may take afterwards.
+  """work(set_up(config, run)), with a directory that other processes may take afterwards.
 
   Args:
     config: All that the run is told.
@@ -167,7 +168,7 @@ def carry_out(
   if config.deterministic:
     training.determinism.enable(config.seed)
   try:
-    work(run, *_checked(set_up, config, run))
+    work(_checked(set_up, config, run))
   finally:
     run.release()
   return run
@@ -190,10 +191,10 @@ def ending(run: training.RunDirectory) -> Iterator[None]:
 
 
 def _checked(
-  set_up: Callable[[ConfigT, training.RunDirectory], tuple[Any, ...]],
+  set_up: Callable[[ConfigT, training.RunDirectory], ExperimentT],
   config: ConfigT,
   run: training.RunDirectory,
-) -> tuple[Any, ...]:
+) -> ExperimentT:
   """Makes what is asked for; a file that cannot be read is a wrong option, a full disk is none."""
   try:
     return set_up(config, run)

@@ -10,7 +10,13 @@ from tf_keras.optimizers import schedules
 
 import ma_keras
 from ma_keras import data, fitting, training
-from ma_keras.apps import density, density_table
+from ma_keras.apps import (
+  density,
+  density_callbacks,
+  density_experiment,
+  density_report,
+  density_table,
+)
 from ma_keras.apps.configuration import DensityConfig
 from ma_keras.flow.tallies import Stiffness
 
@@ -36,27 +42,25 @@ def configured(folder, **options):
 
 
 def set_up(folder, **options):
-  """All that `density.work` takes."""
+  """What `density.work` takes."""
   run = training.RunDirectory(folder / 'run')
-  arguments = density.set_up(configured(folder, **options), run)
+  experiment = density_experiment.set_up(configured(folder, **options), run)
   run.release()
-  return (run, *arguments)
+  return experiment
 
 
-def best_then_worse(config, points, stream, model, run, best):
+def best_then_worse(experiment, best):
   """In place of training: an epoch that is the best, and weights that are not."""
-  del config, points, stream, run
   best.on_epoch_end(0, {best.metric: 1.0})
-  for variable in model.trainable_variables:
+  for variable in experiment.model.trainable_variables:
     variable.assign_add(0.1 * np.ones(variable.shape))
 
 
 def test_the_best_weights_are_reported_and_not_the_last(tmp_path, monkeypatch):
-  arguments = set_up(tmp_path)
-  model = arguments[4]
-  best = [variable.numpy() for variable in model.trainable_variables]
+  experiment = set_up(tmp_path)
+  best = [variable.numpy() for variable in experiment.model.trainable_variables]
   monkeypatch.setattr(density, 'train', best_then_worse)
-  density.work(*arguments)
+  density.work(experiment)
   reported = ma_keras.load(tmp_path / 'run' / 'model.npz').bijector.trainable_variables
   for one, two in zip(best, reported, strict=True):
     np.testing.assert_array_equal(one, two)
@@ -76,7 +80,8 @@ def test_a_likelihood_in_doubt_is_written_and_ends_in_its_own_exit_code(
 
 
 def test_options_reach_the_model_and_the_rate_decays_until_the_last_step(tmp_path):
-  _, _, _, points, model, _ = set_up(tmp_path, step_jitter=0.5)
+  experiment = set_up(tmp_path, step_jitter=0.5)
+  points, model = experiment.points, experiment.model
   assert (dict(model.penalties.items()), model.batch_size, model.seed) == (
     {Stiffness(): 0.25},
     7,
@@ -93,19 +98,21 @@ def test_options_reach_the_model_and_the_rate_decays_until_the_last_step(tmp_pat
 
 def test_the_best_of_several_first_weights_are_trained(tmp_path):
   """The model begins with the first weights whose training ends best, as if nothing had been."""
-  run, config, _, points, model, stream = set_up(tmp_path, tries=2, base='normal')
+  experiment = set_up(tmp_path, tries=2, base='normal')
+  config, points, model = experiment.config, experiment.points, experiment.model
   first = density_table.first_potentials(points, config)
   assert not np.allclose(first[0].kernel, first[1].kernel)
   np.testing.assert_array_equal(first[0].kernel, model.bijector.potential.kernel)
   least = []
   for potential in first:
     fitting.flow.begin(model, potential.variables)
-    callbacks = [density.validation(config, points, model)]
-    history = model.fit(stream(0), epochs=5, steps_per_epoch=9, callbacks=callbacks, verbose=0)
+    callbacks = [density_callbacks.validation(experiment)]
+    batches = experiment.stream(0)
+    history = model.fit(batches, epochs=5, steps_per_epoch=9, callbacks=callbacks, verbose=0)
     least.append(min(history.history['val_certified_nll']))
   assert abs(least[0] - least[1]) > 1e-5
-  assert density.steps_per_epoch(points, config) == 9
-  density.try_first_weights(config, points, stream, model, run)
+  assert experiment.steps_per_epoch == 9
+  density.try_first_weights(experiment)
   for one, two in zip(first[np.argmin(least)].variables, model.bijector.variables, strict=True):
     np.testing.assert_array_equal(one, two)
   assert int(model.optimizer.iterations) == 0
@@ -135,31 +142,34 @@ def started(tmp_path_factory):
 
 @pytest.fixture
 def begun(started):
-  """Run, configuration, points, model and stream of a run that begins."""
-  run, config, _, points, model, stream = started
-  run.metrics.unlink(missing_ok=True)
-  return run, config, points, model, stream
+  """An experiment that begins."""
+  started.run.metrics.unlink(missing_ok=True)
+  return started
+
+
+def with_options(experiment, **options):
+  config = dataclasses.replace(experiment.config, **options)
+  return dataclasses.replace(experiment, config=config)
 
 
 def test_guard_and_best_weights_of_a_run_that_goes_on_know_what_was(begun):
   """Guard and best weights of a run that goes on know what an uninterrupted one would."""
-  run, *_ = begun
-  assert (
-    density.history(run, 'nll').size == 0 and density.least(density.history(run, 'nll')) == np.inf
-  )
-  guard = density.guard(run)
+  run = begun.run
+  assert density_callbacks.history(run, 'nll').size == 0
+  assert density_callbacks.least(density_callbacks.history(run, 'nll')) == np.inf
+  guard = density_callbacks.guard(run)
   assert (guard.best, guard.first, guard.best_training) == (np.inf, np.inf, np.inf)
   run.metrics.write_text(f'{METRICS}0,5,7,0,0,6,7\n1,nan,inf,0,0,6,inf\n2,3,6.5,0,0,6,6.6\n')
-  guard = density.guard(run)
+  guard = density_callbacks.guard(run)
   assert (guard.best, guard.first, guard.best_training) == (6.5, 7.0, 3.0)
-  assert density.least(density.history(run, 'val_certified_nll')) == 6.6
-  assert density.history(run, 'unknown').size == 0
+  assert density_callbacks.least(density_callbacks.history(run, 'val_certified_nll')) == 6.6
+  assert density_callbacks.history(run, 'unknown').size == 0
 
 
 def test_in_doubt_is_an_epoch_whose_likelihood_is_not_the_refined_one(begun):
   """In doubt is an epoch whose likelihood at its own steps is not the refined one."""
-  run, *_ = begun
-  assert density.last_epoch_doubts(run, 3) == ''  # Before the first epoch.
+  run = begun.run
+  assert density_report.last_epoch_doubts(run, 3) == ''  # Before the first epoch.
   for row, doubt in (
     ('1,6,0.01,0.01,6,6', ''),
     ('1,6,0.01,-0.5,6,6', 'In the 3 steps of training the NLL is 5.50, in refined steps 6.00'),
@@ -167,52 +177,53 @@ def test_in_doubt_is_an_epoch_whose_likelihood_is_not_the_refined_one(begun):
     ('1,6,0.01,0.01,48,inf', 'does not stand still to 0.1 nats in 48 steps'),
   ):
     run.metrics.write_text(f'{METRICS}0,9,9,0.01,-5,6,9\n1,9,9,0.01,-5,6,9\n2,{row}\n')
-    text = density.last_epoch_doubts(run, 3)
+    text = density_report.last_epoch_doubts(run, 3)
     assert doubt in text and bool(text) == bool(doubt), (row, text)
 
 
 def test_every_worker_numbers_its_rows_apart(begun):
   """Every worker numbers its rows apart, in an order of its own, whole batches alone."""
-  _, config, points, model, stream = begun
-  assert density.steps_per_epoch(points, config) == len(points.train) // 7
-  numbers, rows = next(iter(stream(0)))
+  config, points, steps = begun.config, begun.points, begun.steps_per_epoch
+  assert steps == len(points.train) // 7
+  numbers, rows = next(iter(begun.stream(0)))
   assert rows.shape == (7, 2) and list(numbers) == list(range(7))
   orders = []
   for worker in range(2):
-    batches = density.worker_batches(points.train, tf.constant(worker, tf.int64), config)
-    batches = list(batches.take(2 * density.steps_per_epoch(points, config)).as_numpy_iterator())
+    number = tf.constant(worker, tf.int64)
+    batches = density_experiment.worker_batches(points.train, number, config)
+    batches = list(batches.take(2 * steps).as_numpy_iterator())
     assert all(list(first) == list(range(7 * worker, 7 * worker + 7)) for first, _ in batches)
     epochs = np.array([x for _, x in batches]).reshape(2, -1, 2)
     assert all(len(np.unique(epoch, axis=0)) == len(epoch) for epoch in epochs)
     assert np.any(epochs[0] != epochs[1])
     orders.append(epochs[0])
   assert np.any(orders[0] != orders[1])
-  few = dataclasses.replace(config, validation_points=5)
-  assert density.validation(few, points, model).points.shape == (5, 2)
+  few = with_options(begun, validation_points=5)
+  assert density_callbacks.validation(few).points.shape == (5, 2)
 
 
 def test_the_start_is_what_epochs_must_beat(begun):
   """The start is what epochs must beat; a run that goes on remembers a better epoch."""
-  run, config, points, model, _ = begun
+  run, model = begun.run, begun.model
   best = training.BestWeights(model, run.best, 'val_certified_nll')
-  density.compete_with_start(config, points, model, best)
-  entropy = -float(np.mean(model.base.log_prob(density.validation(config, points, model).points)))
+  density.compete_with_start(begun, best)
+  entropy = -float(np.mean(model.base.log_prob(density_callbacks.validation(begun).points)))
   assert best.least == pytest.approx(entropy) and run.best.exists()
   best.least = entropy - 1.0
-  density.compete_with_start(config, points, model, best)
+  density.compete_with_start(begun, best)
   assert best.least == pytest.approx(entropy - 1.0)
   best.least = entropy + 1.0
-  density.compete_with_start(config, points, model, best)
+  density.compete_with_start(begun, best)
   assert best.least == pytest.approx(entropy)
 
 
 def test_four_batches_of_validation_points_decide_on_refinement(begun, monkeypatch):
   """Four batches of validation points decide, at the steps of training; if it is asked for."""
-  _, config, points, model, _ = begun
+  points, model = begun.points, begun.model
   asked = []
   with monkeypatch.context() as patch:
     patch.setattr(training, 'measure_likelihood', lambda *arguments: asked.append(arguments))
-    density.measure(config, model.bijector, model, points.test, None)
+    density_callbacks.measure(begun, points.test, model.bijector)
   names = ('draws', 'tolerance', 'least_steps', 'base')
   assert dict(zip(names, asked[0][6:], strict=True)) == {
     'draws': 1,  # Of noise; a tenth of a nat is what all likelihoods are certified to.
@@ -220,16 +231,16 @@ def test_four_batches_of_validation_points_decide_on_refinement(begun, monkeypat
     'least_steps': 0,
     'base': model.base,
   }
-  assert density.refinement(config, model, points) == []
-  config = dataclasses.replace(config, refine_tolerance=0.25, eval_batch_size=2)
-  (refinement,) = density.refinement(config, model, points)
+  assert density_callbacks.refinement(begun) == []
+  refined = with_options(begun, refine_tolerance=0.25, eval_batch_size=2)
+  (refinement,) = density_callbacks.refinement(refined)
   seen = []
 
-  def measure(config, bijector, model, x, levels, tolerance):
+  def measure(experiment, x, bijector, tolerance):
     seen.append((bijector, x, tolerance))
     return types.SimpleNamespace(integration_error=0.5)
 
-  monkeypatch.setattr(density, 'measure', measure)
+  monkeypatch.setattr(density_callbacks, 'measure', measure)
   assert refinement.tolerance == 0.25 and refinement.error('a flow') == 0.5
   ((bijector, x, tolerance),) = seen
   np.testing.assert_array_equal(x, points.validation[:8])

@@ -99,10 +99,11 @@ def test_snapshots_are_taken_at_each_quarter_and_steps_refined_if_asked(tmp_path
   run, model = training.RunDirectory(tmp_path), types.SimpleNamespace(target='a target')
   monkeypatch.setattr(ising.ising_figures, 'Configurations', lambda *arguments: None)
   config = with_options(epochs=20)
-  callbacks = ising.logging_callbacks(config, 0, 0, run)
+  experiment = ising.Experiment(config, run, None, None, model)
+  callbacks = ising.logging_callbacks(experiment)
   assert not any(isinstance(one, training.Snapshots) for one in callbacks)
-  drawn = dataclasses.replace(config, figures=True)
-  snapshots, *_ = ising.logging_callbacks(drawn, 0, 0, run)
+  drawn = dataclasses.replace(experiment, config=dataclasses.replace(config, figures=True))
+  snapshots, *_ = ising.logging_callbacks(drawn)
   assert snapshots.epochs == {0, 5, 10, 15}
   assert ising.refinement(config, model) == []
   config = dataclasses.replace(config, refine_tolerance=0.25, eval_batch_size=8)
@@ -136,23 +137,23 @@ def test_after_a_stop_what_was_saved_last_is_reported_before_the_stop_is_told(
   def stopped(*arguments):
     raise training.TrainingStopped('It diverged.')
 
-  def report(config, model, target, run, exact, doubts):
+  def report(experiment, exact, doubts):
     reported.append(doubts)
     return doubts
 
   reported = []
   monkeypatch.setattr(ising, 'train', stopped)
-  monkeypatch.setattr(ising, 'logging_callbacks', lambda *arguments: [])
   monkeypatch.setattr(ising, 'report', report)
-  arguments = (training.RunDirectory(tmp_path), CONFIG, None, targets.Ising(2), None)
+  run = training.RunDirectory(tmp_path)
+  experiment = ising.Experiment(CONFIG, run, None, targets.Ising(2), None)
   for epochs, chief, count in ((0, True, 0), (3, False, 0), (3, True, 1)):
     backup = types.SimpleNamespace(restore=lambda epochs=epochs: epochs)
     monkeypatch.setattr(training, 'Backup', lambda *_, backup=backup: backup)
     monkeypatch.setattr(ising.strategies, 'is_chief', lambda strategy, chief=chief: chief)
     told = pytest.raises(training.TrainingStopped, match='It diverged')
     with told if epochs == 0 or chief else contextlib.nullcontext():
-      ising.work(*arguments)
+      ising.work(experiment)
     assert len(reported) == count
   monkeypatch.setattr(ising, 'train', lambda *arguments: None)
-  ising.work(*arguments)
+  ising.work(experiment)
   assert reported == ['It diverged.', '']

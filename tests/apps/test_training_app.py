@@ -24,7 +24,9 @@ def end(errors, folder='run'):
   training_app.main(
     IsingConfig(run_dir=folder),
     lambda config: training_app.carry_out(
-      config, set_up=lambda *arguments: raising(errors[0]), work=lambda run: raising(errors[1])
+      config,
+      set_up=lambda *arguments: raising(errors[0]),
+      work=lambda experiment: raising(errors[1]),
     ),
   )
 

@@ -71,14 +71,14 @@ def cheated():
 
 def last_epoch():
   """The density app, after two epochs: an honest one, and one that cheats."""
-  from ma_keras.apps import density
+  from ma_keras.apps import density_report
 
   sys.argv = ['ma-keras train density']
   pathlib.Path('metrics.csv').write_text(
     'epoch,val_nll,val_nll_error,val_step_error,val_steps,val_certified_nll\n'
     '0,2.0,0.05,0.01,40,2.0\n1,3.5,0.05,-2.5,40,3.5\n'
   )
-  doubts = density.last_epoch_doubts(training.RunDirectory(pathlib.Path()), trained_steps=20)
+  doubts = density_report.last_epoch_doubts(training.RunDirectory(pathlib.Path()), trained_steps=20)
   end(ExitCode.STOPPED, doubts)
 
 

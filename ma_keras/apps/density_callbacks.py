@@ -1,0 +1,83 @@
+"""Callbacks of the density app, and what they know of the epochs before them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+import ma_keras
+from ma_keras import data, training
+from ma_keras.apps.density_experiment import Experiment
+
+
+def validation(experiment: Experiment) -> training.Validation:
+  """The callback that validates, on points with noise that never changes."""
+  config, model = experiment.config, experiment.model
+  rows = experiment.points.validation[: config.validation_points or None]
+  cell_sizes = getattr(model.preprocessing, 'cell_sizes', None)
+  x = data.dequantised(rows, config.split_seed, cell_sizes=cell_sizes)
+  y = training.to_latent_space(model.preprocessing, x, config.eval_batch_size)
+  return training.Validation(y, config.eval_batch_size, jit_compile=config.jit_compile)
+
+
+def guard(run: training.RunDirectory) -> training.DivergenceGuard:
+  """The guard against divergence, with what it knew when the run was interrupted."""
+  validated = history(run, 'val_nll')
+  return training.DivergenceGuard(
+    'nll',
+    best=least(validated),
+    first=float(validated[0]) if validated.size else None,
+    best_training=least(history(run, 'nll')),
+  )
+
+
+def patience(experiment: Experiment) -> list[training.Patience]:
+  """The callback that ends a training that gains nothing any more, as --patience says."""
+  name, epochs = 'val_certified_nll', experiment.config.patience
+  return [training.Patience(name, epochs, history(experiment.run, name))] if epochs else []
+
+
+def refinement(experiment: Experiment) -> list[training.Refinement]:
+  """The callback that doubles the number of steps as --refine_tolerance says."""
+
+  def error(bijector: ma_keras.MongeAmpereBijector) -> float:
+    few = experiment.points.validation[: 4 * experiment.config.eval_batch_size]
+    return measure(experiment, few, bijector, tolerance=math.inf).integration_error
+
+  tolerance = experiment.config.refine_tolerance
+  return [training.Refinement(error, tolerance)] if tolerance else []
+
+
+def measure(
+  experiment: Experiment,
+  x: np.ndarray,
+  bijector: ma_keras.MongeAmpereBijector,
+  draws: int = 1,
+  tolerance: float = 0.1,
+  least_steps: int = 0,
+) -> training.Likelihood:
+  """The likelihood of these points under a flow and the model's preprocessing."""
+  return training.measure_likelihood(
+    bijector,
+    experiment.model.preprocessing,
+    x,
+    experiment.points.levels,
+    experiment.config.eval_batch_size,
+    experiment.config.seed,
+    draws,
+    tolerance,
+    least_steps,
+    experiment.model.base,
+  )
+
+
+def history(run: training.RunDirectory, name: str) -> np.ndarray:
+  """A column of the run's metrics, one value for each epoch behind it; empty before the first."""
+  metrics = run.read_metrics() if run.metrics.exists() else {}
+  return metrics.get(name, np.array([]))
+
+
+def least(values: np.ndarray) -> float:
+  """The least finite value; infinity of none."""
+  return float(np.min(values[np.isfinite(values)], initial=math.inf))
