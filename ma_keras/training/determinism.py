@@ -8,7 +8,6 @@ import tensorflow as tf
 import tf_keras
 
 
-@functools.cache  # A process is made so once.
 def enable(seed: int) -> None:
   """Makes equal commands on one machine end in equal bits; call before TensorFlow does anything.
 
@@ -24,7 +23,17 @@ def enable(seed: int) -> None:
   Raises:
     RuntimeError: TensorFlow has started already.
   """
-  tf.config.threading.set_inter_op_parallelism_threads(1)
+  try:
+    _one_operation_at_a_time()
+  except RuntimeError as error:
+    raise RuntimeError(
+      '`deterministic` runs need a new process: TensorFlow has done something in this one.'
+    ) from error
   tf_keras.utils.set_random_seed(seed)
+
+
+@functools.cache  # For the life of the process.
+def _one_operation_at_a_time() -> None:
+  tf.config.threading.set_inter_op_parallelism_threads(1)
   tf.config.experimental.enable_op_determinism()
   tf.config.optimizer.set_experimental_options({'arithmetic_optimization': False})
