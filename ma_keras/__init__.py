@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     serving,
     symmetry,
     targets,
+    transport,
   )
   from ma_keras.bijector import MongeAmpereBijector
   from ma_keras.distributions import data_space_flow, standard_normal_flow
@@ -53,6 +54,7 @@ __all__ = [
   'symmetry',
   'tallies',
   'targets',
+  'transport',
 ]
 
 # Public name -> the module that defines it, or is it; every other name is a module itself.
