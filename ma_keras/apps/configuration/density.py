@@ -9,6 +9,7 @@ line: the test likelihood of the weights that were best on validation data, with
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 
 from ma_keras.apps.configuration.data import DataConfig
 from ma_keras.apps.configuration.density_potential import DensityPotentialConfig
@@ -79,5 +80,7 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
 
   @property
   def run_name(self) -> str:
-    """The data set's."""
-    return self.dataset
+    """The data set's, or that of the file without its endings."""
+    if self.dataset_file is None:
+      return self.dataset
+    return pathlib.Path(self.dataset_file).name.partition('.')[0] or 'table'

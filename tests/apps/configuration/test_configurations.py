@@ -59,3 +59,9 @@ def test_limits_of_the_server_are_those_of_the_library():
   config = ServeConfig(saved_model='x')
   for field in dataclasses.fields(serving.Limits):
     assert getattr(config, field.name) == field.default, field.name
+
+
+def test_a_run_on_a_file_has_a_directory_of_its_own():
+  assert density.DensityConfig(dataset_file='data/points.csv.gz').directory == 'runs/points'
+  assert density.DensityConfig(dataset_file='points.csv', run_dir='here').directory == 'here'
+  assert density.DensityConfig().directory == 'runs/mnist'
