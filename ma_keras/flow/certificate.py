@@ -16,7 +16,8 @@ class Certificate(NamedTuple):
 
   Attributes:
     log_prob: ln p_h, as the flow reports it, shape [...].
-    log_prob_change: ln p_h - ln p_{h/2} at the same point, base included, shape [...].
+    log_prob_change: ln p_h - ln p_{h/2} at the same point, base included, shape [...]; 0 where both
+      are -inf, as they are outside a support.
     doubt: Bound of |ln p_h - ln p|, estimated from steps h, h/4 and h/8; infinite where any of
       these is not finite. Shape [...].
     position_error: max_i |y_i(h) - y_i(h/2)|, y the other end of the flow, shape [...].
@@ -183,7 +184,7 @@ def _certificate(flows: list[Any], x: tf.Tensor, reverse: bool) -> Certificate:
   finite = tf.math.is_finite(doubt + tf.abs(halved))
   return Certificate(
     log_prob=log_prob,
-    log_prob_change=log_prob - halved,
+    log_prob_change=_difference(log_prob, halved),
     doubt=tf.where(finite, doubt, np.inf),
     position_error=_distance(*ends, log_prob),
     round_trip_error=_distance(back, x, log_prob),
@@ -195,6 +196,11 @@ def _forward(flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
   latents = tf.identity(latents)
   x = flow.bijector.forward(latents)
   return x, flow.bijector.forward_log_det_jacobian(latents, flow.distribution.event_shape.rank)
+
+
+def _difference(one: tf.Tensor, two: tf.Tensor) -> tf.Tensor:
+  """one - two; two equal log densities differ by 0, infinite ones included."""
+  return tf.where(one == two, tf.zeros_like(one), one - two)
 
 
 def _distance(one: tf.Tensor, two: tf.Tensor, per_point: tf.Tensor) -> tf.Tensor:
