@@ -131,6 +131,17 @@ def test_tails_do_not_spoil_the_rest(draw, truth):
   assert np.mean(score - truth(test)) > -0.25
 
 
+@pytest.mark.slow
+def test_case_10_one_row_at_a_million_leaves_1200_others_their_entropy():
+  """They got -12.95 nats each of -ln(2 pi e) = -2.84; the row itself is improbable and counts."""
+  x = np.random.default_rng(1).normal(size=(1200, 2))
+  estimator = quick().fit(np.concatenate([x, [[1e6, -1e6]]]))
+  truth = stats.norm.logpdf(x).sum(axis=1)
+  assert np.mean(truth) == pytest.approx(-2.84, abs=0.02)
+  assert abs(estimator.score(x) - np.mean(truth)) < 0.15
+  assert estimator.score_samples([[1e6, -1e6]])[0] < -20
+
+
 def test_numbers_that_vary_little_around_a_large_one():
   x = 1.7e9 + RNG.normal(size=(500, 2)) * 1e-3
   truth = stats.norm(1.7e9, 1e-3).logpdf(x).sum(1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ma_keras
+from ma_keras import data
 from ma_keras.apps import score
 from ma_keras.apps.configuration import ScoreConfig
 from ma_keras.saving import model_file
@@ -47,6 +48,28 @@ def test_columns_are_put_in_the_order_of_the_model_or_refused(tmp_path):
   (tmp_path / 'z.csv').write_text('length,height\n1,2\n')
   with pytest.raises(ValueError, match="no column 'width', which the model was trained on"):
     scores(tmp_path, f'--input={tmp_path}/z.csv')
+
+
+def test_case_8_width_before_length_scores_minus_1_16_and_not_minus_12726(tmp_path):
+  """Means over rows (m_0 +- s, m_1 +- s) of -ln(2 pi e s^2), and of its columns exchanged.
+
+  The latter is less by (m_0 - m_1)^2/s^2.
+  """
+  s = np.exp((1.16 - np.log(2 * np.pi * np.e)) / 2)
+  centre = np.array([0.0, s * np.sqrt(12726 - 1.16)])
+  x = centre + s * np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+  potential = ma_keras.potentials.Quadratic(np.zeros([2, 2]))
+  model = model_file.Model(
+    ma_keras.MongeAmpereBijector(potential, 1, 0.1),
+    data.Standardised(centre, [s, s]),
+    columns=('length', 'width'),
+  )
+  model_file.save(tmp_path / 'model.npz', model)
+  np.savetxt(tmp_path / 'x.csv', x[:, ::-1], delimiter=',', header='width,length', comments='')
+  found = scores(tmp_path, f'--input={tmp_path}/x.csv')[1]
+  assert np.mean(found) == pytest.approx(-1.16, abs=1e-3)
+  exchanged = ma_keras.load(tmp_path / 'model.npz').flow().log_prob(x[:, ::-1].astype(np.float32))
+  assert np.mean(exchanged) == pytest.approx(-12726, rel=1e-4)
 
 
 def test_ids_go_through_in_order_and_dropped_rows_leave_a_gap(tmp_path):

@@ -2,6 +2,7 @@
 
 import errno
 import resource
+import shutil
 
 import numpy as np
 import pytest
@@ -63,6 +64,17 @@ def test_more_than_the_disk_can_take_is_refused_before_the_first_row(tmp_path):
     with pytest.raises(OSError, match='bytes are needed and') as refusal, write:
       pass
     assert refusal.value.errno == errno.ENOSPC
+  assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('rows, free', [(20_000, 100_000), (10**12, 7 * 10**12)])
+def test_case_26_samples_that_a_small_disk_cannot_hold(tmp_path, monkeypatch, rows, free):
+  """20,000 rows of two float32 are 160 kB, 1e12 are 8 TB: no map, no hole, no file."""
+  usage = shutil.disk_usage(tmp_path)._replace(free=free)
+  monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage)
+  write = writing(tmp_path / 'x.npy', rows, (2,), ['a', 'b'])
+  with pytest.raises(OSError, match=f'{8 * rows} bytes are needed and {free} are free'), write:
+    pass
   assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from scipy import integrate, stats
 
 import ma_keras
 from ma_keras import bases, data, distributions
@@ -72,6 +73,18 @@ def test_case_17_cdf_is_the_integral_of_the_density(name):
   np.testing.assert_allclose(flow.log_cdf(shaped(flow, x)), np.log(value), atol=1e-10)
   upper = flow.log_survival_function(shaped(flow, x))
   np.testing.assert_allclose(upper, np.log1p(-value), atol=1e-10)
+
+
+@pytest.mark.slow
+def test_case_17_one_is_the_quantile_of_0_8385():
+  """x = exp(a) z: F(1) = Phi(exp(-a)), here of a = 0.01176, and by quadrature."""
+  potential = ma_keras.potentials.Quadratic([[-np.log(stats.norm.ppf(0.8385))]], tf.float64)
+  flow = ma_keras.standard_normal_flow(ma_keras.MongeAmpereBijector(potential, 4, 0.25))
+  below = np.linspace(-12.0, 1.0, GRID)
+  by_quadrature = integrate.simpson(flow.prob(below[:, np.newaxis]), x=below)
+  assert float(flow.cdf(constant([1.0]))) == pytest.approx(0.8385, abs=1e-6)
+  assert by_quadrature == pytest.approx(0.8385, abs=1e-6)
+  assert float(flow.quantile(constant(0.8385))[0]) == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """The certificate is the change of ln p on halving the steps; its doubt sees what that misses."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -81,6 +83,22 @@ def test_one_halving_is_fooled_where_the_doubt_is_not(sign, coefficient):
   np.testing.assert_allclose(np.abs(error), coefficient * x[:, 0] ** 2, rtol=2e-3)
   assert np.all(result.doubt >= np.abs(error))
   assert not np.any(result.certified(0.03))
+
+
+def test_case_21_a_log_density_off_by_4100_nats_is_certified_by_its_laplacian_alone():
+  """a = 18, h = 1/5: the integral of the Laplacian is exact, and R(-h a)^10 = 8e4 for exp(-36).
+
+  x is where ln p0(z) is off by 4100 nats for it.
+  """
+  potential, step = Quadratic([[18.0]], tf.float64), 18.0 / 5
+  factor = sum((-step) ** k / math.factorial(k) for k in range(5)) ** 10
+  x = np.array([[np.sqrt(2 * 4100.0) / factor]])
+  bijector = ma_keras.MongeAmpereBijector(potential, 10, 0.2, 'rk4')
+  one, two = (b.inverse_log_det_jacobian(x, 1) for b in (bijector, bijector.refined()))
+  np.testing.assert_allclose(one, two, atol=1e-9)  # All that was looked at.
+  result = bijector.certificate(x, reverse=True)
+  np.testing.assert_allclose(result.log_prob_change, [-4100.0], rtol=1e-9)
+  assert result.doubt >= 4100 and not result.certified(0.1)
 
 
 @pytest.mark.parametrize('base', BASES)
@@ -233,6 +251,19 @@ def test_what_is_not_finite_is_not_certified(reverse):
   result = steady(2).certificate(x, reverse)
   np.testing.assert_array_equal(result.certified(1e9), [True, False, False, False])
   assert np.all(np.isinf(result.doubt[1:])) and np.isnan(result.mean)
+
+
+def test_outside_a_support_no_step_changes_the_density():
+  """ln p = -inf at every depth: a change of 0, and not -inf + inf; in doubt as before."""
+  flow = ma_keras.data_space_flow(steady(2), data.Pixels(dtype=tf.float64))
+  x = tf.constant([[20.0, 100.0, 200.0], [-1.0, 5.0, 5.0], [5.0, 300.0, 5.0]], tf.float64)
+  result = ma_keras.certify(flow, x, reverse=True)
+  np.testing.assert_array_equal(result.log_prob[1:], [-np.inf, -np.inf])
+  np.testing.assert_array_equal(result.log_prob_change[1:], [0.0, 0.0])
+  inner = ma_keras.certify(flow, x[:1], reverse=True)
+  assert result.mean == pytest.approx(inner.mean / 3) and inner.mean != 0
+  assert result.quantile(1.0) == pytest.approx(inner.quantile(1.0))
+  np.testing.assert_array_equal(result.certified(1e9), [True, False, False])
 
 
 def test_steps_of_random_size_are_certified_as_equal_ones():

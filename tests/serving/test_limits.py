@@ -91,6 +91,17 @@ def test_a_body_that_waits_for_leave_is_refused_unread(client):
 
 
 @pytest.mark.slow
+def test_case_24_json_of_60_mb_is_dropped_as_it_comes(path):
+  """By the limits of a server that nobody has set; it took 22 GB."""
+  app = running(path).app
+  rows = b'[0.1,0.2,0.3],' * 75_000
+  parts = [(0, {'body': rows, 'more_body': True}) for _ in range(60_000_000 // len(rows))]
+  status, answer = ask(app, [(b'content-length', b'60000000')], [*parts, (0, {'body': b'[]'})])
+  assert status == 413 and answer[b'connection'] == b'close'
+  assert app.state.service.budget.used == 0
+
+
+@pytest.mark.slow
 def test_rows_beyond_the_limit_are_refused(path):
   with running(path, max_rows=3) as client:
     assert client.post(PREDICT, json={'instances': [ROW] * 3}).status_code == 200

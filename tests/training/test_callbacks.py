@@ -113,6 +113,21 @@ def test_healthy_runs_pass_whatever_the_zero_of_their_likelihood(values, error):
 
 
 @pytest.mark.parametrize(
+  'values',
+  [
+    [np.log(2 * np.pi * np.e) + np.log(1 - 0.998**2) / 2, 0.0, 0.01],
+    [2.84, -1.97, -1.97 * 0.95, -1.97 * 0.9],
+    [*np.linspace(18.0, 7.31, 79), 7.69],
+  ],
+  ids=['centimetres and inches', 'correlated normals', 'breast cancer at epoch 80'],
+)
+def test_case_23_a_rise_of_5_per_cent_is_within_the_fall_so_far(values):
+  """Whatever the standard error, and wherever the units of the data put the zero."""
+  for shift in (0.0, -values[-1]):
+    run_of([value + shift for value in values], error=0.0)
+
+
+@pytest.mark.parametrize(
   'values, error',
   [
     ([1400.0, 1244.9, 8741.0], 2.0),  # The authors' own.

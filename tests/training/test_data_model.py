@@ -101,6 +101,21 @@ def test_fit_takes_what_evaluate_does(form, shared):
   assert np.all(weights(shared) != before) and np.isfinite(history['loss'][0])
 
 
+@pytest.mark.slow
+def test_case_1_of_512_rows_the_mean_is_over_all_and_not_over_row_one_of_batches(shared):
+  """A plain array, read in batches of 32; and a split, a dictionary, a pair with labels."""
+  x = np.random.default_rng(2).normal(size=(512, N)) * [1.0, 0.5, 2.0]
+  losses = -log_prob(shared, x)
+  first = np.mean(losses.reshape(16, 32)[:, 1])
+  assert abs(np.mean(losses) - first) > 0.05
+  assert shared.evaluate(x, verbose=0) == pytest.approx(np.mean(losses), rel=1e-12)
+  with pytest.raises(ValueError, match='A density has no labels `y`: leave it out'):
+    shared.fit(x, NUMBERS, verbose=0)
+  history = shared.fit({'image': x}, validation_split=0.25, verbose=0).history
+  held_out = -np.mean(log_prob(shared, x[384:]))
+  assert history['val_loss'] == [pytest.approx(held_out, rel=1e-12)]
+
+
 def weighted():
   whole = tf.data.Dataset.from_tensor_slices((X, W))
   return {

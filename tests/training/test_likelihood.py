@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 
 import ma_keras
 from ma_keras import data, training
+from ma_keras.training.halving import halve
 from ma_keras.training.likelihood import standard_error
 
 tfb = tfp.bijectors
@@ -113,6 +114,18 @@ def test_steps_of_training_that_say_something_else_are_doubted(trained, error, d
   if doubted:
     assert f'20 steps of training the NLL is {trained:.2f}, in refined steps 3.59' in doubts
     assert 'standard errors' in doubts and '--penalty' in doubts
+
+
+def test_case_22_a_model_of_20_steps_that_needs_640_is_doubted_and_keeps_320():
+  """Two moons: mean log density -0.26 in 20 steps, -2.69 in 640."""
+  nll = {20: 0.26, 40: 1.0, 80: 1.7, 160: 2.3, 320: 2.62, 640: 2.69}
+  halving = halve(
+    lambda steps: np.full([1, 400], nll[steps]), 20, settled=lambda halving: halving.within()
+  )
+  assert (halving.num_steps, halving.certified_steps()) == (640, 320)
+  at_20, refined = np.mean(halving.first), np.mean(halving.fine)
+  doubts = training.cheated(at_20, halving.first_steps, refined, standard_error=0.05)
+  assert '20 steps of training the NLL is 0.26, in refined steps 2.69: 2.4 nats' in doubts
 
 
 def test_a_tenth_of_a_nat_is_put_up_with_whatever_the_standard_error():

@@ -128,14 +128,12 @@ def test_case_18_in_other_modes_and_some_points_at_a_time(options):
 
 def test_case_18_a_second_derivative_of_ten_steps_has_no_loops():
   """Loops within loops are what took TensorFlow 20 s: the graph is flat, and of a bounded size."""
-  model = flow(10)
-  spec = tf.TensorSpec([3, N], tf.float64)
-  traced = tf.function(lambda x: batch_jacobian(model, x), autograph=False).get_concrete_function(
-    spec
-  )
+  model, x = flow(10), points(3, event_size=N)
+  traced = tf.function(lambda x: batch_jacobian(model, x), autograph=False).get_concrete_function(x)
   kinds = [operation.type for operation in traced.graph.get_operations()]
   assert not any('While' in kind for kind in kinds)
   assert len(kinds) < 12_000
+  check(model, traced(x), x)
 
 
 class Cubic(Potential):
