@@ -85,7 +85,9 @@ def assert_agree(potential, x=None, rtol=1e-10, jit_compile=None, gradient='stor
   x = points() if x is None else x
   assert potential.units() is not None
   found = lambda: derivatives(potential, gradient, x, **options)  # noqa: E731
-  one = found() if jit_compile is None else tf.function(found, jit_compile=jit_compile)()
+  if jit_compile is not None:
+    found = tf.function(found, jit_compile=jit_compile, autograph=False)
+  one = found()
   two = derivatives(potential, 'plain', x, **options)
   assert len(one) == 3 + len(potential.trainable_variables)
   for a, b in zip(one, two, strict=True):
@@ -113,6 +115,7 @@ def test_both_directions_and_activations(width, activation, use_bias, reverse):
   assert_agree(layer(WIDTHS[width], activation, use_bias), reverse=reverse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('reverse', [False, True])
 @pytest.mark.parametrize('per_sample', [False, True])
 @pytest.mark.parametrize('hidden_units', WIDTHS.values())
@@ -122,6 +125,7 @@ def test_random_frames(hidden_units, per_sample, reverse):
   assert_agree(potential, reverse=reverse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'name, reverse', [*((name, False) for name in SUMS), ('layer and separable', True)]
 )
@@ -129,13 +133,23 @@ def test_sums_and_amplitudes_in_time(name, reverse):
   assert_agree(SUMS[name](), reverse=reverse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('segment', [1, 3, 9])
 @pytest.mark.parametrize('build', [lambda: layer(4), lambda: in_time(4), lambda: rotated(40, True)])
 def test_recomputed_segments(build, segment):
   """One, uneven, and more steps than there are."""
-  assert_agree(build(), gradient=gradients.Recompute(segment), jit_compile=segment == 3)
+  jit_compile = True if segment == 3 else None
+  mode = gradients.Recompute(segment)
+  assert_agree(build(), gradient=mode, integrator='heun', jit_compile=jit_compile)
 
 
+@pytest.mark.slow
+def test_recomputed_segments_in_a_graph():
+  mode = gradients.Recompute(3)
+  assert_agree(in_time(4), gradient=mode, integrator='heun', jit_compile=False)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('gradient, reverse', [('store', False), (gradients.Recompute(2), True)])
 @pytest.mark.parametrize('build', [lambda: in_time(4), image_potential, lambda: rotated(40, True)])
 def test_steps_of_random_size(build, gradient, reverse):
@@ -143,6 +157,7 @@ def test_steps_of_random_size(build, gradient, reverse):
   assert_agree(build(), gradient=gradient, horizon=uneven, reverse=reverse)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'build',
   [
@@ -154,7 +169,7 @@ def test_steps_of_random_size(build, gradient, reverse):
   ],
 )
 def test_under_xla(build):
-  assert_agree(build(), jit_compile=True)
+  assert_agree(build(), integrator='heun', jit_compile=True)
 
 
 @pytest.mark.parametrize('width', WIDTHS)
@@ -163,11 +178,12 @@ def test_in_single_precision(width):
   assert_agree(potential, x=points(dtype=tf.float32), rtol=3e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('hidden_units', WIDTHS.values())
 def test_a_compiled_flow_is_differentiated_from_outside(hidden_units):
   potential, x = layer(hidden_units), points()
   compiled = tf.function(
-    lambda x: flow.solve(potential, integrators.RK4, HORIZON, x), jit_compile=True
+    lambda x: flow.solve(potential, integrators.RK4, HORIZON, x), jit_compile=True, autograph=False
   )
 
   def outside(function):
@@ -182,6 +198,7 @@ def test_a_compiled_flow_is_differentiated_from_outside(hidden_units):
     np.testing.assert_allclose(one, two, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('build', [lambda: layer(4), lambda: rotated(40), image_potential])
 def test_second_derivatives(build):
   """Force matching differentiates a gradient: of every variable, through both passes."""
@@ -191,13 +208,14 @@ def test_second_derivatives(build):
     with tf.GradientTape() as outer:
       with tf.GradientTape() as inner:
         inner.watch(x)
-        y, change = flow.solve(potential, integrators.RK4, HORIZON, x, gradient=gradient)
+        y, change = flow.solve(potential, integrators.HEUN, HORIZON, x, gradient=gradient)
         total = tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change))
       force = inner.gradient(total, x)
       mismatch = tf.reduce_sum(tf.square(force))
     return outer.gradient(mismatch, potential.trainable_variables)
 
-  for one, two in zip(tf.function(second)('store'), second('plain'), strict=True):
+  compiled = tf.function(lambda: second('store'), autograph=False)
+  for one, two in zip(compiled(), second('plain'), strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-10 * np.abs(two).max())
 
 
