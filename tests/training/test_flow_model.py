@@ -13,7 +13,7 @@ B = 4
 def latents(numbers, seed=0, step=0, which=0, salt='test'):
   """Normal draws of these samples, as the first or the second use in a step would have them."""
   potential = ma_keras.potentials.OneHiddenLayer(4, 3, seed=1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'heun')
   model = training.VariationalFreeEnergy(bijector, targets.Ising(2), B, seed)
   model.compile(training.adam(1e-2, 100))
   model.optimizer.iterations.assign(step)
@@ -51,7 +51,7 @@ def test_without_a_weight_of_stiffness_any_integrator_trains():
 
 def test_a_batch_of_one_is_the_smallest():
   potential = ma_keras.potentials.OneHiddenLayer(4, 3, seed=1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'heun')
   assert training.VariationalFreeEnergy(bijector, targets.Ising(2), 1).batch_size == 1
   for size in (0, 1.5):
     with pytest.raises(ValueError, match='`batch_size` must be positive and whole'):

@@ -9,6 +9,8 @@ import ma_keras
 from ma_keras import data, distributions, objectives, training
 from tests.potentials import cases
 
+pytestmark = pytest.mark.slow
+
 tfb, tfd = tfp.bijectors, tfp.distributions
 N = 4
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, N)).astype(np.uint8)
@@ -24,7 +26,7 @@ def model(
   dtype=tf.float32,
 ):
   potential = ma_keras.potentials.OneHiddenLayer(N, 6, dtype=dtype, seed=1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1, gradient=gradient, jitter=jitter)
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1, 'heun', gradient, jitter)
   made = training.MaximumLikelihood(
     bijector, preprocessing or data.Pixels(dtype=dtype), batch_size, seed, penalties
   )
@@ -38,7 +40,7 @@ def batch(made, numbers=None):
 
 
 def weights_after(made, steps, of=None):
-  train_step = tf.function(made.train_step)
+  train_step = tf.function(made.train_step, autograph=False)
   for _ in range(steps):
     train_step(of or batch(made))
   return np.concatenate([v.numpy().ravel() for v in made.trainable_variables])
@@ -72,7 +74,7 @@ def test_the_order_of_the_samples_does_not_matter():
 def test_pixels_get_fresh_noise_every_step_and_real_numbers_none():
   made = model()
   made.compile(training.adam(0.0, 100))
-  train_step = tf.function(made.train_step)
+  train_step = tf.function(made.train_step, autograph=False)
 
   def losses(x):
     made.reset_metrics()

@@ -78,7 +78,7 @@ def test_the_gradient_is_clipped_as_a_whole():
 
 def model():
   potential = ma_keras.potentials.OneHiddenLayer(4, 3, 'log_cosh', False, tf.float64, seed=1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'heun')
   made = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
   optimizer = training.soap(1e-2, 100, 10, 1.0)
   optimizer.build(made.trainable_variables)

@@ -20,14 +20,14 @@ def free_energy():
     4, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1
   )
   potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 0.1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.1, 'heun')
   made = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), BATCH)
   return made, made.sample_numbers(1)
 
 
 def likelihood():
   potential = ma_keras.potentials.OneHiddenLayer(4, 6, dtype=tf.float64, seed=1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.1, 'heun')
   images = np.random.default_rng(0).integers(0, 256, (BATCH, 4)).astype(np.uint8)
   made = training.MaximumLikelihood(bijector, data.Pixels(dtype=tf.float64), BATCH)
   return made, tf.data.Dataset.from_tensors((tf.range(BATCH, dtype=tf.int64), images))
@@ -64,6 +64,7 @@ def test_exactly_one_process_is_the_chief(task, jobs, chief):
   assert strategy.is_chief(types.SimpleNamespace(cluster_resolver=resolver)) is chief
 
 
+@pytest.mark.slow
 def test_a_missing_tpu_is_said_so():
   with pytest.raises(ValueError, match=r'--tpu=ADDRESS'):
     strategy.make('tpu', 'local')
@@ -144,17 +145,19 @@ def test_workers_at_the_same_step_draw_for_themselves(build):
   assert len(np.unique(values)) == 3 * BATCH * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('build', [free_energy, likelihood])
 def test_the_whole_step_compiles_for_xla(build):
   """As on a TPU: static shapes, and no operation that XLA lacks."""
   made, stream = build()
   made.compile(training.adam(1e-2, 100))
   before, batch = weights(made), next(iter(stream))
-  logs = tf.function(made.train_step, jit_compile=True)(batch)
+  logs = tf.function(made.train_step, jit_compile=True, autograph=False)(batch)
   assert all(np.isfinite(value.numpy()) for value in logs.values())
   assert np.all(np.isfinite(weights(made))) and np.abs(weights(made) - before).max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('build', [free_energy, likelihood])
 def test_steps_per_execution_change_nothing(build):
   """Epochs of 12 steps as 5 + 5 + 2."""
