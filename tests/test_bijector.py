@@ -110,6 +110,7 @@ def test_cached_outputs_outlive_the_variables():
   assert np.max(np.abs(bijector.forward(tf.identity(x)) - y)) > 0.1
 
 
+@pytest.mark.slow
 def test_every_parameter_is_accepted_back():
   bijector = generic(integrator='heun', validate_args=True, name='fluid')
   assert set(bijector.parameters) == set(inspect.signature(ma_keras.MongeAmpereBijector).parameters)

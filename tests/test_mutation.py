@@ -48,6 +48,7 @@ def check_trial(folder, test, expected):
   assert (tree / MODULE).read_text() == SOURCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('test, verdict', [(WEAK, 'survived'), (STRONG, 'killed')])
 def test_a_mutant_survives_weak_tests_alone(tmp_path, test, verdict):
   expected = {'return a >= b': verdict, 'return a <= b': 'killed'}

@@ -56,6 +56,7 @@ def best_then_worse(experiment, best):
     variable.assign_add(0.1 * np.ones(variable.shape))
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_reported_and_not_the_last(tmp_path, monkeypatch):
   experiment = set_up(tmp_path)
   best = [variable.numpy() for variable in experiment.model.trainable_variables]
@@ -66,6 +67,7 @@ def test_the_best_weights_are_reported_and_not_the_last(tmp_path, monkeypatch):
     np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_a_likelihood_in_doubt_is_written_and_ends_in_its_own_exit_code(
   tmp_path, monkeypatch, capsys
 ):
@@ -96,6 +98,7 @@ def test_options_reach_the_model_and_the_rate_decays_until_the_last_step(tmp_pat
   assert float(rate(total)) == pytest.approx(3e-5, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_best_of_several_first_weights_are_trained(tmp_path):
   """The model begins with the first weights whose training ends best, as if nothing had been."""
   experiment = set_up(tmp_path, tries=2, base='normal')
@@ -120,6 +123,7 @@ def test_the_best_of_several_first_weights_are_trained(tmp_path):
     DensityConfig(tries=2, optimizer='soap')
 
 
+@pytest.mark.slow
 def test_epochs_follow_the_size_of_the_table():
   """Few rows are passed over often, many once, millions in part; --epochs says passes."""
   points = data.split('vectors', np.random.default_rng(0).normal(size=(100, 2)))

@@ -21,6 +21,7 @@ def saved(path, notes, preprocessing=None, dtype=tf.float64):
   return bijector
 
 
+@pytest.mark.slow
 def test_a_free_energy_is_that_of_the_target_the_model_was_trained_for(tmp_path):
   path = tmp_path / 'model.npz'
   bijector = saved(path, NOTES)

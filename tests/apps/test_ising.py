@@ -52,6 +52,7 @@ def test_options_reach_the_model_and_the_rate_decays_until_the_last_step():
   assert float(rate(30)) == pytest.approx(0.02 / 100, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_free_energy_in_doubt_is_written_and_ends_in_its_own_exit_code(
   tmp_path, monkeypatch, capsys
 ):

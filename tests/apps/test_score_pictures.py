@@ -47,6 +47,7 @@ def test_pictures_of_the_shape_of_the_model(tmp_path):
       score.work(config(tmp_path, f'--input={tmp_path}/{name}'))
 
 
+@pytest.mark.slow
 def test_outside_the_support_the_density_is_zero(tmp_path):
   """Case 14: pixels 300 or -1 have density 0, -inf and not NaN, constrained or not."""
   saved(tmp_path)
@@ -63,6 +64,7 @@ def test_outside_the_support_the_density_is_zero(tmp_path):
       assert re.search(line, out.getvalue())
 
 
+@pytest.mark.slow
 def test_pixels_that_were_scaled_are_doubted(tmp_path):
   """Pixels within [0, 1] are black for a model of 0 to 255: a doubt, said once."""
   saved(tmp_path)

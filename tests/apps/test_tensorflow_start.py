@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from ma_keras.apps import tensorflow_start
 
 GREETINGS = """\
@@ -39,6 +41,7 @@ def test_an_exception_while_tensorflow_starts_is_seen(capfd):
   assert capfd.readouterr().err == 'caught\n'
 
 
+@pytest.mark.slow
 def test_a_command_says_nothing_on_stderr(tmp_path):
   call = [sys.executable, '-m', 'ma_keras.apps.command', 'sample', '--model=ising_l8', '--n=2']
   environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(path for path in sys.path if path)}

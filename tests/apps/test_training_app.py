@@ -60,6 +60,7 @@ def model(batch_size):
   return training.VariationalFreeEnergy(bijector, targets.Ising(2), batch_size)
 
 
+@pytest.mark.slow
 def test_a_batch_is_divided_into_equal_parts():
   config = IsingConfig(batch_size=12, accumulate=5, optimizer='soap')
   with pytest.raises(ValueError, match='makes 5 parts, which do not divide --batch_size=12'):

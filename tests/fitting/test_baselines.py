@@ -49,6 +49,7 @@ def test_few_rows_and_many_columns_have_a_gaussian_alone(monkeypatch):
   assert fitting.Baselines.fitted(modes(900)[0], rows).components == 1
 
 
+@pytest.mark.slow
 def test_a_part_of_many_rows_is_fitted_named_by_the_seed(monkeypatch):
   train, test = modes(900)[0], modes(100)[0]
   whole = fitting.Baselines.fitted(train, test)

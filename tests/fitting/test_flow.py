@@ -16,6 +16,7 @@ SETTINGS = fitting.Settings(
 )
 
 
+@pytest.mark.slow
 def test_the_best_of_several_tries_is_kept(monkeypatch):
   """The second try has no memory of the first: it ends as it does alone."""
   angle = RNG.uniform(0, 2 * np.pi, 300)
@@ -45,6 +46,7 @@ def test_tries_are_many_where_they_are_cheap_and_one_where_they_are_not():
   assert tries[0] == 4 and tries[-1] == 1 and tries == sorted(tries, reverse=True)
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_keeps_the_start_and_says_so():
   settings = fitting.Settings(
     hidden_units=16,
@@ -91,6 +93,7 @@ def test_training_ends_with_a_loss_that_is_none():
   assert model.stop_training and callback.weights is None and callback.least == 1.0
 
 
+@pytest.mark.slow
 def test_before_training_it_is_the_identity_in_time_two():
   start = fitting.Start.fitted(ROWS, columns.survey(ROWS))
   bijector = flow.identity(start, fitting.Settings(hidden_units=8, num_steps=5), seed=3)

@@ -1,6 +1,7 @@
 """Mixtures: chosen where there are modes, and left where there are none."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from ma_keras.fitting import mixture
@@ -14,6 +15,7 @@ def chosen(rows):
   return gaussian, mixture.choose(rows, gaussian)
 
 
+@pytest.mark.slow
 def test_three_modes_are_found_and_one_is_left_alone():
   centres = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
   rows = centres[RNG.integers(3, size=300)] + RNG.normal(size=(300, 2))
@@ -24,6 +26,7 @@ def test_three_modes_are_found_and_one_is_left_alone():
   assert chosen(RNG.normal(size=(300, 2)))[1] is None
 
 
+@pytest.mark.slow
 def test_modes_along_one_of_many_correlated_columns_are_found():
   """k-means of whitened rows misses them: all directions are alike to it."""
   mixing = RNG.normal(size=(32, 32)) / 32**0.5
@@ -37,6 +40,7 @@ def test_modes_along_one_of_many_correlated_columns_are_found():
   assert found.score(mixed) > normal + 1.0
 
 
+@pytest.mark.slow
 def test_as_a_base_it_has_the_same_density():
   rows = np.concatenate([RNG.normal(size=(80, 2)), RNG.normal(size=(80, 2)) * 0.1 + 4.0])
   gaussian, found = chosen(rows)
@@ -45,6 +49,7 @@ def test_as_a_base_it_has_the_same_density():
   np.testing.assert_allclose(base.log_prob(y), found.score_samples(y), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_few_rows_and_many_columns_have_none():
   assert chosen(RNG.normal(size=(15, 2)))[1] is None
   assert chosen(RNG.normal(size=(300, 200)))[1] is None

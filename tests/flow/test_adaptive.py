@@ -13,6 +13,7 @@ from tests.symmetry import cases as symmetric
 DIRECTIONS = pytest.mark.parametrize('reverse', [False, True])
 
 
+@pytest.mark.slow
 @DIRECTIONS
 @pytest.mark.parametrize('name', flows.POTENTIALS)
 def test_the_closed_form_is_reached_to_the_tolerance(name, reverse):
@@ -27,6 +28,7 @@ def test_the_closed_form_is_reached_to_the_tolerance(name, reverse):
   assert costs[0] < costs[1] < 2000
 
 
+@pytest.mark.slow
 def test_the_bijector_certifies_its_own_likelihood():
   """The error of d fixed steps, by adaptive ones, is that of step halving times 16/15."""
   potential, x = cases.one_hidden_layer(), cases.points(3)
@@ -38,6 +40,7 @@ def test_the_bijector_certifies_its_own_likelihood():
   np.testing.assert_allclose(error, 16 / 15 * change, rtol=0.1)
 
 
+@pytest.mark.slow
 @DIRECTIONS
 def test_jumps_in_time_are_followed(reverse):
   from ma_keras.symmetry import OneElementPerInterval, square_lattice

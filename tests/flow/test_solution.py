@@ -62,6 +62,7 @@ def test_quadratic_flow_is_a_power_of_the_taylor_polynomial(tableau):
   np.testing.assert_allclose(change, [-h * steps * np.trace(matrix)], rtol=1e-13)
 
 
+@pytest.mark.slow
 @TABLEAUS
 @DIRECTIONS
 def test_observed_orders_of_position_and_log_density(tableau, reverse):
@@ -75,6 +76,7 @@ def test_observed_orders_of_position_and_log_density(tableau, reverse):
   np.testing.assert_allclose(flows.observed_orders(errors), [[tableau.order] * 2], atol=0.2)
 
 
+@pytest.mark.slow
 @POTENTIALS
 @DIRECTIONS
 def test_fine_steps_reach_the_closed_form(name, reverse):
@@ -86,6 +88,7 @@ def test_fine_steps_reach_the_closed_form(name, reverse):
   np.testing.assert_allclose(change, exact_change, atol=1e-10)
 
 
+@pytest.mark.slow
 @EXPLICIT
 def test_there_and_back_is_the_identity_at_the_order(tableau):
   """Methods of even order come back one order better: their leading errors cancel."""
@@ -100,6 +103,7 @@ def test_there_and_back_is_the_identity_at_the_order(tableau):
   np.testing.assert_allclose(flows.observed_orders(errors), [[order] * 2], atol=0.3)
 
 
+@pytest.mark.slow
 def test_log_determinant_is_that_of_the_dense_jacobian():
   """Integral of the Laplacian and slogdet of d x(T)/dx(0) meet at the integrator's order."""
   potential, x = flows.steady(), flows.points(3)
@@ -113,6 +117,7 @@ def test_log_determinant_is_that_of_the_dense_jacobian():
   assert errors[-1] < 1e-8
 
 
+@pytest.mark.slow
 def test_density_integrates_to_one():
   """On a grid wide enough for the tails, where the rectangle rule is spectrally exact."""
   potential = OneHiddenLayer(2, 6, dtype=tf.float64, seed=3)
@@ -137,6 +142,7 @@ def test_a_range_of_steps_is_a_part_of_the_whole(reverse):
   np.testing.assert_allclose(first + second, whole[1], atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('leading', [[], [0], [4], [2, 3], [2, 0]])
 @pytest.mark.parametrize('compiled', [False, True])
 def test_any_leading_rank(leading, compiled):
@@ -163,6 +169,7 @@ def test_the_graph_does_not_grow_with_the_steps(monkeypatch):
   assert sizes[5] == sizes[500] < 500
 
 
+@pytest.mark.slow
 def test_hutchinson_gives_one_log_determinant_there_and_back():
   """Its probe knows neither time nor direction, so that fldj(x) = -ildj(f(x)) up to h^4."""
   potential = flows.steady().with_laplacian(Hutchinson(seed=1))

@@ -22,6 +22,7 @@ def functional(density):
   return tf_keras.Model(x, density.log_prob(x))
 
 
+@pytest.mark.slow
 def test_case_4_a_functional_model_of_log_prob_trains_the_flow():
   """The way of TFP's documentation: the loss is minus the model's output."""
   density = flow()
@@ -40,6 +41,7 @@ def test_value_and_log_det_come_of_one_solve():
   assert sum(isinstance(layer, keras_layers.Solve) for layer in layers) == 1
 
 
+@pytest.mark.slow
 def test_both_directions_undo_each_other():
   bijector = flow().bijector.copy(num_steps=64, step_size=0.4 / 64)
   x = tf_keras.Input((3, 2))  # Any leading rank.
@@ -53,6 +55,7 @@ def test_both_directions_undo_each_other():
     np.testing.assert_allclose(found, log_det, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_of_a_functional_model_are_saved_to_the_bit(tmp_path):
   model, other = functional(flow()), functional(flow(seed=5))
   path = str(tmp_path / 'w.weights.h5')

@@ -29,6 +29,7 @@ def anew(x):
   return tf.constant(x.numpy())
 
 
+@pytest.mark.slow
 @strategies.examples(5)
 @hypothesis.given(
   recipe=recipes.dense(),
@@ -50,6 +51,7 @@ def test_there_and_back(recipe, num_steps, step_size, integrator, leading, seed)
   np.testing.assert_allclose(log_det, -back, atol=1e-11)
 
 
+@pytest.mark.slow
 @strategies.examples(3)
 @hypothesis.given(recipe=recipes.dense(), num_steps=STEPS, seed=strategies.SEEDS)
 def test_a_batch_is_its_rows_one_by_one(recipe, num_steps, seed):
@@ -62,6 +64,7 @@ def test_a_batch_is_its_rows_one_by_one(recipe, num_steps, seed):
     np.testing.assert_allclose(function(x), single, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @strategies.examples(8)
 @hypothesis.given(
   n=st.integers(1, 4),

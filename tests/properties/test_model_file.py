@@ -183,6 +183,7 @@ def test_junk_in_the_middle_is_met_or_does_not_matter(saved, path, junk, offset)
   assert_refused_or_equal(path, content[:offset] + junk + content[offset:], made)
 
 
+@pytest.mark.slow
 @strategies.examples(30)
 @hypothesis.given(
   described=st.recursive(

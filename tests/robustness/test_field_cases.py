@@ -38,6 +38,7 @@ def test_case_7_columns_that_float32_cannot_tell_apart(name):
   assert score == pytest.approx(-entropy, abs=0.02)
 
 
+@pytest.mark.slow
 def test_case_7_scores_and_exports_say_the_same(tmp_path):
   x = np.stack(list(LARGE.values()), axis=1)
   estimator = fitted(x, 'normal')

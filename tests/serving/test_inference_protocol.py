@@ -26,6 +26,7 @@ def infer(client, inputs, **more):
   return body, outputs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('flat', [True, False])
 def test_the_default_is_the_density(client, flow, flat):
   entry = tensor()

@@ -19,6 +19,7 @@ def average(name):
   return GroupAverage(cases.layer(), cases.GROUPS[name]())
 
 
+@pytest.mark.slow
 @ALL
 def test_value_is_the_mean_over_the_images(name):
   group, x = cases.GROUPS[name](), cases.points(3)
@@ -45,6 +46,7 @@ def test_derivatives_equal_differences_and_the_hessian(name):
   potentials.assert_derivatives_are_exact(average(name), 0.0, cases.points(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['square lattice', 'dihedral and inversion'])
 def test_the_flow_is_equivariant(name):
   """g x flows to g x(T), and its density is that of x."""
@@ -58,6 +60,7 @@ def test_the_flow_is_equivariant(name):
   assert np.max(np.abs(end - x)) > 1e-2 and np.all(np.abs(change) > 1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mode', ['eager', 'graph', 'xla'])
 def test_gradients_of_variables_equal_those_of_the_mean_written_out(mode):
   layer, group, x = cases.layer(), square_lattice(cases.SIDE), cases.points(2)

@@ -68,6 +68,7 @@ def test_elements_change_between_intervals_and_not_within():
       np.testing.assert_array_equal(index, indices[k])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype, factor', [(tf.float32, 5), (tf.float64, 3)])
 def test_rounding_moves_no_step_into_the_next_interval(dtype, factor):
   """0.1 is no binary fraction: the starts of some steps round below their interval."""
@@ -82,6 +83,7 @@ def test_rounding_moves_no_step_into_the_next_interval(dtype, factor):
   np.testing.assert_array_equal(np.stack(indices), np.repeat(expected, factor, axis=0))
 
 
+@pytest.mark.slow
 def test_draws_are_uniform_over_the_group():
   """Chi-squared of 3600 draws over 9 translations: mean 8, standard deviation 4."""
   group = translations(cases.SIDE)
@@ -94,6 +96,7 @@ def test_draws_are_uniform_over_the_group():
   assert np.sum((counts - 400.0) ** 2 / 400.0) < 8 + 5 * 4
 
 
+@pytest.mark.slow
 @DTYPES
 def test_forward_then_inverse_returns(dtype):
   flowing, x = bijector(build(dtype=dtype, interval=0.1), 10, 0.1), cases.points(4, dtype=dtype)
@@ -107,6 +110,7 @@ def test_forward_then_inverse_returns(dtype):
   np.testing.assert_allclose(inverse, -forward, atol=1e-6 if dtype == tf.float64 else 1e-5)
 
 
+@pytest.mark.slow
 def test_the_log_determinant_is_that_of_the_dense_jacobian():
   flowing, x = bijector(build()).refined(8), cases.points(2)
   jacobian = flows.jacobians(flowing.forward, x)
@@ -114,6 +118,7 @@ def test_the_log_determinant_is_that_of_the_dense_jacobian():
   np.testing.assert_allclose(flowing.forward_log_det_jacobian(x, 1), expected, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_halving_the_steps_changes_the_integrator_alone():
   """The draws stay those of the intervals, so positions and densities converge at order 4."""
   flowing, x = bijector(build()), cases.points(3)
@@ -125,6 +130,7 @@ def test_halving_the_steps_changes_the_integrator_alone():
   np.testing.assert_allclose(flows.observed_orders(differences)[-1], [4.0, 4.0], atol=0.2)
 
 
+@pytest.mark.slow
 def test_different_seeds_are_different_flows_of_the_same_variables():
   potential, x = build(seed=1), cases.points(3)
   same, other = build(seed=1), potential.with_seed(2)
@@ -140,6 +146,7 @@ def test_different_seeds_are_different_flows_of_the_same_variables():
   assert len(start.trainable_variables) == 3
 
 
+@pytest.mark.slow
 @DTYPES
 @pytest.mark.parametrize('jit_compile', [False, True])
 def test_compiled_flows_draw_the_same_elements(dtype, jit_compile):
@@ -151,6 +158,7 @@ def test_compiled_flows_draw_the_same_elements(dtype, jit_compile):
     np.testing.assert_allclose(one, two, atol=atol)
 
 
+@pytest.mark.slow
 def test_a_seed_tensor_may_change_between_calls_of_one_graph():
   potential, x = build(), cases.points(3)
   graph = tf.function(
@@ -162,6 +170,7 @@ def test_a_seed_tensor_may_change_between_calls_of_one_graph():
   np.testing.assert_allclose(one, expected, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_a_laplacian_method_sees_the_whole_potential():
   """Hutchinson on the outside probes phi~(g x) at x; the velocity stays exact."""
   potential, x = build(), cases.points(3)
@@ -207,6 +216,7 @@ def test_nested_draws_are_draws_from_the_product():
   assert np.sum((counts - 100.0) ** 2 / 100.0) < pairs + 4 * np.sqrt(2 * pairs)
 
 
+@pytest.mark.slow
 def test_a_nested_flow_is_that_of_its_product_element():
   layer = cases.layer()
   inner = OneElementPerInterval(layer, translations(cases.SIDE), H, seed=0)
@@ -221,6 +231,7 @@ def test_a_nested_flow_is_that_of_its_product_element():
   np.testing.assert_allclose(bijector.forward(x), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_every_sample_may_have_elements_of_its_own():
   """Row by row the flow of that row's elements, there and back, value and density."""
   numbers, layer = [3, 0, 2], cases.layer()

@@ -156,6 +156,7 @@ def flipped(path):
   path.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'part, damage',
   [

@@ -24,6 +24,7 @@ def points():
 
 
 # Few hidden units: hidden coordinates. Many: x itself.
+@pytest.mark.slow
 @pytest.mark.parametrize('hidden_units', [16, 128])
 def test_the_error_of_the_log_density_is_that_of_bfloat16(hidden_units):
   """2^-9 per factor, at random over N terms: a few 1e-3 of the log determinant and no more."""
@@ -45,6 +46,7 @@ def derivatives(flow):
   return tape.gradient(loss, flow.trainable_variables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('hidden_units', [16, 128])
 def test_gradients_point_the_same_way(hidden_units):
   found = [derivatives(flow_of(hidden_units, gradient)) for gradient in ('store', LOW)]
@@ -53,6 +55,7 @@ def test_gradients_point_the_same_way(hidden_units):
     assert np.linalg.norm(one - two) < 0.02 * np.linalg.norm(one)
 
 
+@pytest.mark.slow
 def test_the_pieces_between_products_are_compiled_in_a_graph_and_change_nothing():
   """Where factors are rounded may differ by a last bit, and no more."""
   flow = flow_of(16, LOW)
