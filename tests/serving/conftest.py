@@ -12,7 +12,7 @@ MAX_BYTES = 20_000
 
 @pytest.fixture(scope='session')
 def flow():
-  return ma_keras.standard_normal_flow(bijectors.generic(tf.float32))
+  return ma_keras.standard_normal_flow(bijectors.generic(tf.float32, integrator='heun'))
 
 
 @pytest.fixture(scope='session')

@@ -82,6 +82,7 @@ def shared():
   return model()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', streams())
 def test_case_1_evaluate_is_the_mean_over_all_rows_and_predict_each_of_them(form, shared):
   """Case 1: row 1 of every batch was taken for the batch."""
@@ -93,6 +94,7 @@ def test_case_1_evaluate_is_the_mean_over_all_rows_and_predict_each_of_them(form
   np.testing.assert_allclose(found, expected, rtol=tolerance, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', ['data frame', 'data set of (numbers, x)', 'Sequence'])
 def test_fit_takes_what_evaluate_does(form, shared):
   before = weights(shared)
@@ -134,6 +136,7 @@ def weighted():
 TWICE = np.repeat(X, W.astype(int), axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', weighted())
 def test_case_3_a_weight_of_two_is_a_row_that_stands_twice(form, shared):
   """Case 3."""
@@ -143,6 +146,7 @@ def test_case_3_a_weight_of_two_is_a_row_that_stands_twice(form, shared):
   assert shared.evaluate(x, verbose=0, **size, **options) == pytest.approx(mean, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', ['sample_weight', '(numbers, x, w)'])
 def test_a_weight_of_two_pulls_as_a_row_that_stands_twice(form, shared):
   """One step of gradient descent on all rows at once."""
@@ -156,6 +160,7 @@ def test_a_weight_of_two_pulls_as_a_row_that_stands_twice(form, shared):
   np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_weights_are_kept_in_small_batches_and_in_single_ones(shared):
   log_probs = log_prob(shared)
   mean = -np.sum(W * log_probs) / np.sum(W)
@@ -165,6 +170,7 @@ def test_weights_are_kept_in_small_batches_and_in_single_ones(shared):
   assert shared.train_on_batch(X, sample_weight=W) == pytest.approx(mean)
 
 
+@pytest.mark.slow
 def test_batches_of_any_size_are_means_over_their_rows():
   """The model's `batch_size` is how many rows of a table go into a step, and nothing else."""
   made = model(batch_size=7)
@@ -175,6 +181,7 @@ def test_batches_of_any_size_are_means_over_their_rows():
   assert int(made.optimizer.iterations) == steps + 8
 
 
+@pytest.mark.slow
 def test_parts_of_a_batch_need_not_be_equal():
   one, other = model(), model()
   other.accumulate = 3
@@ -183,6 +190,7 @@ def test_parts_of_a_batch_need_not_be_equal():
   np.testing.assert_allclose(weights(other), weights(one), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_loss_is_of_the_data_and_nll_of_the_flow():
   """ln p(x) = ln p(y) + ln|det dy/dx|, in closed form of a diagonal scale."""
   scale = tfb.Scale(np.array([2.0, 3.0, 5.0]))
@@ -197,6 +205,7 @@ def test_the_loss_is_of_the_data_and_nll_of_the_flow():
   assert logs['loss'] == pytest.approx(logs['nll'] + np.log(30.0) + 0.3 * logs['stiffness'])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', ['array', 'generator', 'data set', 'Sequence'])
 def test_preprocessing_sees_float64(form):
   """Case 7, of arrays in memory: Unix seconds, a millisecond apart, into a flow of float32."""
@@ -218,6 +227,7 @@ def test_preprocessing_sees_float64(form):
   np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_whole_numbers_are_dequantised_always_the_same_way_by_evaluate():
   counts = np.random.default_rng(0).integers(0, 16, (40, N))
   made = model(preprocessing=data.Pixels(16, dtype=tf.float64))
@@ -239,6 +249,7 @@ class Cells(tfb.Shift):
     super().__init__(np.zeros(N))
 
 
+@pytest.mark.slow
 def test_cells_are_filled_in_training_alone():
   """x + c (u - 1/2): in real columns nothing, in the others within half a cell, anew every step."""
   made = model(preprocessing=Cells())
@@ -256,6 +267,7 @@ def test_cells_are_filled_in_training_alone():
   assert len(np.unique(cells)) == 100
 
 
+@pytest.mark.slow
 def test_callbacks_find_loss_and_val_loss(tmp_path):
   path = str(tmp_path / 'best.weights.h5')
   stop = tf_keras.callbacks.EarlyStopping(patience=1, min_delta=1e9)
@@ -273,6 +285,7 @@ def test_callbacks_find_loss_and_val_loss(tmp_path):
   assert least.evaluate(X[40:], verbose=0) == pytest.approx(min(history['val_loss']), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('form', ['array', '(x, w)', 'data set', 'generator', "{'image': x}"])
 def test_validation_data_of_every_form(form, shared):
   forms = {**streams(), '(x, w)': (X, W)}
@@ -282,6 +295,7 @@ def test_validation_data_of_every_form(form, shared):
   assert history['val_loss'][0] == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_call_is_what_predict_returns(shared):
   """Also within functional and sequential models of tf_keras, and in float64."""
   x = tf_keras.Input((N,), dtype=tf.float64)
@@ -299,6 +313,7 @@ def test_a_backup_leaves_a_model_that_fits_again(shared, tmp_path):
     assert np.isfinite(shared.fit(X, callbacks=callbacks, verbose=0).history['loss'])
 
 
+@pytest.mark.slow
 def test_generators_without_end_and_steps(shared):
   def rows():
     while True:
@@ -311,9 +326,10 @@ def test_generators_without_end_and_steps(shared):
   assert shared.evaluate(rows(), steps=2, verbose=0) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_one_dimension_may_be_flat():
   potential = ma_keras.potentials.OneHiddenLayer(1, 4, seed=1)
-  made = training.MaximumLikelihood(ma_keras.MongeAmpereBijector(potential, 3, 0.2))
+  made = training.MaximumLikelihood(ma_keras.MongeAmpereBijector(potential, 3, 0.2, 'heun'))
   made.compile()
   x = X[:, 0].astype(np.float32)
   expected = made.flow(0).log_prob(x[:, np.newaxis])
@@ -325,6 +341,7 @@ def test_one_dimension_may_be_flat():
   assert made.evaluate(series, verbose=0) == pytest.approx(-np.mean(expected), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_base_of_ones_own_is_trained_with_the_flow():
   """An expectation step would give the same direction: only that it moves is asked for."""
   location = tf.Variable(np.zeros(N), name='location')
@@ -420,6 +437,7 @@ def compiled(request):
   return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('stream', STREAMS)
 @pytest.mark.parametrize('what', BAD)
 def test_a_bad_row_of_a_stream_is_named_with_xla_and_without(what, stream, compiled):
@@ -441,6 +459,7 @@ def test_a_bad_row_of_a_table_is_named_before_the_first_step(what, compiled):
   np.testing.assert_array_equal(weights(compiled), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('jit_compile', [False, True], ids=['graph', 'XLA'])
 def test_rows_outside_the_support_train_nothing(jit_compile):
   made = model(preprocessing=tfb.Exp())
@@ -471,9 +490,10 @@ def test_losses_and_metrics_that_no_step_would_see_are_refused(shared):
       call(lambda: 0.0)
 
 
+@pytest.mark.slow
 def test_without_compile_the_call_is_named():
   potential = ma_keras.potentials.OneHiddenLayer(N, 4, seed=1)
-  made = training.MaximumLikelihood(ma_keras.MongeAmpereBijector(potential, 3, 0.2))
+  made = training.MaximumLikelihood(ma_keras.MongeAmpereBijector(potential, 3, 0.2, 'heun'))
   for verb in (made.fit, made.evaluate, made.train_on_batch):
     with pytest.raises(RuntimeError, match=r"model.compile\(optimizer='adam'\)"):
       verb(X)

@@ -10,6 +10,8 @@ import ma_keras
 from ma_keras import seeds, symmetry, targets, training
 from ma_keras.training import draws
 
+pytestmark = pytest.mark.slow
+
 N = 4
 
 
@@ -135,7 +137,7 @@ def test_the_numbers_of_the_line_are_those_of_the_result():
 
 def test_a_target_without_exact_value_is_measured_too():
   potential = ma_keras.potentials.OneHiddenLayer(9, 4, 'log_cosh', use_bias=False, seed=1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1, 'heun')
   result = training.measure(bijector, targets.Phi4(3, 1.0, 0.5), 64, 32, seed=0)
   assert 'exact' not in str(result)
   assert np.isfinite(result.free_energy_per_site)

@@ -21,9 +21,10 @@ class Spread(tallies.Integral):
 
 
 def bijector():
-  return ma_keras.MongeAmpereBijector(cases.in_time(), 3, 0.2)
+  return ma_keras.MongeAmpereBijector(cases.in_time(), 3, 0.2, 'heun')
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_likelihood_and_every_penalty_by_its_weight():
   weights = {'stiffness': 2.0, tallies.KineticEnergy(): 0.5, Spread(): 3.0}
   model = training.MaximumLikelihood(bijector(), penalties=weights)
@@ -37,9 +38,10 @@ def test_the_loss_is_the_likelihood_and_every_penalty_by_its_weight():
   assert logs['loss'] == pytest.approx(expected - np.mean(log_prob), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_free_energies_have_them_too():
   potential = ma_keras.potentials.OneHiddenLayer(4, 3, seed=1)
-  flow = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  flow = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'heun')
   weights = {'kinetic': 0.5, 'hamilton_jacobi': 1.0}
   model = training.VariationalFreeEnergy(flow, ma_keras.targets.Ising(2), 8, penalties=weights)
   model.compile('sgd')
