@@ -29,15 +29,14 @@ def seeds_are_those_of_the_test(request):
 
 @pytest.fixture(scope='module', autouse=True)
 def graphs_are_forgotten():
-  """Drops the graphs of a file's tests, ten gigabytes in all.
+  """Drops the graphs of the file before, ten gigabytes in all.
 
   TensorFlow (2.21) keeps whatever graph a `tf.custom_gradient` was traced in for the life of the
-  process, by the name of its gradient.
+  process, by the name of its gradient. They go when the next file begins: at the end of their own,
+  pytest still holds the fixtures of its last test.
   """
   known = ops.gradient_registry._registry
-  before = set(known)
-  yield
-  graphs = [name for name in set(known) - before if name.startswith('CustomGradient-')]
+  graphs = [name for name in known if name.startswith('CustomGradient-')]
   for name in graphs:
     del known[name]
   if graphs:
