@@ -3,6 +3,6 @@
 import os
 
 # Two processes on two cores, and matrices of three rows: threads of BLAS and OpenMP would wait for
-# one another, a hundred times longer than they work.
+# one another far longer than they work.
 for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
   os.environ.setdefault(name, '1')
