@@ -145,15 +145,18 @@ def test_bytes_of_all_requests_are_bounded_and_given_back(path):
 
 
 def slowed(client, gate):
-  """Lets the model wait for a gate."""
+  """Lets the model wait for a gate; returns what tells that it does."""
+  busy = threading.Event()
   signature = client.app.state.service.servable.signatures['log_prob']
   function = signature.function
 
   def wait(**arrays):
-    gate.wait(30)
+    busy.set()
+    gate.wait(120)
     return function(**arrays)
 
   object.__setattr__(signature, 'function', wait)
+  return busy
 
 
 @pytest.mark.slow
@@ -161,16 +164,18 @@ def test_work_beyond_the_queue_is_refused_and_the_rest_answered(path):
   gate = threading.Event()
   body = {'signature_name': 'log_prob', 'instances': [ROW] * 2}
   with running(path, max_queued_rows=4, max_batch_rows=2) as client:
-    slowed(client, gate)
+    busy = slowed(client, gate)
     answers = []
     threads = [
       threading.Thread(target=lambda: answers.append(client.post(PREDICT, json=body)))
       for _ in range(8)
     ]
-    for thread in threads:
+    threads[0].start()
+    assert busy.wait(60)  # One batch of two rows runs,
+    for thread in threads[1:]:
       thread.start()
     for _ in range(600):
-      if len(answers) >= 5:  # One batch of two rows runs, four rows wait.
+      if len(answers) >= 5:  # and four rows wait.
         break
       time.sleep(0.05)
     assert [a.status_code for a in answers] == [503] * 5
