@@ -28,7 +28,7 @@ POTENTIALS = {
   'one hidden layer': potentials.one_hidden_layer,
   'mlp in time': potentials.CASES['mlp in time'],
 }
-HORIZON = Horizon(7, 0.06)
+HORIZON = Horizon(4, 0.06)
 
 
 def solution(potential, integrator, mode, horizon=HORIZON, reverse=False, points=None):
