@@ -21,7 +21,7 @@ class Counting(Quadratic):
     self.solves = tf.Variable(0, trainable=False)
     self.traces = []
 
-  def prepared(self):
+  def prepared(self, times=None):
     # A flow prepares its potential once per solve, before the loop over steps.
     self.traces.append(None)
     self.solves.assign_add(1)
