@@ -75,6 +75,7 @@ def test_chains_and_inverses_hand_contexts_on(scale, bijector):
   assert conditions.context_size(bijector) == C
 
 
+@pytest.mark.slow
 def test_one_context_for_good():
   x, context = draw(5, N), draw(C)
   fixed = BIJECTOR.given(context)
@@ -97,6 +98,7 @@ def test_what_is_missing_or_does_not_fit_is_said():
     plain.forward(x, context=draw(5, C))
 
 
+@pytest.mark.slow
 def test_a_saved_model_takes_contexts(tmp_path):
   export.save(FLOW, tmp_path / 'model')
   loaded = tf.saved_model.load(str(tmp_path / 'model'))

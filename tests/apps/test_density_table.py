@@ -61,6 +61,7 @@ def trained_model(base, shift):
   return types.SimpleNamespace(preprocessing=maps, bijector=bijector, base=None)
 
 
+@pytest.mark.slow
 def test_the_flow_at_rest_is_as_good_as_a_gaussian_and_shifted_it_is_worse(tmp_path):
   """The flow at rest is its start; shifted it is worse beyond chance."""
   points, run, config = table(), training.RunDirectory(tmp_path), DensityConfig()

@@ -28,6 +28,7 @@ def slope_at_zero(phi):
   return tape.gradient(x, z).numpy()
 
 
+@pytest.mark.slow
 def test_near_zero_the_flow_begins_as_the_gaussian_factor_of_the_target():
   """Near zero the flow is the linear map S with S S' = C, the target's Gaussian factor."""
   target = targets.Ising(2, 0.3, dtype=tf.float64)

@@ -163,6 +163,7 @@ def graph_size(steps):
   return len(graph.node) + sum(len(f.node_def) for f in graph.library.function)
 
 
+@pytest.mark.slow
 def test_the_graph_does_not_grow_with_the_steps(monkeypatch):
   monkeypatch.setattr(flows, 'steady_once', flows.steady(), raising=False)
   sizes = {steps: graph_size(steps) for steps in (5, 500)}

@@ -76,6 +76,7 @@ def second_derivatives(solve, variables, x):
   return tape.gradient(norm, [*variables, x])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'derivatives, mode',
   [

@@ -91,6 +91,7 @@ def fit(made, steps):
   made.fit(made.sample_numbers(steps), steps_per_epoch=steps, verbose=0, callbacks=callbacks)
 
 
+@pytest.mark.slow
 def test_a_restored_run_goes_on_as_if_nothing_had_been(tmp_path):
   whole, half, other = model(), model(), model()
   fit(whole, 50)

@@ -45,6 +45,7 @@ def test_it_is_the_likelihood_of_all_points_in_refined_steps():
   assert logs['val_nll_error'] == pytest.approx(np.std(nll, ddof=1) / np.sqrt(600), rel=0.01)
 
 
+@pytest.mark.slow
 def test_the_step_error_is_what_the_steps_of_training_gain():
   callback = validation(num_steps=2)
   logs = logs_of(callback)
@@ -61,6 +62,7 @@ def test_steps_that_are_fine_enough_stay():
   assert abs(logs['val_step_error']) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_flow_that_no_depth_certifies_is_never_the_best():
   logs = logs_of(validation(num_steps=1, tolerance=1e-12))
   assert logs['val_steps'] == 16

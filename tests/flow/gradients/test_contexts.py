@@ -85,6 +85,7 @@ def plain(kind, integrator):
   return log_prob_and_gradients(build(kind), gradient='plain', integrator=integrator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('kind', 'mode'), CASES)
 def test_an_encoder_is_trained_alike_in_all_modes(kind, mode):
   options = MODES[mode]
@@ -96,6 +97,7 @@ def test_an_encoder_is_trained_alike_in_all_modes(kind, mode):
     np.testing.assert_allclose(one, expected, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_penalty_of_the_context_reaches_the_encoder():
   options = {'penalties': [tallies.HamiltonJacobi()]}
   expected = log_prob_and_gradients(build('with a rest'), gradient='plain', **options)
@@ -104,6 +106,7 @@ def test_a_penalty_of_the_context_reaches_the_encoder():
     np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_compiled_step_trains_the_encoder():
   kind = 'in hidden coordinates'
   step = tf.function(lambda: log_prob_and_gradients(build(kind))[1], jit_compile=True)
