@@ -13,6 +13,7 @@ from ma_keras.flow.horizon import Grid
 from ma_keras.flow.tallies import Step, Tally
 from ma_keras.potentials import parts
 from ma_keras.potentials.base import Frame, Potential
+from ma_keras.potentials.twins import prepared
 
 # Sums over the steps: the change of ln p, [...], and every tally, [...]; then, if it is carried
 # along, the score at the end, [..., N].
@@ -114,7 +115,7 @@ class Motion:
   def prepared(self) -> Motion:
     """Returns the motion with what the potential can compute once computed."""
     times = tf.reshape(self.stage_times(), [-1])
-    return dataclasses.replace(self, potential=self.potential.prepared(times))
+    return dataclasses.replace(self, potential=prepared(self.potential, times))
 
   def tensors(self) -> list[tf.Tensor]:
     """Tensors that the potential holds, by which the flow has derivatives: see `parts`."""

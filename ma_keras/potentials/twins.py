@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -134,7 +135,7 @@ class Twins:
     Args:
       times: Times [T] at which phi is going to be asked for, or None where they are unknown.
     """
-    return self.over_parts(lambda part: part.prepared(times))
+    return self.over_parts(lambda part: prepared(part, times))
 
   def on_interval(self, start: tf.Tensor, stop: tf.Tensor) -> Potential:
     """The potential in force on one integration step [start, stop], both of shape [].
@@ -157,3 +158,9 @@ class Twins:
       # there the children of the original stay, and with them the checkpoint of both.
       object.__setattr__(twin, name, value)
     return twin
+
+
+def prepared(potential: Potential, times: tf.Tensor | None) -> Potential:
+  """The prepared potential, of a class too whose own `prepared` asks for no times."""
+  takes_times = inspect.signature(potential.prepared).parameters
+  return potential.prepared(times) if takes_times else potential.prepared()

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+import ma_keras
 from ma_keras import potentials, symmetry
 from ma_keras.potentials import HyperNetwork, TimeBasis, autodiff
 
@@ -129,6 +130,17 @@ def test_potentials_without_context_say_so():
     potentials.MLP(N, context_size=2) + potentials.MLP(N, context_size=3)
   with pytest.raises(ValueError, match=r'`context_kernel` must have shape \[C, 4\]'):
     potentials.Quadratic(np.eye(N), context_kernel=np.eye(3))
+
+
+def test_a_class_may_prepare_without_times():
+  class Prepared(potentials.MLP):
+    def prepared(self):
+      return self._twin(ready=True)
+
+  single = Prepared(N, (3,), seed=1, **DOUBLE)
+  for potential in (single + separable().given(draw(C)), single):
+    bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.1)
+    assert np.all(np.isfinite(bijector.forward(draw(ROWS, N))))
 
 
 def test_a_wrapper_of_ones_own_hands_contexts_on():

@@ -7,6 +7,7 @@ import tensorflow as tf
 from ma_keras.flow.gradients import on_demand
 from ma_keras.potentials import autodiff, parts
 from ma_keras.potentials.base import Potential
+from ma_keras.potentials.twins import prepared
 
 LOOPS = ('While', 'StatelessWhile')
 
@@ -36,9 +37,9 @@ def is_step_by_step(potential: Potential, x: tf.Tensor) -> bool:
 def _traced(potential: Potential, x: tf.Tensor) -> tuple[tf.Graph, list[tf.Tensor]]:
   """The graph of phi, and what its derivatives take besides t, x: variables, other tensors."""
   specs = tf.TensorSpec([], x.dtype), tf.TensorSpec(x.shape, x.dtype)
-  value = tf.function(lambda t, x: potential.prepared()(t, x), autograph=False)
+  value = tf.function(lambda t, x: prepared(potential, None)(t, x), autograph=False)
   rates = tf.function(
-    lambda t, x: potential.prepared().gradient_and_laplacian(t, x), autograph=False
+    lambda t, x: prepared(potential, None).gradient_and_laplacian(t, x), autograph=False
   )
   graph = value.get_concrete_function(*specs).graph
   return graph, list(rates.get_concrete_function(*specs).captured_inputs)
