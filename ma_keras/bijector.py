@@ -361,7 +361,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       return call(*tensors)
     # What a tape records keeps its stages; what nobody differentiates has a trace of its own.
     ranks = tuple(part.shape.rank for part in tensors)
-    key = (function.__name__, ranks, conditional, on_demand.recording(), *arguments)
+    key = (function.__name__, ranks, on_demand.recording(), conditional, *arguments)
     if key not in self._compiled:
       specs = [
         tf.TensorSpec([None] * (part.shape.rank - 1) + [part.shape[-1]], part.dtype)
