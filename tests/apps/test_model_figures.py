@@ -8,6 +8,8 @@ from ma_keras import bases, data, plotting
 from ma_keras.apps import model_figures
 from ma_keras.saving import model_file
 
+pytestmark = pytest.mark.slow
+
 MAPS = data.ColumnMaps(
   ['real', 'positive'],
   np.array([1.0, 0.0]),

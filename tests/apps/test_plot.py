@@ -12,6 +12,8 @@ from ma_keras.apps.configuration import PlotConfig
 from ma_keras.saving import model_file
 from tests.support.configurations import parsed
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(300, 2))
 
 
@@ -36,7 +38,6 @@ def save(folder, size, preprocessing=None, **others):
 BOTH = ['density.png', 'density_calibration.png']
 
 
-@pytest.mark.slow
 def test_tables_are_plotted_or_refused_in_one_line(tmp_path):
   maps = data.ColumnMaps(
     ['real', 'positive'], np.zeros(2), np.ones(2), np.zeros(2), np.eye(2), np.array([0, 0.5])
@@ -59,7 +60,6 @@ def test_tables_are_plotted_or_refused_in_one_line(tmp_path):
   assert not (tmp_path / 'density.png').exists()
 
 
-@pytest.mark.slow
 def test_one_column_a_mixture_and_many_columns_are_plotted(tmp_path):
   """One column, a mixture; nine columns, Normal(0, I), float32 standardised."""
   mixture = bases.Mixture(np.ones(2), np.array([[-1.0], [1.0]]), 0.3 * np.ones((2, 1, 1)))

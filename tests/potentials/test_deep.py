@@ -8,6 +8,8 @@ import ma_keras
 from ma_keras.potentials import MLP, activations, autodiff, deep
 from tests.potentials import cases
 
+pytestmark = pytest.mark.slow
+
 TIME = tf.constant(cases.TIME, tf.float64)
 # N = 4. Both starts of the factors, at every depth: W_1 itself, and 1 with the metric W_1' W_1.
 WIDTHS = [
@@ -126,7 +128,6 @@ def test_single_precision_loses_no_more_than_its_own(widths):
   np.testing.assert_allclose(two, one, atol=5e-6 * np.max(np.abs(one)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('widths', [(3, 5), (7, 3, 2)])
 def test_trains_through_the_flow(widths):
   """log_prob and its gradients, through a while loop over steps, equal those of the tapes."""
@@ -149,7 +150,6 @@ def test_trains_through_the_flow(widths):
       np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('widths', [(3, 5), (7, 3, 2)])
 def test_unknown_batch_size_in_a_graph(widths):
   potential = mlp(widths)

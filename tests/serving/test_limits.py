@@ -12,6 +12,8 @@ from starlette.testclient import TestClient
 from ma_keras import serving
 from ma_keras.serving import tensors
 
+pytestmark = pytest.mark.slow
+
 PREDICT = '/v1/models/small:predict'
 ROW = [0.1, 0.2, 0.3]
 
@@ -38,7 +40,6 @@ def ask(app, headers, messages, path=PREDICT, method='POST'):
   return answers[0]['status'], dict(answers[0]['headers'])
 
 
-@pytest.mark.slow
 def test_a_body_that_comes_byte_by_byte_has_a_deadline(path):
   app = running(path, body_seconds=0.2).app
   drip = [(0.05, {'body': b' ', 'more_body': True}) for _ in range(100)]
@@ -48,7 +49,6 @@ def test_a_body_that_comes_byte_by_byte_has_a_deadline(path):
   assert time.monotonic() - start < 5 and app.state.service.budget.used == 0
 
 
-@pytest.mark.slow
 def test_a_client_that_leaves_leaves_nothing(path):
   app = running(path).app
 
@@ -65,7 +65,6 @@ def test_a_client_that_leaves_leaves_nothing(path):
   assert (service.budget.used, service.requests_in_flight) == (0, 0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
   'headers, status',
   [
@@ -90,7 +89,6 @@ def test_a_body_that_waits_for_leave_is_refused_unread(client):
   assert ask(client.app, headers, [])[0] == 413
 
 
-@pytest.mark.slow
 def test_case_24_json_of_60_mb_is_dropped_as_it_comes(path):
   """By the limits of a server that nobody has set; it took 22 GB."""
   app = running(path).app
@@ -101,7 +99,6 @@ def test_case_24_json_of_60_mb_is_dropped_as_it_comes(path):
   assert app.state.service.budget.used == 0
 
 
-@pytest.mark.slow
 def test_rows_beyond_the_limit_are_refused(path):
   with running(path, max_rows=3) as client:
     assert client.post(PREDICT, json={'instances': [ROW] * 3}).status_code == 200
@@ -111,7 +108,6 @@ def test_rows_beyond_the_limit_are_refused(path):
     assert client.post(PREDICT, json=sample).status_code == 413
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('item', [b'[]', b'{}', b'1', b'""', b'[[]]', b'{"a":{}}'])
 def test_json_that_grows_in_memory_is_refused_before_it_is_read(path, item):
   body = b'{"instances":[' + b','.join([item] * 100_000) + b']}'
@@ -132,7 +128,6 @@ def test_the_memory_of_json_is_not_more_than_estimated(item):
   assert len(value) == 20_000 and size <= tensors.parsed_bytes(body)
 
 
-@pytest.mark.slow
 def test_bytes_of_all_requests_are_bounded_and_given_back(path):
   with running(path, max_bytes_in_flight=1000) as client:
     service = client.app.state.service
@@ -159,7 +154,6 @@ def slowed(client, gate):
   return busy
 
 
-@pytest.mark.slow
 def test_work_beyond_the_queue_is_refused_and_the_rest_answered(path):
   gate = threading.Event()
   body = {'signature_name': 'log_prob', 'instances': [ROW] * 2}
@@ -187,7 +181,6 @@ def test_work_beyond_the_queue_is_refused_and_the_rest_answered(path):
     assert client.app.state.service._batcher.queued_rows == 0
 
 
-@pytest.mark.slow
 def test_a_result_that_takes_too_long_is_given_up(path):
   gate = threading.Event()
   with running(path, compute_seconds=0.2) as client:
@@ -235,7 +228,6 @@ def test_one_row_that_the_model_refuses_does_not_fail_the_others(tmp_path):
 OPEN = ['/healthz', '/readyz', '/v2/health/live', '/v2/health/ready']
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
   'header', [None, 'Bearer other', 'secret', 'Basic secret', 'Bearer s\u00e9']
 )
@@ -250,7 +242,6 @@ def test_without_the_token_nothing_but_health_is_told(path, header):
   assert answer.status_code == 401
 
 
-@pytest.mark.slow
 def test_with_the_token_all_is(path):
   with running(path, token='secret') as client:
     headers = {'Authorization': 'Bearer secret'}
@@ -270,7 +261,6 @@ def test_a_limit_that_lets_nothing_through_is_refused(change):
     serving.Limits(**change)
 
 
-@pytest.mark.slow
 def test_a_server_that_drains_says_so(path):
   with running(path) as client:
     client.app.state.service.draining = True
@@ -282,7 +272,6 @@ def test_a_server_that_drains_says_so(path):
     assert answer.headers['retry-after'] == '1'
 
 
-@pytest.mark.slow
 def test_metrics_count_what_was_answered(path):
   with running(path) as client:
     for rows in (1, 2, 5):
@@ -297,7 +286,6 @@ def test_metrics_count_what_was_answered(path):
   assert float(values['ma_keras_queued_rows']) == float(values['ma_keras_bytes_in_flight']) == 0
 
 
-@pytest.mark.slow
 def test_it_can_be_mounted(path, flow):
   from starlette.applications import Starlette
   from starlette.routing import Mount

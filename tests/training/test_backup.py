@@ -18,6 +18,8 @@ from ma_keras.training import strategy
 from tests.integration import apps
 from tests.support import clusters
 
+pytestmark = pytest.mark.slow
+
 EPOCHS, STEPS = 4, 3
 
 
@@ -107,7 +109,6 @@ def checkpoint(number):
   return [f'ckpt-{number}.data-00000-of-00001', f'ckpt-{number}.index']
 
 
-@pytest.mark.slow
 def test_a_new_model_is_what_a_killed_one_was(untrained, uninterrupted, tmp_path):
   """What `untrained` gives to the tests below is as good as a new model."""
   assert_same(untrained[0], model())
@@ -118,7 +119,6 @@ def test_a_new_model_is_what_a_killed_one_was(untrained, uninterrupted, tmp_path
   assert_same(resumed, uninterrupted[0])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('step', range(1, EPOCHS * STEPS, 2))
 def test_killed_at_any_step_it_ends_in_the_same_bits(step, untrained, uninterrupted, tmp_path):
   first, resumed = untrained
@@ -131,7 +131,6 @@ def test_killed_at_any_step_it_ends_in_the_same_bits(step, untrained, uninterrup
   assert logs == {name: values[epochs[0] :] for name, values in expected.items()}
 
 
-@pytest.mark.slow
 def test_the_last_two_are_kept_and_a_finished_run_is_not_trained_again(tmp_path):
   made = model()
   train(made, tmp_path)
@@ -156,7 +155,6 @@ def flipped(path):
   path.write_bytes(content)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
   'part, damage',
   [
@@ -239,7 +237,6 @@ def test_a_folder_without_checkpoints_has_no_epochs(untrained, tmp_path):
   assert training.saved_epochs(tmp_path) == 10
 
 
-@pytest.mark.slow
 def test_a_failed_write_is_an_error_and_leaves_the_one_before(uninterrupted, tmp_path):
   train(model(), tmp_path, epochs=2)
   before = files(tmp_path)
@@ -256,14 +253,12 @@ def test_a_failed_write_is_an_error_and_leaves_the_one_before(uninterrupted, tmp
   assert_same(resumed, uninterrupted[0])
 
 
-@pytest.mark.slow
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(OSError, match='no checkpoint could be written'):
     train(model(), tmp_path / 'file')
 
 
-@pytest.mark.slow
 def test_a_run_of_keras_own_backup_goes_on(uninterrupted, tmp_path):
   made = model()
   keras = tf_keras.callbacks.BackupAndRestore(str(tmp_path), delete_checkpoint=False)
@@ -279,7 +274,6 @@ def train_until_sigterm(folder):
   train(model(), folder, others=[Death(2 * STEPS + 2, die)])
 
 
-@pytest.mark.slow
 def test_sigterm_ends_the_process_after_the_step(uninterrupted, tmp_path):
   done = apps.call(train_until_sigterm, tmp_path)
   assert done.returncode == 143 and 'Traceback' not in done.stderr
@@ -290,7 +284,6 @@ def test_sigterm_ends_the_process_after_the_step(uninterrupted, tmp_path):
   assert_same(resumed, uninterrupted[0])
 
 
-@pytest.mark.slow
 def test_sigterm_is_given_back(tmp_path):
   """After training, and after the first signal: the second one ends the process at once."""
   before = signal.getsignal(signal.SIGTERM)
@@ -378,12 +371,10 @@ def on_two_devices(folder):
   in_strategy('mirrored', folder)
 
 
-@pytest.mark.slow
 def test_two_replicas_go_on(tmp_path):
   apps.passes(on_two_devices, tmp_path)
 
 
-@pytest.mark.slow
 def test_two_workers_go_on_from_the_chiefs_checkpoint(tmp_path):
   call = [sys.executable, '-c', SCRIPT, str(tmp_path)]
   assert clusters.wait(clusters.start([('worker', call)] * 2, cwd=apps.ROOT)) == [0, 0]

@@ -8,6 +8,8 @@ import ma_keras
 from ma_keras import samplers, targets, training
 from ma_keras.potentials import SpectralQuadratic
 
+pytestmark = pytest.mark.slow
+
 
 def all_states(side):
   bits = np.arange(2**side**2)[:, np.newaxis] >> np.arange(side**2)

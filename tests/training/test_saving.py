@@ -13,6 +13,8 @@ import ma_keras
 from ma_keras import bases, data, potentials, targets, training
 from ma_keras.potentials import autodiff
 
+pytestmark = pytest.mark.slow
+
 N = 3
 X = np.random.default_rng(0).normal(size=(20, N))
 PREPROCESSING = {'mean': [0.1, 0.2, 0.3], 'deviation': [1.0, 2.0, 3.0]}
@@ -43,7 +45,6 @@ def scores(made):
 SUFFIXES = ['w.weights.h5', 'w.h5', 'w.hdf5', 'w.keras', 'w', 'w.ckpt']
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('name', SUFFIXES)
 def test_case_2_weights_come_back_to_the_bit(name, trained, tmp_path):
   """HDF5 files held none of the numbers of a flow."""
@@ -113,7 +114,6 @@ WAYS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('way', WAYS)
 def test_case_2_whole_models_come_back_to_the_bit(way, trained, tmp_path):
   """And own their variables: training the twin leaves the original alone."""
@@ -125,7 +125,6 @@ def test_case_2_whole_models_come_back_to_the_bit(way, trained, tmp_path):
   np.testing.assert_array_equal(scores(trained), before)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('way', ['pickle', 'model.keras'])
 @pytest.mark.parametrize('optimizer', ['adam', 'soap'])
 def test_training_goes_on_to_the_bit(way, optimizer, tmp_path):
@@ -141,7 +140,6 @@ def test_training_goes_on_to_the_bit(way, optimizer, tmp_path):
     np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('whole', [False, True])
 def test_model_checkpoint_keeps_the_best(whole, tmp_path):
   path = str(tmp_path / ('best.keras' if whole else 'best.weights.h5'))
@@ -156,7 +154,6 @@ def test_model_checkpoint_keeps_the_best(whole, tmp_path):
   np.testing.assert_array_equal(scores(other), scores(made))  # Its loss falls every epoch.
 
 
-@pytest.mark.slow
 def test_an_export_needs_no_keras(trained, tmp_path):
   trained.export(str(tmp_path / 'served'))
   module = tf.saved_model.load(str(tmp_path / 'served'))
@@ -182,7 +179,6 @@ class Quartic(potentials.Potential):
     return self.strength * tf.reduce_sum(x**4, -1)
 
 
-@pytest.mark.slow
 def test_what_no_file_describes_is_pickled(tmp_path):
   one = potentials.OneHiddenLayer(N, 4, seed=1)
   for potential in (Quartic(), one.with_laplacian(autodiff.gradient_and_laplacian)):
@@ -193,7 +189,6 @@ def test_what_no_file_describes_is_pickled(tmp_path):
     np.testing.assert_array_equal(scores(pickle.loads(pickle.dumps(made))), scores(made))
 
 
-@pytest.mark.slow
 def test_a_stochastic_laplacian_is_kept(tmp_path):
   one = potentials.OneHiddenLayer(N, 4, seed=1)
   made = model(potential=one.with_laplacian(potentials.Hutchinson(seed=1)))
@@ -203,7 +198,6 @@ def test_a_stochastic_laplacian_is_kept(tmp_path):
   assert np.any(scores(model(potential=one)) != scores(made))
 
 
-@pytest.mark.slow
 def test_a_free_energy_pickles_with_its_target():
   bijector = ma_keras.MongeAmpereBijector(
     potentials.OneHiddenLayer(4, 3, seed=1), 2, 0.2, 'midpoint'

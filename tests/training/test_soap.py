@@ -9,6 +9,8 @@ import ma_keras
 from ma_keras import targets, training
 from ma_keras.training.soap import MEMORY, turns_due
 
+pytestmark = pytest.mark.slow
+
 P = 12
 
 
@@ -91,7 +93,6 @@ def fit(made, steps):
   made.fit(made.sample_numbers(steps), steps_per_epoch=steps, verbose=0, callbacks=callbacks)
 
 
-@pytest.mark.slow
 def test_a_restored_run_goes_on_as_if_nothing_had_been(tmp_path):
   whole, half, other = model(), model(), model()
   fit(whole, 50)

@@ -10,6 +10,8 @@ import tensorflow_probability as tfp
 import ma_keras
 from ma_keras import training
 
+pytestmark = pytest.mark.slow
+
 NAMES = {'val_nll', 'val_nll_error', 'val_steps', 'val_step_error', 'val_certified_nll'}
 POINTS = np.random.default_rng(0).normal(size=(600, 2))
 MATRIX = np.array([[1.0, 0.5], [0.5, -1.0]])
@@ -45,7 +47,6 @@ def test_it_is_the_likelihood_of_all_points_in_refined_steps():
   assert logs['val_nll_error'] == pytest.approx(np.std(nll, ddof=1) / np.sqrt(600), rel=0.01)
 
 
-@pytest.mark.slow
 def test_the_step_error_is_what_the_steps_of_training_gain():
   callback = validation(num_steps=2)
   logs = logs_of(callback)
@@ -62,7 +63,6 @@ def test_steps_that_are_fine_enough_stay():
   assert abs(logs['val_step_error']) < 1e-3
 
 
-@pytest.mark.slow
 def test_a_flow_that_no_depth_certifies_is_never_the_best():
   logs = logs_of(validation(num_steps=1, tolerance=1e-12))
   assert logs['val_steps'] == 16
