@@ -13,6 +13,7 @@ from ma_keras.flow.horizon import Grid
 from ma_keras.flow.tallies import Step, Tally
 from ma_keras.potentials import parts
 from ma_keras.potentials.base import Frame, Potential
+from ma_keras.potentials.time_basis import untabulated
 from ma_keras.potentials.twins import prepared
 
 # Sums over the steps: the change of ln p, [...], and every tally, [...]; then, if it is carried
@@ -171,7 +172,7 @@ class Motion:
   ) -> Step:
     """The record of a step that tallies read, of its stages in the frame of the step."""
     times = [there.start + c * there.h for c in self.tableau.c]
-    potential = there.frame.potential
+    potential = untabulated(there.frame.potential)  # A tally may ask for other times.
     return Step(potential, self.tableau, there.h, times, points, velocities, laplacians)
 
   def _increments(self, there: Interval, state: Any, rates: list[Any]) -> list[tf.Tensor]:

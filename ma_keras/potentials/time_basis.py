@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from ma_keras.arguments import is_finite, is_whole
+
+ROUNDINGS = 64  # Of the horizon, between a time of a table and the same time summed otherwise.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +91,17 @@ class Table(NamedTuple):
     return self.basis.size
 
   def values(self, t: tf.Tensor) -> tf.Tensor:
-    """The row of the time nearest to t [], which is one of them but for rounding: [K]."""
+    """The row of t [], which is one of the times but for rounding, [K]; NaN of any other time."""
     if t.shape.rank:
       return self.basis.values(t)
-    nearest = tf.argmin(tf.abs(self.times - tf.cast(t, self.times.dtype)))
+    distances = tf.abs(self.times - tf.cast(t, self.times.dtype))
+    nearest = tf.argmin(distances)
     # A product, and not tf.gather, whose derivative XLA does not have within that of a loop.
     chosen = tf.one_hot(nearest, tf.shape(self.times)[0], dtype=self.rows.dtype)
-    return tf.linalg.matvec(self.rows, chosen, transpose_a=True)
+    row = tf.linalg.matvec(self.rows, chosen, transpose_a=True)
+    rounding = ROUNDINGS * np.finfo(self.times.dtype.as_numpy_dtype).eps
+    known = tf.reduce_min(distances) <= rounding * tf.reduce_max(tf.abs(self.times))
+    return tf.where(known, row, tf.constant(np.nan, row.dtype))
 
 
 def tabulated(basis: Basis | None, times: tf.Tensor | None, dtype: tf.DType) -> Basis | None:

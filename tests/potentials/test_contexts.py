@@ -98,6 +98,13 @@ def test_what_is_prepared_is_the_same_at_its_times(potential):
   )
 
 
+def test_a_table_has_no_value_at_other_times():
+  table = potentials.time_basis.tabulated(BASIS, tf.constant([0.1, 0.2], tf.float64), tf.float64)
+  np.testing.assert_array_equal(table.values(tf.constant(0.2, tf.float64)), table.rows[1])
+  assert np.all(np.isnan(table.values(tf.constant(0.15, tf.float64))))
+  assert potentials.time_basis.tabulated(table, table.times, tf.float64).basis is BASIS
+
+
 def test_some_rows_have_their_contexts(potential):
   x, given = draw(ROWS, N), potential.given(draw(ROWS, C))
   rows = tf.constant([3, 0, 4])
