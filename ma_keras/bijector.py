@@ -97,23 +97,10 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       ValueError: An argument is out of range; or the dtype is not the potential's.
     """
     parameters = dict(locals())
-    if not isinstance(potential, Potential):
-      raise TypeError(
-        f'`potential` must be a ma_keras.potentials.Potential, got {type(potential).__name__}. '
-        'Wrap a Keras model as potentials.KerasModel(model, event_size).'
-      )
-    potential.check_variables()
-    dtype = tf.as_dtype(dtype or potential.dtype or tf.float32)
-    if not dtype.is_floating:
-      raise ValueError(f'`dtype` must be floating, got {dtype.name}: events live in R^N.')
-    if potential.dtype not in (None, dtype):
-      raise ValueError(
-        f'`dtype` {dtype.name} is not that of the potential, {potential.dtype.name}: '
-        f'build the potential with dtype=tf.{dtype.name}.'
-      )
+    events = Events.of_potential(potential, dtype)
     with tf.name_scope(name) as name:
       self._potential = potential
-      self._events = Events(potential.event_size, dtype)
+      self._events = events
       seeds.stateless(seed, salt='grid')  # Refuses what is no seed.
       self._horizon = flow.Horizon(num_steps, step_size, jitter, seed)
       self._tableau = integrators.get(integrator)
@@ -123,7 +110,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       self._compiled = self._no_dependency({})
       super().__init__(
         forward_min_event_ndims=1,
-        dtype=dtype,
+        dtype=events.dtype,
         validate_args=validate_args,
         parameters=parameters,
         name=name,

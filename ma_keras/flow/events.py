@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from ma_keras.potentials.base import Potential
+
 # Part of a column's standard deviation that rounding may take without a word.
 MATERIAL = 1e-3
 
@@ -24,6 +26,34 @@ class Events:
 
   size: int
   dtype: tf.DType
+
+  @classmethod
+  def of_potential(cls, potential: Any, dtype: tf.DType | None) -> Events:
+    """Events that a potential moves.
+
+    Args:
+      potential: phi.
+      dtype: Floating dtype; that of the potential's variables by default, or float32.
+
+    Raises:
+      TypeError: `potential` is not a Potential, or holds Keras 3 layers whose variables are hidden.
+      ValueError: The dtype is not floating, or not the potential's.
+    """
+    if not isinstance(potential, Potential):
+      raise TypeError(
+        f'`potential` must be a ma_keras.potentials.Potential, got {type(potential).__name__}. '
+        'Wrap a Keras model as potentials.KerasModel(model, event_size).'
+      )
+    potential.check_variables()
+    dtype = tf.as_dtype(dtype or potential.dtype or tf.float32)
+    if not dtype.is_floating:
+      raise ValueError(f'`dtype` must be floating, got {dtype.name}: events live in R^N.')
+    if potential.dtype not in (None, dtype):
+      raise ValueError(
+        f'`dtype` {dtype.name} is not that of the potential, {potential.dtype.name}: '
+        f'build the potential with dtype=tf.{dtype.name}.'
+      )
+    return cls(potential.event_size, dtype)
 
   def checked(self, x: tf.Tensor) -> tf.Tensor:
     """x as a tensor [..., N].

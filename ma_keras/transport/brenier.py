@@ -60,18 +60,13 @@ class BrenierMap(tfp.bijectors.Bijector):
       name: Name of the ops.
 
     Raises:
-      TypeError: `potential` is none.
-      ValueError: A number is out of range.
+      TypeError, ValueError: The potential does not do, see `Events.of_potential`, or a number is
+        out of range.
     """
     parameters = dict(locals())
-    if not isinstance(potential, Potential):
-      raise TypeError(
-        f'`potential` must be a ma_keras.potentials.Potential, got {type(potential).__name__}: '
-        'transport.ConvexLayer(event_size, hidden_units), say.'
-      )
-    dtype = tf.as_dtype(dtype or potential.dtype or tf.float32)
+    events = Events.of_potential(potential, dtype)
     if tolerance is None:
-      tolerance = 100 * float(np.finfo(dtype.as_numpy_dtype).eps)
+      tolerance = 100 * float(np.finfo(events.dtype.as_numpy_dtype).eps)
     if not is_finite(tolerance) or tolerance <= 0 or not is_whole(max_iterations):
       raise ValueError(
         '`tolerance` and `max_iterations` must be positive, got '
@@ -79,11 +74,11 @@ class BrenierMap(tfp.bijectors.Bijector):
       )
     with tf.name_scope(name) as name:
       self._potential = potential
-      self._events = Events(potential.event_size, dtype)
+      self._events = events
       self.tolerance, self.max_iterations = float(tolerance), int(max_iterations)
       super().__init__(
         forward_min_event_ndims=1,
-        dtype=dtype,
+        dtype=events.dtype,
         validate_args=validate_args,
         parameters=parameters,
         name=name,

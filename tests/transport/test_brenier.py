@@ -146,5 +146,7 @@ def test_arguments_are_checked():
     transport.BrenierMap(lambda x: x)
   with pytest.raises(ValueError, match='`tolerance` and `max_iterations` must be positive'):
     transport.BrenierMap(POTENTIALS['deep'](), tolerance=0.0)
+  with pytest.raises(ValueError, match='`dtype` float64 is not that of the potential, float32'):
+    transport.BrenierMap(transport.ConvexLayer(2, 3), dtype=tf.float64)
   with pytest.raises(ValueError, match='`hidden_units` must'):
     transport.InputConvex(2, ())
