@@ -99,20 +99,23 @@ def data_space_flow(
   return FlowDistribution(base, tfp.bijectors.Chain(parts), name=name)
 
 
-def push_forward(distribution: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def push_forward(
+  distribution: Any, latents: tf.Tensor, **options: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
   """x = x(T; z) and ln p(x, T) = ln p(z, 0) - ln|det dx/dz|, by one solve. Eqs. (2)-(3).
 
   Args:
     distribution: `tfd.TransformedDistribution`, the model p.
     latents: Draws z of the base distribution, shape [..., N].
+    **options: Keyword arguments of the bijector: context=c.
 
   Returns:
     Samples [..., N] and their log densities [...].
   """
   bijector = distribution.bijector
   event_ndims = distribution.distribution.event_shape.rank
-  x = bijector.forward(latents)
-  log_det = bijector.forward_log_det_jacobian(latents, event_ndims)
+  x = bijector.forward(latents, **options)
+  log_det = bijector.forward_log_det_jacobian(latents, event_ndims, **options)
   log_prob = distribution.distribution.log_prob(latents)
   return x, log_prob - tf.cast(log_det, log_prob.dtype)
 

@@ -157,20 +157,18 @@ def _map(flow: Any) -> dict[str, Function]:
     z = bijector.inverse(x, **options)
     return {'z': z, 'log_det': bijector.inverse_log_det_jacobian(x, rank, **options)}
 
-  contexts = _contexts(flow)
-  named = {
-    'forward': _compiled(forward, latents, *contexts),
-    'inverse': _compiled(inverse, points, *contexts),
-  }
-  if contexts:
-    return named
-
-  def sample(seed: tf.Tensor, n: tf.Tensor) -> dict[str, tf.Tensor]:
+  def sample(seed: tf.Tensor, n: tf.Tensor, *context: tf.Tensor) -> dict[str, tf.Tensor]:
+    options = _options(flow, context).get('bijector_kwargs', {})
     z = tf.ensure_shape(base.sample(n, seed=seed), latents.shape)
-    x, density = distributions.push_forward(flow, z)
+    x, density = distributions.push_forward(flow, z, **options)
     return {'x': x, 'log_prob': density}
 
-  return named | {'sample': _compiled(sample, seeds, number)}
+  contexts = _contexts(flow)
+  return {
+    'forward': _compiled(forward, latents, *contexts),
+    'inverse': _compiled(inverse, points, *contexts),
+    'sample': _compiled(sample, seeds, number, *contexts),
+  }
 
 
 def _contexts(flow: Any) -> list[tf.TensorSpec]:
