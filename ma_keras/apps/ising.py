@@ -115,8 +115,8 @@ def refinement(
   def error(bijector: ma_keras.MongeAmpereBijector) -> float:
     samples = 4 * config.eval_batch_size
     equal = bijector.copy(jitter=0.0)
-    found = training.measure(equal, model.target, samples, config.eval_batch_size, config.seed)
-    return found.integration_error
+    result = training.measure(equal, model.target, samples, config.eval_batch_size, config.seed)
+    return result.integration_error
 
   return [training.Refinement(error, config.refine_tolerance)] if config.refine_tolerance else []
 
@@ -181,11 +181,12 @@ def report_observables(
   """Prints what configurations do, the first few beside their exact values, and returns it all."""
   if config.eval_samples < 100 or (config.target == 'ising' and config.coupling == 0):
     return []
-  found = training.measure_observables(draws, target)
+  observables = training.measure_observables(draws, target)
   exact = ising_target.exact_observables(target)
-  for each in found[:5]:
-    print(each, f'; exact {exact[each.name]:.6f}' if each.name in exact else '', sep='')
-  return [{**dataclasses.asdict(each), 'exact': exact.get(each.name)} for each in found]
+  for observable in observables[:5]:
+    name = observable.name
+    print(observable, f'; exact {exact[name]:.6f}' if name in exact else '', sep='')
+  return [{**dataclasses.asdict(one), 'exact': exact.get(one.name)} for one in observables]
 
 
 def work(experiment: Experiment) -> None:

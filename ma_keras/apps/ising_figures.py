@@ -65,8 +65,8 @@ def other_curves(beside: str | None) -> dict[str, tuple[np.ndarray, np.ndarray]]
     return {}
   other = training.RunDirectory(pathlib.Path(beside))
   try:
-    found = other.read_metrics()
-    return {other.root.name: (found['epoch'], found['free_energy_per_site'])}
+    metrics = other.read_metrics()
+    return {other.root.name: (metrics['epoch'], metrics['free_energy_per_site'])}
   except (OSError, KeyError) as error:
     raise ValueError(
       f'`--beside` {beside} is no run of this app ({error}): pass the --run_dir of one.'
@@ -81,6 +81,6 @@ def flowing(
   flow = model.flow(seed)
   latents = flow.distribution.sample(DOMAIN_COLUMNS, seed=seeds.stateless(seed, 'domains'))
   states = flow.bijector.trajectory(latents, times).states
-  drawn = training.configurations(target, states[-1], seed).numpy()
+  configurations = training.configurations(target, states[-1], seed).numpy()
   fields = np.stack([ising_target.pictures(state) for state in states.numpy()])
-  return fields, times, ising_target.pictures(drawn)
+  return fields, times, ising_target.pictures(configurations)

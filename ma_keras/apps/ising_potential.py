@@ -88,12 +88,12 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
 
 def begin_with(terms: list[potentials.Potential], path: str) -> None:
   """The weights of a run of this app, on a lattice that is not larger."""
-  found = ma_keras.load(path).bijector.potential
-  others = found.terms if isinstance(found, potentials.Sum) else (found,)
-  if [type(term) for term in others] != [type(term) for term in terms]:
+  smaller = ma_keras.load(path).bijector.potential
+  smaller_terms = smaller.terms if isinstance(smaller, potentials.Sum) else (smaller,)
+  if [type(term) for term in smaller_terms] != [type(term) for term in terms]:
     raise ValueError(
-      f'`--start_from` {path} holds {", ".join(type(term).__name__ for term in others)}: it must '
-      'be of --potential=lattice with the same --second_layer.'
+      f'`--start_from` {path} holds {", ".join(type(term).__name__ for term in smaller_terms)}: it '
+      'must be of --potential=lattice with the same --second_layer.'
     )
-  for term, other in zip(terms, others):
-    term.start_from(other)
+  for term, smaller_term in zip(terms, smaller_terms):
+    term.start_from(smaller_term)

@@ -67,13 +67,13 @@ def run_config(
 
 def values(summary: dict) -> dict[str, tuple[float, float]]:
   """Name to the reweighted value and its error, statistical and of the integration."""
-  found = {'F/N': (summary['reweighted_per_site'], summary['reweighted_error'])}
-  for each in summary['observables']:
-    if each['name'] in PANELS:
-      reweighted = each['reweighted']
-      error = np.hypot(reweighted['error'], each['integration_error'])
-      found[each['name']] = (reweighted['value'], float(error))
-  return found
+  measured = {'F/N': (summary['reweighted_per_site'], summary['reweighted_error'])}
+  for observable in summary['observables']:
+    if observable['name'] in PANELS:
+      reweighted = observable['reweighted']
+      error = np.hypot(reweighted['error'], observable['integration_error'])
+      measured[observable['name']] = (reweighted['value'], float(error))
+  return measured
 
 
 def exact_curves(
@@ -85,8 +85,8 @@ def exact_curves(
   free = [targets.Ising(config.side, k, config.boundary).exact_free_energy_per_site() for k in grid]
   return {
     'F/N': (grid, np.array(free)),
-    'energy': (grid, np.array([each.energy for each in known])),
-    'specific heat': (grid, np.array([each.specific_heat for each in known])),
+    'energy': (grid, np.array([state.energy for state in known])),
+    'specific heat': (grid, np.array([state.specific_heat for state in known])),
   }
 
 

@@ -156,32 +156,34 @@ class Motion:
 
   def step(self, i: tf.Tensor, x: tf.Tensor, totals: Totals) -> tuple[tf.Tensor, Totals]:
     """x and the totals after step i, of those before it."""
-    there = self.interval(i)
+    interval = self.interval(i)
     score = () if self.score is None else totals[-1:]
-    state, found = self._stages(there, x, *score)
-    y, change, *after = integrators.combine(state, there.h, self.tableau.b, found)
-    sums = [a + b for a, b in zip(totals, [change, *self._increments(there, state, found)])]
-    return there.frame.leave(y), (*sums, *map(there.frame.leave, after))
+    state, stage_rates = self._stages(interval, x, *score)
+    y, change, *after = integrators.combine(state, interval.h, self.tableau.b, stage_rates)
+    sums = [
+      a + b for a, b in zip(totals, [change, *self._increments(interval, state, stage_rates)])
+    ]
+    return interval.frame.leave(y), (*sums, *map(interval.frame.leave, after))
 
   def record(
     self,
-    there: Interval,
+    interval: Interval,
     points: Sequence[tf.Tensor],
     velocities: Sequence[tf.Tensor],
     laplacians: Sequence[tf.Tensor],
   ) -> Step:
     """The record of a step that tallies read, of its stages in the frame of the step."""
-    times = [there.start + c * there.h for c in self.tableau.c]
-    potential = untabulated(there.frame.potential)  # A tally may ask for other times.
-    return Step(potential, self.tableau, there.h, times, points, velocities, laplacians)
+    times = [interval.start + c * interval.h for c in self.tableau.c]
+    potential = untabulated(interval.frame.potential)  # A tally may ask for other times.
+    return Step(potential, self.tableau, interval.h, times, points, velocities, laplacians)
 
-  def _increments(self, there: Interval, state: Any, rates: list[Any]) -> list[tf.Tensor]:
+  def _increments(self, interval: Interval, state: Any, rates: list[Any]) -> list[tf.Tensor]:
     """The increment of every tally by one step."""
     if not self.tallies:
       return []
-    points = [integrators.combine(state, there.h, row, rates)[0] for row in self.tableau.a]
+    points = [integrators.combine(state, interval.h, row, rates)[0] for row in self.tableau.a]
     velocities, density_rates = zip(*(rate[:2] for rate in rates))
-    step = self.record(there, points, velocities, [-rate for rate in density_rates])
+    step = self.record(interval, points, velocities, [-rate for rate in density_rates])
     return [tally.increment(step) for tally in self.tallies]
 
   def undo(self, i: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -189,21 +191,23 @@ class Motion:
 
     And the points X of the step's stages, in its frame: those of the step back, last first.
     """
-    there = self.interval(i)
-    back = there._replace(start=there.start + there.h, h=-there.h)
-    state, found = self._stages(back, x)
-    before = there.frame.leave(integrators.combine(state, back.h, self.tableau.b, found)[0])
-    points = [integrators.combine(state, back.h, row, found)[0] for row in self.tableau.a]
+    interval = self.interval(i)
+    back = interval._replace(start=interval.start + interval.h, h=-interval.h)
+    state, stage_rates = self._stages(back, x)
+    before = interval.frame.leave(
+      integrators.combine(state, back.h, self.tableau.b, stage_rates)[0]
+    )
+    points = [integrators.combine(state, back.h, row, stage_rates)[0] for row in self.tableau.a]
     return before, points[::-1]
 
-  def _stages(self, there: Interval, x: tf.Tensor, *score: tf.Tensor) -> tuple[Any, list[Any]]:
+  def _stages(self, interval: Interval, x: tf.Tensor, *score: tf.Tensor) -> tuple[Any, list[Any]]:
     """The state (x, 0), or (x, 0, score), in the frame of a step, and its rates at the stages."""
     # Orthogonal frames: scores turn as points do.
-    state = (there.frame.enter(x), tf.zeros_like(x[..., 0]), *map(there.frame.enter, score))
+    state = (interval.frame.enter(x), tf.zeros_like(x[..., 0]), *map(interval.frame.enter, score))
     move = rates_with_score if score else rates
 
     def field(t: tf.Tensor, state: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, ...]:
       x, _, *score = state
-      return move(there.frame.potential, t, x, *score)
+      return move(interval.frame.potential, t, x, *score)
 
-    return state, integrators.stages(self.tableau, field, there.start, there.h, state)
+    return state, integrators.stages(self.tableau, field, interval.start, interval.h, state)
