@@ -56,6 +56,8 @@ def work(experiment: Experiment) -> None:
     doubts = str(error)
   if experiment.is_chief:
     best.restore()
+    if density_table.is_table(experiment.points):
+      density_table.keep_start_without_gain(model, validation(experiment))
     doubts = doubts or last_epoch_doubts(run, model.bijector.horizon.num_steps)
     doubts = report(experiment, doubts)
     if doubts:

@@ -18,7 +18,7 @@ from ma_keras.files.replacing import replacing
 from ma_keras.fitting import flow
 from ma_keras.fitting.settings import seed_of_try
 from ma_keras.saving import model_file
-from ma_keras.training.halving import Scorer
+from ma_keras.training.halving import Halving, Scorer, halve
 
 SURVEY_ROWS = 100_000
 MOST_STEPS = 500  # Of an epoch, where --epochs is not given.
@@ -171,6 +171,25 @@ def begin_with_the_best(
   number = int(np.argmin(least))
   flow.begin(model, first[number].variables)
   print(f'Of {len(first)} first weights number {number} are the best after training.', flush=True)
+
+
+def keep_start_without_gain(
+  model: training.MaximumLikelihood, validation: training.Validation
+) -> None:
+  """Sets the flow to x = z, and says so, if held-out rows gain no more by it than chance gives."""
+  y, bijector = validation.points, model.bijector
+  scorer = Scorer(bijector, validation.batch_size, base=model.base)
+  first_steps = bijector.horizon.num_steps
+  halving = halve(lambda num_steps: scorer(y, num_steps), first_steps, Halving.within)
+  gain, error = flow.gained(halving.fine, model.base.log_prob(y).numpy())
+  if flow.beyond_chance(gain, error):
+    return
+  begin_as_identity(bijector.potential)
+  print(
+    f'Held-out rows gain {gain:.2g} +- {error:.1g} nats by the flow, no more than chance gives: '
+    'the model is its start, x = z.',
+    flush=True,
+  )
 
 
 def compared(

@@ -16,6 +16,7 @@ from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.fitting.settings import Settings, seed_of_try
 from ma_keras.fitting.start import Start
 from ma_keras.training.halving import Scorer, halve
+from ma_keras.training.likelihood import standard_error
 
 SCORED = 10_000  # Rows scored at once.
 MOST_HELD_OUT = 5_000  # Rows looked at in every epoch.
@@ -154,6 +155,17 @@ def begin(model: training.MaximumLikelihood, first: Sequence[tf.Variable]) -> No
     variable.assign(tf.zeros_like(variable))
 
 
+def gained(after: np.ndarray, before: np.ndarray) -> tuple[float, float]:
+  """Mean over rows of ln p after minus ln p before, [m] each, and its standard error, in nats."""
+  gains = after - before
+  return float(np.mean(gains)), standard_error(gains[np.newaxis])
+
+
+def beyond_chance(gain: float, error: float) -> bool:
+  """Tells a gain of held-out rows from the luck of the best of many epochs."""
+  return gain > SIGMAS * error
+
+
 def _judged(
   bijector: MongeAmpereBijector,
   start: Start,
@@ -168,9 +180,8 @@ def _judged(
   halving = halve(
     lambda num_steps: scorer(y, num_steps), settings.num_steps, lambda halving: halving.within()
   )
-  gains = halving.fine - before
-  gain, error = float(np.mean(gains)), float(np.std(gains, ddof=1) / math.sqrt(len(gains)))
-  if not gain > SIGMAS * error:
+  gain, error = gained(halving.fine, before)
+  if not beyond_chance(gain, error):
     return Fit(identity(start, settings, seed), history, 0.0, error, '')
   steps = halving.certified_steps()
   certified = bijector.copy(num_steps=steps, step_size=settings.time / steps)
