@@ -173,9 +173,9 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       ValueError: One is none, two have one name, or the integrator or the gradient mode does not
         go with one.
     """
-    known = all_of(tallies)
-    flow.check_tallies(known, self._tableau, self._gradient)
-    return known
+    instances = all_of(tallies)
+    flow.check_tallies(instances, self._tableau, self._gradient)
+    return instances
 
   def solve(
     self,
@@ -211,17 +211,17 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       ValueError: See `check_tallies`; or points, scores or contexts have another shape, or the
         potential takes no context or lacks one.
     """
-    known = self.check_tallies(tallies)
+    instances = self.check_tallies(tallies)
     x = self._events.checked(x)
     score = None if score is None else self._events.checked(score)
     tensors = [x] if score is None else [x, score]
     rows = [tf.reshape(part, [-1, self._potential.event_size]) for part in tensors]
-    given = self._context_rows(context, x)
+    context_rows = self._context_rows(context, x)
     mode = self._gradient if batch_size is None else gradients.by(self._mode, batch_size)
-    y, *sums = self._run(_solve_rows, rows, reverse, mode, known, context=given)
+    y, *sums = self._run(_solve_rows, rows, reverse, mode, instances, context=context_rows)
     after = None if score is None else self._shaped(sums.pop(), x, x.shape)
     change, *totals = (self._shaped(total, x, x.shape[:-1]) for total in sums)
-    by_name = {tally.name: total for tally, total in zip(known, totals, strict=True)}
+    by_name = {tally.name: total for tally, total in zip(instances, totals, strict=True)}
     return flow.Solution(self._shaped(y, x, x.shape), change, by_name, after)
 
   def trajectory(

@@ -43,10 +43,10 @@ def exact_observables(target: targets.Target) -> dict[str, float]:
   if not isinstance(target, targets.Ising):
     return {}
   try:
-    known = targets.thermodynamics.exact(target.side, target.coupling, target.boundary)
+    exact = targets.thermodynamics.exact(target.side, target.coupling, target.boundary)
   except ValueError:
     return {}
-  return {'energy': known.energy, 'specific heat': known.specific_heat}
+  return {'energy': exact.energy, 'specific heat': exact.specific_heat}
 
 
 def pictures(configurations: np.ndarray) -> np.ndarray:

@@ -81,12 +81,12 @@ def exact_curves(
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
   """Exact curves of the lattice; the free energy is that of the continuous model (Appendix B)."""
   grid = np.linspace(least, most, CURVE_POINTS)
-  known = [targets.thermodynamics.exact(config.side, k, config.boundary) for k in grid]
+  states = [targets.thermodynamics.exact(config.side, k, config.boundary) for k in grid]
   free = [targets.Ising(config.side, k, config.boundary).exact_free_energy_per_site() for k in grid]
   return {
     'F/N': (grid, np.array(free)),
-    'energy': (grid, np.array([state.energy for state in known])),
-    'specific heat': (grid, np.array([state.specific_heat for state in known])),
+    'energy': (grid, np.array([state.energy for state in states])),
+    'specific heat': (grid, np.array([state.specific_heat for state in states])),
   }
 
 

@@ -101,8 +101,8 @@ def split(
   share = min(len(points) // VALIDATION_SHARE, MOST_HELD_OUT)
   validation, rest = order[:share], order[share:]
   if test is None:
-    held = min(len(rest) // (VALIDATION_SHARE - 1), MOST_HELD_OUT)
-    held_out, rest = _at(rows, rest[:held]), rest[held:]
+    count = min(len(rest) // (VALIDATION_SHARE - 1), MOST_HELD_OUT)
+    held_out, rest = _at(rows, rest[:count]), rest[count:]
   else:
     held_out = _checked(f'{name}, test', test, levels)
   return Dataset(

@@ -118,8 +118,8 @@ def _one(reader: Reader, name: str, flag: str) -> int:
 def _of_model(reader: Reader, numbers: Sequence[int], names: Sequence[str]) -> list[int]:
   """The numbers of these columns, among those given."""
   available = [reader.name(j) for j in numbers]
-  known = set(available)
-  missing = [name for name in names if name not in known]
+  names_available = set(available)
+  missing = [name for name in names if name not in names_available]
   if missing:
     raise ValueError(
       f'has no column {listed([repr(name) for name in missing])}, which the model was trained on; '

@@ -78,10 +78,10 @@ def check_folder(path: pathlib.Path, names: Collection[str] | None) -> None:
   """Raises as `replacing_folder` does."""
   if path.exists() and not path.is_dir():
     raise ValueError(f'`path` {path} is a file: name a folder.')
-  others = set(os.listdir(path)) - set(names) if names is not None and path.exists() else set()
-  if others:
+  strangers = set(os.listdir(path)) - set(names) if names is not None and path.exists() else set()
+  if strangers:
     raise ValueError(
-      f'`path` {path} holds {", ".join(sorted(others)[:3])}, which would be lost: name another '
+      f'`path` {path} holds {", ".join(sorted(strangers)[:3])}, which would be lost: name another '
       'folder.'
     )
 

@@ -74,18 +74,18 @@ def _chosen_shrinkage(rows: np.ndarray, seed: int) -> float:
     return 1.0
   if len(rows) > MOST_ROWS:
     rows = rows[np.random.default_rng(seed).choice(len(rows), MOST_ROWS, replace=False)]
-  losses = sum(_losses(rows[train], rows[held]) for train, held in folds(len(rows), seed))
+  losses = sum(_losses(rows[train], rows[held_out]) for train, held_out in folds(len(rows), seed))
   return float(SHRINKAGES[np.argmin(losses)])
 
 
-def _losses(train: np.ndarray, held: np.ndarray) -> np.ndarray:
+def _losses(train: np.ndarray, held_out: np.ndarray) -> np.ndarray:
   """Negative log density of held-out rows for every shrinkage, up to what they share."""
   mean, deviation, correlation = _moments(train)
   values, vectors = np.linalg.eigh(correlation)
-  squares = np.sum(np.square((held - mean) / deviation @ vectors), axis=0)
+  squares = np.sum(np.square((held_out - mean) / deviation @ vectors), axis=0)
   values = np.maximum(values, 0.0)
   shrunk = (1 - SHRINKAGES[:, np.newaxis]) * values + SHRINKAGES[:, np.newaxis]
-  return 0.5 * np.sum(len(held) * np.log(shrunk) + squares / shrunk, axis=1)
+  return 0.5 * np.sum(len(held_out) * np.log(shrunk) + squares / shrunk, axis=1)
 
 
 def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

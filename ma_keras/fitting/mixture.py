@@ -102,16 +102,16 @@ def as_base(mixture: GaussianMixture | None, dtype: object) -> bases.Mixture | N
   return bases.Mixture(mixture.weights_, mixture.means_, scale_tril, dtype)
 
 
-def _whitened(rows: np.ndarray, train: np.ndarray, held: np.ndarray, shrinkage: float) -> Fold:
+def _whitened(rows: np.ndarray, train: np.ndarray, held_out: np.ndarray, shrinkage: float) -> Fold:
   """Both parts of a fold."""
   fold = Gaussian.fitted(rows[train], shrinkage=shrinkage)
-  return fold.whitened(rows[train]), fold.whitened(rows[held]), fold.standardising
+  return fold.whitened(rows[train]), fold.whitened(rows[held_out]), fold.standardising
 
 
 def _of_normal(fold_pairs: list[Fold]) -> np.ndarray:
   """Log densities of held-out rows under Normal(0, I), [n]."""
-  held = np.concatenate([held for _, held, _ in fold_pairs])
-  return -0.5 * np.sum(np.square(held), axis=1) - 0.5 * held.shape[1] * np.log(2 * np.pi)
+  held_out = np.concatenate([held_out for _, held_out, _ in fold_pairs])
+  return -0.5 * np.sum(np.square(held_out), axis=1) - 0.5 * held_out.shape[1] * np.log(2 * np.pi)
 
 
 def _best_size(

@@ -63,11 +63,11 @@ def solve(
     velocity, density_rate = dynamics.rates(prepared, time - s if reverse else s, state[0])
     return sign * velocity, sign * density_rate
 
-  found = tfp.math.ode.DormandPrince(rtol=rtol, atol=atol).solve(
+  solution = tfp.math.ode.DormandPrince(rtol=rtol, atol=atol).solve(
     field,
     initial_time=tf.zeros([], x.dtype),
     initial_state=(x, tf.zeros_like(x[..., 0])),
     solution_times=tf.constant([time], x.dtype),
   )
-  end, change = (state[0] for state in found.states)
-  return AdaptiveSolution(end, change, found.diagnostics.num_ode_fn_evaluations)
+  end, change = (state[0] for state in solution.states)
+  return AdaptiveSolution(end, change, solution.diagnostics.num_ode_fn_evaluations)

@@ -107,6 +107,6 @@ class Horizon:
   def _shifts(self, dtype: tf.DType) -> tf.Tensor:
     """jitter (u_k - 1/2) for every boundary, [d + 1]; 0 and T stay where they are."""
     resolution = 1 << 20
-    drawn = seeds.integers([self.num_steps - 1], seeds.stateless(self.seed, 'grid'), resolution)
-    uniform = (tf.cast(drawn, dtype) + 0.5) / resolution
+    integers = seeds.integers([self.num_steps - 1], seeds.stateless(self.seed, 'grid'), resolution)
+    uniform = (tf.cast(integers, dtype) + 0.5) / resolution
     return tf.pad(self.jitter * (uniform - 0.5), [[1, 1]])

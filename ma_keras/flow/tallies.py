@@ -216,11 +216,11 @@ def all_of(tallies: Sequence[str | Tally]) -> tuple[Tally, ...]:
   Raises:
     ValueError: One is none, or two have one name.
   """
-  known = tuple(get(tally) for tally in tallies)
-  names = [tally.name for tally in known]
+  instances = tuple(get(tally) for tally in tallies)
+  names = [tally.name for tally in instances]
   if len(set(names)) < len(names):
     raise ValueError(f'`tallies` must have different names, got {names}.')
-  return known
+  return instances
 
 
 def _half_square(v: tf.Tensor) -> tf.Tensor:

@@ -48,8 +48,8 @@ class FlowLayer(keras.layers.Layer):
     super().__init__(dtype=tf.as_dtype(flow.dtype).name, autocast=False)
     self.flow = flow
     self.method = method
-    known = _variables_of_keras3(flow)
-    self._flow_variables = [known[id(v)] if id(v) in known else _alias(v) for v in flow.variables]
+    by_id = _variables_of_keras3(flow)
+    self._flow_variables = [by_id[id(v)] if id(v) in by_id else _alias(v) for v in flow.variables]
     self.trainable = trainable  # After the variables, to which it is handed on.
     self.built = True
 

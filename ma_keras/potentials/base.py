@@ -263,15 +263,15 @@ class Sum(Potential):
     """
     if self._laplacian_method is not None:
       return None
-    found = {k: overrides.units(term) for k, term in enumerate(self.terms)}
-    layers = {k: units for k, units in found.items() if units is not None and units.at_rest}
+    by_term = {k: overrides.units(term) for k, term in enumerate(self.terms)}
+    layers = {k: units for k, units in by_term.items() if units is not None and units.at_rest}
     if not layers:
       return None
     widest = max(layers, key=lambda k: layers[k].kernel.shape[1])
-    others = [term for k, term in enumerate(self.terms) if k != widest]
-    if not all(overrides.is_self_contained(term) for term in others):
+    rest = [term for k, term in enumerate(self.terms) if k != widest]
+    if not all(overrides.is_self_contained(term) for term in rest):
       return None
-    return layers[widest]._replace(rest=Sum(others)) if others else layers[widest]
+    return layers[widest]._replace(rest=Sum(rest)) if rest else layers[widest]
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return _added([term.gradient(t, x) for term in self.terms])

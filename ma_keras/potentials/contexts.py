@@ -69,8 +69,8 @@ def kernel(
   if size is None:
     return None
   key = seeds.stateless(seed, salt='context')
-  drawn = tf.random.stateless_normal([size, *shape], key, dtype=dtype)
-  return tf.Variable(scale * size**-0.5 * drawn, name='context_kernel')
+  normal = tf.random.stateless_normal([size, *shape], key, dtype=dtype)
+  return tf.Variable(scale * size**-0.5 * normal, name='context_kernel')
 
 
 def added(context: tf.Tensor, kernel: tf.Variable) -> tf.Tensor:

@@ -77,8 +77,8 @@ class DeepLattice(EvenLayer):
       )
     keys = seeds.split(seeds.fresh() if seed is None else seed, 3, salt='deep_lattice')
     self._start((channels, units), kernel_range, (keys[0], keys[2]), dtype)
-    drawn = tf.random.stateless_normal([units, channels], keys[1], dtype=dtype)
-    self.mixing = tf.Variable(drawn / np.sqrt(channels), name='mixing')
+    normal = tf.random.stateless_normal([units, channels], keys[1], dtype=dtype)
+    self.mixing = tf.Variable(normal / np.sqrt(channels), name='mixing')
     self.offset = tf.Variable(tf.zeros([units], dtype), name='offset')
 
   def config(self) -> dict[str, Any]:

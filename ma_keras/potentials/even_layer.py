@@ -71,11 +71,11 @@ class EvenLayer(Potential):
     """
     channels, units = sizes
     shape = channels, self.torus.within(self.reach)
-    drawn = self.torus.draw_kernels(shape, kernel_range, seeds[0], dtype)
-    self.kernel = tf.Variable(drawn, name='kernel')
+    kernels = self.torus.draw_kernels(shape, kernel_range, seeds[0], dtype)
+    self.kernel = tf.Variable(kernels, name='kernel')
     self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
-    drawn = 0.01 * tf.random.stateless_normal([units], seeds[1], dtype=dtype)
-    self.amplitude = tf.Variable(starting(self.time_basis, drawn), name='amplitude')
+    amplitudes = 0.01 * tf.random.stateless_normal([units], seeds[1], dtype=dtype)
+    self.amplitude = tf.Variable(starting(self.time_basis, amplitudes), name='amplitude')
     self.context_kernel = contexts.kernel(self.context_size, [units], dtype, seeds[1], scale=0.01)
 
   def start_from(self, smaller: EvenLayer) -> None:
@@ -84,12 +84,13 @@ class EvenLayer(Potential):
     Raises:
       ValueError: It has other layers or another basis of time, is larger, or its kernels are.
     """
-    mine, its = self._pointwise(), smaller._pointwise()
-    shapes, given = ([tuple(variable.shape) for variable in each] for each in (mine, its))
-    if shapes != given:
+    variables, sources = self._pointwise(), smaller._pointwise()
+    shapes = [tuple(variable.shape) for variable in variables]
+    smaller_shapes = [tuple(variable.shape) for variable in sources]
+    if shapes != smaller_shapes:
       raise ValueError(
-        f'`smaller` must have variables of shapes {shapes}, got {given}: build both with the same '
-        'channels, units and basis of time.'
+        f'`smaller` must have variables of shapes {shapes}, got {smaller_shapes}: build both with '
+        'the same channels, units and basis of time.'
       )
     embedded, orbits = self.torus.embed(smaller.kernel.numpy(), smaller.torus), self.kernel.shape[1]
     if np.any(embedded[:, orbits:]):
@@ -97,8 +98,8 @@ class EvenLayer(Potential):
         f'`smaller` has kernels beyond the `reach` of {self.reach} here: give its own, or None.'
       )
     self.kernel.assign(embedded[:, :orbits])
-    for variable, its_own in zip(mine, its):
-      variable.assign(its_own.numpy())
+    for variable, source in zip(variables, sources):
+      variable.assign(source.numpy())
 
   def _pointwise(self) -> tuple[tf.Variable, ...]:
     """Variables that know nothing of the side."""

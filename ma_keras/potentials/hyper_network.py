@@ -58,10 +58,10 @@ class HyperNetwork(tf.Module):
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='hyper_network')
     steepness = tf.fill([width], tf.constant(width / 2.0, dtype))  # A step over 1/width of [-1, 1].
     centres = tf.linspace(tf.constant(-1.0, dtype), 1.0, width)
-    drawn = tf.random.stateless_normal([width, size - 1], key, dtype=dtype)
+    normal = tf.random.stateless_normal([width, size - 1], key, dtype=dtype)
     self.slope = tf.Variable(steepness, name='slope')
     self.shift = tf.Variable(-steepness * tf.cast(centres, dtype), name='shift')
-    self.mixing = tf.Variable(drawn / math.sqrt(width), name='mixing')
+    self.mixing = tf.Variable(normal / math.sqrt(width), name='mixing')
 
   def config(self) -> dict[str, Any]:
     """The constructor's arguments."""

@@ -91,12 +91,12 @@ class LocallyConnected(Potential):
     seed = seeds.fresh() if seed is None else seed
     kernel_seed, amplitude_seed = seeds.split(seed, 2, salt='locally_connected')
     kernel_shape = [1 if shared else number, size, units]
-    drawn = tf.random.stateless_normal(kernel_shape, kernel_seed, dtype=dtype)
-    self.kernel = tf.Variable(size**-0.5 * drawn, name='kernel')
+    normal = tf.random.stateless_normal(kernel_shape, kernel_seed, dtype=dtype)
+    self.kernel = tf.Variable(size**-0.5 * normal, name='kernel')
     self.bias = tf.Variable(tf.zeros([number, 1, units], dtype), name='bias')
-    drawn = tf.random.stateless_normal([number, units], amplitude_seed, dtype=dtype)
+    normal = tf.random.stateless_normal([number, units], amplitude_seed, dtype=dtype)
     gentle = 0.1 * (self.event_size / (number * units)) ** 0.5 / patch
-    self.amplitude = tf.Variable(starting(time_basis, gentle * drawn), name='amplitude')
+    self.amplitude = tf.Variable(starting(time_basis, gentle * normal), name='amplitude')
     self.context_kernel = contexts.kernel(context_size, [number, units], dtype, seed)
     self._prepared_bias: tf.Tensor | None = None
 
@@ -191,8 +191,8 @@ class LocallyConnected(Potential):
     return tf.reshape(tf.transpose(blocks, [2, 0, 3, 1, 4, 5]), shape)
 
   def _shifts(self) -> list[tuple[int, int]]:
-    each = range(self.patch // self.stride)
-    return [(i, j) for i in each for j in each]
+    shifts = range(self.patch // self.stride)
+    return [(i, j) for i in shifts for j in shifts]
 
   def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
     return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)

@@ -91,9 +91,9 @@ class OneHiddenLayer(Potential):
       name='kernel',
     )
     self.bias = tf.Variable(tf.zeros([hidden_units], dtype), name='bias') if use_bias else None
-    drawn = tf.random.stateless_normal([hidden_units], amplitude_seed, dtype=dtype)
+    normal = tf.random.stateless_normal([hidden_units], amplitude_seed, dtype=dtype)
     self.amplitude = tf.Variable(
-      starting(time_basis, 0.1 * hidden_units**-0.5 * drawn), name='amplitude'
+      starting(time_basis, 0.1 * hidden_units**-0.5 * normal), name='amplitude'
     )
     scale = 1.0 if use_bias else 0.1 * hidden_units**-0.5
     self.context_kernel = contexts.kernel(context_size, [hidden_units], dtype, seed, scale)
@@ -178,10 +178,10 @@ class OneHiddenLayer(Potential):
       )
     if steepness <= 0:
       raise ValueError(f'`steepness` must be positive, got {steepness}. 2.5, say.')
-    drawn = np.random.default_rng(n).permutation(np.linspace(*centres, n))
+    bends = np.random.default_rng(n).permutation(np.linspace(*centres, n))
     kernel, bias = self.kernel.numpy(), self.bias.numpy()
     kernel[:, :n] = steepness * np.eye(n)
-    bias[:n] = -steepness * drawn
+    bias[:n] = -steepness * bends
     self.kernel.assign(kernel)
     self.bias.assign(bias)
 

@@ -84,11 +84,11 @@ class Separable(Potential):
     units = int(units)
     shape = [units, self.event_size]
     centres = tf.linspace(tf.constant(-spread, dtype), spread, units) if units > 1 else [0.0]
-    drawn = 0.1 * units**-0.5 * tf.random.stateless_normal(shape, key, dtype=dtype)
+    amplitudes = 0.1 * units**-0.5 * tf.random.stateless_normal(shape, key, dtype=dtype)
     kernel = tf.fill(shape, tf.constant(steepness, dtype))
     self.kernel = tf.Variable(kernel, name='kernel')
     self.bias = tf.Variable(-tf.cast(centres, dtype)[:, tf.newaxis] * kernel, name='bias')
-    self.amplitude = tf.Variable(starting(time_basis, drawn), name='amplitude')
+    self.amplitude = tf.Variable(starting(time_basis, amplitudes), name='amplitude')
     self.context_kernel = contexts.kernel(context_size, shape, dtype, seed)
     self._prepared_bias: tf.Tensor | None = None
 

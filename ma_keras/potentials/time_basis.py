@@ -46,10 +46,10 @@ class TimeBasis:
   def values(self, t: tf.Tensor) -> tf.Tensor:
     """T_k(2 t/T - 1), [..., K] for times of shape [...]."""
     u = 2.0 * t / self.time - 1.0
-    found = [tf.ones_like(u), u]
-    while len(found) < self.size:
-      found.append(2.0 * u * found[-1] - found[-2])
-    return tf.stack(found[: self.size], axis=-1)
+    first = [tf.ones_like(u), u]
+    while len(first) < self.size:
+      first.append(2.0 * u * first[-1] - first[-2])
+    return tf.stack(first[: self.size], axis=-1)
 
   def rates(self, t: tf.Tensor) -> tf.Tensor:
     """d/dt of the values, [..., K]: T_k' = k U_k-1, U_k the polynomials of second kind."""
@@ -97,11 +97,11 @@ class Table(NamedTuple):
     distances = tf.abs(self.times - tf.cast(t, self.times.dtype))
     nearest = tf.argmin(distances)
     # A product, and not tf.gather, whose derivative XLA does not have within that of a loop.
-    chosen = tf.one_hot(nearest, tf.shape(self.times)[0], dtype=self.rows.dtype)
-    row = tf.linalg.matvec(self.rows, chosen, transpose_a=True)
+    indicator = tf.one_hot(nearest, tf.shape(self.times)[0], dtype=self.rows.dtype)
+    row = tf.linalg.matvec(self.rows, indicator, transpose_a=True)
     rounding = ROUNDINGS * np.finfo(self.times.dtype.as_numpy_dtype).eps
-    known = tf.reduce_min(distances) <= rounding * tf.reduce_max(tf.abs(self.times))
-    return tf.where(known, row, tf.constant(np.nan, row.dtype))
+    is_tabulated = tf.reduce_min(distances) <= rounding * tf.reduce_max(tf.abs(self.times))
+    return tf.where(is_tabulated, row, tf.constant(np.nan, row.dtype))
 
 
 def tabulated(basis: Basis | None, times: tf.Tensor | None, dtype: tf.DType) -> Basis | None:

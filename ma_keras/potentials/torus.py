@@ -106,8 +106,8 @@ class Torus:
   ) -> tf.Tensor:
     """Kernels of `shape` [C, R] and norm 1, Normal(0, 1) times exp(-distance / `decay`)."""
     distances = np.linalg.norm(self.representatives[: shape[1]], axis=-1)
-    drawn = tf.random.stateless_normal(shape, seed, dtype=dtype) * np.exp(-distances / decay)
-    return drawn / tf.sqrt(self.squared_norms(drawn))[:, tf.newaxis]
+    kernels = tf.random.stateless_normal(shape, seed, dtype=dtype) * np.exp(-distances / decay)
+    return kernels / tf.sqrt(self.squared_norms(kernels))[:, tf.newaxis]
 
   def convolve(self, kernel: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """w * x for one kernel [R] and images [..., N]."""

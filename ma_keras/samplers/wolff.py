@@ -38,9 +38,9 @@ def chain(couplings: np.ndarray, seed: int, updates: int = 1) -> Iterator[np.nda
     raise ValueError(f'`updates` must be positive, got {updates}.')
   bonds = []
   for site, row in enumerate(couplings):
-    others = np.flatnonzero(row)
-    others = others[others != site]
-    bonds.append((others, row[others]))
+    neighbours = np.flatnonzero(row)
+    neighbours = neighbours[neighbours != site]
+    bonds.append((neighbours, row[neighbours]))
   return _chain(bonds, np.random.default_rng(seed), updates)
 
 
@@ -59,9 +59,9 @@ def _cluster(spins: np.ndarray, bonds: Bonds, rng: np.random.Generator) -> np.nd
   joined[site], growing = True, [site]
   while growing:
     site = growing.pop()
-    others, strengths = bonds[site]
-    closed = np.exp(-2.0 * np.maximum(strengths * spins[site] * spins[others], 0.0))
-    new = others[(rng.random(len(others)) >= closed) & ~joined[others]]
+    neighbours, strengths = bonds[site]
+    closed = np.exp(-2.0 * np.maximum(strengths * spins[site] * spins[neighbours], 0.0))
+    new = neighbours[(rng.random(len(neighbours)) >= closed) & ~joined[neighbours]]
     joined[new] = True
     growing.extend(new.tolist())
   return joined

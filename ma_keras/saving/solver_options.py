@@ -49,8 +49,8 @@ def check(options: dict[str, Any]) -> None:
 
 def _name(gradient: str | gradients.GradientMode) -> str:
   mode = gradients.get(gradient)
-  for name, known in gradients.MODES.items():
-    if known == mode:
+  for name, instance in gradients.MODES.items():
+    if instance == mode:
       return name
   raise NotImplementedError(
     f'`gradient` {mode} is a mode of your own, and a file holds names alone: densities are '

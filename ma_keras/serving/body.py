@@ -70,9 +70,9 @@ class Body:
           await self._discard(length, max_bytes)
           text = f'The body has {length} bytes, the limit is {max_bytes}: send fewer rows.'
           raise Refusal(413, text, CLOSE)
-        more = True
-        while more:
-          more = await self._part()
+        continues = True
+        while continues:
+          continues = await self._part()
           self._share.grow(len(self._parts[-1]))
     except TimeoutError as error:
       raise Refusal(408, f'The body did not arrive in {seconds} s.', CLOSE) from error
@@ -94,9 +94,9 @@ class Body:
     """Reads on for a while: a client that is still sending would not see the answer."""
     if self._headers.get(b'expect', b'').lower() == b'100-continue':
       return
-    rest, more = min(length, 8 * max_bytes), True
-    while rest > 0 and more:
-      more = await self._part()
+    rest, continues = min(length, 8 * max_bytes), True
+    while rest > 0 and continues:
+      continues = await self._part()
       rest -= len(self._parts.pop())
 
   def _length(self) -> int:

@@ -134,8 +134,8 @@ class Servable:
       Refusal: There is none (400).
     """
     if not isinstance(name, str) or name not in self.signatures:
-      known = sorted(self.signatures)
-      raise Refusal(400, f'`signature_name` must be one of {known}, got {name!r}.')
+      names = sorted(self.signatures)
+      raise Refusal(400, f'`signature_name` must be one of {names}, got {name!r}.')
     return self.signatures[name]
 
   def warm_up(self) -> None:

@@ -61,8 +61,8 @@ class Aids:
       return bases.latents(base, seed)
     half = seed.batch_size // 2
     partner = dataclasses.replace(seed, numbers=seed.numbers % half)
-    drawn = bases.latents(base, partner)
-    return tf.where((seed.numbers >= half)[:, tf.newaxis], mirrored(drawn), drawn)
+    draws = bases.latents(base, partner)
+    return tf.where((seed.numbers >= half)[:, tf.newaxis], mirrored(draws), draws)
 
   def inverse_temperature(self, step: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """beta of this step, from `anneal_from` to 1; only where there is annealing."""

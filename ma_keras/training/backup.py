@@ -70,12 +70,13 @@ class Backup(tf_keras.callbacks.Callback):
     Raises:
       TrainingStopped: There are checkpoints, none of them whole; or workers found different ones.
     """
-    found = self._found()
-    whole = next((number for number in found if self._is_whole(number)), None)
-    if found and whole is None:
+    numbers = self._found()
+    whole = next((number for number in numbers if self._is_whole(number)), None)
+    if numbers and whole is None:
+      damaged = ', '.join(f'ckpt-{number}' for number in numbers)
       raise TrainingStopped(
-        f'No checkpoint in {self.folder} can be read: {", ".join(f"ckpt-{n}" for n in found)} are '
-        'damaged. Put back a copy of that folder, or start anew in another --run_dir.'
+        f'No checkpoint in {self.folder} can be read: {damaged} are damaged. Put back '
+        'a copy of that folder, or start anew in another --run_dir.'
       )
     if whole is not None:
       self._checkpoint.restore(self._prefix(whole)).expect_partial()
@@ -169,8 +170,8 @@ class Backup(tf_keras.callbacks.Callback):
     """Workers that begin at different epochs would train on without a word."""
     if is_asynchronous(self._strategy):  # One process alone reads checkpoints.
       return
-    mine = tf.function(lambda: tf.constant(number, tf.float32))  # TPUs run nothing else.
-    numbers = self._strategy.run(mine)
+    own_number = tf.function(lambda: tf.constant(number, tf.float32))  # TPUs run nothing else.
+    numbers = self._strategy.run(own_number)
     mean = float(self._strategy.reduce(tf.distribute.ReduceOp.MEAN, numbers, axis=None))
     if mean != number:
       raise TrainingStopped(

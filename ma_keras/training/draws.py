@@ -110,12 +110,12 @@ def evaluator(
     latent_seed, flow_seed = seeds.split(samples, 2, salt='evaluate')
     latents = bases.latents(start, latent_seed)
     spin_seed = seeds.stateless(seed, salt='observables')
-    found: list[tf.Tensor] = []
+    outputs: list[tf.Tensor] = []
     for factor in factors:
-      each = bijector.with_seed(flow_seed).refined(factor)
-      x, log_prob = distributions.push_forward(distributions.flow_from(start, each), latents)
+      refined = bijector.with_seed(flow_seed).refined(factor)
+      x, log_prob = distributions.push_forward(distributions.flow_from(start, refined), latents)
       free_energies = tf.cast(log_prob + target.energy(x), tf.float64)
-      found += [configurations(target, x, spin_seed), free_energies]
-    return tuple(found)
+      outputs += [configurations(target, x, spin_seed), free_energies]
+    return tuple(outputs)
 
   return evaluate

@@ -189,11 +189,11 @@ class FlowModel(SavedFlow):
     """
     variables = self.trainable_variables
     gradients: list[tf.Tensor] = []
-    for part in zip(*(self._parts(each) for each in rows)):
+    for part in zip(*(self._parts(array) for array in rows)):
       with tf.control_dependencies(gradients), tf.GradientTape() as tape:
         value = loss(*part)
-      more = tape.gradient(value, variables)
-      gradients = [a + b for a, b in zip(gradients, more)] if gradients else more
+      terms = tape.gradient(value, variables)
+      gradients = [a + b for a, b in zip(gradients, terms)] if gradients else terms
     self.optimizer.apply_gradients(zip(gradients, variables))
 
   def _parts(self, rows: tf.Tensor) -> list[tf.Tensor]:

@@ -69,7 +69,7 @@ class FreeEnergy:
         f'in another --run_dir {SMALLER_STEPS}.'
       )
     change, statistical = (
-      self.num_sites * each for each in (self.integration_error, self.statistical_error)
+      self.num_sites * error for error in (self.integration_error, self.statistical_error)
     )
     if not change <= max(self.tolerance, statistical):
       errors = change / statistical if statistical > 0 else np.inf

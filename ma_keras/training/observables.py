@@ -61,8 +61,8 @@ def measure_observables(draws: Draws, target: Target) -> list[Observable]:
   if num_samples < 100:
     raise ValueError(f'`draws` must hold at least 100 samples, got {num_samples}.')
   coarse, fine = (
-    (moments(each.values[:num_samples]), -each.free_energies[:num_samples])
-    for each in (draws.coarse, draws.fine)
+    (moments(estimate.values[:num_samples]), -estimate.free_energies[:num_samples])
+    for estimate in (draws.coarse, draws.fine)
   )
   return [_observable(name, f, coarse, fine) for name, f in statistics.items()]
 

@@ -82,33 +82,33 @@ class AtEpochs(tf_keras.callbacks.Callback):
 
   def set_params(self, params: dict[str, Any]) -> None:
     """Hands on what `fit` was called with."""
-    for each in self.callbacks:
-      each.set_params(params)
+    for callback in self.callbacks:
+      callback.set_params(params)
 
   def set_model(self, model: tf_keras.Model) -> None:
     """Hands on the model."""
-    for each in self.callbacks:
-      each.set_model(model)
+    for callback in self.callbacks:
+      callback.set_model(model)
 
   def on_train_begin(self, logs: Logs = None) -> None:
     """Hands on."""
-    for each in self.callbacks:
-      each.on_train_begin(logs)
+    for callback in self.callbacks:
+      callback.on_train_begin(logs)
 
   def on_train_end(self, logs: Logs = None) -> None:
     """Hands on."""
-    for each in self.callbacks:
-      each.on_train_end(logs)
+    for callback in self.callbacks:
+      callback.on_train_end(logs)
 
   def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
     """Hands on."""
-    for each in self.callbacks:
-      each.on_epoch_begin(epoch, logs)
+    for callback in self.callbacks:
+      callback.on_epoch_begin(epoch, logs)
 
   def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
     """Hands on; all see the same dictionary, and what those before have put there."""
-    for each in self.callbacks:
-      each.on_epoch_end(epoch, logs)
+    for callback in self.callbacks:
+      callback.on_epoch_end(epoch, logs)
 
 
 def _serve(resolver: Any, chief: str) -> None:

@@ -41,16 +41,18 @@ class Penalties:
     self._weights: dict[Tally, float] = {}
     # No Mapping itself: Keras sorts the keys of those among a model's attributes.
     for tally, weight in (weights or {}).items():
-      known = get(tally)
+      instance = get(tally)
       if not (isinstance(weight, numbers.Real) and 0 <= weight < np.inf):
         raise ValueError(
           f'`penalties` must have weights that are not negative, got {weight!r} for '
-          f'{known.name!r}: 0 leaves a penalty out.'
+          f'{instance.name!r}: 0 leaves a penalty out.'
         )
-      if any(known.name == other.name for other in self._weights):
-        raise ValueError(f'`penalties` has two of the name {known.name!r}: a metric needs its own.')
+      if any(instance.name == other.name for other in self._weights):
+        raise ValueError(
+          f'`penalties` has two of the name {instance.name!r}: a metric needs its own.'
+        )
       if weight > 0:
-        self._weights[known] = float(weight)
+        self._weights[instance] = float(weight)
     self.tallies = tuple(self._weights)
     self.metrics = [tf_keras.metrics.Mean(tally.name, dtype=tf.float64) for tally in self.tallies]
 
@@ -90,7 +92,9 @@ class Penalties:
     Raises:
       NotImplementedError: One is of another class.
     """
-    others = [tally.name for tally in self.tallies if TALLIES.get(tally.name) != tally]
-    if others:
-      raise NotImplementedError(f'Penalties of a class of your own, {others}, have no description.')
+    unnamed = [tally.name for tally in self.tallies if TALLIES.get(tally.name) != tally]
+    if unnamed:
+      raise NotImplementedError(
+        f'Penalties of a class of your own, {unnamed}, have no description.'
+      )
     return {tally.name: weight for tally, weight in self._weights.items()}

@@ -64,10 +64,10 @@ def checked(batch: Any, event_size: int, inside: Inside | None = None) -> Any:
     ValueError: It is not understood.
     tf.errors.InvalidArgumentError: A number is none of a density's data; when it is read.
   """
-  taken = understood(batch, event_size)
-  checks = [part for part in taken if part is not None]
+  rows = understood(batch, event_size)
+  checks = [part for part in rows if part is not None]
   if inside is not None:
-    checks.append(_if(inside(taken.x), taken.x, OUTSIDE))
+    checks.append(_if(inside(rows.x), rows.x, OUTSIDE))
   with tf.control_dependencies(checks):
     return tf.nest.map_structure(tf.identity, batch)
 

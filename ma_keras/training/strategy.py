@@ -78,12 +78,12 @@ def is_chief(strategy: Any) -> bool:
 def _tf_config(name: str) -> dict[str, Any]:
   """TF_CONFIG, {} if there is none."""
   try:
-    found = json.loads(os.environ.get('TF_CONFIG') or '{}')
+    cluster = json.loads(os.environ.get('TF_CONFIG') or '{}')
   except json.JSONDecodeError as error:
     raise ValueError(
       f"`strategy='{name}'` reads TF_CONFIG from the environment, which is no JSON: {error}"
     ) from error
-  return found if isinstance(found, dict) else {}
+  return cluster if isinstance(cluster, dict) else {}
 
 
 @functools.lru_cache(maxsize=1)  # A process joins one cluster once.

@@ -36,11 +36,11 @@ def adjoint(motion: Motion, x: tf.Tensor) -> Solution:
     motion = prepared.with_tensors(tensors)
     y, totals = run(motion, x)
 
-    def pull(doutputs: Tensors, held: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
+    def pull(doutputs: Tensors, sources: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
       dy, *dtotals = doutputs
-      through = lambda i, state: _step_back(motion, i, state, dtotals, held)  # noqa: E731
+      through = lambda i, state: _step_back(motion, i, state, dtotals, sources)  # noqa: E731
       d = motion.num_steps
-      start = (y, dy, pullback.zeros(held))
+      start = (y, dy, pullback.zeros(sources))
       _, dx, gradients = pullback.backwards(through, 0, d, start, d)
       return (dx,), gradients
 
@@ -54,15 +54,15 @@ def _step_back(
   motion: Motion, i: tf.Tensor, state: State, dtotals: Tensors, sources: pullback.Sources
 ) -> State:
   x, dx, gradients = state
-  there = motion.interval(i)
+  interval = motion.interval(i)
 
   def field(t: tf.Tensor, state: State) -> State:
-    return _adjoint_rates(motion, there.frame.potential, t, state, dtotals, sources)
+    return _adjoint_rates(motion, interval.frame.potential, t, state, dtotals, sources)
 
-  frame = there.frame
+  frame = interval.frame
   entered = (frame.enter(x), frame.enter(dx), gradients)  # Orthogonal: cotangents turn alike.
   x, dx, gradients = integrators.step(
-    motion.tableau, field, there.start + there.h, -there.h, entered
+    motion.tableau, field, interval.start + interval.h, -interval.h, entered
   )
   return frame.leave(x), frame.leave(dx), gradients
 
@@ -90,5 +90,5 @@ def _adjoint_rates(
     output_gradients=[dx, dchange, *(direction * cotangent for cotangent in dtallies)],
     unconnected_gradients=tf.UnconnectedGradients.ZERO,
   )
-  first, *more = [-tf.convert_to_tensor(p) for p in pulled]
-  return velocity, first, more
+  first, *by_sources = [-tf.convert_to_tensor(p) for p in pulled]
+  return velocity, first, by_sources

@@ -138,8 +138,8 @@ def _numbers(batch: int | tf.Tensor, batch_size: int) -> tf.Tensor:
   """The rows of every chunk, int32 [C, R], R <= batch_size; the last row stands in for none."""
   chunks = -(-batch // batch_size)
   chunks = max(1, chunks) if isinstance(chunks, int) else tf.maximum(1, chunks)
-  each = -(-batch // chunks)
-  return tf.minimum(tf.reshape(tf.range(chunks * each), [chunks, each]), batch - 1)
+  size = -(-batch // chunks)
+  return tf.minimum(tf.reshape(tf.range(chunks * size), [chunks, size]), batch - 1)
 
 
 def _joined(part: tf.Tensor, batch: int | tf.Tensor) -> tf.Tensor:

@@ -30,8 +30,8 @@ def is_step_by_step(potential: Potential, x: tf.Tensor) -> bool:
     return False
   graph, captured = _traced(potential, x)
   _check_loops(potential, graph)
-  known = {id(tensor) for tensor in parts.tensors(potential)}
-  return not any(_is_from_outside(tensor) for tensor in captured if id(tensor) not in known)
+  identities = {id(tensor) for tensor in parts.tensors(potential)}
+  return not any(_is_from_outside(tensor) for tensor in captured if id(tensor) not in identities)
 
 
 def _traced(potential: Potential, x: tf.Tensor) -> tuple[tf.Graph, list[tf.Tensor]]:

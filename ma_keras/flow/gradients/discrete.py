@@ -60,12 +60,12 @@ def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:
 
   Nothing is kept where no tape records.
   """
-  kept = functools.partial(_recomputed, segment=segment)
+  by_segments = functools.partial(_recomputed, segment=segment)
   motion = motion.prepared()
   if on_demand.recording():
-    y, *totals = kept(motion, x)
+    y, *totals = by_segments(motion, x)
   else:
-    y, *totals = on_demand.on_demand(kept, _lean, motion, x)
+    y, *totals = on_demand.on_demand(by_segments, _lean, motion, x)
   return y, tuple(totals)
 
 
@@ -84,15 +84,15 @@ def _recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Tensors:
     y, totals, through = pullback.segmented(forward, x, motion.nothing(x), *steps)
     scoreless = dataclasses.replace(along, score=None)
 
-    def pull(doutputs: Tensors, held: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
+    def pull(doutputs: Tensors, sources: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
       dy, *dtotals = doutputs if motion.score is None else doutputs[:-1]
 
       def back(x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Cotangents) -> Cotangents:
         states = _states(scoreless, x, begin, end, segment)
-        step = lambda i, c: _pulled(scoreless, i, states[i - begin], c, dtotals, held)  # noqa: E731
+        step = lambda i, c: _pulled(scoreless, i, states[i - begin], c, dtotals, sources)  # noqa: E731
         return pullback.backwards(step, begin, end, after, segment)
 
-      dx, gradients = through((dy, pullback.zeros(held)), back)
+      dx, gradients = through((dy, pullback.zeros(sources)), back)
       return (dx,), gradients
 
     return (y, *totals), pull
@@ -102,16 +102,16 @@ def _recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Tensors:
 
 def _states(motion: Motion, x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, size: int) -> tf.Tensor:
   """x before each of the steps begin..end-1, [size, ..., N]; what is missing stays zero."""
-  kept = tf.TensorArray(x.dtype, size, element_shape=x.shape, clear_after_read=False)
+  states = tf.TensorArray(x.dtype, size, element_shape=x.shape, clear_after_read=False)
 
-  def advance(i: tf.Tensor, x: tf.Tensor, kept: tf.TensorArray) -> tuple:
+  def advance(i: tf.Tensor, x: tf.Tensor, states: tf.TensorArray) -> tuple:
     x, _ = motion.step(i, x, motion.nothing(x))
-    return i + 1, x, kept.write(i + 1 - begin, x)
+    return i + 1, x, states.write(i + 1 - begin, x)
 
-  _, _, kept = tf.while_loop(
-    lambda i, *_: i < end - 1, advance, (begin, x, kept.write(0, x)), maximum_iterations=size
+  _, _, states = tf.while_loop(
+    lambda i, *_: i < end - 1, advance, (begin, x, states.write(0, x)), maximum_iterations=size
   )
-  return kept.stack()
+  return states.stack()
 
 
 def _pulled(

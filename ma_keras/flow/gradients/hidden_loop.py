@@ -79,7 +79,7 @@ class HiddenLoop:
     between = self.products.between
     stage, tallied = between(self._stage), between(self._tallied)
 
-    def advance(i: tf.Tensor, z: tf.Tensor, totals: Totals, kept: list[tf.TensorArray]) -> tuple:
+    def advance(i: tf.Tensor, z: tf.Tensor, totals: Totals, stages: list[tf.TensorArray]) -> tuple:
       h, a = self.motion.interval(i).h, k.a[i]
       slopes: list[tf.Tensor] = []
       product = None
@@ -87,9 +87,9 @@ class HiddenLoop:
         slope, factor = stage(s, z, product, slopes, h, a)
         slopes.append(slope)
         product = tf.matmul(factor, m)
-        kept = [array.write((i - begin) * self._count + s, slope) for array in kept]
+        stages = [array.write((i - begin) * self._count + s, slope) for array in stages]
       z = z + tf.cast(product, z.dtype)
-      return i + 1, z, tallied(totals, slopes, h, a, k.w[i]), kept
+      return i + 1, z, tallied(totals, slopes, h, a, k.w[i]), stages
 
     size = room * self._count
     arrays = [tf.TensorArray(z.dtype, size, element_shape=z.shape)] if room else []
@@ -103,7 +103,7 @@ class HiddenLoop:
 
   def backward(
     self,
-    kept: tf.Tensor,
+    stages: tf.Tensor,
     k: Coefficients,
     begin: int | tf.Tensor,
     end: int | tf.Tensor,
@@ -126,36 +126,35 @@ class HiddenLoop:
       after, factors = carried
       h, a, w = self.motion.interval(i).h, k.a[i], k.w[i]
       first = (i - begin) * self._count
-      slopes = [kept[first + s] for s in range(self._count)]
+      slopes = [stages[first + s] for s in range(self._count)]
       dzs: list[tf.Tensor] = []  # Of stages s, s + 1, ...
       das: list[tf.Tensor] = []
-      found = self._push(self._count - 1, after.z, dzs, h)
+      factor = self._push(self._count - 1, after.z, dzs, h)
       for s in reversed(range(self._count)):
-        factors = factors.write(first + s, found)
-        product = tf.matmul(found, transposed)
-        dz, da, found = stage_back(s, after.z, product, dzs, slopes[s], h, a[s], w[s], dtotals)
+        factors = factors.write(first + s, factor)
+        product = tf.matmul(factor, transposed)
+        dz, da, factor = stage_back(s, after.z, product, dzs, slopes[s], h, a[s], w[s], dtotals)
         dzs, das = [dz, *dzs], [da, *das]
-      after = after._replace(z=found, w=after.w.write(i, weights_back(slopes, h, dtotals)))
+      after = after._replace(z=factor, w=after.w.write(i, weights_back(slopes, h, dtotals)))
       return after if self.steady else after._replace(a=after.a.write(i, tf.stack(das))), factors
 
-    dtype = self.products.of(kept.dtype)
-    factors = tf.TensorArray(dtype, kept.shape[0], element_shape=kept.shape[1:])
-    found, factors = pullback.backwards(
-      pull, begin, end, (cotangents, factors), self.motion.num_steps
-    )
-    left = kept if self.steady else kept * self._amplitudes(k, begin, kept.shape[0])
-    dm = self.products(rows(left), rows(factors.stack()), kept.dtype, transpose_a=True)
-    return found._replace(m=found.m + dm)
+    dtype = self.products.of(stages.dtype)
+    factors = tf.TensorArray(dtype, stages.shape[0], element_shape=stages.shape[1:])
+    start = (cotangents, factors)
+    cotangents, factors = pullback.backwards(pull, begin, end, start, self.motion.num_steps)
+    left = stages if self.steady else stages * self._amplitudes(k, begin, stages.shape[0])
+    dm = self.products(rows(left), rows(factors.stack()), stages.dtype, transpose_a=True)
+    return cotangents._replace(m=cotangents.m + dm)
 
   def cotangents(self, z: tf.Tensor, k: Coefficients, sources: pullback.Sources) -> Cotangents:
     """Cotangents after the last step: dL/dz as given, all others zero."""
     w, a = pullback.step_by_step(k.w, k.a)
     return Cotangents(z, tf.zeros_like(k.m), w, a, pullback.zeros(sources))
 
-  def arguments(self, found: Cotangents, k: Coefficients) -> pullback.Tensors:
+  def arguments(self, cotangents: Cotangents, k: Coefficients) -> pullback.Tensors:
     """Cotangents of z and of the coefficients, before the first step."""
-    da = tf.zeros_like(k.a) if self.steady else found.a.stack()
-    return found.z, found.m, found.w.stack(), da
+    da = tf.zeros_like(k.a) if self.steady else cotangents.a.stack()
+    return cotangents.z, cotangents.m, cotangents.w.stack(), da
 
   def _stage(
     self,

@@ -142,10 +142,10 @@ class Adjoint(GradientMode):
 
   def check_tallies(self, tallies: Sequence[Tally]) -> None:
     """Raises ValueError unless all are integrals: others belong to the discrete flow."""
-    others = [tally.name for tally in tallies if not isinstance(tally, Integral)]
-    if others:
+    unsupported = [tally.name for tally in tallies if not isinstance(tally, Integral)]
+    if unsupported:
       raise ValueError(
-        f"`gradient='adjoint'` takes tallies that are an Integral, and {others} are not: use "
+        f"`gradient='adjoint'` takes tallies that are an Integral, and {unsupported} are not: use "
         "gradient='store' or 'recompute', or leave them out."
       )
 

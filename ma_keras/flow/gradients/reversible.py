@@ -64,13 +64,13 @@ def _pulled(
   tableau = motion.tableau
   with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
     tape.watch([*points, *sources])
-    there = motion.interval(i)
-    times = [there.start + c * there.h for c in tableau.c]
-    rates = [dynamics.rates(there.frame.potential, t, x) for t, x in zip(times, points)]
-    step = motion.record(there, points, [v for v, _ in rates], [-rate for _, rate in rates])
+    interval = motion.interval(i)
+    times = [interval.start + c * interval.h for c in tableau.c]
+    rates = [dynamics.rates(interval.frame.potential, t, x) for t, x in zip(times, points)]
+    step = motion.record(interval, points, [v for v, _ in rates], [-rate for _, rate in rates])
     increments = [tally.increment(step) for tally in motion.tallies]
   dchange, *dtallies = dtotals
-  dy, drates = there.frame.enter(dy), [(there.h * b) * dchange for b in tableau.b]
+  dy, drates = interval.frame.enter(dy), [(interval.h * b) * dchange for b in tableau.b]
   columns = list(zip(*tableau.a))
 
   def product(velocities: Sequence[tf.Tensor], by: Sequence[object]) -> list[tf.Tensor]:
@@ -79,7 +79,7 @@ def _pulled(
 
   def from_points(p: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     weighted = zip(tableau.b, columns)
-    return [combine((there.h * b) * dy, there.h, column, p) for b, column in weighted]
+    return [combine((interval.h * b) * dy, interval.h, column, p) for b, column in weighted]
 
   def once(p: list[tf.Tensor]) -> list[tf.Tensor]:
     return product(from_points(p), points)
@@ -88,7 +88,7 @@ def _pulled(
     return largest(tf.stack(after) - tf.stack(before)) / largest(tf.stack(after))
 
   p = fixed_point(once, [tf.zeros_like(x) for x in points], movement, tableau.iterations)
-  found = product(from_points(p), [*points, *sources])
-  p, more = found[: len(points)], found[len(points) :]
-  dx = there.frame.leave(dy + sum(p))
-  return dx, pullback.summed(gradients, more)
+  products = product(from_points(p), [*points, *sources])
+  p, by_sources = products[: len(points)], products[len(points) :]
+  dx = interval.frame.leave(dy + sum(p))
+  return dx, pullback.summed(gradients, by_sources)

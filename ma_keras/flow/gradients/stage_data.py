@@ -1,4 +1,4 @@
-"""Coefficients, kept tensors and cotangents of the stages of a one-hidden-layer flow in x."""
+"""Coefficients, values and cotangents of the stages of a one-hidden-layer flow in x."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Coefficients(NamedTuple):
   a: tf.Tensor
 
 
-class Kept(NamedTuple):
+class StageValues(NamedTuple):
   """Tensors of the forward pass that the backward pass needs, of some steps or one.
 
   Attributes:

@@ -12,7 +12,7 @@ from ma_keras.flow.dynamics import Motion, Totals
 from ma_keras.flow.gradients import pullback, stage_tallies
 from ma_keras.flow.gradients.products import Products, rows
 from ma_keras.flow.gradients.pullback import added
-from ma_keras.flow.gradients.stage_data import Coefficients, Cotangents, Kept
+from ma_keras.flow.gradients.stage_data import Coefficients, Cotangents, StageValues
 from ma_keras.flow.gradients.stage_tallies import StageCotangents
 from ma_keras.integrators import combine
 from ma_keras.potentials import overrides
@@ -85,8 +85,8 @@ class StageLoop:
       increments, residuals = stage_tallies.forward(self.motion, i, points, velocities, total)
       if room:
         at = points if self._keeps_points else factors
-        found = Kept(tf.stack(at), tf.stack(slopes), residuals)
-        arrays = tf.nest.map_structure(lambda to, part: to.write(i - begin, part), arrays, found)
+        stages = StageValues(tf.stack(at), tf.stack(slopes), residuals)
+        arrays = tf.nest.map_structure(lambda to, part: to.write(i - begin, part), arrays, stages)
       return i + 1, leave(x), added(totals, (change, *increments)), arrays
 
     arrays = self._arrays(x, k.m.shape[1], room) if room else ()
@@ -98,7 +98,7 @@ class StageLoop:
 
   def backward(
     self,
-    kept: Kept,
+    stages: StageValues,
     k: Coefficients,
     begin: int | tf.Tensor,
     end: int | tf.Tensor,
@@ -116,7 +116,7 @@ class StageLoop:
 
     def pull(i: tf.Tensor, after: Cotangents) -> Cotangents:
       h, enter, leave = self._step(i)  # Orthogonal: cotangents turn alike.
-      now = tf.nest.map_structure(lambda part: part[i - begin], kept)
+      now = tf.nest.map_structure(lambda part: part[i - begin], stages)
       dx, dl = enter(after.x), -h * self._weights(h)[:, tf.newaxis] * dtotals[0]
       tallied = stage_tallies.backward(
         self.motion, i, now.points, now.residuals, dtotals[1:], sources, after.sources
@@ -162,10 +162,10 @@ class StageLoop:
     w, a = pullback.step_by_step(k.w, k.a)
     return Cotangents(x, m, b, w, a, pullback.zeros(sources))
 
-  def arguments(self, found: Cotangents, k: Coefficients) -> pullback.Tensors:
+  def arguments(self, cotangents: Cotangents, k: Coefficients) -> pullback.Tensors:
     """Cotangents of x and of the coefficients, before the first step."""
-    db = found.b if k.b.shape[0] != 1 else tf.reduce_sum(found.b, axis=0, keepdims=True)
-    return found.x, found.m, db, found.w.stack(), found.a.stack()
+    db = cotangents.b if k.b.shape[0] != 1 else tf.reduce_sum(cotangents.b, axis=0, keepdims=True)
+    return cotangents.x, cotangents.m, db, cotangents.w.stack(), cotangents.a.stack()
 
   def _velocity_cotangent(
     self,
@@ -182,7 +182,7 @@ class StageLoop:
     return dv if tallied is None else dv + tallied.velocities[s]
 
   def _kernel_cotangent(
-    self, now: Kept, a: tf.Tensor, dzs: dict[int, tf.Tensor], dvs: dict[int, tf.Tensor]
+    self, now: StageValues, a: tf.Tensor, dzs: dict[int, tf.Tensor], dvs: dict[int, tf.Tensor]
   ) -> tf.Tensor:
     """sum_s x_s' dz_s, from z = x M, and sum_s dv_s' q_s, from v = q M': one product."""
     stages, factor = sorted(dzs), self.products.factor
@@ -190,7 +190,7 @@ class StageLoop:
     right = [*(dzs[s] for s in stages), factor(rows(a[:, tf.newaxis] * now.slopes))]
     return self.products(tf.concat(left, 0), tf.concat(right, 0), a.dtype, transpose_a=True)
 
-  def _arrays(self, x: tf.Tensor, hidden_units: int, room: int) -> Kept:
+  def _arrays(self, x: tf.Tensor, hidden_units: int, room: int) -> StageValues:
     """Empty arrays for what is kept of `room` steps."""
     s, batch = len(self.motion.tableau.b), x.shape[0]
 
@@ -199,7 +199,7 @@ class StageLoop:
 
     of_points = x.dtype if self._keeps_points else self.products.of(x.dtype)
     residuals = stage_tallies.shapes(self.motion, x)
-    return Kept(
+    return StageValues(
       array([s, *x.shape], of_points),
       array([s, batch, hidden_units]),
       [tuple(map(array, pair)) for pair in residuals],
@@ -216,10 +216,10 @@ class StageLoop:
 
   def _step(self, i: tf.Tensor) -> tuple[tf.Tensor, Turn, Turn]:
     """h of step i, negative on the way back; into the step's frame, and back."""
-    there = self.motion.interval(i)
+    interval = self.motion.interval(i)
     if self.units.at_rest:
-      return there.h, tf.identity, tf.identity
-    return there.h, there.frame.enter, there.frame.leave
+      return interval.h, tf.identity, tf.identity
+    return interval.h, interval.frame.enter, interval.frame.leave
 
   @property
   def _act(self) -> Any:

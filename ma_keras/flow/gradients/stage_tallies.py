@@ -134,8 +134,8 @@ def _by_tape(
   s = len(motion.tableau.b)
 
   def increment(*parts: tf.Tensor) -> list[tf.Tensor]:
-    there = motion.interval(i)
-    return [tally.increment(motion.record(there, parts[:s], parts[s : 2 * s], parts[2 * s :]))]
+    interval = motion.interval(i)
+    return [tally.increment(motion.record(interval, parts[:s], parts[s : 2 * s], parts[2 * s :]))]
 
   stages = [*tf.unstack(points, s), *tf.unstack(residual[0], s), *tf.unstack(residual[1], s)]
   pulled = pullback.vector_jacobian_product(increment, stages, sources, [cotangent])

@@ -50,7 +50,7 @@ class Loop(Protocol):
 
   def backward(
     self,
-    kept: Any,
+    stages: Any,
     k: Any,
     begin: int | tf.Tensor,
     end: int | tf.Tensor,
@@ -60,7 +60,7 @@ class Loop(Protocol):
   ) -> Any:
     """The cotangents before step `begin`, of those after step end-1."""
 
-  def arguments(self, found: Any, k: Any) -> Tensors:
+  def arguments(self, cotangents: Any, k: Any) -> Tensors:
     """Cotangents of the state and of the coefficients, before the first step."""
 
 
@@ -92,7 +92,7 @@ def solve(
   if on_demand.recording():
     return _stepped(motion, x, factors, run)
 
-  def kept(motion: Motion, x: tf.Tensor) -> Tensors:
+  def storing(motion: Motion, x: tf.Tensor) -> Tensors:
     y, totals = _stepped(motion, x, factors, run)
     return y, *totals
 
@@ -102,7 +102,7 @@ def solve(
 
     return chunks.in_turn(of_rows, motion, x, chunk_size(_layer(motion)))
 
-  y, *totals = on_demand.on_demand(kept, lean, motion, x)
+  y, *totals = on_demand.on_demand(storing, lean, motion, x)
   return y, tuple(totals)
 
 
@@ -189,10 +189,10 @@ def _run(
     k, along = type(coefficients)(*parts), loop.with_tensors(tensors)
     end, totals, through = drive(along, y, k)
 
-    def pull(doutputs: Tensors, held: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
+    def pull(doutputs: Tensors, sources: list[Any]) -> tuple[Tensors, list[tf.Tensor]]:
       dy, *dtotals = doutputs
-      found = through(along.cotangents(dy, k, held), dtotals, held)
-      return along.arguments(found, k), found.sources
+      cotangents = through(along.cotangents(dy, k, sources), dtotals, sources)
+      return along.arguments(cotangents, k), cotangents.sources
 
     return (end, *totals), pull
 
@@ -213,8 +213,8 @@ Through = Callable[[Any, Tensors, list[Any]], Any]
 def _stored(loop: Loop, y: tf.Tensor, k: Any) -> tuple[tf.Tensor, Totals, Through]:
   """All steps at once, every stage kept."""
   d = loop.motion.num_steps
-  end, totals, kept = loop.forward(y, k, 0, d, room=d)
-  return end, totals, lambda after, dt, held: loop.backward(kept, k, 0, d, after, dt, held)
+  end, totals, stages = loop.forward(y, k, 0, d, room=d)
+  return end, totals, lambda after, dt, sources: loop.backward(stages, k, 0, d, after, dt, sources)
 
 
 def _recomputed(
@@ -232,10 +232,10 @@ def _recomputed(
 
   end, totals, pull = pullback.segmented(forward, y, loop.nothing(y), d, size)
 
-  def through(after: Any, dtotals: Tensors, held: list[Any]) -> Any:
+  def through(after: Any, dtotals: Tensors, sources: list[Any]) -> Any:
     def back(y: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Any) -> Any:
-      _, _, kept = loop.forward(y, k, begin, end, room=size)
-      return loop.backward(kept, k, begin, end, after, dtotals, held)
+      _, _, stages = loop.forward(y, k, begin, end, room=size)
+      return loop.backward(stages, k, begin, end, after, dtotals, sources)
 
     return pull(after, back)
 
