@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,22 +11,34 @@ import tensorflow_probability as tfp
 from ma_keras import pickling
 from ma_keras.arguments import is_finite, is_whole
 from ma_keras.flow.events import Events, of_dtype
-from ma_keras.flow.gradients import on_demand
 from ma_keras.potentials.base import Potential
-from ma_keras.transport import hessian
+from ma_keras.transport import hessian, newton
+from ma_keras.transport.convexity import Convexity, of_points
 
-# Newton steps that a tape records after the last: k of them have derivatives up to order 2^k - 1.
-RECORDED = 2
-HALVINGS = 30  # Of a Newton step, until it lowers the function that it minimises.
+NOT_CONVEX = '`BrenierMap`: m |z|^2/2 + phi is not convex: its Hessian has no Cholesky factor.'
+
+
+class Inverse(NamedTuple):
+  """Points z that are to be mapped to given x.
+
+  Attributes:
+    z: [..., N].
+    residual: |grad u(z) - x| / (1 + |x|), [...].
+    solved: Whether it is within the map's tolerance, and u convex there, bool [...].
+  """
+
+  z: tf.Tensor
+  residual: tf.Tensor
+  solved: tf.Tensor
 
 
 class BrenierMap(tfp.bijectors.Bijector):
-  """x = grad u(z), u(z) = |z|^2/2 + phi(z) convex; ln det dx/dz = ln det(1 + Hess phi(z)). Eq. (1).
+  """x = grad u(z), u(z) = m |z|^2/2 + phi(z) convex; ln det dx/dz = ln det(m + Hess phi). Eq. (1).
 
   By Brenier's theorem (1991) it is the optimal transport map, for squared distances, of whatever
   distribution goes in to the one that comes out. The determinant is exact, by the Cholesky factor
   of N x N, or of H x H where phi is a `ConvexLayer` of fewer units. The inverse minimises
-  u(z) - x.z by Newton steps with the same factor; its derivatives are exact to third order.
+  u(z) - x.z by Newton steps; its derivatives are exact to third order.
 
   ```python
   phi = ma_keras.transport.ConvexLayer(event_size=2, hidden_units=64)
@@ -45,12 +57,14 @@ class BrenierMap(tfp.bijectors.Bijector):
     dtype: tf.DType | None = None,
     validate_args: bool = False,
     name: str = 'brenier_map',
+    modulus: float = 1.0,
+    parameters: dict[str, Any] | None = None,
   ) -> None:
     """Checks the arguments; nothing is computed yet.
 
     Args:
-      potential: phi, with |z|^2/2 + phi(z) convex: one of `transport`, or any other potential,
-        whose Hessian then takes N reverse passes for every point.
+      potential: phi, with u convex: one of `transport`, or any other potential, whose Hessian then
+        takes N reverse passes for every point.
       tolerance: Largest |grad u(z) - x| / (1 + |x|) of an inverse; by default 100 roundings of the
         dtype.
       max_iterations: Newton steps at most.
@@ -58,12 +72,15 @@ class BrenierMap(tfp.bijectors.Bijector):
       validate_args: Raise at run time where u is not convex, or an inverse is not solved to the
         tolerance. Without it what cannot be had is NaN.
       name: Name of the ops.
+      modulus: m, at least 0. Where phi is convex by construction, the map stretches every direction
+        by m or more: 1 never contracts, 0 leaves u to phi alone.
+      parameters: Those of a subclass; its own by default.
 
     Raises:
       TypeError, ValueError: The potential does not do, see `Events.of_potential`, or a number is
         out of range.
     """
-    parameters = dict(locals())
+    parameters = dict(locals()) if parameters is None else parameters
     events = Events.of_potential(potential, dtype)
     if tolerance is None:
       tolerance = 100 * float(np.finfo(events.dtype.as_numpy_dtype).eps)
@@ -72,9 +89,12 @@ class BrenierMap(tfp.bijectors.Bijector):
         '`tolerance` and `max_iterations` must be positive, got '
         f'{tolerance!r} and {max_iterations!r}.'
       )
+    if not is_finite(modulus) or modulus < 0:
+      raise ValueError(f'`modulus` must be finite and not negative, got {modulus!r}: 1, say.')
     with tf.name_scope(name) as name:
       self._potential = potential
       self._events = events
+      self._gradient = newton.Gradient(potential, float(modulus))
       self.tolerance, self.max_iterations = float(tolerance), int(max_iterations)
       super().__init__(
         forward_min_event_ndims=1,
@@ -83,6 +103,11 @@ class BrenierMap(tfp.bijectors.Bijector):
         parameters=parameters,
         name=name,
       )
+
+  def config(self) -> dict[str, Any]:
+    """Arguments that `model_file` writes, dtype apart."""
+    names = ('potential', 'tolerance', 'max_iterations', 'modulus')
+    return {name: getattr(self, name) for name in names}
 
   def __reduce__(self) -> pickling.Reduced:
     """Class and arguments: cached values stay with the original."""
@@ -97,21 +122,59 @@ class BrenierMap(tfp.bijectors.Bijector):
     """phi."""
     return self._potential
 
+  @property
+  def modulus(self) -> float:
+    """m, so that u(z) = m |z|^2/2 + phi(z)."""
+    return self._gradient.modulus
+
+  def convex_function(self, z: tf.Tensor) -> tf.Tensor:
+    """u(z) = m |z|^2/2 + phi(z), shape [...]."""
+    z = self._events.checked(of_dtype(z, self.dtype))
+    squares = tf.reduce_sum(tf.square(z), axis=-1)
+    return 0.5 * self.modulus * squares + self._potential(tf.zeros([], z.dtype), z)
+
+  def solve_inverse(self, x: tf.Tensor, start: tf.Tensor | None = None) -> Inverse:
+    """z = (grad u)^-1(x) as a constant, without derivatives, and how well it is solved.
+
+    Args:
+      x: Points, [..., N].
+      start: Where Newton's method starts, [..., N]; x by default.
+    """
+    x = self._events.checked(of_dtype(x, self.dtype))
+    start = x if start is None else self._events.checked(of_dtype(start, self.dtype))
+    rows, start = (self._rows(tf.stop_gradient(points)) for points in (x, start))
+    z = newton.minimiser(self._gradient, rows, start, self.tolerance, self.max_iterations)
+    residual = self._gradient.residual(z, rows)
+    solved = (residual <= self.tolerance) & self._gradient.is_positive(z)
+    shape = tf.shape(x)
+    parts = (z, shape), (residual, shape[:-1]), (solved, shape[:-1])
+    return Inverse(*(tf.stop_gradient(tf.reshape(part, shape)) for part, shape in parts))
+
+  def convexity(self, z: tf.Tensor) -> Convexity:
+    """The smallest eigenvalue of Hess u at the points z [..., N]: see `Convexity`."""
+    return of_points(self._gradient, self._rows(self._events.checked(of_dtype(z, self.dtype))))
+
   def _forward(self, z: tf.Tensor) -> tf.Tensor:
     z = self._events.checked(of_dtype(z, self.dtype))
-    return self._gradient(z)
+    x = self._gradient(z)
+    if hessian.is_convex(self._potential):
+      return x
+    positive = tf.reshape(self._gradient.is_positive(self._rows(z)), tf.shape(z)[:-1])
+    return self._only(positive, x, NOT_CONVEX)
 
   def _inverse(self, x: tf.Tensor) -> tf.Tensor:
     x = self._events.checked(of_dtype(x, self.dtype))
-    rows = tf.reshape(x, [-1, self._potential.event_size])
-    return tf.reshape(self._solved(rows), tf.shape(x))
+    z, solved = newton.inverse(self._gradient, self._rows(x), self.tolerance, self.max_iterations)
+    message = (
+      f'`BrenierMap`: an inverse is not solved to the tolerance {self.tolerance:.2g} in '
+      f'{self.max_iterations} Newton steps: is m |z|^2/2 + phi convex?'
+    )
+    return tf.reshape(self._only(solved, z, message), tf.shape(x))
 
   def _forward_log_det_jacobian(self, z: tf.Tensor) -> tf.Tensor:
-    rows = tf.reshape(z, [-1, self._potential.event_size])
-    log_det = hessian.factored(self._potential, rows).log_det()
+    log_det = self._gradient.factored(self._rows(z)).log_det()
     if self.validate_args:
-      message = '`BrenierMap`: |z|^2/2 + phi is not convex: its Hessian has no Cholesky factor.'
-      log_det = tf.debugging.check_numerics(log_det, message)
+      log_det = tf.debugging.check_numerics(log_det, NOT_CONVEX)
     return tf.reshape(log_det, tf.shape(z)[:-1])
 
   def _forward_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
@@ -120,61 +183,12 @@ class BrenierMap(tfp.bijectors.Bijector):
   def _inverse_event_shape(self, shape: tf.TensorShape) -> tf.TensorShape:
     return self._events.checked_shape(shape)
 
-  def _gradient(self, z: tf.Tensor) -> tf.Tensor:
-    """grad u, [..., N]."""
-    return z + self._potential.gradient(tf.zeros([], z.dtype), z)
+  def _rows(self, x: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(x, [-1, self._potential.event_size])
 
-  def _newton_step(self, z: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """-H^-1 (grad u(z) - x), [B, N]."""
-    return -hessian.factored(self._potential, z).solve(self._gradient(z) - x)
-
-  def _solved(self, x: tf.Tensor) -> tf.Tensor:
-    """z with grad u(z) = x, [B, N]; NaN where the tolerance is not met."""
-    z = tf.stop_gradient(self._minimised(tf.stop_gradient(x)))
-    if on_demand.recording():
-      for _ in range(RECORDED):
-        z = z + self._newton_step(z, x)
-    met = self._residual(z, x) <= self.tolerance
+  def _only(self, valid: tf.Tensor, x: tf.Tensor, message: str) -> tf.Tensor:
+    """x where it is valid, NaN elsewhere, or an error that says why."""
     if self.validate_args:
-      message = (
-        f'`BrenierMap`: an inverse is not solved to the tolerance {self.tolerance:.2g} in '
-        f'{self.max_iterations} Newton steps: is |z|^2/2 + phi convex?'
-      )
-      with tf.control_dependencies([tf.debugging.assert_equal(met, True, message)]):
-        z = tf.identity(z)
-    return tf.where(met[:, tf.newaxis], z, tf.constant(float('nan'), z.dtype))
-
-  def _residual(self, z: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """|grad u(z) - x| / (1 + |x|), [B]."""
-    return tf.norm(self._gradient(z) - x, axis=-1) / (1.0 + tf.norm(x, axis=-1))
-
-  def _minimised(self, x: tf.Tensor) -> tf.Tensor:
-    """The minimum of the convex function u(z) - x.z, from z = x, by damped Newton steps."""
-
-    def unsolved(i: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
-      # Half the tolerance: what the tape's steps round may not carry a row across it.
-      return tf.reduce_any(self._residual(z, x) > 0.5 * self.tolerance)
-
-    def advance(i: tf.Tensor, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-      return i + 1, z + self._damped(z, x)
-
-    return tf.while_loop(
-      unsolved, advance, (tf.constant(0), x), maximum_iterations=self.max_iterations
-    )[1]
-
-  def _damped(self, z: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """The Newton step of every row, halved until it shortens the row's residual."""
-    step, before = self._newton_step(z, x), self._residual(z, x)
-
-    def too_long(length: tf.Tensor) -> tf.Tensor:
-      after = self._residual(z + length[:, tf.newaxis] * step, x)
-      # At the level of rounding nothing gets shorter; NaN is never shorter.
-      return ~(after <= tf.maximum((1.0 - 0.1 * length) * before, 0.5 * self.tolerance))
-
-    length = tf.while_loop(
-      lambda length: tf.reduce_any(too_long(length)),
-      lambda length: (tf.where(too_long(length), 0.5 * length, length),),
-      (tf.ones_like(before),),
-      maximum_iterations=HALVINGS,
-    )[0]
-    return length[:, tf.newaxis] * step
+      with tf.control_dependencies([tf.debugging.assert_equal(valid, True, message)]):
+        x = tf.identity(x)
+    return tf.where(valid[..., tf.newaxis], x, tf.constant(float('nan'), x.dtype))

@@ -1,11 +1,10 @@
-"""Potentials that are convex by construction."""
+"""One hidden layer that is convex by construction."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from ma_keras import seeds
@@ -13,6 +12,7 @@ from ma_keras.arguments import is_whole
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import apply_kernel
+from ma_keras.transport.positive import inverse_softplus
 
 
 class ConvexLayer(Potential):
@@ -62,9 +62,8 @@ class ConvexLayer(Potential):
     self.bias = tf.Variable(
       tf.random.stateless_normal([hidden_units], second, dtype=dtype), name='bias'
     )
-    self.raw_amplitude = tf.Variable(
-      _inverse_softplus([hidden_units], hidden_units, dtype), name='raw_amplitude'
-    )
+    amplitude = tf.fill([hidden_units], tf.constant(1.0 / hidden_units, dtype))
+    self.raw_amplitude = tf.Variable(inverse_softplus(amplitude), name='raw_amplitude')
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
@@ -73,6 +72,44 @@ class ConvexLayer(Potential):
       'hidden_units': self.kernel.shape[1],
       'activation': self._activation.name,
     }
+
+  def start_at_samples(
+    self, x: np.ndarray, steepness: float = 1.0, stretch: float = 0.1, seed: int = 0
+  ) -> None:
+    """Makes every unit bend at a sample: z_j = w D_j.(x - x_j)/s_j, s_j the deviation of D_j.x.
+
+    The directions D_j and the samples x_j are random. Units that bend where no data are take long
+    to be of use, and where data are far from unit scale all of them do.
+
+    Args:
+      x: Samples of what goes into the map, shape [n, N].
+      steepness: w, positive: bends per standard deviation.
+      stretch: Mean eigenvalue of Hess phi, were all units at their bends; all contribute alike.
+      seed: Makes the choice reproducible.
+
+    Raises:
+      ValueError: The samples are not finite rows of N numbers, or a number is not positive.
+    """
+    x = np.asarray(x, np.float64)
+    if x.ndim != 2 or x.shape[1] != self.event_size or not len(x) or not np.all(np.isfinite(x)):
+      raise ValueError(
+        f'`x` must be finite samples, shape [n, {self.event_size}], got {list(x.shape)}.'
+      )
+    if not (steepness > 0 and stretch > 0):
+      raise ValueError(
+        f'`steepness` and `stretch` must be positive, got {steepness} and {stretch}: 1 and 0.1, '
+        'say.'
+      )
+    units, random = self.kernel.shape[1], np.random.default_rng(seed)
+    directions = random.normal(size=self.kernel.shape)
+    deviations = np.maximum((x @ directions).std(axis=0), 1e-12)
+    kernel = steepness * directions / deviations
+    bends = x[random.integers(len(x), size=units)]
+    largest = float(self._activation.curvature(self._activation.slope(tf.zeros([]))))
+    amplitude = stretch * self.event_size / (units * largest * np.sum(kernel**2, axis=0))
+    self.kernel.assign(kernel)
+    self.bias.assign(-np.sum(bends.T * kernel, axis=0))
+    self.raw_amplitude.assign(inverse_softplus(tf.constant(amplitude, self.raw_amplitude.dtype)))
 
   @property
   def amplitude(self) -> tf.Tensor:
@@ -103,84 +140,3 @@ class ConvexLayer(Potential):
     gradient = apply_kernel(self.amplitude * slope, self.kernel, transpose=True)
     weights = self.amplitude * tf.reduce_sum(tf.square(self.kernel), axis=0)
     return gradient, tf.reduce_sum(weights * self._activation.curvature(slope), axis=-1)
-
-
-class InputConvex(Potential):
-  """phi(x) = a . h_n, h_k = softplus(W_k' x + softplus(U_k)' h_(k-1) + b_k), a > 0: convex in x.
-
-  Reference: Amos, Xu & Kolter, Input Convex Neural Networks (2017). Derivatives come from tapes.
-
-  Attributes:
-    kernels: W_k, variables [N, H_k].
-    passes: U_k, variables [H_(k-1), H_k], whose softplus is positive; none for the first layer.
-    biases: b_k, variables [H_k].
-    raw_amplitude: a = softplus of it, variable [H_n].
-  """
-
-  self_contained = True
-
-  def __init__(
-    self,
-    event_size: int,
-    hidden_units: Sequence[int] = (64, 64),
-    dtype: tf.DType = tf.float32,
-    seed: int | None = None,
-    name: str | None = None,
-  ) -> None:
-    """Draws W_k ~ Normal(0, 1/N), b_k ~ Normal(0, 1); positive weights start at 1 / fan-in.
-
-    Args:
-      event_size: N.
-      hidden_units: Widths H_1, ..., H_n.
-      dtype: Floating dtype of the variables.
-      seed: Integer that makes the initial values reproducible; None draws fresh ones.
-      name: Module name.
-
-    Raises:
-      ValueError: There is no layer, or a width is not positive.
-    """
-    super().__init__(event_size, name)
-    widths = tuple(hidden_units)
-    if not widths or not all(map(is_whole, widths)):
-      raise ValueError(f'`hidden_units` must hold positive widths, got {hidden_units!r}.')
-    widths = tuple(map(int, widths))
-    seed = seeds.fresh() if seed is None else seed
-    keys = seeds.split(seed, 2 * len(widths), salt='input_convex')
-    self.kernels = tuple(
-      tf.Variable(
-        event_size**-0.5 * tf.random.stateless_normal([event_size, width], key, dtype=dtype),
-        name=f'kernel_{k}',
-      )
-      for k, (width, key) in enumerate(zip(widths, keys))
-    )
-    self.biases = tuple(
-      tf.Variable(tf.random.stateless_normal([width], key, dtype=dtype), name=f'bias_{k}')
-      for k, (width, key) in enumerate(zip(widths, keys[len(widths) :]))
-    )
-    self.passes = tuple(
-      tf.Variable(_inverse_softplus([rows, columns], rows, dtype), name=f'pass_{k}')
-      for k, (rows, columns) in enumerate(itertools.pairwise(widths), start=1)
-    )
-    self.raw_amplitude = tf.Variable(
-      _inverse_softplus([widths[-1]], widths[-1], dtype), name='raw_amplitude'
-    )
-
-  def config(self) -> dict[str, Any]:
-    """See `Potential`."""
-    return {
-      'event_size': self.event_size,
-      'hidden_units': [bias.shape[0] for bias in self.biases],
-    }
-
-  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """phi(x), shape [...]."""
-    h = tf.nn.softplus(apply_kernel(x, self.kernels[0]) + self.biases[0])
-    for kernel, passed, bias in zip(self.kernels[1:], self.passes, self.biases[1:]):
-      z = apply_kernel(x, kernel) + apply_kernel(h, tf.nn.softplus(passed)) + bias
-      h = tf.nn.softplus(z)
-    return tf.reduce_sum(tf.nn.softplus(self.raw_amplitude) * h, axis=-1)
-
-
-def _inverse_softplus(shape: Sequence[int], fan_in: int, dtype: tf.DType) -> tf.Tensor:
-  """Values whose softplus is 1 / fan-in."""
-  return tf.math.log(tf.math.expm1(tf.fill(shape, tf.constant(1.0 / fan_in, dtype))))
