@@ -16,6 +16,7 @@ from ma_keras.training.draws import Draws, configurations, draw
 from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.free_energy import FreeEnergy, measure, summarise
 from ma_keras.training.halving import REMEDY, Halving, halve_on_samples
+from ma_keras.training.kantorovich_dual import KantorovichDual
 from ma_keras.training.likelihood import (
   Likelihood,
   cheated,
@@ -46,6 +47,7 @@ __all__ = [
   'FreeEnergy',
   'Guard',
   'Halving',
+  'KantorovichDual',
   'Likelihood',
   'MaximumLikelihood',
   'Observable',
