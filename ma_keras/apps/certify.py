@@ -108,6 +108,7 @@ def remedy(model: model_file.Model, start: tf.Tensor, config: CertifyConfig) -> 
 def work(config: CertifyConfig) -> None:
   """Measures and prints; what is in doubt ends with its own exit code."""
   model = model_app.load(config)
+  model_app.check_steps(model, config)
   start = latents(model, config) if config.input is None else points(model, config)
   results, num_steps = certificates(model, start, config), model.bijector.horizon.num_steps
   for name, result in results.items():

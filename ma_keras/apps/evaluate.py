@@ -72,6 +72,7 @@ def free_energy(model: model_file.Model, config: EvaluateConfig) -> training.Fre
 def measure(config: EvaluateConfig) -> training.FreeEnergy | training.Likelihood:
   """The free energy of spins and fields, the likelihood of data."""
   model = model_app.load(config)
+  model_app.check_steps(model, config)
   return free_energy(model, config) if 'target' in model.notes else likelihood(model, config)
 
 

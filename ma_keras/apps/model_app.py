@@ -17,6 +17,7 @@ from ma_keras.apps import process
 from ma_keras.apps.configuration.model import ModelConfig
 from ma_keras.data import tables
 from ma_keras.saving import model_file
+from ma_keras.transport import BrenierMap
 
 SURVEY_ROWS = 10_000
 ConfigT = TypeVar('ConfigT', bound=ModelConfig)
@@ -40,6 +41,7 @@ def at_depth(model: model_file.Model, config: ModelConfig) -> model_file.Model:
     warn(f'`--model` {config.model} is in doubt since its training. {model.notes["doubts"]}')
   if not config.num_steps:
     return model
+  check_steps(model, config)
   certified = model.bijector.horizon.num_steps
   if config.num_steps < certified:
     warn(
@@ -49,6 +51,15 @@ def at_depth(model: model_file.Model, config: ModelConfig) -> model_file.Model:
   time = model.bijector.horizon.time
   bijector = model.bijector.copy(num_steps=config.num_steps, step_size=time / config.num_steps)
   return dataclasses.replace(model, bijector=bijector)
+
+
+def check_steps(model: model_file.Model, config: ModelConfig) -> None:
+  """Raises ValueError for an optimal map, which has no steps."""
+  if isinstance(model.bijector, BrenierMap):
+    raise ValueError(
+      f'`--model` {config.model} holds an optimal map, which takes no steps that could be halved: '
+      '`ma-keras score`, `sample` and `export` take it as it is.'
+    )
 
 
 def warn(message: str) -> None:

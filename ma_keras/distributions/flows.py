@@ -12,6 +12,7 @@ from ma_keras import bases, flow
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions.flow_distribution import FlowDistribution
 from ma_keras.flow.tallies import Tally
+from ma_keras.potentials.base import Potential
 
 tfd = tfp.distributions
 
@@ -22,7 +23,7 @@ def standard_normal_flow(
   """p(x, T) with p(x, 0) = Normal(0, I) on R^N (section 4).
 
   Args:
-    bijector: The flow; it fixes N and the dtype.
+    bijector: The flow, or a map of `ma_keras.transport`; it fixes N and the dtype.
     name: Name of the distribution.
 
   Returns:
@@ -62,7 +63,8 @@ def flow_from(
 
 
 def _check_flow(bijector: Any) -> None:
-  if not isinstance(bijector, MongeAmpereBijector):
+  of_potential = isinstance(getattr(bijector, 'potential', None), Potential)
+  if not (of_potential and isinstance(bijector, tfp.bijectors.Bijector)):
     raise TypeError(
       f'`bijector` must be a MongeAmpereBijector, got {type(bijector).__name__}: for a potential '
       'write MongeAmpereBijector(potential, num_steps, step_size).'

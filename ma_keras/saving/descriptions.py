@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import bases, data, potentials, symmetry
+from ma_keras import bases, data, potentials, symmetry, transport
 from ma_keras.saving import tfp_bijectors
 
 
@@ -33,6 +33,8 @@ CLASSES: dict[str, Any] = {
     *(data.Pixels, data.Standardised),
     *(bases.MeanFreeNormal, bases.Mixture, bases.StandardNormal),
     *(data.ColumnMaps, potentials.Hutchinson),
+    *(transport.BrenierMap, transport.ConvexLayer, transport.ConvexQuadratic, transport.HopfLax),
+    *(transport.InputConvex, transport.PressurelessFlow, transport.Scaled),
   )
 } | {'with_laplacian': with_laplacian, **tfp_bijectors.MAKERS}
 # JSON types by annotation: True is no number, and '3' neither. Others are objects or their lists.

@@ -14,16 +14,18 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras import data, potentials
+from ma_keras import data
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import data_space_flow, flow_from
 from ma_keras.files import archive
 from ma_keras.files.replacing import replacing
 from ma_keras.flow.horizon import MOST_STEPS
 from ma_keras.saving import descriptions, solver_options, tfp_bijectors
+from ma_keras.transport import BrenierMap
 
 FORMAT = 2
-FORMATS = (1, 2)
+MAP_FORMAT = 3  # Of files that hold a `BrenierMap`, which has no steps.
+FORMATS = (1, FORMAT, MAP_FORMAT)
 MOST_VALUES = 500_000  # Of a description; more where the file is large.
 # Keys of a description, and the JSON types of their values.
 KEYS: dict[str, tuple[type, ...]] = {
@@ -40,9 +42,12 @@ KEYS: dict[str, tuple[type, ...]] = {
   'columns': (list, type(None)),
   'options': (dict,),
 }
+STEPS = ('potential', 'num_steps', 'step_size', 'integrator', 'options')  # Of a flow alone.
+MAP_KEYS = {'map': (dict,), **{name: types for name, types in KEYS.items() if name not in STEPS}}
 # What older versions did not write.
 ABSENT: dict[str, Any] = {'base': None, 'columns': None, 'options': {}}
 DTYPES = ('float16', 'float32', 'float64')
+MAPS = ('BrenierMap', 'PressurelessFlow')
 PREPROCESSING = ('ColumnMaps', 'Pixels', 'Standardised', *tfp_bijectors.MAKERS)
 
 
@@ -51,7 +56,7 @@ class Model:
   """A flow, and what stands between it and the data.
 
   Attributes:
-    bijector: The flow of R^N.
+    bijector: The flow of R^N, or the optimal map.
     preprocessing: TFP bijector y -> x to data: `data.Pixels`, `data.ColumnMaps`, a chain of those
       in `tfp_bijectors`, or None.
     event_shape: Of one data point, (28, 28, 1) say; None for [N].
@@ -60,7 +65,7 @@ class Model:
     columns: Names of the N columns of a table, in order; None where they have none.
   """
 
-  bijector: MongeAmpereBijector
+  bijector: Any
   preprocessing: tfp.bijectors.Bijector | None = None
   event_shape: tuple[int, ...] | None = None
   notes: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -96,23 +101,18 @@ def save(path: str | pathlib.Path, model: Model) -> None:
     ValueError: A weight is NaN or infinite, `event_shape` or `columns` are not those of N numbers,
       or `notes` are no plain values.
   """
-  bijector, horizon = model.bijector, model.bijector.horizon
+  bijector = model.bijector
   arguments: list[np.ndarray] = []
   described = {
-    'format': FORMAT,
-    'potential': descriptions.describe(bijector.potential, arguments),
-    'num_steps': horizon.num_steps,
-    'step_size': horizon.step_size,
-    'integrator': bijector.integrator.name,
+    **_bijector_described(bijector, arguments),
     'dtype': bijector.dtype.name,
     'preprocessing': descriptions.describe(model.preprocessing, arguments),
     'event_shape': model.event_shape and list(model.event_shape),
     'notes': model.notes,
     'base': descriptions.describe(model.base, arguments),
     'columns': model.columns and list(model.columns),
-    'options': solver_options.describe(bijector),
   }
-  arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(_variables(bijector.potential))}
+  arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(_variables(bijector))}
   arrays |= {f'array_{k}': np.asarray(array, np.float64) for k, array in enumerate(arguments)}
   _check_finite(arrays)
   _check_event(bijector.potential.event_size, model.preprocessing, model.event_shape, model.columns)
@@ -146,9 +146,24 @@ def load(path: str | pathlib.Path) -> Model:
         f'`path` {path} has format {described.get("format")!r}, and this version reads '
         f'{FORMATS}: install the newest ma_keras.'
       )
-    described = ABSENT | described
+    if described['format'] != MAP_FORMAT:
+      described = ABSENT | described
     with _refusal(f'`path` {path} is damaged, or was written by hand'):
       return _model(described, file)
+
+
+def _bijector_described(bijector: Any, arguments: list[np.ndarray]) -> dict[str, Any]:
+  """The flow with its steps, or the map."""
+  if isinstance(bijector, BrenierMap):
+    return {'format': MAP_FORMAT, 'map': descriptions.describe(bijector, arguments)}
+  return {
+    'format': FORMAT,
+    'potential': descriptions.describe(bijector.potential, arguments),
+    'num_steps': bijector.horizon.num_steps,
+    'step_size': bijector.horizon.step_size,
+    'integrator': bijector.integrator.name,
+    'options': solver_options.describe(bijector),
+  }
 
 
 @contextlib.contextmanager
@@ -177,23 +192,19 @@ def _description(file: archive.Archive) -> dict[str, Any]:
 
 def _model(described: dict[str, Any], file: archive.Archive) -> Model:
   """The model again; its variables are made when all that is known of them fits the file."""
-  parts = [described[name] for name in ('potential', 'preprocessing', 'base') if name in described]
+  root = 'map' if described['format'] == MAP_FORMAT else 'potential'
+  parts = [described[name] for name in (root, 'preprocessing', 'base') if name in described]
   count = descriptions.num_arrays(parts)
-  _check(described, len(file.headers) - 1 - count)
+  _check(described, root, len(file.headers) - 1 - count)
   dtype = tf.as_dtype(described['dtype'])
   with tf.Graph().as_default():  # Where variables have shapes and take no memory.
-    shapes = [tuple(v.shape) for v in _variables(descriptions.make(described['potential'], dtype))]
+    shapes = [tuple(v.shape) for v in _variables(descriptions.make(described[root], dtype))]
   variables, arrays = _arrays(file, shapes, dtype, count)
-  potential = descriptions.make(described['potential'], dtype, arrays)
-  for variable, array in zip(_variables(potential), variables):
+  made = descriptions.make(described[root], dtype, arrays)
+  for variable, array in zip(_variables(made), variables):
     variable.assign(array)
-  bijector = MongeAmpereBijector(
-    potential,
-    described['num_steps'],
-    described['step_size'],
-    described['integrator'],
-    **described['options'],
-  )
+  bijector = made if root == 'map' else _flow(made, described)
+  potential = bijector.potential
   preprocessing = descriptions.make(described['preprocessing'], dtype, arrays)
   base = descriptions.make(described['base'], dtype, arrays)
   shape = described['event_shape'] and tuple(described['event_shape'])
@@ -208,24 +219,43 @@ def _model(described: dict[str, Any], file: archive.Archive) -> Model:
   return model
 
 
-def _check(described: dict[str, Any], variables: int) -> None:
+def _flow(potential: Any, described: dict[str, Any]) -> MongeAmpereBijector:
+  """The flow in its steps."""
+  return MongeAmpereBijector(
+    potential,
+    described['num_steps'],
+    described['step_size'],
+    described['integrator'],
+    **described['options'],
+  )
+
+
+def _check(described: dict[str, Any], root: str, variables: int) -> None:
   """Raises ValueError on keys, types and numbers that no model file of this version has."""
-  unknown, missing = sorted(described.keys() - KEYS.keys()), sorted(KEYS.keys() - described.keys())
+  keys = MAP_KEYS if root == 'map' else KEYS
+  unknown, missing = sorted(described.keys() - keys.keys()), sorted(keys.keys() - described.keys())
   if unknown or missing:
     raise ValueError(f'keys {missing} are missing, {unknown} unknown: perhaps of a newer version')
-  for name, types in KEYS.items():
+  for name, types in keys.items():
     descriptions.check_number(name, described[name], types)
-  if not 1 <= described['num_steps'] <= MOST_STEPS:
-    raise ValueError(f'`num_steps` is {described["num_steps"]}, of 1 to {MOST_STEPS}')
+  if root == 'map' and described['map'].get('class') not in MAPS:
+    raise ValueError(f'`map` is none of {MAPS}')
+  if root != 'map':
+    _check_steps(described)
   if described['dtype'] not in DTYPES:
     raise ValueError(f'`dtype` is {described["dtype"]!r}, of {DTYPES}')
   for size in described['event_shape'] or ():
     descriptions.check_number('event_shape', size, (int,))
   if described['preprocessing'] and described['preprocessing'].get('class') not in PREPROCESSING:
     raise ValueError(f'`preprocessing` is none of {PREPROCESSING}')
-  solver_options.check(described['options'])
-  descriptions.check(described['potential'], variables)
+  descriptions.check(described[root], variables)
   descriptions.check(described['preprocessing'], variables)
+
+
+def _check_steps(described: dict[str, Any]) -> None:
+  if not 1 <= described['num_steps'] <= MOST_STEPS:
+    raise ValueError(f'`num_steps` is {described["num_steps"]}, of 1 to {MOST_STEPS}')
+  solver_options.check(described['options'])
 
 
 def _arrays(
@@ -283,6 +313,6 @@ def _check_event(
     raise ValueError(f'its `columns` are not {size} different names')
 
 
-def _variables(potential: potentials.Potential) -> list[tf.Variable]:
-  """Trainable and not, each once, in an order that depends on the structure alone."""
-  return list(potential.variables)
+def _variables(thing: Any) -> list[tf.Variable]:
+  """Variables of its potential, each once, in an order that depends on the structure alone."""
+  return list(getattr(thing, 'potential', thing).variables)
