@@ -15,12 +15,14 @@ from ma_keras.plotting.fluid import fluid
 from ma_keras.plotting.free_energy import domains, free_energy
 from ma_keras.plotting.table import contours, histogram, pairs
 from ma_keras.plotting.thermodynamics import thermodynamics
+from ma_keras.plotting.transport import convex_map, paths, transport_cost
 
 __all__ = [
   'MNIST_BASELINES',
   'Axis',
   'base_quantiles',
   'contours',
+  'convex_map',
   'domains',
   'flowing',
   'fluid',
@@ -30,9 +32,11 @@ __all__ = [
   'latents',
   'likelihood',
   'pairs',
+  'paths',
   'pixel_maps',
   'save',
   'thermodynamics',
   'tile',
+  'transport_cost',
   'uniformity',
 ]
