@@ -1,4 +1,4 @@
-"""Whether a function is convex at given points."""
+"""Convexity of a function at given points."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Convexity:
 
   @property
   def holds(self) -> bool:
-    """Whether u is strictly convex at all points."""
+    """True where u is strictly convex at all points."""
     return self.smallest > 0
 
   def __str__(self) -> str:

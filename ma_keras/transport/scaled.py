@@ -45,7 +45,7 @@ class Scaled(Potential):
 
   @property
   def is_convex(self) -> bool:
-    """Whether phi is, by construction, and c is not a negative number."""
+    """True where phi is, by construction, and c is not a negative number."""
     return hessian.is_convex(self.potential) and (tf.is_tensor(self.factor) or self.factor >= 0)
 
   def hessian_root(self, x: tf.Tensor) -> tf.Tensor:
