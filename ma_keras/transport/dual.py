@@ -102,7 +102,7 @@ def _conjugate(optimal: BrenierMap, x: tf.Tensor) -> list[tf.Tensor]:
 
 
 def _in_batches(function: Any, x: np.ndarray) -> list[np.ndarray]:
-  """What a function of rows returns, in float64, for all rows."""
+  """Values of a function of rows, in float64, for all rows."""
   parts = [function(tf.constant(x[k : k + ROWS])) for k in range(0, len(x), ROWS)]
   return [np.concatenate(values).astype(np.float64) for values in zip(*parts)]
 
