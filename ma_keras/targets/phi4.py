@@ -123,6 +123,8 @@ class Phi4:
     """Sum of the up to 4 neighbours of each site, [..., L, L] -> [..., L, L]."""
     axes = (-2, -1)
     if self.boundary == 'periodic':
+      # Counted from the front: tf.vectorized_map takes a negative axis of tf.roll for another one.
+      axes = (tf.rank(field) - 2, tf.rank(field) - 1)
       return tf.add_n([tf.roll(field, step, axis) for axis in axes for step in (-1, 1)])
     return tf.add_n([_shift_with_zero(field, step, axis) for axis in axes for step in (-1, 1)])
 

@@ -44,6 +44,14 @@ def test_force_is_minus_the_gradient(side, boundary):
   np.testing.assert_allclose(target.force(x), -tape.gradient(energy, x), atol=1e-11)
 
 
+@pytest.mark.parametrize('side, boundary', CASES)
+def test_one_field_at_a_time_is_all_at_once(side, boundary):
+  """Hessians by tf.GradientTape.batch_jacobian vectorise the force."""
+  target, x = Phi4(side, -1.0, 0.5, boundary, dtype=tf.float64), tf.constant(fields(3, side**2))
+  np.testing.assert_allclose(tf.vectorized_map(target.force, x), target.force(x), rtol=1e-13)
+  np.testing.assert_allclose(tf.vectorized_map(target.energy, x), target.energy(x), rtol=1e-13)
+
+
 @pytest.mark.parametrize('boundary', ['periodic', 'open'])
 def test_energy_keeps_the_symmetries_of_the_lattice(boundary):
   target = Phi4(4, -1.0, 0.5, boundary, dtype=tf.float64)
