@@ -9,7 +9,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / 'ma_keras'
 # Package -> the parts of ma_keras it may import.
 ALLOWED = {
-  'potentials': {'arguments', 'potentials', 'seeds'},
+  'particles': {'arguments', 'particles'},
+  'potentials': {'arguments', 'particles', 'potentials', 'seeds'},
   'integrators': {'integrators'},
   'symmetry': {'arguments', 'potentials', 'seeds', 'symmetry'},
   'flow': {'arguments', 'flow', 'integrators', 'potentials', 'seeds'},

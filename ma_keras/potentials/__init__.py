@@ -3,6 +3,7 @@
 from ma_keras.potentials.activations import Activation
 from ma_keras.potentials.base import LaplacianMethod, Potential, Sum
 from ma_keras.potentials.deep_lattice import DeepLattice
+from ma_keras.potentials.embedded_atoms import EmbeddedAtoms
 from ma_keras.potentials.hutchinson import Hutchinson
 from ma_keras.potentials.hyper_network import HyperNetwork
 from ma_keras.potentials.keras_model import KerasModel
@@ -10,6 +11,7 @@ from ma_keras.potentials.lattice import Lattice
 from ma_keras.potentials.local import LocallyConnected
 from ma_keras.potentials.mlp import MLP
 from ma_keras.potentials.one_hidden_layer import OneHiddenLayer
+from ma_keras.potentials.pairs import Pairs
 from ma_keras.potentials.quadratic import Quadratic
 from ma_keras.potentials.separable import Separable
 from ma_keras.potentials.spectral import SpectralQuadratic
@@ -20,6 +22,7 @@ __all__ = [
   'MLP',
   'Activation',
   'DeepLattice',
+  'EmbeddedAtoms',
   'Hutchinson',
   'HyperNetwork',
   'KerasModel',
@@ -27,6 +30,7 @@ __all__ = [
   'Lattice',
   'LocallyConnected',
   'OneHiddenLayer',
+  'Pairs',
   'Potential',
   'Quadratic',
   'Separable',

@@ -4,6 +4,7 @@ from ma_keras.targets import kaufman, lattice, thermodynamics
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.kaufman import CRITICAL_COUPLING
 from ma_keras.targets.observables import Observables
+from ma_keras.targets.particles import DoubleWells, LennardJones, Particles
 from ma_keras.targets.phi4 import Phi4
 from ma_keras.targets.spins import CoupledSpins
 from ma_keras.targets.target import ObservedTarget, SampledTarget, SolvedTarget, Target
@@ -13,10 +14,13 @@ __all__ = [
   'CRITICAL_COUPLING',
   'Banana',
   'CoupledSpins',
+  'DoubleWells',
   'GaussianMixture',
   'Ising',
+  'LennardJones',
   'Observables',
   'ObservedTarget',
+  'Particles',
   'Phi4',
   'Ring',
   'SampledTarget',

@@ -8,11 +8,13 @@ import tf_keras
 from ma_keras.potentials import (
   MLP,
   DeepLattice,
+  EmbeddedAtoms,
   HyperNetwork,
   KerasModel,
   Lattice,
   LocallyConnected,
   OneHiddenLayer,
+  Pairs,
   Potential,
   Quadratic,
   Separable,
@@ -113,6 +115,21 @@ def mlp(time_dependent=False, activation='softplus'):
   return generic(MLP(EVENT_SIZE, (5, 3), activation, time_dependent, tf.float64))
 
 
+def pairs(particles=2, dimensions=2, basis=None):
+  shells = {'shells': 6, 'reach': 3.0, 'softening': 1.0}
+  made = Pairs(particles, dimensions, **shells, time_basis=basis, dtype=tf.float64, seed=0)
+  made.amplitude.assign(np.random.default_rng(0).normal(size=made.amplitude.shape))
+  return made
+
+
+def embedded_atoms(particles=2, dimensions=2, basis=None, activation='tanh'):
+  options = {'hidden_units': 3, 'shells': 6, 'reach': 3.0, 'softening': 1.0}
+  options |= {'activation': activation, 'time_basis': basis, 'dtype': tf.float64, 'seed': 0}
+  made = EmbeddedAtoms(particles, dimensions, **options)
+  made.amplitude.assign(np.random.default_rng(0).normal(size=made.amplitude.shape))
+  return made
+
+
 def quadratic(seed=0):
   matrix = np.random.default_rng(seed).normal(size=(EVENT_SIZE, EVENT_SIZE))
   return Quadratic(matrix, tf.float64)
@@ -138,6 +155,10 @@ CASES = {
   'spectral in time': lambda: spectral(basis=TimeBasis(1.5, 2)),
   'mlp': mlp,
   'mlp in time': lambda: mlp(time_dependent=True, activation='log_cosh'),
+  'pairs': pairs,
+  'pairs in time': lambda: pairs(4, 1, TimeBasis(1.5, 2)),
+  'embedded atoms': embedded_atoms,
+  'embedded atoms in time': lambda: embedded_atoms(2, 2, TimeBasis(1.5, 2), 'gelu'),
   'quadratic': quadratic,
   'sum': lambda: one_hidden_layer() + Wave(EVENT_SIZE) + quadratic(),
   'tf_keras sequential': lambda: generic(KerasModel(keras_sequential(tf_keras), EVENT_SIZE)),

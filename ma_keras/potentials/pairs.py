@@ -1,0 +1,113 @@
+"""A pair potential: one function of distance for all pairs of particles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from ma_keras import seeds
+from ma_keras.particles import Pairing
+from ma_keras.potentials.base import Potential
+from ma_keras.potentials.radial import GaussianShells
+from ma_keras.potentials.time_basis import (
+  Basis,
+  amplitudes,
+  starting,
+  tabulated,
+  time_derivative,
+)
+
+
+class Pairs(Potential):
+  """phi(t, x) = sum_{i<j} g(t, |x_i - x_j|), g = sum_m a_m(t) B_m(r), B_m Gaussian shells.
+
+  Invariant under permutations, rotations, reflections and translations. Koehler, Klein & Noe 2020
+  (arXiv:2006.02425). Laplacian 2 sum_{i<j} (g'' + (D - 1) g'/r).
+
+  Attributes:
+    pairing: n and D.
+    shells: B.
+    amplitude: a, variable [M]; with a time basis its coefficients, [K, M].
+    time_basis: How the amplitudes vary in time, or None.
+  """
+
+  self_contained = True
+
+  def __init__(
+    self,
+    particles: int,
+    dimensions: int,
+    shells: int = 24,
+    reach: float = 4.0,
+    softening: float = 0.1,
+    time_basis: Basis | None = None,
+    dtype: tf.DType = tf.float32,
+    seed: int | None = None,
+    name: str | None = None,
+  ) -> None:
+    """Draws a ~ Normal(0, 0.01/M): a gentle flow.
+
+    Args:
+      particles: n.
+      dimensions: D.
+      shells: M.
+      reach: Distance up to which particles act on one another.
+      softening: eps of the smooth radius sqrt(r^2 + eps^2).
+      time_basis: Makes the amplitudes functions of time; they start constant.
+      dtype: Floating dtype of the variables.
+      seed: Integer that makes the initial values reproducible; None draws fresh ones.
+      name: Module name.
+
+    Raises:
+      ValueError: A number is out of range.
+    """
+    pairing = Pairing(particles, dimensions)
+    super().__init__(pairing.event_size, name)
+    self.pairing = pairing
+    self.shells = GaussianShells(shells, reach, softening, dtype)
+    self.time_basis = time_basis
+    key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='pairs')
+    normal = tf.random.stateless_normal([shells], key, dtype=dtype)
+    self.amplitude = tf.Variable(
+      starting(time_basis, 0.1 * shells**-0.5 * normal), name='amplitude'
+    )
+
+  def config(self) -> dict[str, Any]:
+    """See `Potential`."""
+    shells = self.shells.config()
+    return {
+      'particles': self.pairing.particles,
+      'dimensions': self.pairing.dimensions,
+      'shells': shells['number'],
+      'reach': shells['reach'],
+      'softening': shells['softening'],
+      'time_basis': self.time_basis,
+    }
+
+  def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """phi(t, x), shape [...]."""
+    values = self.shells.values(self.pairing.squared_distances(x))
+    return self.pairing.over_pairs(tf.linalg.matvec(values, self._amplitude(t)))
+
+  def prepared(self, times: tf.Tensor | None = None) -> Pairs:
+    """Returns the potential with functions of time computed once."""
+    return self._twin(time_basis=tabulated(self.time_basis, times, self.amplitude.dtype))
+
+  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return self._gradient_and_laplacian(t, x)[0]
+
+  def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    differences = self.pairing.differences(x)
+    squared = tf.reduce_sum(tf.square(differences), axis=-1)
+    jet = self.shells.jet(squared, self.pairing.dimensions)
+    jet = jet.mixed(self._amplitude(t)[:, tf.newaxis])
+    gradient = self.pairing.over_neighbours(jet.slope * differences, sign=-1.0)
+    laplacian = 2.0 * self.pairing.over_pairs(jet.laplacian[..., 0])
+    return self.pairing.flattened(gradient), laplacian
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return time_derivative(self, t, x)
+
+  def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
+    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)

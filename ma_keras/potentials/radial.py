@@ -1,0 +1,96 @@
+"""Learnable functions of the distance of two particles, with their derivatives in space."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras.arguments import is_finite, is_whole
+
+
+class RadialJet(NamedTuple):
+  """f(|x|) in D dimensions, by its value and what makes gradient and Laplacian.
+
+  Attributes:
+    value: f, [..., M].
+    slope: f'/r, so that grad f = slope x, [..., M].
+    laplacian: lap f, [..., M].
+  """
+
+  value: tf.Tensor
+  slope: tf.Tensor
+  laplacian: tf.Tensor
+
+  def mixed(self, weights: tf.Tensor) -> RadialJet:
+    """Linear combinations of the functions, by weights [M, C]."""
+    return RadialJet(*(tf.matmul(part, weights) for part in self))
+
+
+class GaussianShells(tf.Module):
+  """B_m(r) = exp(-(r - mu_m)^2 / (2 sigma_m^2)), r = sqrt(|x|^2 + eps^2).
+
+  The smooth radius has no singular derivative at x = 0.
+
+  Attributes:
+    centre: mu, variable [M].
+    log_width: ln sigma, variable [M].
+    softening: eps.
+  """
+
+  def __init__(
+    self,
+    number: int,
+    reach: float,
+    softening: float = 0.1,
+    dtype: tf.DType = tf.float32,
+    name: str | None = None,
+  ) -> None:
+    """Spaces centres evenly from 0 to the reach, a spacing wide.
+
+    Args:
+      number: M, at least 2.
+      reach: Distance beyond which particles hardly meet.
+      softening: eps.
+      dtype: Floating dtype.
+      name: Module name.
+
+    Raises:
+      ValueError: A number is out of range.
+    """
+    super().__init__(name=name)
+    if not is_whole(number, 2):
+      raise ValueError(f'`number` of shells must be at least 2, and whole, got {number!r}.')
+    for key, value in (('reach', reach), ('softening', softening)):
+      if not is_finite(value) or value <= 0:
+        raise ValueError(f'`{key}` must be a positive distance, got {value!r}.')
+    self.reach, self.softening = float(reach), float(softening)
+    spacing = reach / (number - 1)
+    self.centre = tf.Variable(tf.cast(tf.linspace(0.0, reach, number), dtype), name='centre')
+    self.log_width = tf.Variable(tf.fill([number], tf.cast(np.log(spacing), dtype)), name='width')
+
+  def config(self) -> dict[str, Any]:
+    """The constructor's arguments."""
+    return {'number': self.centre.shape[0], 'reach': self.reach, 'softening': self.softening}
+
+  def values(self, squared: tf.Tensor) -> tf.Tensor:
+    """B of |x|^2 [...], shape [..., M]."""
+    return self._gaussians(tf.sqrt(squared + self.softening**2)[..., tf.newaxis])[2]
+
+  def jet(self, squared: tf.Tensor, dimensions: int) -> RadialJet:
+    """Value, slope and Laplacian in D dimensions at |x|^2 [...]."""
+    squared = squared[..., tf.newaxis]
+    r = tf.sqrt(squared + self.softening**2)
+    shift, precision, value = self._gaussians(r)
+    first = -shift * precision * value
+    second = (tf.square(shift * precision) - precision) * value
+    slope = first / r
+    # d/dx_i of r is x_i / r: the two curvatures are those along x and across it.
+    laplacian = squared / tf.square(r) * (second - slope) + dimensions * slope
+    return RadialJet(value, slope, laplacian)
+
+  def _gaussians(self, r: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """r - mu, 1/sigma^2 and B."""
+    shift, precision = r - self.centre, tf.exp(-2.0 * self.log_width)
+    return shift, precision, tf.exp(-0.5 * precision * tf.square(shift))

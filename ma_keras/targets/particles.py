@@ -1,0 +1,175 @@
+"""Clusters of particles: pair energies, invariant under permutations, rotations, translations."""
+
+from __future__ import annotations
+
+import abc
+import operator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras import bases
+from ma_keras.arguments import is_whole
+from ma_keras.particles import Pairing
+from ma_keras.targets.observables import Observables, Statistic
+from ma_keras.targets.target import as_event, floating_dtype
+
+
+class Particles(abc.ABC):
+  """E(x) = sum over pairs of u(|x_i - x_j|^2) + (1/2) c sum_i |x_i - mean x|^2, in units of kT.
+
+  exp(-E) has an integral over the subspace sum_i x_i = 0 alone, of (n - 1) D dimensions: ln Z and
+  all log densities are those of its orthonormal measure. `base` is a normal of that subspace, and
+  a flow along a potential without preferred places never leaves it.
+
+  Attributes:
+    pairing: n and D.
+    event_size: N = n D; particle i has the coordinates i D, ..., i D + D - 1.
+    confinement: c, of the harmonic trap around the centre of mass; 0 for none.
+    dtype: Of positions and energies.
+  """
+
+  confinement = 0.0
+
+  def __init__(self, particles: int, dimensions: int, dtype: Any = tf.float32) -> None:
+    """Takes the sizes.
+
+    Args:
+      particles: n, at least 2.
+      dimensions: D.
+      dtype: Floating dtype.
+
+    Raises:
+      ValueError: A size or the dtype is not what is said above.
+    """
+    self.pairing = Pairing(particles, dimensions)
+    self.event_size = self.pairing.event_size
+    self.dtype = floating_dtype(dtype)
+
+  @abc.abstractmethod
+  def pair_energy(self, squared_distance: tf.Tensor) -> tf.Tensor:
+    """Returns u(d^2), elementwise."""
+
+  @property
+  def degrees_of_freedom(self) -> int:
+    """(n - 1) D."""
+    return (self.pairing.particles - 1) * self.pairing.dimensions
+
+  def base(self) -> bases.MeanFreeNormal:
+    """p(z) = Normal(0, I) of the mean-free subspace."""
+    return bases.MeanFreeNormal(self.pairing.particles, self.pairing.dimensions, self.dtype)
+
+  def energy(self, x: Any) -> tf.Tensor:
+    """E(x) over kT: [..., N] -> [...].
+
+    Raises:
+      TypeError: If x is a tensor of another dtype.
+      ValueError: If its last dimension is not N.
+    """
+    x = as_event(x, self)
+    squared = self.pairing.squared_distances(x)
+    energy = self.pairing.over_pairs(self.pair_energy(squared))
+    if not self.confinement:
+      return energy
+    # sum_i |x_i - mean|^2 = (1/n) sum over pairs of |x_i - x_j|^2.
+    spread = self.pairing.over_pairs(squared) / self.pairing.particles
+    return energy + 0.5 * self.confinement * spread
+
+  def force(self, x: Any) -> tf.Tensor:
+    """-grad E: [..., N] -> [..., N]."""
+    x = as_event(x, self)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(x)
+      energy = self.energy(x)
+    return -tape.gradient(energy, x)
+
+  def virial(self, x: Any) -> tf.Tensor:
+    """x . grad E, [...]: its mean under exp(-E)/Z is the number of degrees of freedom."""
+    x = as_event(x, self)
+    return -tf.reduce_sum(x * self.force(x), axis=-1)
+
+  def distances(self, x: Any) -> tf.Tensor:
+    """|x_i - x_j| of all n (n - 1) / 2 pairs, [..., N] -> [..., pairs]."""
+    squared = self.pairing.squared_distances(as_event(x, self))
+    n, shifts = self.pairing.particles, self.pairing.particles // 2
+    flat = tf.reshape(squared, tf.concat([tf.shape(squared)[:-2], [shifts * n]], axis=0))
+    return tf.sqrt(flat[..., : n * (n - 1) // 2])
+
+  def configurations(self, x: Any, seed: Any) -> tf.Tensor:
+    """The positions themselves, [..., N]."""
+    del seed
+    return as_event(x, self)
+
+  def observables(self) -> Observables:
+    """<E>, heat capacity <E^2> - <E>^2, virial, and the mean distance of two particles."""
+
+    def moments(values: np.ndarray) -> np.ndarray:
+      x = tf.constant(values, self.dtype)
+      energy = self.energy(x).numpy().astype(np.float64)
+      distance = np.mean(self.distances(x).numpy().astype(np.float64), axis=-1)
+      virial = self.virial(x).numpy().astype(np.float64)
+      return np.stack([energy, energy**2, virial, distance], axis=-1)
+
+    statistics: dict[str, Statistic] = {
+      'energy': operator.itemgetter(0),
+      'heat capacity': lambda mean: mean[1] - mean[0] ** 2,
+      'virial': operator.itemgetter(2),
+      'pair distance': operator.itemgetter(3),
+    }
+    return Observables(moments, statistics)
+
+
+class DoubleWells(Particles):
+  """DW4: n = 4 particles in the plane, u(d) = 0.9 (d - 4)^4 - 4 (d - 4)^2.
+
+  Two distances are favoured, 4 -+ 1.49. Koehler, Klein & Noe 2020 (arXiv:2006.02425).
+  """
+
+  def __init__(self, dtype: Any = tf.float32) -> None:
+    """Takes the floating dtype."""
+    super().__init__(4, 2, dtype)
+
+  def pair_energy(self, squared_distance: tf.Tensor) -> tf.Tensor:
+    """0.9 (d - 4)^4 - 4 (d - 4)^2."""
+    tiny = np.finfo(squared_distance.dtype.as_numpy_dtype).tiny
+    square = tf.square(tf.sqrt(tf.maximum(squared_distance, tiny)) - 4.0)
+    return (0.9 * square - 4.0) * square
+
+
+class LennardJones(Particles):
+  """u(r) = r^-12 - 2 r^-6, least at r = 1, of n particles in space, and a trap of strength 1.
+
+  Two conventions are in use for the same name. 'directed' counts both (i, j) and (j, i), so that a
+  bond is worth 2 kT, as in the public data of LJ13; 'undirected' counts a pair once.
+  """
+
+  confinement = 1.0
+
+  def __init__(self, particles: int, convention: str = 'directed', dtype: Any = tf.float32) -> None:
+    """Takes the size.
+
+    Args:
+      particles: n, at least 2: 13 for LJ13, 55 for LJ55.
+      convention: 'directed' or 'undirected'.
+      dtype: Floating dtype.
+
+    Raises:
+      ValueError: `particles` is too small, or the convention has another name.
+    """
+    conventions = {'directed': 2.0, 'undirected': 1.0}
+    if convention not in conventions:
+      raise ValueError(
+        f'`convention` must be one of {sorted(conventions)}, got {convention!r}: a bond is worth '
+        '2 kT in the former, as in the public data of LJ13, and 1 kT in the latter.'
+      )
+    if not is_whole(particles, 2):
+      raise ValueError(f'`particles` must be at least 2, and whole, got {particles!r}. 13, say.')
+    super().__init__(particles, 3, dtype)
+    self.convention = convention
+    self.bond = conventions[convention]
+
+  def pair_energy(self, squared_distance: tf.Tensor) -> tf.Tensor:
+    """r^-12 - 2 r^-6, times 2 for directed pairs; infinite in float32 below r = 0.0007."""
+    sixth = tf.math.reciprocal(squared_distance) ** 3
+    return self.bond * (sixth - 2.0) * sixth

@@ -1,0 +1,87 @@
+"""Clusters of particles: energies against plain loops, and the virial theorem."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ma_keras import targets
+
+
+def lennard_jones(x, bond):
+  x = x - x.mean(axis=0)
+  r = [np.linalg.norm(a - b) for a, b in itertools.combinations(x, 2)]
+  return sum(bond * (d**-12 - 2 * d**-6) for d in r) + 0.5 * np.sum(x**2)
+
+
+def double_wells(x):
+  r = [np.linalg.norm(a - b) - 4.0 for a, b in itertools.combinations(x, 2)]
+  return sum(0.9 * d**4 - 4.0 * d**2 for d in r)
+
+
+@pytest.mark.parametrize('convention, bond', [('directed', 2.0), ('undirected', 1.0)])
+@pytest.mark.parametrize('n', [2, 5, 8])
+def test_lennard_jones_energy_by_loops(convention, bond, n):
+  target = targets.LennardJones(n, convention, tf.float64)
+  x = 1.3 * np.random.default_rng(n).normal(size=(4, n, 3))
+  expected = [lennard_jones(row, bond) for row in x]
+  np.testing.assert_allclose(target.energy(x.reshape(4, -1)), expected, rtol=1e-12)
+  assert target.event_size == 3 * n and target.degrees_of_freedom == 3 * (n - 1)
+
+
+def test_double_wells_energy_by_loops():
+  target, x = targets.DoubleWells(tf.float64), np.random.default_rng(0).normal(size=(4, 4, 2))
+  expected = [double_wells(3 * row) for row in x]
+  np.testing.assert_allclose(target.energy(3 * x.reshape(4, -1)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+  'target', [targets.DoubleWells(tf.float64), targets.LennardJones(5, dtype=tf.float64)]
+)
+def test_forces_pull_where_energies_fall(target):
+  x = 1.5 * np.random.default_rng(0).normal(size=target.event_size)
+  shifts = 1e-5 * np.eye(target.event_size)
+  slopes = (target.energy(x + shifts) - target.energy(x - shifts)) / 2e-5
+  np.testing.assert_allclose(target.force(x), -slopes, rtol=1e-6, atol=1e-6)
+  np.testing.assert_allclose(target.virial(x), np.sum(x * slopes), rtol=1e-6)
+
+
+def test_the_virial_is_the_number_of_degrees_of_freedom():
+  """Two particles: the distance r has the density exp(-u(r) - r^2/4) r^2, by quadrature."""
+  target = targets.LennardJones(2, dtype=tf.float64)
+  r = np.linspace(0.5, 12.0, 20_001)
+  x = np.zeros((len(r), 2, 3))
+  x[:, 0, 0], x[:, 1, 0] = r / 2, -r / 2
+  x = x.reshape(len(r), -1)
+  weights = np.exp(-target.energy(x).numpy()) * r**2
+  virial = np.sum(weights * target.virial(x)) / np.sum(weights)
+  assert virial == pytest.approx(target.degrees_of_freedom, rel=1e-8)
+
+
+def test_distances_hold_every_pair_once():
+  target, x = targets.DoubleWells(tf.float64), np.random.default_rng(0).normal(size=(2, 4, 2))
+  expected = [[np.linalg.norm(a - b) for a, b in itertools.combinations(row, 2)] for row in x]
+  distances = target.distances(x.reshape(2, -1)).numpy()
+  np.testing.assert_allclose(np.sort(distances), np.sort(expected), rtol=1e-12)
+
+
+def test_observables_are_means_of_what_they_say():
+  target, x = targets.DoubleWells(tf.float64), np.random.default_rng(0).normal(size=(50, 8))
+  observables = target.observables()
+  mean = observables.moments(target.configurations(x, seed=0).numpy()).mean(axis=0)
+  energy = target.energy(x).numpy()
+  assert observables.statistics['energy'](mean) == pytest.approx(energy.mean())
+  assert observables.statistics['heat capacity'](mean) == pytest.approx(energy.var())
+  assert observables.statistics['virial'](mean) == pytest.approx(target.virial(x).numpy().mean())
+  distance = target.distances(x).numpy().mean()
+  assert observables.statistics['pair distance'](mean) == pytest.approx(distance)
+
+
+def test_the_base_is_mean_free_and_the_convention_is_named():
+  target = targets.LennardJones(13)
+  assert target.base().degrees_of_freedom == target.degrees_of_freedom == 36
+  with pytest.raises(ValueError, match=r"`convention` must be one of .* got 'both'"):
+    targets.LennardJones(13, 'both')
+  with pytest.raises(ValueError, match='`particles` must be at least 2, and whole, got 1'):
+    targets.LennardJones(1)
