@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import bases, plotting, potentials, samplers, symmetry, targets, training
+from ma_keras import bases, plotting, potentials, samplers, symmetry, targets, training, transport
 from ma_keras.training import strategy
 from tests.robustness.row import Row
 from tests.test_bijector_arguments import LogCosh
@@ -64,6 +64,18 @@ def no_points():
 def nan_among_points():
   log_prob = flow().log_prob([[0.0, 1.0, 2.0, 3.0], [0.0, NAN, 0.0, 0.0]]).numpy()
   assert np.isfinite(log_prob[0]) and np.isnan(log_prob[1])
+
+
+def concave(time, **options):
+  """u(z) = (1 - T/2) |z|^2/2, not convex from T = 2 on."""
+  return transport.PressurelessFlow(potentials.Quadratic(-0.5 * np.eye(4)), time, **options)
+
+
+def no_optimal_map(time):
+  x = np.zeros([2, 4], np.float32)  # Where grad u = x is solved, by no minimum.
+  log_det = concave(time).forward_log_det_jacobian(x, 1)
+  for values in (concave(time).forward(x), concave(time).inverse(x), log_det):
+    assert np.all(np.isnan(values))
 
 
 ROWS = [
@@ -421,6 +433,34 @@ ROWS = [
     ValueError,
     '`path` {} must end in .png.',
     ('x.doc', 'x', 'x.pdf'),
+  ),
+  Row(
+    'an optimal map, or a pressureless flow, whose potential is not convex enough',
+    no_optimal_map,
+    None,
+    'NaN comes out in both directions, for the log determinant as well',
+    (2.5, 100.0),
+  ),
+  Row(
+    'the same with `validate_args=True`',
+    lambda time: concave(time, validate_args=True).forward(np.zeros([2, 4], np.float32)),
+    tf.errors.InvalidArgumentError,
+    '`BrenierMap`: m |z|^2/2 + phi is not convex: its Hessian has no Cholesky factor...',
+    (2.5, 100.0),
+  ),
+  Row(
+    'samples of another dimension than the optimal map',
+    lambda size: transport.dual_bound(concave(0.5), np.zeros([3, 4]), np.zeros([3, size])),
+    ValueError,
+    '`x` must be two samples or more, shape [n, 4], got [3, {}]: the map has event_size=4.',
+    (3, 5),
+  ),
+  Row(
+    'a convex quadratic that is not convex',
+    lambda value: transport.ConvexQuadratic(np.diag([1.0, value])),
+    ValueError,
+    '`matrix` must be positive semidefinite, got an eigenvalue {}: ...',
+    (-1, -0.5),
   ),
 ]
 
