@@ -4,6 +4,7 @@ import collections
 import gc
 import zlib
 
+import numpy as np
 import pytest
 import tf_keras
 from tensorflow.python.framework import ops
@@ -24,7 +25,17 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def seeds_are_those_of_the_test(request):
   """Seeds Python, NumPy, TensorFlow and Keras by the test's id, whatever ran before it."""
-  tf_keras.utils.set_random_seed(zlib.crc32(request.node.nodeid.encode()))
+  tf_keras.utils.set_random_seed(seed_of(request))
+
+
+@pytest.fixture
+def rng(request):
+  """NumPy's generator, seeded by the test's id."""
+  return np.random.default_rng(seed_of(request))
+
+
+def seed_of(request):
+  return zlib.crc32(request.node.nodeid.encode())
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -144,3 +144,12 @@ def test_configurations_know_nothing_but_each_other():
 
 def _reads_flags(names):
   return any(name == 'absl' or name.startswith(('absl.flags', 'absl.app')) for name in names)
+
+
+def test_no_two_tests_draw_from_one_generator():
+  """The data of the second would depend on which tests ran before: `rng` of conftest.py."""
+  generators = {'default_rng', 'RandomState', 'Random', 'Generator', 'from_seed'}
+  for path in sorted((ROOT / 'tests').rglob('*.py')):
+    values = [getattr(node, 'value', None) for node in ast.parse(path.read_text()).body]
+    calls = [ast.unparse(value.func) for value in values if isinstance(value, ast.Call)]
+    assert not [call for call in calls if call.split('.')[-1] in generators], path

@@ -21,8 +21,6 @@ import ma_keras
 
 pytestmark = pytest.mark.slow
 
-RNG = np.random.default_rng(0)
-
 
 def quick(**settings):
   """Without a flow, whose training takes a while."""
@@ -40,8 +38,9 @@ def test_scikit_learns_own_checks_pass():
 @pytest.fixture(scope='module')
 def fitted():
   """A flow that gains: three columns on a curve."""
-  t = RNG.uniform(size=600)
-  x = np.stack([np.cos(5 * t), np.sin(5 * t), t], axis=1) + RNG.normal(size=(600, 3)) * 0.2
+  rng = np.random.default_rng(0)
+  t = rng.uniform(size=600)
+  x = np.stack([np.cos(5 * t), np.sin(5 * t), t], axis=1) + rng.normal(size=(600, 3)) * 0.2
   frame = pandas.DataFrame(x, columns=['a', 'b', 'c'])
   estimator = ma_keras.MongeAmpereDensity(
     base='normal', hidden_units=32, max_steps=400, n_init=1, learning_rate=0.02, random_state=1
@@ -102,9 +101,9 @@ def test_names_are_kept_and_checked(fitted):
   np.testing.assert_array_equal(estimator.score_samples(frame), estimator.score_samples(test))
 
 
-def test_a_gaussian_is_found_to_be_one():
-  mix = RNG.normal(size=(4, 4))
-  x = RNG.normal(size=(2000, 4)) @ mix
+def test_a_gaussian_is_found_to_be_one(rng):
+  mix = rng.normal(size=(4, 4))
+  x = rng.normal(size=(2000, 4)) @ mix
   estimator = quick().fit(x[:1500])
   truth = stats.multivariate_normal(cov=mix.T @ mix).logpdf(x[1500:])
   assert estimator.start_ == 'Gaussian'
@@ -114,17 +113,20 @@ def test_a_gaussian_is_found_to_be_one():
 @pytest.mark.parametrize(
   'draw, truth',
   [
-    (lambda: RNG.standard_cauchy((1500, 2)), lambda x: stats.cauchy.logpdf(x).sum(1)),
-    (lambda: np.exp(2 * RNG.normal(size=(1500, 2))), lambda x: stats.lognorm(2).logpdf(x).sum(1)),
+    (lambda rng: rng.standard_cauchy((1500, 2)), lambda x: stats.cauchy.logpdf(x).sum(1)),
     (
-      lambda: np.concatenate([RNG.normal(size=(1499, 2)), [[1e6, -1e6]]]),
+      lambda rng: np.exp(2 * rng.normal(size=(1500, 2))),
+      lambda x: stats.lognorm(2).logpdf(x).sum(1),
+    ),
+    (
+      lambda rng: np.concatenate([rng.normal(size=(1499, 2)), [[1e6, -1e6]]]),
       lambda x: stats.norm.logpdf(x).sum(1),
     ),
   ],
 )
-def test_tails_do_not_spoil_the_rest(draw, truth):
+def test_tails_do_not_spoil_the_rest(draw, truth, rng):
   """Cauchy, lognormal, and one outlier at a million deviations (which stays in training)."""
-  x = draw()
+  x = draw(rng)
   train, test = np.concatenate([x[:1000], x[-1:]]), x[1000:-1]
   score = quick().fit(train).score_samples(test)
   assert abs(np.median(score - truth(test))) < 0.2
@@ -142,30 +144,30 @@ def test_case_10_one_row_at_a_million_leaves_1200_others_their_entropy():
   assert estimator.score_samples([[1e6, -1e6]])[0] < -20
 
 
-def test_numbers_that_vary_little_around_a_large_one():
-  x = 1.7e9 + RNG.normal(size=(500, 2)) * 1e-3
+def test_numbers_that_vary_little_around_a_large_one(rng):
+  x = 1.7e9 + rng.normal(size=(500, 2)) * 1e-3
   truth = stats.norm(1.7e9, 1e-3).logpdf(x).sum(1)
   assert abs(quick().fit(x).score(x) - truth.mean()) < 0.05
 
 
-def test_outside_the_support_the_density_is_zero():
-  x = np.exp(2 * RNG.normal(size=(300, 1)))
+def test_outside_the_support_the_density_is_zero(rng):
+  x = np.exp(2 * rng.normal(size=(300, 1)))
   estimator = quick().fit(x)
   assert estimator.score_samples([[-1.0]])[0] == -np.inf
   assert np.all(estimator.sample(100, 0) > 0)
 
 
-def test_values_with_ties_get_no_spike():
+def test_values_with_ties_get_no_spike(rng):
   """Dice: the density of a cell of width 1 is the probability of its number."""
-  x = RNG.integers(1, 7, size=(1200, 1)).astype(float)
+  x = rng.integers(1, 7, size=(1200, 1)).astype(float)
   score = quick().fit(x).score_samples(np.arange(1.0, 7.0)[:, np.newaxis])
   np.testing.assert_allclose(np.exp(score), np.full(6, 1 / 6), atol=0.05)
 
 
-def test_samples_are_rounded_as_the_data_are():
+def test_samples_are_rounded_as_the_data_are(rng):
   """Every cell has the samples that fell into it; 0.3 is 0.3; latents keep their place."""
-  age = RNG.poisson(30, 800) + 18.0
-  x = np.stack([age, np.round(age / 60 + RNG.normal(size=800) / 9, 1), RNG.normal(size=800)], 1)
+  age = rng.poisson(30, 800) + 18.0
+  x = np.stack([age, np.round(age / 60 + rng.normal(size=800) / 9, 1), rng.normal(size=800)], 1)
   estimator = quick(column_kinds={'0': 'integer+positive'}).fit(x)
   samples = estimator.sample(500, 3)
   assert set(samples[:, 1]) < set(np.arange(-20, 60) / 10)
@@ -176,8 +178,8 @@ def test_samples_are_rounded_as_the_data_are():
   assert np.all(np.isfinite(estimator.score_samples(samples)))
 
 
-def test_pipelines_and_searches():
-  x = RNG.normal(size=(60, 2))
+def test_pipelines_and_searches(rng):
+  x = rng.normal(size=(60, 2))
   pipeline = make_pipeline(StandardScaler(), quick())
   assert np.isfinite(pipeline.fit(x).score(x))
   search = GridSearchCV(quick(), {'base': ['auto', 'normal']}, cv=2).fit(x)
@@ -187,21 +189,21 @@ def test_pipelines_and_searches():
   )
 
 
-def test_it_beats_a_mixture_on_modes():
-  centres = RNG.normal(size=(5, 3)) * 6
-  x = centres[RNG.integers(5, size=900)] + RNG.normal(size=(900, 3))
+def test_it_beats_a_mixture_on_modes(rng):
+  centres = rng.normal(size=(5, 3)) * 6
+  x = centres[rng.integers(5, size=900)] + rng.normal(size=(900, 3))
   mixture = GaussianMixture(5, n_init=3, random_state=0).fit(x[:600])
   assert quick().fit(x[:600]).score(x[600:]) > mixture.score(x[600:]) - 0.05
 
 
-def test_codes_of_missing_values_are_doubted():
-  x = np.concatenate([RNG.normal(size=(180, 1)), np.full((20, 1), -9999.0)])
+def test_codes_of_missing_values_are_doubted(rng):
+  x = np.concatenate([rng.normal(size=(180, 1)), np.full((20, 1), -9999.0)])
   with pytest.warns(UserWarning, match='-9999 in 10.0% of the rows, far outside: a code for miss'):
     quick().fit(x)
 
 
-def test_bad_settings_name_themselves():
-  x = RNG.normal(size=(30, 2))
+def test_bad_settings_name_themselves(rng):
+  x = rng.normal(size=(30, 2))
   for settings, message in (
     ({'hidden_units': 0}, '`hidden_units` must be a whole number from 1'),
     ({'validation_fraction': 1.0}, '`validation_fraction` must be in'),

@@ -5,11 +5,9 @@ import pytest
 
 from ma_keras import plotting
 
-rng = np.random.default_rng(0)
-
 
 @pytest.mark.parametrize('edge, scale', [(None, 'linear'), (0.0, 'log'), (-1.0, 'asinh')])
-def test_the_area_of_a_histogram_is_the_share_of_rows_on_the_axis(edge, scale):
+def test_the_area_of_a_histogram_is_the_share_of_rows_on_the_axis(edge, scale, rng):
   x = np.append(rng.lognormal(0, 1, 5000), [1e9, 1e9])
   axis = plotting.Axis.around('price', x, edge)
   assert axis.scale == scale
@@ -40,7 +38,7 @@ def test_an_axis_is_never_empty(x, edge):
     assert axis.shows(np.array(x[-1]))
 
 
-def test_one_column_shows_the_density_of_what_is_plotted():
+def test_one_column_shows_the_density_of_what_is_plotted(rng):
   """x of ln x ~ Normal(0, 1): the curve on a logarithm is the bell of ln x."""
   x = np.exp(rng.normal(size=(4000, 1)))
   axis = plotting.Axis.around('x', x, 0.0)
@@ -54,7 +52,7 @@ def test_one_column_shows_the_density_of_what_is_plotted():
   assert labels[0].startswith('data (4,000') and labels[1].startswith('samples (100')
 
 
-def test_contours_hold_their_share_of_samples_on_any_axes():
+def test_contours_hold_their_share_of_samples_on_any_axes(rng):
   """Independent ln x and ln y: the region that holds a share s has radius^2 = -2 ln(1 - s)."""
   x = np.exp(rng.normal(size=(4000, 2)))
   pair = [plotting.Axis.around(name, x[:, k], 0.0) for k, name in enumerate('xy')]
@@ -73,7 +71,7 @@ def test_contours_hold_their_share_of_samples_on_any_axes():
   assert 'nats' in bar.get_ylabel()
 
 
-def test_no_density_on_the_grid_leaves_points():
+def test_no_density_on_the_grid_leaves_points(rng):
   x = rng.normal(size=(50, 2))
   pair = [plotting.Axis.around(name, x[:, k]) for k, name in enumerate('xy')]
   nothing = np.full((5, 5), -np.inf)
@@ -81,7 +79,7 @@ def test_no_density_on_the_grid_leaves_points():
   assert len(figure.axes) == 1 and len(figure.axes[0].lines) == 2
 
 
-def test_pairs_have_a_panel_per_pair_with_the_points_in_it():
+def test_pairs_have_a_panel_per_pair_with_the_points_in_it(rng):
   x = rng.normal(size=(30, 3))
   axes = [plotting.Axis.around(name, x[:, k]) for k, name in enumerate('abc')]
   figure = plotting.pairs(axes, {'data': x, 'samples': x[:20]})
@@ -92,7 +90,7 @@ def test_pairs_have_a_panel_per_pair_with_the_points_in_it():
   np.testing.assert_array_equal(np.transpose(data.get_data()), x[:, 1:])
 
 
-def test_uniform_numbers_are_near_and_others_are_named():
+def test_uniform_numbers_are_near_and_others_are_named(rng):
   probabilities = rng.uniform(size=(2000, 12))
   probabilities[:, 7] = rng.beta(2, 2, size=2000)
   figure = plotting.uniformity(probabilities)
@@ -105,7 +103,7 @@ def test_uniform_numbers_are_near_and_others_are_named():
 
 
 @pytest.mark.slow
-def test_samples_of_the_base_lie_on_the_diagonal():
+def test_samples_of_the_base_lie_on_the_diagonal(rng):
   base = -rng.exponential(size=20_000)
   line = plotting.base_quantiles(base[:5000], base).axes[0].lines[1]
   middle = slice(250, -250)

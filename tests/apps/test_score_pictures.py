@@ -14,8 +14,7 @@ from ma_keras.apps import score
 from ma_keras.saving import model_file
 from tests.apps.test_score import config, scores
 
-RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (3, 4, 6), np.uint8)
+GREY = np.random.default_rng(0).integers(0, 256, (3, 4, 6), np.uint8)
 
 
 def saved(folder, event_shape=(4, 6, 1), levels=256):

@@ -8,10 +8,9 @@ from scipy import stats
 from ma_keras import bases, distributions
 from tests.support.bijectors import generic
 
-RNG = np.random.default_rng(2)
-WEIGHTS, MEANS = np.array([0.2, 0.8]), RNG.normal(size=(2, 3))
-SCALE = np.tril(RNG.normal(size=(2, 3, 3)), -1) + np.diag([0.5, 1.0, 2.0])
-X = RNG.normal(size=(5, 3))
+WEIGHTS, MEANS = np.array([0.2, 0.8]), np.random.default_rng(2).normal(size=(2, 3))
+SCALE = np.tril(np.random.default_rng(3).normal(size=(2, 3, 3)), -1) + np.diag([0.5, 1.0, 2.0])
+X = np.random.default_rng(4).normal(size=(5, 3))
 
 
 def mixture():

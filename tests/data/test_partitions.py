@@ -8,16 +8,21 @@ import pytest
 
 from ma_keras.data import tables
 
-RNG = np.random.default_rng(0)
-TABLE = pa.table(
-  {
-    'x': RNG.normal(size=40),
-    'year': RNG.integers(2020, 2023, 40),
-    'share': RNG.choice([0.5, -1.25], 40),
-    'region': RNG.choice(['eu', 'a=b/c'], 40).tolist(),
-    'y': RNG.normal(size=40),
-  }
-)
+
+def table_with_keys():
+  rng = np.random.default_rng(0)
+  return pa.table(
+    {
+      'x': rng.normal(size=40),
+      'year': rng.integers(2020, 2023, 40),
+      'share': rng.choice([0.5, -1.25], 40),
+      'region': rng.choice(['eu', 'a=b/c'], 40).tolist(),
+      'y': rng.normal(size=40),
+    }
+  )
+
+
+TABLE = table_with_keys()
 
 
 def written(folder, *names):
@@ -71,9 +76,9 @@ def test_other_keys_are_refused_and_columns_of_the_files_stand(tmp_path):
   assert table.names == ('a',) and next(table.read(9)).tolist() == [[5.0], [5.0]]
 
 
-def test_files_without_names_say_that_keys_are_left_out(tmp_path):
+def test_files_without_names_say_that_keys_are_left_out(tmp_path, rng):
   (tmp_path / 'year=1').mkdir()
-  np.savetxt(tmp_path / 'year=1' / 'x.csv', RNG.normal(size=(5, 2)), delimiter=',')
+  np.savetxt(tmp_path / 'year=1' / 'x.csv', rng.normal(size=(5, 2)), delimiter=',')
   table = tables.open_table(tmp_path)
   assert table.event_size == 2
   assert 'keys of folders left out, as columns have no names: year' in table.understood

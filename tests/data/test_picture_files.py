@@ -9,10 +9,9 @@ import tensorflow as tf
 from ma_keras.data import picture_files
 from ma_keras.data.picture_files import PictureError
 
-RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (5, 7), np.uint8)
-COLOURS = RNG.integers(0, 256, (5, 7, 3), np.uint8)
-SHORTS = RNG.integers(0, 65536, (5, 7), np.uint16)
+GREY = np.random.default_rng(0).integers(0, 256, (5, 7), np.uint8)
+COLOURS = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
+SHORTS = np.random.default_rng(2).integers(0, 65536, (5, 7), np.uint16)
 OPAQUE = np.full((5, 7), 255, np.uint8)
 
 
@@ -63,9 +62,9 @@ def test_webp_and_jpeg(tmp_path):
 
 
 @pytest.mark.parametrize('channels', [1, 3, 4])
-def test_colours_of_sixteen_bits_keep_all_of_them(tmp_path, channels):
+def test_colours_of_sixteen_bits_keep_all_of_them(tmp_path, channels, rng):
   """Pillow would read them in eight."""
-  deep = RNG.integers(0, 65536, (5, 7, channels), np.uint16)
+  deep = rng.integers(0, 65536, (5, 7, channels), np.uint16)
   deep[..., 3:] = 65535
   (tmp_path / 'x.png').write_bytes(tf.io.encode_png(deep).numpy())
   assert_pixels(tmp_path / 'x.png', deep[..., :3])
@@ -101,11 +100,11 @@ def test_transparent_pixels_have_no_value(tmp_path):
       picture_files.pixels(tmp_path / f'{name}.png')
 
 
-def test_what_would_lose_something_is_refused(tmp_path):
+def test_what_would_lose_something_is_refused(tmp_path, rng):
   of(COLOURS).save(tmp_path / 'x.gif', save_all=True, append_images=[of(COLOURS[::-1].copy())])
   with pytest.raises(PictureError, match=r'x\.gif has 2 frames'):
     picture_files.pixels(tmp_path / 'x.gif')
-  of(RNG.normal(size=(5, 7)).astype(np.float32)).save(tmp_path / 'x.tif')
+  of(rng.normal(size=(5, 7)).astype(np.float32)).save(tmp_path / 'x.tif')
   with pytest.raises(PictureError, match=r'x\.tif .*\.npy'):
     picture_files.pixels(tmp_path / 'x.tif')
   of(SHORTS.astype(np.int32) + 65536).save(tmp_path / 'y.tif')
@@ -114,9 +113,9 @@ def test_what_would_lose_something_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize('suffix', ['png', 'jpg', 'bmp', 'gif', 'tif', 'webp'])
-def test_damaged_files_are_named(tmp_path, suffix):
+def test_damaged_files_are_named(tmp_path, suffix, rng):
   file = tmp_path / f'x.{suffix}'
-  of(RNG.integers(0, 256, (50, 70, 3), np.uint8)).save(file)
+  of(rng.integers(0, 256, (50, 70, 3), np.uint8)).save(file)
   content = file.read_bytes()
   for length in (0, 3, 20, len(content) // 2):
     file.write_bytes(content[:length])

@@ -7,8 +7,6 @@ import pytest
 from ma_keras import data
 from ma_keras.data import pictures
 
-RNG = np.random.default_rng(0)
-
 
 def write(file, array, mode=None):
   file.parent.mkdir(parents=True, exist_ok=True)
@@ -17,7 +15,8 @@ def write(file, array, mode=None):
 
 
 def folder(tmp_path, names, shape=(4, 6), dtype=np.uint8):
-  arrays = [RNG.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True) for _ in names]
+  rng, most = np.random.default_rng(0), np.iinfo(dtype).max
+  arrays = [rng.integers(0, most, shape, dtype, endpoint=True) for _ in names]
   for name, array in zip(names, arrays):
     write(tmp_path / name, array)
   return np.stack(arrays).reshape(len(names), *shape, -1)
@@ -56,9 +55,9 @@ def test_hidden_files_are_left_out_and_others_named(tmp_path):
 
 
 @pytest.mark.parametrize('mode', ['L', 'LA', 'RGB', 'RGBA', 'P'])
-def test_grey_in_any_mode_is_grey(tmp_path, mode):
+def test_grey_in_any_mode_is_grey(tmp_path, mode, rng):
   """Case 15: grey stored as RGB is what a model of grey pictures takes."""
-  array = RNG.integers(0, 256, (28, 28), np.uint8)
+  array = rng.integers(0, 256, (28, 28), np.uint8)
   write(tmp_path / 'x.png', array, mode)
   for event_shape in (None, (28, 28, 1), (28, 28)):
     found = pictures.open_pictures(tmp_path, event_shape, 256)

@@ -7,33 +7,32 @@ from scipy import stats
 from ma_keras import fitting
 from ma_keras.fitting import baselines
 
-RNG = np.random.default_rng(6)
 CENTRES = np.array([[0.0, 0.0], [12.0, 0.0], [0.0, 12.0]])
 
 
-def modes(number):
+def modes(rng, number):
   """Rows of three normals, of weight 1/3 each, and their log densities."""
-  rows = CENTRES[RNG.integers(3, size=number)] + RNG.normal(size=(number, 2))
+  rows = CENTRES[rng.integers(3, size=number)] + rng.normal(size=(number, 2))
   parts = [stats.multivariate_normal(centre).logpdf(rows) for centre in CENTRES]
   return rows, np.logaddexp.reduce(parts, axis=0) - np.log(3)
 
 
-def test_three_modes_have_three_components_and_their_entropy():
-  train, (test, log_prob) = modes(900)[0], modes(400)
+def test_three_modes_have_three_components_and_their_entropy(rng):
+  train, (test, log_prob) = modes(rng, 900)[0], modes(rng, 400)
   found = fitting.Baselines.fitted(train, test)
   assert found.components == 3
   assert found.mixture == pytest.approx(-np.mean(log_prob), abs=0.05)
   assert np.mean(found.gaussian_losses) > found.mixture + 0.5
 
 
-def test_as_many_components_as_modes_with_five_rows_each():
+def test_as_many_components_as_modes_with_five_rows_each(rng):
   for count in (1, 2, 3):
-    rows = np.repeat(CENTRES[:count], 5, axis=0) + 0.1 * RNG.normal(size=(5 * count, 2))
+    rows = np.repeat(CENTRES[:count], 5, axis=0) + 0.1 * rng.normal(size=(5 * count, 2))
     assert fitting.Baselines.fitted(rows, rows).components == count
 
 
-def test_other_units_shift_both_by_the_logarithm_of_their_ratio():
-  train, test = modes(300)[0], modes(100)[0]
+def test_other_units_shift_both_by_the_logarithm_of_their_ratio(rng):
+  train, test = modes(rng, 300)[0], modes(rng, 100)[0]
   units = np.array([1e6, 1e-3])
   one = fitting.Baselines.fitted(train, test)
   other = fitting.Baselines.fitted(units * train + 7.0, units * test + 7.0)
@@ -42,16 +41,16 @@ def test_other_units_shift_both_by_the_logarithm_of_their_ratio():
   np.testing.assert_allclose(other.gaussian_losses, one.gaussian_losses + shift, atol=1e-4)
 
 
-def test_few_rows_and_many_columns_have_a_gaussian_alone(monkeypatch):
-  rows = modes(40)[0]
+def test_few_rows_and_many_columns_have_a_gaussian_alone(monkeypatch, rng):
+  rows = modes(rng, 40)[0]
   assert fitting.Baselines.fitted(rows[:9], rows).components == 1  # Five rows a component.
   monkeypatch.setattr(baselines, 'MOST_COLUMNS', 1)
-  assert fitting.Baselines.fitted(modes(900)[0], rows).components == 1
+  assert fitting.Baselines.fitted(modes(rng, 900)[0], rows).components == 1
 
 
 @pytest.mark.slow
-def test_a_part_of_many_rows_is_fitted_named_by_the_seed(monkeypatch):
-  train, test = modes(900)[0], modes(100)[0]
+def test_a_part_of_many_rows_is_fitted_named_by_the_seed(monkeypatch, rng):
+  train, test = modes(rng, 900)[0], modes(rng, 100)[0]
   whole = fitting.Baselines.fitted(train, test)
   monkeypatch.setattr(baselines, 'MOST_ROWS', 300)
   one, again, other = (fitting.Baselines.fitted(train, test, seed) for seed in (1, 1, 2))

@@ -9,18 +9,17 @@ from ma_keras import fitting
 from ma_keras.data import columns
 from ma_keras.fitting import flow
 
-RNG = np.random.default_rng(0)
-ROWS = RNG.normal(size=(150, 2))
+ROWS = np.random.default_rng(0).normal(size=(150, 2))
 SETTINGS = fitting.Settings(
   hidden_units=8, num_steps=4, batch_size=120, steps=60, steps_per_epoch=10, learning_rate=0.05
 )
 
 
 @pytest.mark.slow
-def test_the_best_of_several_tries_is_kept(monkeypatch):
+def test_the_best_of_several_tries_is_kept(monkeypatch, rng):
   """The second try has no memory of the first: it ends as it does alone."""
-  angle = RNG.uniform(0, 2 * np.pi, 300)
-  rows = np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.1 * RNG.normal(size=(300, 2))
+  angle = rng.uniform(0, 2 * np.pi, 300)
+  rows = np.stack([np.cos(angle), np.sin(angle)], axis=1) + 0.1 * rng.normal(size=(300, 2))
   start = fitting.Start.fitted(rows, columns.survey(rows), with_mixture=False)
 
   trainings = []

@@ -7,25 +7,24 @@ from scipy import stats
 from ma_keras.fitting import gaussian
 from ma_keras.fitting.gaussian import Gaussian
 
-RNG = np.random.default_rng(3)
-MIX = RNG.normal(size=(5, 5))
+MIX = np.random.default_rng(3).normal(size=(5, 5))
 
 
-def rows(number):
-  return RNG.normal(size=(number, 5)) @ MIX + 7.0
+def rows(rng, number):
+  return rng.normal(size=(number, 5)) @ MIX + 7.0
 
 
-def test_it_is_the_normal_of_scipy():
-  x = rows(50)
+def test_it_is_the_normal_of_scipy(rng):
+  x = rows(rng, 50)
   fitted = Gaussian.fitted(x, shrinkage=0.0)
   expected = stats.multivariate_normal(x.mean(0), np.cov(x.T, bias=True)).logpdf(x)
   np.testing.assert_allclose(fitted.log_density(x), expected, rtol=1e-9)
   np.testing.assert_allclose(np.cov(fitted.whitened(x).T, bias=True), np.eye(5), atol=1e-9)
 
 
-def test_the_shrinkage_is_the_best_of_all_on_held_out_rows():
+def test_the_shrinkage_is_the_best_of_all_on_held_out_rows(rng):
   """Against fits of every fold, one shrinkage at a time."""
-  x = rows(12)
+  x = rows(rng, 12)
 
   def loss(shrinkage):
     return -sum(
@@ -38,13 +37,13 @@ def test_the_shrinkage_is_the_best_of_all_on_held_out_rows():
   assert np.ptp(losses) > 1.0
 
 
-def test_few_rows_are_shrunk_and_many_are_not():
-  few, many = Gaussian.fitted(RNG.normal(size=(8, 6))), Gaussian.fitted(rows(3000))
+def test_few_rows_are_shrunk_and_many_are_not(rng):
+  few, many = Gaussian.fitted(rng.normal(size=(8, 6))), Gaussian.fitted(rows(rng, 3000))
   assert few.shrinkage >= 0.2 and many.shrinkage <= 1e-3
 
 
-def test_fewer_rows_than_columns_have_a_density():
-  x = RNG.normal(size=(6, 20))
+def test_fewer_rows_than_columns_have_a_density(rng):
+  x = rng.normal(size=(6, 20))
   assert np.all(np.isfinite(Gaussian.fitted(x).log_density(x)))
 
 

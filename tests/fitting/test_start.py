@@ -7,25 +7,23 @@ from scipy import stats
 from ma_keras import data, fitting
 from ma_keras.data import columns
 
-RNG = np.random.default_rng(4)
-
 
 def started(rows, **options):
   return fitting.Start.fitted(rows, columns.survey(rows), **options)
 
 
 @pytest.mark.slow
-def test_latents_have_mean_zero_and_covariance_one():
-  rows = RNG.normal(size=(800, 3)) @ RNG.normal(size=(3, 3)) * [1.0, 1e-6, 1e9] + [0.0, 5.0, 1e12]
+def test_latents_have_mean_zero_and_covariance_one(rng):
+  rows = rng.normal(size=(800, 3)) @ rng.normal(size=(3, 3)) * [1.0, 1e-6, 1e9] + [0.0, 5.0, 1e12]
   y = started(rows).maps.inverse(rows).numpy()
   np.testing.assert_allclose(y.mean(axis=0), 0.0, atol=1e-5)
   np.testing.assert_allclose(np.cov(y.T, bias=True), np.eye(3), atol=0.1)
 
 
 @pytest.mark.slow
-def test_counts_may_be_zero_and_stay_in_the_support():
+def test_counts_may_be_zero_and_stay_in_the_support(rng):
   """Their cells reach below 0, where the log of a positive column ends."""
-  rows = np.round(RNG.lognormal(2.0, 1.5, size=(500, 1)))
+  rows = np.round(rng.lognormal(2.0, 1.5, size=(500, 1)))
   surveyed = columns.with_kinds(columns.survey(rows), {'0': 'integer+positive'})
   start = fitting.Start.fitted(rows, surveyed)
   assert rows.min() <= 1 and np.all(np.isfinite(start.latents(rows, seed=1)))
@@ -33,17 +31,17 @@ def test_counts_may_be_zero_and_stay_in_the_support():
 
 
 @pytest.mark.slow
-def test_latents_lie_anywhere_in_their_cells():
-  rows = RNG.integers(0, 6, size=(400, 1)).astype(float)
+def test_latents_lie_anywhere_in_their_cells(rng):
+  rows = rng.integers(0, 6, size=(400, 1)).astype(float)
   start = started(rows)
   back = start.maps.forward(start.latents(rows, seed=3)).numpy() - rows
   assert np.abs(back).max() <= 0.5 + 1e-5
   assert stats.kstest(back[:, 0], stats.uniform(-0.5, 1.0).cdf).pvalue > 1e-3
 
 
-def test_a_column_that_does_not_vary_is_refused():
+def test_a_column_that_does_not_vary_is_refused(rng):
   with pytest.raises(ValueError, match=r'1 columns do not vary.*--ignore_columns=1'):
-    started(np.stack([RNG.normal(size=30), np.ones(30)], axis=1))
+    started(np.stack([rng.normal(size=30), np.ones(30)], axis=1))
 
 
 @pytest.mark.slow
@@ -85,9 +83,9 @@ def test_where_columns_of_each_kind_begin():
   np.testing.assert_allclose(medians, np.zeros([1, 3]), atol=1e-6)
 
 
-def test_baselines_are_densities_of_the_data():
+def test_baselines_are_densities_of_the_data(rng):
   """Whatever the units: a Gaussian's is that of scipy."""
-  train, test = RNG.normal(size=(300, 2)) * [10.0, 0.1], RNG.normal(size=(100, 2)) * [10.0, 0.1]
+  train, test = rng.normal(size=(300, 2)) * [10.0, 0.1], rng.normal(size=(100, 2)) * [10.0, 0.1]
   baselines = fitting.Baselines.fitted(train, test)
   normal = stats.multivariate_normal(train.mean(0), np.cov(train.T, bias=True))
   np.testing.assert_allclose(baselines.gaussian_losses, -normal.logpdf(test), atol=1e-3)
@@ -96,8 +94,8 @@ def test_baselines_are_densities_of_the_data():
   assert baselines.compared(nll).startswith('0.50 nats better than a Gaussian')
 
 
-def test_a_column_that_varies_in_held_out_rows_alone_has_baselines():
-  train = np.stack([RNG.normal(size=60), np.zeros(60)], axis=1)
+def test_a_column_that_varies_in_held_out_rows_alone_has_baselines(rng):
+  train = np.stack([rng.normal(size=60), np.zeros(60)], axis=1)
   baselines = fitting.Baselines.fitted(train, np.array([[0.0, 1.0], [0.5, 0.0]]))
   assert np.all(np.isfinite(baselines.gaussian_losses))
 
@@ -110,8 +108,8 @@ def test_settings_follow_the_size(number, columns_):
   assert settings.steps * settings.batch_size <= 201 * max(number, 256)
 
 
-def test_dequantised_values_have_a_noise_of_their_cells_alone():
-  x = RNG.normal(size=(50, 2))
+def test_dequantised_values_have_a_noise_of_their_cells_alone(rng):
+  x = rng.normal(size=(50, 2))
   noisy = data.dequantised(x, 1, cell_sizes=np.array([0.0, 2.0]))
   np.testing.assert_array_equal(noisy[:, 0], x[:, 0])
   assert 0.5 < np.abs(noisy - x)[:, 1].max() <= 1.0

@@ -22,7 +22,6 @@ from tests.robustness.row import Row
 pytestmark = pytest.mark.slow
 
 USAGE = ExitCode.USAGE
-RNG = np.random.default_rng(0)
 PARSING = ' `ma-keras train ising --help` lists the flags.'
 LINES = {'side': '--side=4', 'epochs': '--epochs=2'}
 

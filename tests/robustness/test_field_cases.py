@@ -12,8 +12,7 @@ from ma_keras.saving import export
 from tests.integration import apps
 from tests.robustness import field_cases
 
-RNG = np.random.default_rng(7)
-NORMAL = RNG.normal(size=600)
+NORMAL = np.random.default_rng(7).normal(size=600)
 LARGE = {
   'Unix seconds': 1.7e9 + np.arange(600.0),
   'thousandths at 1e5': 1e5 + 1e-3 * NORMAL,

@@ -18,8 +18,8 @@ from tests.apps import test_score
 from tests.integration import apps
 from tests.robustness.row import Row
 
-RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (28, 28), np.uint8)
+COLOURS = np.random.default_rng(0).integers(0, 256, (28, 28, 3), np.uint8)
+GREY = COLOURS[..., 0]
 
 
 def table(content, **options):
@@ -103,7 +103,7 @@ def score_to_nan():
 
 
 def score_points(*flags):
-  np.savetxt('points.csv', RNG.normal(size=(5, 64)), delimiter=',')
+  np.savetxt('points.csv', np.linspace(-2.0, 2.0, 320).reshape(5, 64), delimiter=',')
   return score('points.csv', '--model=ising_l8', *flags)
 
 
@@ -286,7 +286,7 @@ ROWS = [
   ),
   Row(
     'colours for a model of grey pictures',
-    lambda: picture(RNG.integers(0, 256, (28, 28, 3), np.uint8)),
+    lambda: picture(COLOURS),
     ValueError,
     '`path` x.png has colours, and the model takes grey: convert it, '
     "PIL.Image.open(file).convert('L').save(file).",
@@ -295,7 +295,7 @@ ROWS = [
   Row('several frames', frames, PictureError, '`path` x.gif has 2 frames: ...'),
   Row(
     '16 bits for 256 levels',
-    lambda: picture(RNG.integers(0, 65536, (28, 28), np.uint16)),
+    lambda: picture(257 * GREY.astype(np.uint16)),
     ValueError,
     '`path` x.png has 16 bits, and pixels of 256 levels have 8: ...',
   ),

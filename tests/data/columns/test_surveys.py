@@ -8,8 +8,15 @@ import pytest
 
 from ma_keras.data import columns
 
-RNG = np.random.default_rng(0)
-ROWS = np.stack([1.7e9 + RNG.random(1000), RNG.normal(size=1000), RNG.integers(0, 9, 1000)], axis=1)
+
+def rows_of_three_kinds():
+  """Seconds, a normal and whole numbers, [1000, 3]."""
+  rng = np.random.default_rng(0)
+  parts = 1.7e9 + rng.random(1000), rng.normal(size=1000), rng.integers(0, 9, 1000)
+  return np.stack(parts, axis=1)
+
+
+ROWS = rows_of_three_kinds()
 
 
 def blocks(rows, size):
@@ -30,8 +37,8 @@ def test_blocks_of_any_size_give_the_same_numbers(size):
     assert (part.kind, part.step, part.whole) == (column.kind, column.step, column.whole)
 
 
-def test_a_mean_that_is_huge_against_the_deviation():
-  values = 1e5 + 1e-3 * RNG.normal(size=5000)
+def test_a_mean_that_is_huge_against_the_deviation(rng):
+  values = 1e5 + 1e-3 * rng.normal(size=5000)
   (column,) = columns.survey_blocks(blocks(values[:, np.newaxis], 300))
   assert column.deviation == pytest.approx(np.std(values - 1e5), rel=1e-6)
 
@@ -47,8 +54,8 @@ def test_missing_values_are_counted_and_left_out():
   assert empty.reason == 'has 0 values in 1000 rows: --ignore_columns=2'
 
 
-def test_beyond_the_sample_range_and_moments_are_of_all_rows():
-  rows = RNG.lognormal(0, 1, (20_000, 1))
+def test_beyond_the_sample_range_and_moments_are_of_all_rows(rng):
+  rows = rng.lognormal(0, 1, (20_000, 1))
   (column,) = columns.survey_blocks(blocks(rows, 999), sample=2000)
   assert column.sampled == 2000 and not column.exact and column.kind == 'positive'
   assert column.greatest == rows.max() and column.mean == pytest.approx(rows.mean())
@@ -105,8 +112,8 @@ def test_constants_name_their_remedy():
 
 
 @pytest.mark.parametrize('code', [-999.0, 9999.0])
-def test_codes_of_missing_values_are_doubted(code):
-  values = RNG.normal(20, 5, 600)
+def test_codes_of_missing_values_are_doubted(code, rng):
+  values = rng.normal(20, 5, 600)
   values[::50] = code
   (column,) = columns.survey(values[:, np.newaxis])
   assert column.doubts == (
@@ -114,23 +121,23 @@ def test_codes_of_missing_values_are_doubted(code):
   )
 
 
-def test_two_codes_and_counts():
-  values = RNG.poisson(4, 400).astype(float)
+def test_two_codes_and_counts(rng):
+  values = rng.poisson(4, 400).astype(float)
   values[:8], values[8:20] = 999, 9999
   (column,) = columns.survey(values[:, np.newaxis])
   assert [doubt.split()[0] for doubt in column.doubts] == ['9999', '999']
 
 
-def test_a_code_beside_two_values_is_doubted():
+def test_a_code_beside_two_values_is_doubted(rng):
   """A coin whose missing throws are 9."""
-  values = RNG.integers(0, 2, 400).astype(float)
+  values = rng.integers(0, 2, 400).astype(float)
   values[:8] = 9
   (column,) = columns.survey(values[:, np.newaxis])
   assert [doubt.split()[0] for doubt in column.doubts] == ['9']
 
 
-def test_a_value_that_recurs_is_doubted():
-  values = np.where(RNG.random(500) < 0.3, 0.0, RNG.lognormal(9, 1, 500))
+def test_a_value_that_recurs_is_doubted(rng):
+  values = np.where(rng.random(500) < 0.3, 0.0, rng.lognormal(9, 1, 500))
   (column,) = columns.survey(values[:, np.newaxis])
   assert column.step == 0 and 'no density has a value that recurs' in column.doubts[0]
 
