@@ -1,5 +1,6 @@
 """Scalar potentials phi(t, x): value, gradient, Laplacian."""
 
+from ma_keras.potentials import autograph
 from ma_keras.potentials.activations import Activation
 from ma_keras.potentials.base import LaplacianMethod, Potential, Sum
 from ma_keras.potentials.deep_lattice import DeepLattice
@@ -39,3 +40,5 @@ __all__ = [
   'TimeBasis',
   'Torus',
 ]
+
+autograph.leave_as_written('ma_keras')

@@ -125,7 +125,6 @@ class MaximumLikelihood(DataModel):
       variable.assign(value)
     return model
 
-  @tf.autograph.experimental.do_not_convert  # No Python branches on tensors: traced sooner.
   def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
     """One step on this replica's share of the global batch."""
     x, numbers, weights = self._understood(batch)
@@ -141,7 +140,6 @@ class MaximumLikelihood(DataModel):
     self.descend(loss, rows_here.numbers, x, weights)
     return {metric.name: metric.result() for metric in self.metrics}
 
-  @tf.autograph.experimental.do_not_convert  # No Python branches on tensors: traced sooner.
   def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
     """The likelihood of rows as they are, at steps of equal size."""
     x, _, weights = self._understood(batch)
@@ -150,7 +148,6 @@ class MaximumLikelihood(DataModel):
     self._data_nll.update_state(-_added(log_prob, log_det), weights)
     return {'nll': self._nll.result(), 'loss': self._data_nll.result()}
 
-  @tf.autograph.experimental.do_not_convert  # No Python branches on tensors: traced sooner.
   def predict_step(self, batch: Any) -> tf.Tensor:
     """ln p(x) of the data, [b] nats, the preprocessing's log-det included."""
     return _added(*self._log_densities(self._understood(batch).x))
