@@ -50,6 +50,5 @@ def graphs_are_forgotten():
   graphs = [name for name in known if name.startswith('CustomGradient-')]
   for name in graphs:
     del known[name]
-  if graphs:
-    gc.collect()
-    gc.freeze()  # What is left lives on: no later collection looks through it again.
+  gc.collect()
+  gc.freeze()  # What is left lives on: no later collection looks through it again.

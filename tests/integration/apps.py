@@ -20,7 +20,7 @@ from ma_keras.apps.configuration import CONFIGURATIONS
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FORKS = multiprocessing.get_context('forkserver')
 APPS = [f'ma_keras.apps.{name}' for name in CONFIGURATIONS if name != 'serve']
-FORKS.set_forkserver_preload(['tf_keras', 'matplotlib.figure', *APPS])
+FORKS.set_forkserver_preload(['tf_keras', 'matplotlib.figure', *APPS, 'tests.integration.frozen'])
 
 
 def command(app, *flags):
