@@ -1,4 +1,4 @@
-"""Gradient and exact Laplacian of a stack of dense layers, without tapes."""
+"""Gradient, exact Laplacian and time derivative of a stack of dense layers, without tapes."""
 
 from __future__ import annotations
 
@@ -60,10 +60,19 @@ def gradient(network: Network, inputs: tf.Tensor) -> tf.Tensor:
   Returns:
     Shape [..., N].
   """
-  rates = network.amplitude
-  for layer, (_, slope, _) in zip(reversed(network.layers), reversed(_forward(network, inputs))):
-    rates = apply_kernel(rates * slope, layer.kernel, transpose=True)
-  return rates[..., : network.event_size]
+  return _rates(network, inputs)[..., : network.event_size]
+
+
+def time_derivative(network: Network, inputs: tf.Tensor) -> tf.Tensor:
+  """d phi/dt, [...], of a network whose input N is the time: the next entry of the reverse pass.
+
+  Within one graph the pass is shared with that of the gradient and the Laplacian.
+
+  Args:
+    network: The layers.
+    inputs: h_0 = (x, t), shape [..., N + 1], perhaps with a context after them.
+  """
+  return _rates(network, inputs)[..., network.event_size]
 
 
 def gradient_and_laplacian(network: Network, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -87,6 +96,14 @@ def gradient_and_laplacian(network: Network, inputs: tf.Tensor) -> tuple[tf.Tens
     laplacian += tf.reduce_sum(rates * curvature * square, axis=-1)
     rates = apply_kernel(rates * slope, layer.kernel, transpose=True)
   return rates[..., : network.event_size], laplacian
+
+
+def _rates(network: Network, inputs: tf.Tensor) -> tf.Tensor:
+  """d phi / d h_0, shape of the inputs."""
+  rates = network.amplitude
+  for layer, (_, slope, _) in zip(reversed(network.layers), reversed(_forward(network, inputs))):
+    rates = apply_kernel(rates * slope, layer.kernel, transpose=True)
+  return rates
 
 
 def _forward(network: Network, inputs: tf.Tensor) -> list[Derivatives]:

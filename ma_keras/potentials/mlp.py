@@ -17,7 +17,7 @@ from ma_keras.potentials.linear import append
 class MLP(Potential):
   """phi(t, x) = a . h_n, h_k = act(W_k' h_(k-1) + b_k), h_0 = x, and t and a context beside it.
 
-  Gradient and exact Laplacian are in closed form, layer by layer: see `potentials.deep`.
+  All derivatives are in closed form, layer by layer: see `potentials.deep`.
 
   Attributes:
     kernels: Variables W_k, shapes [N (+ 1) (+ C), H_1], [H_1, H_2], ...
@@ -97,6 +97,11 @@ class MLP(Potential):
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return deep.gradient_and_laplacian(self._network(), self._inputs(t, x))
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    if not self.time_dependent:
+      return tf.zeros_like(x[..., 0])
+    return deep.time_derivative(self._network(), self._inputs(t, x))
 
   def _inputs(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     context = None if self.context_size is None else self.context
