@@ -35,6 +35,9 @@ INSTALL_REQUIRES = [
 
 PLOT_REQUIRES = ['matplotlib>=3.8']
 
+# Exact optimal transport of points.
+TRANSPORT_REQUIRES = ['POT>=0.9.5']
+
 # The server, ma_keras.serving. uvicorn's own extras would bring more than it needs.
 SERVE_REQUIRES = [
   'starlette>=0.40,<2',
@@ -50,6 +53,7 @@ SERVE_REQUIRES = [
 DEV_REQUIRES = [
   *PLOT_REQUIRES,
   *SERVE_REQUIRES,
+  *TRANSPORT_REQUIRES,
   *(
     'build>=1.0',
     'httpx>=0.27',
@@ -101,6 +105,7 @@ setup(
     'plot': PLOT_REQUIRES,
     'digits': [],  # scikit-learn, which is always there now; older commands name it.
     'serve': SERVE_REQUIRES,
+    'transport': TRANSPORT_REQUIRES,
     'dev': DEV_REQUIRES,
     'mutate': MUTATE_REQUIRES,
   },
