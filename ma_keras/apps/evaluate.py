@@ -1,4 +1,4 @@
-"""The likelihood or free energy of a trained model, with its errors.
+"""The likelihood or free energy of a trained model, and what its paths cost, with their errors.
 
 A density is measured on the test points of its data, a flow of spins or fields on fresh samples,
 weighed against its own target.
@@ -6,15 +6,23 @@ weighed against its own target.
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
+import pathlib
+from typing import Any
+
 import tensorflow_probability as tfp
 
-from ma_keras import data, training
+import ma_keras
+from ma_keras import data, training, transport
 from ma_keras.apps import density_data, ising_target, model_app
 from ma_keras.apps.configuration.evaluate import EvaluateConfig
 from ma_keras.apps.configuration.option import options
 from ma_keras.apps.configuration.target import TargetConfig
 from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.data import pictures
+from ma_keras.files.replacing import check_apart, replacing
 from ma_keras.saving import model_file
 
 SAMPLES = 4096
@@ -71,17 +79,70 @@ def free_energy(model: model_file.Model, config: EvaluateConfig) -> training.Fre
 
 def measure(config: EvaluateConfig) -> training.FreeEnergy | training.Likelihood:
   """The free energy of spins and fields, the likelihood of data."""
-  model = model_app.load(config)
+  return measured(model_app.load(config), config)
+
+
+def measured(
+  model: model_file.Model, config: EvaluateConfig
+) -> training.FreeEnergy | training.Likelihood:
+  """`measure` of a model that is at hand."""
   model_app.check_steps(model, config)
   return free_energy(model, config) if 'target' in model.notes else likelihood(model, config)
 
 
+def transport_cost(
+  model: model_file.Model, config: EvaluateConfig
+) -> transport.TransportCost | None:
+  """Energy, straightness and bounds of the paths from the base; None where --paths is 0."""
+  if not config.paths:
+    return None
+  size = min(config.batch_size, config.paths)
+  return transport.transport_cost(model.bijector, config.paths, size, config.seed, model.base)
+
+
+def write(
+  config: EvaluateConfig,
+  result: training.FreeEnergy | training.Likelihood,
+  cost: transport.TransportCost | None,
+) -> None:
+  """Writes --output, whole or not at all."""
+  if config.output is None:
+    return
+  described = {
+    'model': config.model,
+    'seed': config.seed,
+    'version': ma_keras.__version__,
+    'measured': plain(dataclasses.asdict(result)),
+    'transport': cost and {**cost.summary(), 'doubts': cost.doubts()},
+    'doubts': result.doubts(),
+  }
+  with replacing(pathlib.Path(config.output)) as beside:
+    beside.write_text(json.dumps(described, indent=2) + '\n')
+
+
 def work(config: EvaluateConfig) -> None:
-  """Measures and prints; what is in doubt ends with its own exit code."""
-  result = measure(config)
+  """Measures, writes and prints; what is in doubt ends with its own exit code."""
+  if config.output is not None:
+    check_apart(config.output, config.model, config.dataset_file)
+  model = model_app.load(config)
+  result = measured(model, config)
   print(result)
+  cost = transport_cost(model, config)
+  if cost is not None:
+    print(cost)
+    if cost.doubts():
+      print(f'Doubtful: {cost.doubts()}')
+  write(config, result, cost)
   if result.doubts():
     end(ExitCode.STOPPED, result.doubts())
+
+
+def plain(numbers: dict[str, Any]) -> dict[str, Any]:
+  """The same with None for what JSON has no number for: NaN and infinity."""
+  return {
+    name: None if isinstance(value, float) and not math.isfinite(value) else value
+    for name, value in numbers.items()
+  }
 
 
 def main(config: EvaluateConfig) -> None:

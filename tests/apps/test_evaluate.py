@@ -1,12 +1,14 @@
 """`ma-keras eval` measures a model on its own target or data, and says when it is in doubt."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from absl import flags
 
 import ma_keras
-from ma_keras import data, targets, training
+from ma_keras import data, targets, training, transport
 from ma_keras.apps import density_data, evaluate
 from ma_keras.apps.configuration import EvaluateConfig
 from tests.support.configurations import parsed
@@ -93,3 +95,32 @@ def test_flags_out_of_bounds_are_refused():
   for flag in ('n=-1', 'draws=0', 'tolerance=-0.1', 'num_steps=-1', 'batch_size=0', 'seed=-1'):
     with pytest.raises(flags.IllegalFlagValueError):
       parsed(EvaluateConfig, '--model=model.npz', f'--{flag}')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('notes', [NOTES, {}], ids=['F', 'NLL'])
+def test_the_cost_of_the_paths_is_measured_and_written(tmp_path, notes, capsys):
+  path, output = tmp_path / 'model.npz', tmp_path / 'eval.json'
+  bijector = saved(path, notes)
+  file = tmp_path / 'x.npy'
+  np.save(file, np.random.default_rng(0).normal(size=(60, 4)))
+  options = {} if notes else {'dataset_file': str(file)}
+  evaluate.work(
+    EvaluateConfig(model=str(path), n=20, paths=64, output=str(output), draws=1, **options)
+  )
+  written = json.loads(output.read_text())
+  expected = transport.transport_cost(bijector, 64, 64)
+  assert written['transport'] == {**expected.summary(), 'doubts': ''}
+  assert written['doubts'] == '' and ('nll' in written['measured']) != bool(notes)
+  assert f'path energy = {expected.path_energy}' in capsys.readouterr().out
+
+
+def test_the_paths_can_be_left_out_and_the_model_is_not_overwritten(tmp_path):
+  path = tmp_path / 'model.npz'
+  saved(path, NOTES)
+  model = ma_keras.load(path)
+  assert evaluate.transport_cost(model, EvaluateConfig(model=str(path), paths=0)) is None
+  with pytest.raises(ValueError, match='is the input'):
+    evaluate.work(EvaluateConfig(model=str(path), output=str(path)))
+  with pytest.raises(ValueError, match='at least 16, got 3'):
+    EvaluateConfig(model=str(path), paths=3)

@@ -1,10 +1,11 @@
-"""The likelihood or free energy of a trained model, with its errors.
+"""The likelihood or free energy of a trained model, and what its paths cost, with their errors.
 
   ma-keras eval --model=mnist --data_dir=FOLDER
   ma-keras eval --model=ising_l16 --n=20000 --num_steps=24
 
 A density is measured on the test points of --dataset or --dataset_file, by default those that the
 model file names; a flow of spins or fields on fresh samples, weighed against its own target.
+Paths are those of fresh samples, in the space of the flow; see docs/transport.md.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import dataclasses
 
 from ma_keras.apps.configuration.data import DataConfig
 from ma_keras.apps.configuration.model import ModelConfig
-from ma_keras.apps.configuration.option import integer, number
+from ma_keras.apps.configuration.option import integer, number, text
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,3 +26,19 @@ class EvaluateConfig(ModelConfig, DataConfig):
   tolerance: float = number(
     0.1, 'Halve the steps until a likelihood changes by less nats.', lower=0.0
   )
+  paths: int = integer(
+    1024,
+    'Paths of samples whose energy, straightness and distances are measured; 0: none.',
+    lower=0,
+  )
+  output: str | None = text(None, 'JSON file for all that was measured.')
+
+  def __post_init__(self) -> None:
+    """Checks the number of paths.
+
+    Raises:
+      ValueError: There are too few for errors.
+    """
+    super().__post_init__()
+    if 0 < self.paths < 16:
+      raise ValueError(f'`--paths` must be 0 or at least 16, got {self.paths}. 1024 is usual.')
