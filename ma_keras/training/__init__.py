@@ -12,6 +12,7 @@ from ma_keras.training.callbacks import (
   Snapshots,
   TrainingStopped,
 )
+from ma_keras.training.constrained import Constrained, ConstrainedValidation
 from ma_keras.training.draws import Draws, configurations, draw
 from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.free_energy import FreeEnergy, measure, summarise
@@ -30,6 +31,7 @@ from ma_keras.training.optimizer import adam, soap
 from ma_keras.training.ownership import Owned
 from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
+from ma_keras.training.sinkhorn import SinkhornDivergence
 from ma_keras.training.soap import Soap, Turns
 from ma_keras.training.validation import Validation
 from ma_keras.training.variational import VariationalFreeEnergy
@@ -41,6 +43,8 @@ __all__ = [
   'Backup',
   'BestWeights',
   'BoundGuard',
+  'Constrained',
+  'ConstrainedValidation',
   'DivergenceGuard',
   'Draws',
   'FlowModel',
@@ -55,6 +59,7 @@ __all__ = [
   'Patience',
   'Refinement',
   'RunDirectory',
+  'SinkhornDivergence',
   'Snapshots',
   'Soap',
   'TrainingStopped',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -11,7 +11,9 @@ import tf_keras
 from ma_keras import distributions, seeds
 from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.flow.tallies import Tally
 from ma_keras.training import keras3
+from ma_keras.training.constrained import Constrained
 from ma_keras.training.penalties import Penalties, Weights
 from ma_keras.training.saving import SavedFlow
 
@@ -38,6 +40,8 @@ class FlowModel(SavedFlow):
     penalties: Tallies of the flow that the loss holds down, with their weights.
     accumulate: In how many parts, one after another, a replica takes its rows.
     refinements: How often the steps were halved so far (`training.Refinement`), int64 variable.
+    constrained: The energy that is the objective, with the loss as its constraint; None for none.
+    log_multiplier: ln of the constraint's multiplier, variable; None without one.
   """
 
   def __init__(
@@ -48,6 +52,7 @@ class FlowModel(SavedFlow):
     penalties: Weights | Penalties | None = None,
     name: str | None = None,
     base: Any = None,
+    constrained: Constrained | None = None,
   ) -> None:
     """Checks the arguments.
 
@@ -59,6 +64,7 @@ class FlowModel(SavedFlow):
       name: Model name.
       base: p(x, 0), a `tfd.Distribution` with events [N] of the bijector's dtype; standard normal
         by default. Its variables are trained, too.
+      constrained: Make an energy of the paths least, among flows whose loss is within a bound.
 
     Raises:
       TypeError: `bijector` is none.
@@ -75,7 +81,10 @@ class FlowModel(SavedFlow):
       )
     seeds.stateless(seed, salt='training')  # Refuses what is no seed.
     self.penalties = Penalties(penalties)
-    bijector.check_tallies(self.penalties.tallies)
+    self.constrained = constrained
+    self._energy = Penalties({constrained.tally: 1.0} if constrained else None)
+    self.log_multiplier = constrained.variable() if constrained else None
+    bijector.check_tallies(self.tallies)
     self.bijector = bijector
     self.base = distributions.flow_from(base, bijector).distribution
     self.batch_size = None if batch_size is None else int(batch_size)
@@ -154,6 +163,53 @@ class FlowModel(SavedFlow):
   def flow(self, seed: seeds.Seed) -> Any:
     """The model p(x, T), with the draws of `seed` in its potential."""
     return distributions.flow_from(self.base, self.bijector.with_seed(seed))
+
+  @property
+  def tallies(self) -> tuple[Tally, ...]:
+    """Sums along the paths: the penalties, and the energy that is the objective."""
+    return (*self.penalties.tallies, *self._energy.tallies)
+
+  @property
+  def path_metrics(self) -> list[Any]:
+    """The running mean of every tally."""
+    return [*self.penalties.metrics, *self._energy.metrics]
+
+  def path_results(self) -> dict[str, tf.Tensor]:
+    """The mean of every tally by its name, and the multiplier of a constraint."""
+    results = {**self.penalties.results(), **self._energy.results()}
+    if self.log_multiplier is not None:
+      results['multiplier'] = tf.exp(self.log_multiplier)
+    return results
+
+  def path_loss(
+    self,
+    tallies: Mapping[str, tf.Tensor],
+    like: tf.Tensor,
+    sample_weight: tf.Tensor | None = None,
+  ) -> tf.Tensor:
+    """The part of the loss that is of the paths, per sample; the metrics take the tallies in.
+
+    Args:
+      tallies: By name, [...] each.
+      like: A tensor of the loss's shape [...] and dtype.
+      sample_weight: As in the metrics, [...].
+    """
+    self.penalties.update_state(tallies, sample_weight)
+    self._energy.update_state(tallies, sample_weight)
+    total = self.penalties.total(tallies, like)
+    if self.log_multiplier is not None:
+      total += tf.cast(tf.exp(-self.log_multiplier), like.dtype) * self._energy.total(tallies, like)
+    return total
+
+  def adapt(self, parts: Sequence[tf.Tensor]) -> None:
+    """One step of the multiplier, after that of the optimiser; nothing without a constraint.
+
+    Args:
+      parts: What this replica's rows add to the mean of the constrained value, [] each.
+    """
+    if self.constrained is not None:
+      total = sum(parts, start=tf.zeros([], parts[0].dtype))
+      self.constrained.adapt(self.log_multiplier, total)
 
   def per_sample_seeds(
     self, numbers: tf.Tensor, salt: str, batch_size: int | tf.Tensor | None = None

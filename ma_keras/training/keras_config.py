@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.saving import descriptions, solver_options
+from ma_keras.training.constrained import Constrained
 from ma_keras.training.penalties import Penalties
 
 PARTS = ('potential', 'preprocessing', 'base')
@@ -57,14 +58,14 @@ def describe(
   }
 
 
-def described(penalties: Penalties) -> dict[str, float]:
-  """Weights of the penalties by name.
+def described(part: Penalties | Constrained) -> dict[str, Any]:
+  """Weights of the penalties by name, or arguments of a constraint.
 
   Raises:
-    NotImplementedError: One is of a class of its own.
+    NotImplementedError: A tally is of a class of its own.
   """
   try:
-    return penalties.description()
+    return part.description()
   except NotImplementedError as error:
     raise NotImplementedError(f'{error} Or {REMEDY}.') from error
 

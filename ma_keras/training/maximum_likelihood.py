@@ -14,6 +14,7 @@ from ma_keras import distributions, seeds
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.saving import export
 from ma_keras.training import keras_config, rows, share
+from ma_keras.training.constrained import Constrained
 from ma_keras.training.data_model import DataModel
 from ma_keras.training.penalties import Penalties, Weights
 
@@ -57,6 +58,7 @@ class MaximumLikelihood(DataModel):
     penalties: Weights | Penalties | None = PENALTIES,
     name: str = 'maximum_likelihood',
     base: Any = None,
+    constrained: Constrained | None = None,
   ) -> None:
     """Checks the arguments.
 
@@ -70,11 +72,12 @@ class MaximumLikelihood(DataModel):
         with it.
       name: Model name.
       base: p(x, 0), see `FlowModel`.
+      constrained: An energy to be least where `nll` is within a bound: see `Constrained`.
 
     Raises:
       ValueError: See `FlowModel`.
     """
-    super().__init__(bijector, batch_size, seed, penalties, name, base)
+    super().__init__(bijector, batch_size, seed, penalties, name, base, constrained)
     if not isinstance(preprocessing, tfp.bijectors.Bijector | None):
       raise TypeError(
         f'`preprocessing` must be a TFP bijector of R^N, got {type(preprocessing).__name__}: '
@@ -88,7 +91,7 @@ class MaximumLikelihood(DataModel):
   @property
   def metrics(self) -> list[Any]:
     """The running means that `fit` resets every epoch."""
-    return [self._nll, *self.penalties.metrics, self._data_nll]
+    return [self._nll, *self.path_metrics, self._data_nll]
 
   def density(self) -> Any:
     """The density of the data as a TFP distribution, in steps of equal size."""
@@ -103,15 +106,17 @@ class MaximumLikelihood(DataModel):
 
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
-    names = ('bijector', 'batch_size', 'seed', 'penalties', 'name')
+    names = ('bijector', 'batch_size', 'seed', 'penalties', 'name', 'constrained')
     return {**{name: getattr(self, name) for name in names}, **self._given}
 
   def get_config(self) -> dict[str, Any]:
     """See `keras_config`."""
     given = self.arguments()
     parts = (given.pop('bijector'), given.pop('preprocessing'), given.pop('base'))
-    penalties = keras_config.described(given.pop('penalties'))
-    plain = {**given, 'penalties': penalties, 'parts': keras_config.describe(*parts)}
+    given['penalties'] = keras_config.described(given['penalties'])
+    if self.constrained is not None:
+      given['constrained'] = keras_config.described(self.constrained)
+    plain = {**given, 'parts': keras_config.describe(*parts)}
     return keras_config.Config(plain, [v.numpy() for v in self.own_variables()])
 
   @classmethod
@@ -119,6 +124,8 @@ class MaximumLikelihood(DataModel):
     """A model of that configuration, and with the weights of what it was taken from, if known."""
     del custom_objects
     options = {name: value for name, value in config.items() if name != 'parts'}
+    if options.get('constrained') is not None:
+      options['constrained'] = Constrained(**options['constrained'])
     bijector, preprocessing, base = keras_config.make(config['parts'])
     model = cls(bijector, preprocessing, base=base, **options)
     for variable, value in zip(model.own_variables(), getattr(config, 'weights', ())):
@@ -130,15 +137,17 @@ class MaximumLikelihood(DataModel):
     x, numbers, weights = self._understood(batch)
     rows_here = share.numbered(x, numbers, self.batch_size)
     total = share.total(weights)
+    likelihoods: list[tf.Tensor] = []
 
     def loss(numbers: tf.Tensor, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-      values = self._row_losses(x, share.Share(numbers, rows_here.batch_size), weights)
-      return tf.math.divide_no_nan(
-        tf.reduce_sum(tf.cast(weights, values.dtype) * values), tf.cast(total, values.dtype)
-      )
+      own_share = share.Share(numbers, rows_here.batch_size)
+      nll, more = self._row_losses(x, own_share, weights)
+      likelihoods.append(_part_of_mean(nll, weights, total))
+      return _part_of_mean(nll + more, weights, total)
 
     self.descend(loss, rows_here.numbers, x, weights)
-    return {metric.name: metric.result() for metric in self.metrics}
+    self.adapt(likelihoods)
+    return {metric.name: metric.result() for metric in self.metrics} | self.path_results()
 
   def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
     """The likelihood of rows as they are, at steps of equal size."""
@@ -166,8 +175,10 @@ class MaximumLikelihood(DataModel):
       parts = parts._replace(weights=tf.ones(tf.shape(parts.x)[:1], self.bijector.dtype))
     return parts
 
-  def _row_losses(self, x: tf.Tensor, rows_here: share.Share, weights: tf.Tensor) -> tf.Tensor:
-    """Returns the loss of every row, [b]; the metrics take it in."""
+  def _row_losses(
+    self, x: tf.Tensor, rows_here: share.Share, weights: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor]:
+    """-ln p(y, T) of every row and what its path adds to the loss, [b] each; the metrics, too."""
     noise_seed, flow_seed = self.per_sample_seeds(
       rows_here.numbers, 'maximum_likelihood', rows_here.batch_size
     )
@@ -176,12 +187,11 @@ class MaximumLikelihood(DataModel):
       for part in self._to_latent_space(self._jittered(x, noise_seed))
     )
     flow = self.flow(flow_seed)
-    log_prob, solution = distributions.solve(flow, y, True, self.penalties.tallies)
-    loss = -log_prob + self.penalties.total(solution.tallies, log_prob)
+    log_prob, solution = distributions.solve(flow, y, True, self.tallies)
     self._nll.update_state(-log_prob, weights)
-    self.penalties.update_state(solution.tallies, weights)
-    self._data_nll.update_state(_added(loss, -log_det), weights)
-    return loss
+    path_loss = self.path_loss(solution.tallies, log_prob, weights)
+    self._data_nll.update_state(_added(path_loss - log_prob, -log_det), weights)
+    return -log_prob, path_loss
 
   def _log_densities(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p(y, T) and the log-det of the preprocessing, [b] each."""
@@ -222,6 +232,12 @@ class MaximumLikelihood(DataModel):
     """The preprocessing's own dtype of data; without one that of the rows, float64 of integers."""
     own = self.preprocessing.forward_dtype()
     return own or (x.dtype if x.dtype.is_floating else tf.float64)
+
+
+def _part_of_mean(values: tf.Tensor, weights: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+  """Part that these rows have in the weighted mean over all, []."""
+  weighted = tf.reduce_sum(tf.cast(weights, values.dtype) * values)
+  return tf.math.divide_no_nan(weighted, tf.cast(total, values.dtype))
 
 
 def _added(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

@@ -54,8 +54,9 @@ class SavedFlow(OwnVariables, tf_keras.Model):
     )
 
   def own_variables(self) -> list[tf.Variable]:
-    """Variables of the flow, its base's included, and the count of refinements."""
-    return [*self.bijector.variables, *self.base.variables, self.refinements]
+    """Variables of the flow, its base's included, the count of refinements, and a multiplier."""
+    multiplier = [] if self.log_multiplier is None else [self.log_multiplier]
+    return [*self.bijector.variables, *self.base.variables, self.refinements, *multiplier]
 
   def save_weights(
     self, filepath: Any, overwrite: bool = True, save_format: str | None = None, options: Any = None
@@ -121,6 +122,7 @@ class SavedFlow(OwnVariables, tf_keras.Model):
     state = {
       'accumulate': self.accumulate,
       'refinements': self.refinements.numpy(),
+      'log_multiplier': None if self.log_multiplier is None else self.log_multiplier.numpy(),
       'optimizer': _optimizer_state(getattr(self, 'optimizer', None)),
     }
     return _remade, (type(self), self.arguments(), state)
@@ -170,6 +172,8 @@ def _remade(cls: Callable[..., Any], arguments: dict[str, Any], state: dict[str,
   model = cls(**arguments)
   model.accumulate = state['accumulate']
   model.refinements.assign(state['refinements'])
+  if model.log_multiplier is not None:
+    model.log_multiplier.assign(state['log_multiplier'])
   optimizer = state['optimizer']
   if optimizer is not None:
     model.compile(tf_keras.optimizers.deserialize(optimizer['serialized']))

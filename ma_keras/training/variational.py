@@ -12,6 +12,7 @@ from ma_keras import data, distributions, objectives
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.targets.target import Target
 from ma_keras.training.aids import Aids
+from ma_keras.training.constrained import Constrained
 from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.penalties import Penalties, Weights
 
@@ -41,6 +42,7 @@ class VariationalFreeEnergy(FlowModel):
     aids: Aids = NONE,
     name: str = 'variational_free_energy',
     base: Any = None,
+    constrained: Constrained | None = None,
   ) -> None:
     """Checks the arguments.
 
@@ -53,12 +55,13 @@ class VariationalFreeEnergy(FlowModel):
       aids: Force matching, path gradients, antithetic draws, annealing; none by default.
       name: Model name.
       base: p(x, 0), as in `FlowModel`; draws are to be functions of its variables.
+      constrained: An energy to be least where F is within a bound: see `Constrained`.
 
     Raises:
       ValueError: The event sizes differ, a number is out of range, or the bijector does not go
         with a penalty.
     """
-    super().__init__(bijector, batch_size, seed, penalties, name, base)
+    super().__init__(bijector, batch_size, seed, penalties, name, base, constrained)
     if target.event_size != bijector.potential.event_size:
       raise ValueError(
         f'`target` has event_size={target.event_size}, but the potential has '
@@ -75,12 +78,12 @@ class VariationalFreeEnergy(FlowModel):
   @property
   def metrics(self) -> list[Any]:
     """The running means that `fit` resets every epoch."""
-    return [self._free_energy, self._square, *self.penalties.metrics, self._loss_mean]
+    return [self._free_energy, self._square, *self.path_metrics, self._loss_mean]
 
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
     names = ('bijector', 'target', 'batch_size', 'seed', 'penalties', 'aids', 'name', 'base')
-    return {name: getattr(self, name) for name in names}
+    return {name: getattr(self, name) for name in (*names, 'constrained')}
 
   def sample_numbers(self, steps: int) -> tf.data.Dataset:
     """`steps` global batches, each the sample numbers 0..B-1."""
@@ -139,11 +142,19 @@ class VariationalFreeEnergy(FlowModel):
 
   def train_step(self, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
     """One Adam step on this replica's share `numbers` (int64 [b]) of the global batch."""
-    self.descend(self._loss, numbers)
+    means: list[tf.Tensor] = []
+
+    def loss(numbers: tf.Tensor) -> tf.Tensor:
+      free_energy, total = self._loss(numbers)
+      means.append(free_energy)
+      return total
+
+    self.descend(loss, numbers)
+    self.adapt(means)
     return self.get_metrics_result()
 
-  def _loss(self, numbers: tf.Tensor) -> tf.Tensor:
-    """Loss of these samples, a part of the mean over the global batch; the metrics take it in."""
+  def _loss(self, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """F and the loss of these samples, parts of means over the global batch; the metrics, too."""
     latent_seed, flow_seed = self.per_sample_seeds(numbers, 'variational_free_energy')
     latents = self.aids.latents(self.base, latent_seed)
     free_energies, penalties = self._terms(self.flow(flow_seed), latents)
@@ -152,19 +163,18 @@ class VariationalFreeEnergy(FlowModel):
     self._square.update_state(tf.square(per_site))
     losses = free_energies + penalties
     self._loss_mean.update_state(losses)
-    return tf.reduce_sum(losses) / self.batch_size
+    return tf.reduce_sum(free_energies) / self.batch_size, tf.reduce_sum(losses) / self.batch_size
 
   def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
     aids, energy = self.aids, self.target.energy
     log_prob, solution = distributions.solve(
-      flow, latents, tallies=self.penalties.tallies, with_score=aids.path_gradient
+      flow, latents, tallies=self.tallies, with_score=aids.path_gradient
     )
     x = solution.x
     if aids.path_gradient:
       log_prob = objectives.along_paths(log_prob, x, solution.score)
-    self.penalties.update_state(solution.tallies)
-    penalties = self.penalties.total(solution.tallies, log_prob)
+    penalties = self.path_loss(solution.tallies, log_prob)
     if aids.force_weight > 0:
       penalties += aids.force_weight * objectives.force_matching(flow, energy, x)
     energies = energy(x)
@@ -181,7 +191,7 @@ class VariationalFreeEnergy(FlowModel):
     mean = self._free_energy.result()
     spread = tf.sqrt(tf.maximum(self._square.result() - tf.square(mean), 0.0))
     logs = {'free_energy_per_site': mean, 'spread_per_site': spread}
-    return {**logs, **self.penalties.results(), 'loss': self._loss_mean.result()}
+    return {**logs, **self.path_results(), 'loss': self._loss_mean.result()}
 
 
 def _check_draws(base: Any) -> None:
