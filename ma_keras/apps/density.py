@@ -16,10 +16,12 @@ from ma_keras import training
 from ma_keras.apps import density_table, training_app
 from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.apps.density_callbacks import (
+  best_metric,
   guard,
   history,
   least,
   patience,
+  ranking,
   refinement,
   validation,
 )
@@ -42,7 +44,7 @@ def work(experiment: Experiment) -> None:
 
   They are reported after a stop as well, before it is told.
   """
-  run, model, metric = experiment.run, experiment.model, 'val_certified_nll'
+  run, model, metric = experiment.run, experiment.model, best_metric(experiment)
   best = training.BestWeights(model, run.best, metric, least(history(run, metric)))
   doubts = ''
   if density_table.is_table(experiment.points):
@@ -59,6 +61,8 @@ def work(experiment: Experiment) -> None:
     if density_table.is_table(experiment.points):
       density_table.keep_start_without_gain(model, validation(experiment))
     doubts = doubts or last_epoch_doubts(run, model.bijector.horizon.num_steps)
+    if model.constrained is not None:
+      doubts = doubts or model.constrained.rank_doubts(best.least)
     doubts = report(experiment, doubts)
     if doubts:
       raise training.TrainingStopped(doubts)
@@ -67,7 +71,8 @@ def work(experiment: Experiment) -> None:
 def train(experiment: Experiment, best: training.BestWeights) -> None:
   """Maximises the likelihood; the guard comes early, so that what it stops is not saved."""
   run = experiment.run
-  callbacks = [validation(experiment), guard(run), *refinement(experiment)]
+  first = [validation(experiment), *ranking(experiment)]
+  callbacks = [*first, guard(run), *refinement(experiment)]
   if experiment.is_chief:
     callbacks += [best, *training_app.logs(run)]
   training_app.fit(
@@ -97,12 +102,15 @@ def try_first_weights(experiment: Experiment) -> None:
 
 def compete_with_start(experiment: Experiment, best: training.BestWeights) -> None:
   """The identity, with which training begins, is the best flow until an epoch is better."""
-  y = validation(experiment).points
-  nll = -float(np.mean(experiment.model.base.log_prob(y)))
+  y, model = validation(experiment).points, experiment.model
+  nll = -model.base.log_prob(y).numpy()
+  value, error = float(np.mean(nll)), float(np.std(nll) / np.sqrt(len(nll)))
+  if model.constrained is not None:  # The identity moves nothing.
+    value = model.constrained.rank(0.0, value, error)
   if math.isfinite(best.least):  # A run that goes on: the start's weights were kept if they are it.
-    best.least = min(best.least, nll)
+    best.least = min(best.least, value)
   else:
-    best.on_epoch_end(-1, {best.metric: nll})
+    best.on_epoch_end(-1, {best.metric: value})
 
 
 def main(config: DensityConfig) -> None:

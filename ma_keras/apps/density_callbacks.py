@@ -21,6 +21,16 @@ def validation(experiment: Experiment) -> training.Validation:
   return training.Validation(y, config.eval_batch_size, jit_compile=config.jit_compile)
 
 
+def best_metric(experiment: Experiment) -> str:
+  """Name in the logs of what is least in the best epoch."""
+  return 'val_certified_nll' if experiment.model.constrained is None else 'val_objective'
+
+
+def ranking(experiment: Experiment) -> list[training.ConstrainedValidation]:
+  """The callback that ranks epochs by their energy, as --objective says."""
+  return [] if experiment.model.constrained is None else [training.ConstrainedValidation()]
+
+
 def guard(run: training.RunDirectory) -> training.DivergenceGuard:
   """The guard against divergence, with what it knew when the run was interrupted."""
   validated = history(run, 'val_nll')
@@ -34,7 +44,7 @@ def guard(run: training.RunDirectory) -> training.DivergenceGuard:
 
 def patience(experiment: Experiment) -> list[training.Patience]:
   """The callback that ends a training that gains nothing any more, as --patience says."""
-  name, epochs = 'val_certified_nll', experiment.config.patience
+  name, epochs = best_metric(experiment), experiment.config.patience
   return [training.Patience(name, epochs, history(experiment.run, name))] if epochs else []
 
 

@@ -92,6 +92,7 @@ def build_model(
     config.seed,
     penalty.parse(config.penalty, training.PENALTIES),
     base=start.base if start else None,
+    constrained=training_app.constrained(config),
   )
   return training_app.compiled(model, steps_per_epoch(points, config), config)
 

@@ -51,6 +51,7 @@ def build_model(target: targets.Target, config: IsingConfig) -> training.Variati
     training.Aids(
       config.force_weight, config.path_gradient, config.antithetic, config.anneal_steps
     ),
+    constrained=training_app.constrained(config),
   )
   return training_app.compiled(model, config.steps_per_epoch, config)
 
@@ -144,7 +145,7 @@ def report(experiment: Experiment, exact: float | None, doubts: str = '') -> str
   )
   result = training.summarise(draws, exact)
   halving = halve_log_densities(config, model)
-  doubts = doubts or result.doubts() or halving.doubts()
+  doubts = doubts or result.doubts() or halving.doubts() or violation(model, result)
   model.bijector = training_app.in_steps(model.bijector, halving.certified_steps())
   training_app.write_weights(model.bijector, run)
   if config.saved_model:
@@ -164,6 +165,14 @@ def report(experiment: Experiment, exact: float | None, doubts: str = '') -> str
     print(f'Doubtful: {result.reweighting_doubts}')
   print(result)
   return doubts
+
+
+def violation(model: training.VariationalFreeEnergy, result: training.FreeEnergy) -> str:
+  """Says in one line that F is beyond the bound of --objective; empty if it is not."""
+  if model.constrained is None:
+    return ''
+  terms = (result.free_energy_per_site, result.statistical_error)
+  return model.constrained.doubts(*(result.num_sites * term for term in terms))
 
 
 def halve_log_densities(

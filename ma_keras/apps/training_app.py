@@ -15,7 +15,7 @@ import tf_keras
 import ma_keras
 from ma_keras import training
 from ma_keras.apps import process
-from ma_keras.apps.configuration import command_flags
+from ma_keras.apps.configuration import command_flags, objective
 from ma_keras.apps.configuration.option import fixing, options
 from ma_keras.apps.configuration.removed import today
 from ma_keras.apps.configuration.training import TrainingConfig
@@ -43,6 +43,12 @@ def build_bijector(
     config.gradient,
     config.step_jitter,
   )
+
+
+def constrained(config: TrainingConfig) -> training.Constrained | None:
+  """The energy of --objective, to be least within its bound."""
+  parsed = objective.parse(config.objective)
+  return parsed and training.Constrained(parsed.bound, parsed.tally)
 
 
 def in_steps(

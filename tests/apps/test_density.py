@@ -265,3 +265,15 @@ def test_four_batches_of_validation_points_decide_on_refinement(begun, monkeypat
   ((bijector, x, tolerance),) = seen
   np.testing.assert_array_equal(x, points.validation[:8])
   assert (bijector, tolerance) == ('a flow', np.inf)
+
+
+@pytest.mark.slow
+def test_an_energy_as_the_objective_ranks_epochs_and_a_bound_out_of_reach_is_doubted(tmp_path):
+  """None of this data reaches -5 nats: the least violation is the best, and the end is in doubt."""
+  with pytest.raises(training.TrainingStopped, match='exceed the bound of -5'):
+    density.carry_out(configured(tmp_path, objective='kinetic:-5', epochs=2, patience=0))
+  metrics = training.RunDirectory(tmp_path / 'run').read_metrics()
+  violations = metrics['val_certified_nll'] + 5.0
+  np.testing.assert_allclose(metrics['val_objective'] - 1e9, violations, rtol=1e-4)
+  assert 10.0 < metrics['multiplier'][0] < metrics['multiplier'][1]
+  assert metrics['kinetic'][1] > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ma_keras.apps.configuration import penalty
+from ma_keras.apps.configuration import objective, penalty
 from ma_keras.apps.configuration.option import (
   Configuration,
   choice,
@@ -73,6 +73,14 @@ class TrainingConfig(Configuration):
     'which have no exact bound to tell; kinetic and hamilton_jacobi straighten the paths. What is '
     'not named keeps its default; --penalty= is none.',
     check=penalty.parse,
+    fixes_run=True,
+  )
+  objective: str = text(
+    '',
+    'Make this energy of the paths least among flows whose loss is at most so many nats: '
+    'kinetic:2.31. The loss is nll in the logs for data, F for spins and fields: train without, '
+    'and allow what that reached and a little more.',
+    check=objective.parse,
     fixes_run=True,
   )
   refine_tolerance: float = number(
