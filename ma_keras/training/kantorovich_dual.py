@@ -10,7 +10,7 @@ import tf_keras
 from ma_keras import seeds
 from ma_keras.layers.own_variables import OwnVariables
 from ma_keras.training import keras3, pairs
-from ma_keras.transport import BrenierMap, DualBound, dual_bound
+from ma_keras.transport import BrenierMap, DualBound, Inverse, dual_bound
 from ma_keras.transport.dual import conjugate_terms, potential_terms
 
 TOLERANCE = 1e-4  # Of inverses in training: its square is what a bound is too high by.
@@ -143,7 +143,7 @@ class KantorovichDual(OwnVariables, tf_keras.Model):
   def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
     """One step on samples of P and samples of Q."""
     z, x = batch
-    inverse = self._solver.solve_inverse(x)
+    inverse = self._inverse(z, x)
     with tf.GradientTape() as tape:
       loss = self._loss(z, x, inverse.z, inverse.solved)
     variables = self.trainable_variables
@@ -154,7 +154,7 @@ class KantorovichDual(OwnVariables, tf_keras.Model):
   def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
     """The loss of samples as they are."""
     z, x = batch
-    inverse = self._solver.solve_inverse(x)
+    inverse = self._inverse(z, x)
     return self._updated(self._loss(z, x, inverse.z, inverse.solved), inverse.solved)
 
   def call(self, z: tf.Tensor, training: Any = None, mask: Any = None) -> tf.Tensor:
@@ -168,6 +168,10 @@ class KantorovichDual(OwnVariables, tf_keras.Model):
       'A KantorovichDual is saved by what it trains: model.save_weights(path), '
       'ma_keras.model_file.save(path, Model(model.optimal)), or pickle.dump(model.optimal, file).'
     )
+
+  def _inverse(self, z: tf.Tensor, x: tf.Tensor) -> Inverse:
+    """(grad u)^-1(x), from where the map that is linear over the samples of P has it."""
+    return self._solver.solve_inverse(x, self._solver.linear_inverse(x, z))
 
   def _loss(self, z: tf.Tensor, x: tf.Tensor, latents: tf.Tensor, solved: tf.Tensor) -> tf.Tensor:
     """Minus half the bound, []; NaN if no inverse is solved."""

@@ -15,6 +15,7 @@ from ma_keras.potentials.base import Potential
 from ma_keras.transport import hessian, newton
 from ma_keras.transport.convexity import Convexity, of_points
 
+LINEARISED = 16  # Points whose mean Hessian is that of a linear map.
 NOT_CONVEX = '`BrenierMap`: m |z|^2/2 + phi is not convex: its Hessian has no Cholesky factor.'
 
 
@@ -149,6 +150,18 @@ class BrenierMap(tfp.bijectors.Bijector):
     shape = tf.shape(x)
     parts = (z, shape), (residual, shape[:-1]), (solved, shape[:-1])
     return Inverse(*(tf.stop_gradient(tf.reshape(part, shape)) for part, shape in parts))
+
+  def linear_inverse(self, x: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+    """The inverse of the map made linear over samples z: where `solve_inverse` may start, [..., N].
+
+    Args:
+      x: Points, [..., N].
+      z: Samples of what goes into the map, [b, N].
+    """
+    factor = hessian.mean_factor(self._potential, z[:LINEARISED], self.modulus)
+    rest = self._rows(x) - tf.reduce_mean(self._gradient(z), axis=0)
+    step = tf.transpose(tf.linalg.cholesky_solve(factor, tf.transpose(rest)))
+    return tf.reshape(tf.reduce_mean(z, axis=0) + step, tf.shape(x))
 
   def convexity(self, z: tf.Tensor) -> Convexity:
     """The smallest eigenvalue of Hess u at the points z [..., N]: see `Convexity`."""

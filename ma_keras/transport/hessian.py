@@ -101,11 +101,14 @@ def mean_factor(potential: Potential, x: tf.Tensor, modulus: float = 1.0) -> tf.
 
   Points whose Hessian is not finite count as zeros: m alone.
   """
-  v = root(potential, x)
-  v = tf.where(tf.math.is_finite(v), v, tf.zeros_like(v))
-  rows = tf.reshape(tf.transpose(v, [1, 0, 2]), [v.shape[-2], -1])
   number = tf.cast(tf.maximum(tf.shape(x)[0], 1), x.dtype)
-  return tf.linalg.cholesky(_shifted(tf.matmul(rows, rows, transpose_b=True) / number, modulus))
+  if not is_convex(potential):
+    total = tf.reduce_sum(_finite(hessian(potential, x)), axis=0)
+  else:  # One product for all points.
+    v = _finite(root(potential, x))
+    rows = tf.reshape(tf.transpose(v, [1, 0, 2]), [v.shape[-2], -1])
+    total = tf.matmul(rows, rows, transpose_b=True)
+  return tf.linalg.cholesky(_shifted(total / number, modulus))
 
 
 def products(
@@ -136,6 +139,10 @@ def hessian(potential: Potential, x: tf.Tensor) -> tf.Tensor:
     rows.append(autodiff.with_derivative(potential.gradient, zero, x, direction)[1])
   stacked = tf.stack(rows, axis=-2)
   return (stacked + tf.linalg.matrix_transpose(stacked)) / 2.0
+
+
+def _finite(x: tf.Tensor) -> tf.Tensor:
+  return tf.where(tf.math.is_finite(x), x, tf.zeros_like(x))
 
 
 def _shifted(matrix: tf.Tensor, modulus: float) -> tf.Tensor:

@@ -95,6 +95,14 @@ def test_a_start_nearby_takes_fewer_steps():
   assert not np.any(optimal.solve_inverse(x).solved)
 
 
+def test_the_inverse_of_a_linear_map_needs_no_steps():
+  matrix = np.diag([0.5, 1.0, 3.0])
+  for phi in (transport.ConvexQuadratic(matrix, **DOUBLE), potentials.Quadratic(matrix, **DOUBLE)):
+    optimal, z = transport.BrenierMap(phi, modulus=0.1), tf.constant(draw(5, 3))
+    x = optimal.forward(z)
+    np.testing.assert_allclose(optimal.linear_inverse(x, tf.constant(draw(20, 3))), z, rtol=1e-12)
+
+
 def test_a_stationary_point_that_is_no_minimum_is_no_inverse():
   """u = -z^2/2 has grad u(0) = 0 and no minimum: Newton's method would stop there at once."""
   concave = transport.BrenierMap(potentials.Quadratic(-2.0 * np.eye(2), **DOUBLE))
