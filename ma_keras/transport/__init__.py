@@ -12,6 +12,7 @@ from ma_keras.transport.path_cost import TransportCost, transport_cost
 from ma_keras.transport.pressureless import PressurelessFlow
 from ma_keras.transport.scaled import Scaled
 from ma_keras.transport.sinkhorn import Divergence, sinkhorn_divergence
+from ma_keras.transport.start import start_from_moments
 from ma_keras.transport.unexplained import unexplained_variance
 from ma_keras.transport.wasserstein import (
   Estimate,
@@ -43,6 +44,7 @@ __all__ = [
   'quadratic_bound',
   'sinkhorn_divergence',
   'squared_distance',
+  'start_from_moments',
   'transport_cost',
   'unexplained_variance',
 ]
