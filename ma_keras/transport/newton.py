@@ -78,13 +78,13 @@ def minimiser(
 
   Newton's equation is solved by the Cholesky factor of every point's Hessian; in many dimensions,
   for a potential that is convex by construction, by conjugate gradients, no more exactly than the
-  step deserves (Dembo, Eisenstat & Steihaug 1982), with the Hessian of one
-  of the points as a preconditioner: products of N x H for a point, and no matrix of its own.
+  step deserves (Dembo, Eisenstat & Steihaug 1982), with the Hessian of one of the points as a
+  preconditioner: products of N x H for a point, and no matrix of its own.
 
   Args:
     gradient: grad u.
     x: Gradients to be met, [B, N].
-    start: First z, [B, N].
+    start: First z, [B, N]; x in rows that are not finite.
     tolerance: |grad u(z) - x| / (1 + |x|) is to be half of it at most.
     max_iterations: Newton steps at most.
 
@@ -102,6 +102,8 @@ def minimiser(
   def advance(i: tf.Tensor, z: tf.Tensor, r: tf.Tensor) -> tuple[tf.Tensor, ...]:
     return i + 1, *_damped(gradient, x, z, r, step(z, r), target)
 
+  finite = tf.reduce_all(tf.math.is_finite(start), axis=-1, keepdims=True)
+  start = tf.where(finite, start, x)
   state = (tf.constant(0), start, gradient(start) - x)
   return tf.while_loop(unsolved, advance, state, maximum_iterations=max_iterations)[1]
 

@@ -95,6 +95,15 @@ def test_a_start_nearby_takes_fewer_steps():
   assert not np.any(optimal.solve_inverse(x).solved)
 
 
+def test_a_start_that_is_no_number_is_none():
+  optimal = transport.BrenierMap(steep(3, 20))
+  x = tf.constant(draw(4, 3))
+  start = tf.constant([[np.nan] * 3, [np.inf] * 3, [0.0] * 3, [1.0] * 3], tf.float64)
+  inverse = optimal.solve_inverse(x, start)
+  assert np.all(inverse.solved)
+  np.testing.assert_allclose(inverse.z, optimal.inverse(x), rtol=1e-9, atol=1e-9)
+
+
 def test_the_inverse_of_a_linear_map_needs_no_steps():
   matrix = np.diag([0.5, 1.0, 3.0])
   for phi in (transport.ConvexQuadratic(matrix, **DOUBLE), potentials.Quadratic(matrix, **DOUBLE)):
