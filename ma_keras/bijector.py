@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -10,9 +10,9 @@ import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
 from ma_keras import bases, flow, integrators, pickling, seeds
-from ma_keras.flow import adaptive, certificate, gradients
+from ma_keras.flow import adaptive, calls, certificate, gradients
+from ma_keras.flow.calls import Calls
 from ma_keras.flow.events import Events, of_dtype
-from ma_keras.flow.gradients import on_demand
 from ma_keras.flow.tallies import Tally, all_of
 from ma_keras.layers import keras_layers
 from ma_keras.potentials import contexts
@@ -46,10 +46,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
   `bijector_kwargs={bijector.name: {'context': c}}`.
   """
 
-  # Compiled functions hold no variables of their own, and their keys have no order to be listed in.
-  _TF_MODULE_IGNORED_PROPERTIES = tfp.bijectors.Bijector._TF_MODULE_IGNORED_PROPERTIES | {
-    '_compiled'
-  }
+  # Copies in other steps hold no variables of their own.
+  _TF_MODULE_IGNORED_PROPERTIES = tfp.bijectors.Bijector._TF_MODULE_IGNORED_PROPERTIES | {'_copies'}
   # One solve yields the value and both log determinants: the cache keeps all three.
   _cache = cache_util.BijectorCacheWithGreedyAttrs(
     forward_name='_augmented_forward', inverse_name='_augmented_inverse'
@@ -107,7 +105,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       self._mode = gradients.get(gradient)
       self._gradient = gradients.by(self._mode, batch_size)
       self._gradient.check(self._tableau)
-      self._compiled = self._no_dependency({})
+      self._calls = Calls(potential, self._tableau, self._horizon)
+      self._copies = self._no_dependency({})
       super().__init__(
         forward_min_event_ndims=1,
         dtype=events.dtype,
@@ -151,10 +150,9 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """
     if factor == 1 and not self._horizon.jitter:
       return self
-    key = ('in_equal_steps', factor)
-    if key not in self._compiled:
-      self._compiled[key] = self.refined(factor).copy(jitter=0.0)
-    return self._compiled[key]
+    if factor not in self._copies:
+      self._copies[factor] = self.refined(factor).copy(jitter=0.0)
+    return self._copies[factor]
 
   def with_seed(self, seed: seeds.Seed) -> MongeAmpereBijector:
     """Returns the flow with other draws: in its potential (`Potential.with_seed`), and its steps.
@@ -218,7 +216,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     rows = [tf.reshape(part, [-1, self._potential.event_size]) for part in tensors]
     context_rows = self._context_rows(context, x)
     mode = self._gradient if batch_size is None else gradients.by(self._mode, batch_size)
-    y, *sums = self._run(_solve_rows, rows, reverse, mode, instances, context=context_rows)
+    y, *sums = self._calls(calls.solve, rows, reverse, mode, instances, context=context_rows)
     after = None if score is None else self._shaped(sums.pop(), x, x.shape)
     change, *totals = (self._shaped(total, x, x.shape[:-1]) for total in sums)
     by_name = {tally.name: total for tally, total in zip(instances, totals, strict=True)}
@@ -239,7 +237,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """
     times = tuple(float(t) for t in times)
     mode = gradients.by('store', self.parameters['batch_size'])
-    return self._run(_trajectory, [self._events.checked(x)], times, reverse, mode)
+    return self._calls(calls.states_at, [self._events.checked(x)], times, reverse, mode)
 
   def certificate(
     self, x: tf.Tensor, reverse: bool = False, base: Any = None, batch_size: int | None = None
@@ -278,7 +276,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Returns:
       Points [..., N], change of their log density [...], number of evaluations [].
     """
-    return self._run(_adaptive, [self._events.checked(x)], reverse, rtol, atol)
+    return self._calls(calls.solve_adaptively, [self._events.checked(x)], reverse, rtol, atol)
 
   def given(self, context: tf.Tensor) -> MongeAmpereBijector:
     """Returns the flow under one context, as if its potential took none: see `Potential.given`.
@@ -318,44 +316,6 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
         )
       return None
     return contexts.rows(self._potential.checked_context(context), x)
-
-  def _run(
-    self,
-    function: Callable[..., Any],
-    tensors: Sequence[tf.Tensor],
-    *arguments: Any,
-    context: tf.Tensor | None = None,
-  ) -> Any:
-    """function(phi, method, horizon, *arguments, *tensors), compiled unless the caller's graph is.
-
-    Eager calls go through a tf.function that is traced once for every batch size. A graph takes
-    the loop inline: it stays one graph, with all the shapes its author gave, without which XLA
-    has no second derivatives and `tf.vectorized_map` takes 20 s.
-    """
-    conditional = context is not None
-    tensors = [*tensors, context] if conditional else tensors
-    count = len(tensors) - int(conditional)
-
-    def call(*tensors: tf.Tensor) -> Any:
-      points, given = tensors[:count], tensors[count:]
-      potential = self._potential.given(*given) if given else self._potential
-      return function(potential, self._tableau, self._horizon, *arguments, *points)
-
-    # Nor do second derivatives of eager code go through a function: TensorFlow would trace all that
-    # anybody could ask of it, which takes a minute.
-    watched = self._potential.given(context) if conditional else self._potential
-    if not tf.executing_eagerly() or on_demand.second_order(watched, tensors[0]):
-      return call(*tensors)
-    # What a tape records keeps its stages; what nobody differentiates has a trace of its own.
-    ranks = tuple(part.shape.rank for part in tensors)
-    key = (function.__name__, ranks, on_demand.recording(), conditional, *arguments)
-    if key not in self._compiled:
-      specs = [
-        tf.TensorSpec([None] * (part.shape.rank - 1) + [part.shape[-1]], part.dtype)
-        for part in tensors
-      ]
-      self._compiled[key] = tf.function(call, input_signature=specs, autograph=False)
-    return self._compiled[key](*tensors)
 
   def _call_forward(self, x: Any, name: str, **options: Any) -> tf.Tensor:
     # A base distribution of another dtype is a mistake, whose log densities lack digits.
@@ -426,45 +386,3 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       return y, change
     message = 'The flow produced NaN or infinity: check the input, or take smaller steps.'
     return tf.debugging.check_numerics(y, message), tf.debugging.check_numerics(change, message)
-
-
-def _solve_rows(
-  potential: Potential,
-  tableau: integrators.Tableau,
-  horizon: flow.Horizon,
-  reverse: bool,
-  mode: gradients.GradientMode,
-  tallies: tuple[Tally, ...],
-  x: tf.Tensor,
-  score: tf.Tensor | None = None,
-) -> tuple[tf.Tensor, ...]:
-  """`flow.solve` with the tensors last."""
-  return flow.solve(
-    *(potential, tableau, horizon, x, reverse), gradient=mode, tallies=tallies, score=score
-  )
-
-
-def _trajectory(
-  potential: Potential,
-  tableau: integrators.Tableau,
-  horizon: flow.Horizon,
-  times: tuple[float, ...],
-  reverse: bool,
-  mode: gradients.GradientMode,
-  x: tf.Tensor,
-) -> flow.Trajectory:
-  """`flow.trajectory` with the points last."""
-  return flow.trajectory(potential, tableau, horizon, x, times, reverse, mode)
-
-
-def _adaptive(
-  potential: Potential,
-  _: integrators.Tableau,
-  horizon: flow.Horizon,
-  reverse: bool,
-  rtol: float,
-  atol: float,
-  x: tf.Tensor,
-) -> adaptive.AdaptiveSolution:
-  """`adaptive.solve` with the points last."""
-  return adaptive.solve(potential, horizon.time, x, reverse, rtol, atol)

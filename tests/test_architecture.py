@@ -1,9 +1,14 @@
 """Imports point one way: what a package may know of the rest of the project."""
 
 import ast
+import dataclasses
 import pathlib
+import traceback
 
 import pytest
+import tensorflow as tf
+
+import ma_keras
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / 'ma_keras'
@@ -153,3 +158,24 @@ def test_no_two_tests_draw_from_one_generator():
     values = [getattr(node, 'value', None) for node in ast.parse(path.read_text()).body]
     calls = [ast.unparse(value.func) for value in values if isinstance(value, ast.Call)]
     assert not [call for call in calls if call.split('.')[-1] in generators], path
+
+
+def test_ten_files_lie_between_bijector_and_equation(monkeypatch):
+  """Those on the stack where act' is evaluated, that of act', and that of kernel and amplitudes."""
+  potential = ma_keras.potentials.OneHiddenLayer(4, 6, seed=0)
+  slope, stacks = potential._activation.slope, []
+
+  def witnessed(z):
+    stacks.append([frame.filename for frame in traceback.extract_stack()])
+    return slope(z)
+
+  monkeypatch.setattr(
+    potential, '_activation', dataclasses.replace(potential._activation, slope=witnessed)
+  )
+  bijector = ma_keras.MongeAmpereBijector(potential, 3, 0.1)
+  ma_keras.standard_normal_flow(bijector).log_prob(tf.zeros([2, 4]))
+  files = [pathlib.Path(path) for path in stacks[0]]
+  within = files[files.index(PACKAGE / 'bijector.py') :]
+  passed = {path for path in within if path.is_relative_to(PACKAGE)}
+  passed |= {PACKAGE / 'potentials' / f'{name}.py' for name in ('activations', 'one_hidden_layer')}
+  assert len(passed) == 10, sorted(passed)

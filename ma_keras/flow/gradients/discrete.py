@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -42,17 +41,6 @@ def _segment(
     maximum_iterations=motion.num_steps,
   )
   return x, totals
-
-
-def score_apart(
-  solve: Callable[[Motion, tf.Tensor], Solution], motion: Motion, x: tf.Tensor
-) -> Solution:
-  """solve(motion, x), with the score by a solve of its own where it is asked for."""
-  if motion.score is None:
-    return solve(motion, x)
-  y, totals = solve(dataclasses.replace(motion, score=None), x)
-  alone = dataclasses.replace(motion, tallies=())
-  return y, (*totals, tf.stop_gradient(run(alone.prepared(), x)[1][-1]))
 
 
 def recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Solution:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -67,7 +67,7 @@ class Store(GradientMode):
     if _is_written_out(motion, x):
       return Plain().solve(motion, x)
     solve = functools.partial(units.solve, products=self.products)
-    return discrete.score_apart(solve, motion, x)
+    return _score_apart(solve, motion, x)
 
   def _fallback(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     if self.products is not None:
@@ -116,7 +116,7 @@ class Recompute(GradientMode):
     if not _has_units(motion, x):
       return discrete.recomputed(motion, x, self.segment)
     solve = functools.partial(units.solve, segment=self.segment)
-    return discrete.score_apart(solve, motion, x)
+    return _score_apart(solve, motion, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Reversible(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     """See `GradientMode`."""
-    return discrete.score_apart(reversible.reversible, motion, x)
+    return _score_apart(reversible.reversible, motion, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Adjoint(GradientMode):
 
   def solve(self, motion: Motion, x: tf.Tensor) -> tuple[tf.Tensor, Totals]:
     """See `GradientMode`."""
-    return discrete.score_apart(adjoint.adjoint, motion, x)
+    return _score_apart(adjoint.adjoint, motion, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +193,17 @@ class Chunked(GradientMode):
     if on_demand.second_order(motion.potential, x):
       return self.mode.solve(motion, x)
     return chunks.solve(self.mode.solve, motion, x, int(self.batch_size))
+
+
+def _score_apart(
+  solve: Callable[[Motion, tf.Tensor], tuple[tf.Tensor, Totals]], motion: Motion, x: tf.Tensor
+) -> tuple[tf.Tensor, Totals]:
+  """solve(motion, x), with the score by a solve of its own where it is asked for."""
+  if motion.score is None:
+    return solve(motion, x)
+  y, totals = solve(dataclasses.replace(motion, score=None), x)
+  alone = dataclasses.replace(motion, tallies=())
+  return y, (*totals, tf.stop_gradient(discrete.run(alone.prepared(), x)[1][-1]))
 
 
 def _is_written_out(motion: Motion, x: tf.Tensor) -> bool:
