@@ -13,8 +13,10 @@ TRAIN = [
   *('train', 'density', '--dataset_file=points.csv', '--hidden_units=8', '--num_steps=3'),
   *(
     '--step_size=0.3',
-    '--epochs=2',
+    '--epochs=8',
     '--batch_size=20',
+    '--base=normal',
+    '--learning_rate=0.1',
     '--run_dir=run',
     '--eval_batch_size=50',
     '--nosaved_model',
@@ -24,9 +26,10 @@ TRAIN = [
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-  """A folder with points.csv and a model trained on them."""
+  """A folder with points.csv, a parabola, and a model whose flow bends a normal into it."""
   path = tmp_path_factory.mktemp('command')
-  x = np.random.default_rng(0).normal(size=(120, 2)) @ [[1.0, 0.5], [0.0, 0.4]]
+  x = np.random.default_rng(0).normal(size=(300, 2))
+  x[:, 1] = 0.3 * x[:, 1] + x[:, 0] ** 2
   np.savetxt(path / 'points.csv', x, delimiter=',')
   done = run_command(path, *TRAIN)
   assert done.returncode == 0, done.stderr
@@ -40,7 +43,7 @@ def test_scores_are_the_log_densities_of_the_rows(folder):
   done = run_command(folder, *arguments)
   assert done.returncode == 0, done.stderr
   found = np.loadtxt(folder / 'scores.csv', delimiter=',', skiprows=1)
-  np.testing.assert_array_equal(found[:, 0], np.arange(120))
+  np.testing.assert_array_equal(found[:, 0], np.arange(300))
   x = np.loadtxt(folder / 'points.csv', delimiter=',').astype(np.float32)
   expected = ma_keras.load(folder / 'run' / 'model.npz').flow().log_prob(x)
   np.testing.assert_allclose(found[:, 1], expected, rtol=1e-4, atol=1e-4)
