@@ -65,6 +65,7 @@ def convex_map(
   left.contour(first, second, np.transpose(values), levels=20, linewidths=0.7)
   left.plot(*np.transpose(z), '.', color=START, markersize=2)
   left.set(title='u', xlabel='$z_1$', ylabel='$z_2$', aspect='equal')
+  left.set(xlim=(np.min(first), np.max(first)), ylim=(np.min(second), np.max(second)))
   right.plot(images[..., 0], images[..., 1], color='0.4', linewidth=0.5)
   right.plot(images[..., 0].T, images[..., 1].T, color='0.4', linewidth=0.5)
   right.set(title='grad u of a square grid', xlabel='$x_1$', ylabel='$x_2$', aspect='equal')

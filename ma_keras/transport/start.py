@@ -12,7 +12,7 @@ from ma_keras.transport.bures import Gaussian
 from ma_keras.transport.convex import ConvexLayer
 from ma_keras.transport.convex_quadratic import ConvexQuadratic
 
-SHARE = 0.5  # Part of the least stretch of the Gaussian map that no training takes away.
+SHARE = 0.05  # Part of the least stretch of the Gaussian map that no training takes away.
 
 
 def start_from_moments(
@@ -28,7 +28,7 @@ def start_from_moments(
 
   The quadratic part is the optimal map of Gaussians with the moments of P and Q, so that training
   has only to learn what is not linear; the units bend at samples of P, and the mean stays that of
-  Q. m is half of the least stretch of that map: the map that is learned may contract by as much.
+  Q. m is a twentieth of the least stretch of that map: so far may the map that is learned contract.
 
   Args:
     z: Samples of P, [n, N], n > N.
