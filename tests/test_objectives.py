@@ -1,5 +1,7 @@
 """Objectives against densities whose divergences are known in closed form."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +14,7 @@ tfd = tfp.distributions
 N = 3
 
 
+@functools.cache
 def gaussian_flow(rate=0.3):
   """exp(T A) z with A = rate I: a normal of standard deviation exp(rate T)."""
   potential = ma_keras.potentials.Quadratic(rate * np.eye(N), dtype=tf.float64)

@@ -1,5 +1,6 @@
 """Case 17: distribution functions in one dimension; elsewhere a sentence that says what to do."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -16,7 +17,9 @@ tfb = tfp.bijectors
 GRID = 4001
 
 
+@functools.cache
 def one(**options):
+  """One flow, traced once for all that is built on it."""
   return generic(event_size=1, num_steps=20, step_size=0.03, **options)
 
 

@@ -1,6 +1,7 @@
 """The flow as a density: closed forms, shapes, wrong bases, gradients, checkpoints."""
 
 import copy
+import functools
 import math
 
 import numpy as np
@@ -18,7 +19,9 @@ tfb, tfd = tfp.bijectors, tfp.distributions
 COVARIANCE = bijectors.expm(2 * 0.8 * bijectors.MATRIX)  # exp(2 A T) with T = 0.8.
 
 
+@functools.cache
 def quadratic():
+  """One flow, traced once for all tests."""
   return ma_keras.MongeAmpereBijector(Quadratic(bijectors.MATRIX, tf.float64), 40, 0.02)
 
 
@@ -56,11 +59,16 @@ def test_density_integrates_to_one():
   assert integral == pytest.approx(1.0, abs=1e-6)
 
 
+@functools.cache
+def fine(dtype):
+  return generic(dtype, num_steps=60, step_size=0.01)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('dtype', [tf.float32, tf.float64])
 @pytest.mark.parametrize('leading', [[], [0], [4], [2, 0, 3], [2, 3]])
 def test_any_leading_shape(leading, dtype):
-  flow = ma_keras.standard_normal_flow(generic(dtype, num_steps=60, step_size=0.01))
+  flow = ma_keras.standard_normal_flow(fine(dtype))
   y, log_prob = flow.experimental_sample_and_log_prob(leading, seed=[1, 2])
   assert y.shape == [*leading, 3] and log_prob.shape == leading
   assert y.dtype == log_prob.dtype == dtype

@@ -1,5 +1,7 @@
 """Gauss collocation: the textbook's rational function, undone by its own reverse step."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +17,7 @@ GAUSS = pytest.mark.parametrize(
 MATRIX = np.array([[0.5, 0.2], [0.2, -1.0]])
 
 
+@functools.cache
 def there_and_back(method, horizon):
   """Errors of x and of the change of ln p after a round trip, the larger one."""
   potential, x = flows.Breathing(), flows.points(4)

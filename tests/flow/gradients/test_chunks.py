@@ -1,5 +1,7 @@
 """`batch_size`: the same flow so many rows at a time, forwards and backwards."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -49,6 +51,13 @@ def likelihood(bijector, x, **options):
   return [log_prob, *tape.gradient(total, [x, *bijector.trainable_variables])]
 
 
+@functools.cache
+def small():
+  """One flow for several tests, and its likelihoods of five points."""
+  bijector = generic(**SMALL)
+  return bijector, likelihood(bijector, points(5))
+
+
 def assert_close(one, two):
   for a, b in zip(one, two, strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
@@ -56,8 +65,7 @@ def assert_close(one, two):
 
 @pytest.mark.parametrize('batch_size', [2, 8])
 def test_chunks_are_the_whole(batch_size):
-  bijector = generic(**SMALL)
-  expected = likelihood(bijector, points(5))
+  bijector, expected = small()
   assert_close(likelihood(bijector.copy(batch_size=batch_size), points(5)), expected)
   options = {'bijector_kwargs': {'batch_size': batch_size}}
   assert_close(likelihood(bijector, points(5), **options), expected)
@@ -92,7 +100,7 @@ def test_rows_keep_their_draws(name):
 
 @pytest.mark.parametrize('jit_compile', [False, True])
 def test_chunks_in_graphs_of_any_batch(jit_compile):
-  bijector = generic(**SMALL)
+  bijector, _ = small()
   spec = tf.TensorSpec([None, 3], tf.float64)
   compiled = tf.function(
     lambda x: likelihood(bijector.copy(batch_size=2), x),
@@ -160,7 +168,7 @@ def test_an_error_in_a_chunk_leaves_nothing_behind():
 
 def test_the_cache_tells_batch_sizes_apart():
   """A value solved with one batch size is not taken for that of another; its own is."""
-  bijector = generic(**SMALL)
+  bijector, _ = small()
   x = points(3)
   y = bijector.forward(x, batch_size=2)
   assert bijector.forward(x, batch_size=2) is y

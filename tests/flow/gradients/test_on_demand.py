@@ -1,5 +1,6 @@
 """Nothing is kept where no tape records, and whoever asks for a derivative later gets it."""
 
+import functools
 import pathlib
 import sys
 
@@ -25,11 +26,13 @@ MODES = {
 }
 
 
+@functools.cache
 def wide():
   """2 N > H: stepped in hidden coordinates."""
   return OneHiddenLayer(potentials.EVENT_SIZE, 4, dtype=tf.float64, seed=0)
 
 
+@functools.cache
 def narrow():
   """2 N < H, a rest, and amplitudes in time: stepped in x."""
   n, basis = potentials.EVENT_SIZE, TimeBasis(0.3, 2)
@@ -37,6 +40,7 @@ def narrow():
   return layer + Separable(n, 2, dtype=tf.float64, seed=1)
 
 
+@functools.cache
 def bare():
   """2 N < H and nothing else, for modes whose traces are long."""
   n = potentials.EVENT_SIZE
@@ -63,6 +67,13 @@ def derivatives(function, x, variables):
 def as_one_graph(function, x, variables):
   """`derivatives` of a flow that is traced with its tape around it."""
   return tf.function(lambda x: derivatives(function, x, variables), autograph=False)(x)
+
+
+@functools.cache
+def traced_with_its_tape(potential, mode, reverse, count):
+  """`as_one_graph` of so many points, for several tests: tracing is all that it costs."""
+  solve = solver(potential, *MODES[mode], reverse)
+  return as_one_graph(solve, potentials.points(count), potential.trainable_variables)
 
 
 def assert_close(one, two, tolerance=1e-9):
@@ -148,7 +159,7 @@ def test_a_function_traced_without_a_tape_is_differentiated_from_outside(
   solve, variables = solver(potential, *MODES[mode], reverse=True), potential.trainable_variables
   compiled = tf.function(solve, jit_compile=jit_compile, autograph=False)
   compiled(x)
-  expected = as_one_graph(solve, x, variables)
+  expected = traced_with_its_tape(potential, mode, reverse=True, count=4)
   assert max(np.max(np.abs(part)) for part in expected[3:]) > 1e-3
   assert_close(derivatives(compiled, x, variables), expected)
 
@@ -163,7 +174,7 @@ def test_tf_gradients_needs_no_tape():
     y, change = solve(x)
     return tf.gradients(tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change)), x)[0]
 
-  assert_close([by_the_graph(x)], [as_one_graph(solve, x, [])[2]])
+  assert_close([by_the_graph(x)], [traced_with_its_tape(potential, 'store', False, 4)[2]])
 
 
 @pytest.mark.slow
@@ -209,7 +220,7 @@ def test_many_points_are_taken_some_at_a_time(monkeypatch, known):
   """7 rows by 3: the last chunk is filled up, and its extra rows are dropped."""
   potential, x = narrow(), potentials.points(7)
   solve, variables = solver(potential), potential.trainable_variables
-  whole = as_one_graph(solve, x, variables)
+  whole = traced_with_its_tape(potential, 'store', False, 7)
   monkeypatch.setitem(units.CHUNK, 'CPU', 3 * 5 * potentials.EVENT_SIZE)
   spec = tf.TensorSpec([7 if known else None, potentials.EVENT_SIZE], tf.float64)
   compiled = tf.function(solve, input_signature=[spec], autograph=False)
