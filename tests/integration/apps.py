@@ -1,8 +1,8 @@
 """Apps as a user runs them, each in a process of its own.
 
-`run`, `run_command` and `call` fork a process that has imported TensorFlow and the apps already,
-which takes seconds and is the same for all; `command` is for tests that start and kill processes
-themselves.
+All of them are forks of one process that has imported TensorFlow and the apps, which takes seconds
+and is the same for all. `run`, `run_command` and `call` wait for the end; `start` is for tests that
+kill what runs.
 """
 
 import multiprocessing
@@ -12,6 +12,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import time
 
 import tensorflow as tf
 
@@ -23,24 +24,76 @@ APPS = [f'ma_keras.apps.{name}' for name in CONFIGURATIONS if name != 'serve']
 FORKS.set_forkserver_preload(['tf_keras', 'matplotlib.figure', *APPS, 'tests.integration.frozen'])
 
 
-def command(app, *flags):
-  return [sys.executable, str(ROOT / 'apps' / app), *flags]
+class Running:
+  """function(*arguments) in a process of its own, with further variables of the environment."""
+
+  def __init__(self, function, *arguments, folder=ROOT, environment=None):
+    self._streams = tempfile.TemporaryDirectory()
+    self.args = [function.__name__, *arguments]
+    call = (function, arguments, folder, self._streams.name, environment or {})
+    self._process = FORKS.Process(target=_redirected, args=call)
+    self._process.start()
+
+  @property
+  def pid(self):
+    return self._process.pid
+
+  @property
+  def returncode(self):
+    """None while it runs; minus the signal that killed it."""
+    return self._process.exitcode
+
+  def output(self, stream='stdout'):
+    """What it has printed so far."""
+    file = pathlib.Path(self._streams.name, stream)
+    return file.read_text() if file.exists() else ''
+
+  def wait_until(self, condition, timeout=200):
+    """Waits for the condition, or for the end."""
+    deadline = time.monotonic() + timeout
+    while not condition() and self.returncode is None and time.monotonic() < deadline:
+      time.sleep(0.02)
+
+  def kill(self):
+    self._process.kill()
+
+  def wait(self, timeout=300):
+    """The exit code; a process that takes longer is killed."""
+    self._process.join(timeout)
+    if self.returncode is None:
+      self.kill()
+      raise subprocess.TimeoutExpired(self.args, timeout)
+    return self.returncode
+
+
+def script(app, *flags):
+  """python apps/APP FLAGS, as a function and its arguments."""
+  return _become, str(ROOT / 'apps' / app), flags
+
+
+def command(*arguments):
+  """ma-keras ARGUMENTS, as a function and its arguments."""
+  return _become, str(ROOT / 'ma_keras' / 'apps' / 'command.py'), arguments
+
+
+def start(app, *flags):
+  """python apps/APP FLAGS, not waited for."""
+  return Running(*script(app, *flags))
 
 
 def run(app, *flags, timeout=300):
   """python apps/APP FLAGS"""
-  return _in_a_fork(_become, (str(ROOT / 'apps' / app), flags), ROOT, timeout)
+  return _ended(start(app, *flags), timeout)
 
 
 def run_command(folder, *arguments, timeout=300):
   """ma-keras ARGUMENTS, in that folder"""
-  script = str(ROOT / 'ma_keras' / 'apps' / 'command.py')
-  return _in_a_fork(_become, (script, arguments), folder, timeout)
+  return _ended(Running(*command(*arguments), folder=folder), timeout)
 
 
 def call(function, *arguments, folder=ROOT, timeout=300):
   """function(*arguments), in a process of its own."""
-  return _in_a_fork(function, arguments, folder, timeout)
+  return _ended(Running(function, *arguments, folder=folder), timeout)
 
 
 def passes(function, *arguments):
@@ -49,20 +102,14 @@ def passes(function, *arguments):
   assert done.returncode == 0, done.stderr
 
 
-def _in_a_fork(function, arguments, folder, timeout):
-  with tempfile.TemporaryDirectory() as streams:
-    process = FORKS.Process(target=_redirected, args=(function, arguments, folder, streams))
-    process.start()
-    process.join(timeout)
-    if process.exitcode is None:
-      process.kill()
-      raise subprocess.TimeoutExpired([function.__name__, *arguments], timeout)
-    stdout, stderr = (pathlib.Path(streams, name).read_text() for name in ('stdout', 'stderr'))
-  command_line = [function.__name__, *arguments]
-  return subprocess.CompletedProcess(command_line, process.exitcode, stdout, stderr)
+def _ended(process, timeout):
+  code = process.wait(timeout)
+  streams = (process.output(name) for name in ('stdout', 'stderr'))
+  return subprocess.CompletedProcess(process.args, code, *streams)
 
 
-def _redirected(function, arguments, folder, streams):
+def _redirected(function, arguments, folder, streams, environment):
+  os.environ.update(environment)
   for number, name in ((1, 'stdout'), (2, 'stderr')):
     os.dup2(os.open(os.path.join(streams, name), os.O_WRONLY | os.O_CREAT), number)
   os.chdir(folder)

@@ -1,9 +1,5 @@
 """Two replicas, of one process or of two, train as one with the same global batch."""
 
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,11 +37,6 @@ def train(name, replicas, path, accumulate=1):
   np.savez(path, **logs, **weights)
 
 
-def worker(path):
-  script = 'import sys; from tests.integration.test_mirrored import train'
-  return [sys.executable, '-c', f"{script}; train('multi_worker', 2, sys.argv[1])", str(path)]
-
-
 @pytest.fixture(scope='module')
 def one(tmp_path_factory):
   path = tmp_path_factory.mktemp('one') / 'one.npz'
@@ -67,8 +58,8 @@ def test_two_replicas_equal_one(one, tmp_path):
 
 def test_two_workers_equal_one(one, tmp_path):
   """To the bit, where one takes the batch in the two halves that they take."""
-  calls = [('worker', worker(tmp_path / f'{i}.npz')) for i in range(2)]
-  assert clusters.wait(clusters.start(calls, cwd=apps.ROOT)) == [0, 0]
+  calls = [('worker', train, 'multi_worker', 2, tmp_path / f'{i}.npz') for i in range(2)]
+  assert clusters.wait(clusters.start(calls)) == [0, 0]
   apps.passes(train, 'one_device', 1, tmp_path / 'halves.npz', 2)
   halves = np.load(tmp_path / 'halves.npz')
   for index in range(2):
@@ -85,20 +76,18 @@ def test_a_run_whose_worker_is_killed_ends_and_resumes(tmp_path):
     *('--eval_samples=64', '--strategy=multi_worker', '--nosaved_model', '--nofigures'),
     f'--run_dir={tmp_path}',
   ]
-  call = apps.command('ising_main.py', *flags)
-  errors = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.PIPE, 'text': True}
-  workers = clusters.start([('worker', [*call, '--epochs=100000'])] * 2, **errors)
+  endless = apps.script('ising_main.py', *flags, '--epochs=100000')
+  workers = clusters.start([('worker', *endless)] * 2)
   try:
-    deadline = time.monotonic() + 200
-    while not list(tmp_path.glob('backup/chief/*.index')) and time.monotonic() < deadline:
-      time.sleep(0.2)
+    workers[0].wait_until(lambda: list(tmp_path.glob('backup/chief/*.index')))
     workers[1].kill()
-    said = workers[0].communicate(timeout=100)[1]
+    code = workers[0].wait(100)
   finally:
     for worker in workers:
       worker.kill()
-  assert workers[0].returncode == 4 and 'another process of the cluster is gone' in said
+  assert code == 4
+  assert 'another process of the cluster is gone' in workers[0].output('stderr')
   saved = max(int(file.stem.split('-')[1]) for file in tmp_path.glob('backup/chief/*.index'))
-  workers = clusters.start([('worker', [*call, f'--epochs={saved + 1}'])] * 2)
-  assert clusters.wait(workers) == [0, 0]
+  brief = apps.script('ising_main.py', *flags, f'--epochs={saved + 1}')
+  assert clusters.wait(clusters.start([('worker', *brief)] * 2)) == [0, 0]
   assert (tmp_path / 'summary.json').exists()

@@ -3,8 +3,6 @@
 import functools
 import json
 import shutil
-import signal
-import subprocess
 import time
 
 import numpy as np
@@ -14,7 +12,6 @@ import tensorflow as tf
 import ma_keras
 from tests.integration import apps
 
-APP = apps.command('mnist_main.py')
 run = functools.partial(apps.run, 'mnist_main.py')
 # Two terms and two stages a step: most of a run's time goes into tracing them.
 TINY = [
@@ -96,13 +93,10 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(
   tmp_path, vectors, uninterrupted, moment
 ):
   """SIGKILL in an epoch or between two, then the same command: equal weights, bit for bit."""
-  command = [*APP, *SMALL, vectors, f'--run_dir={tmp_path}']
-  process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=apps.ROOT)
-  for line in process.stdout:
-    if moment in line:
-      time.sleep(0.05)
-      process.send_signal(signal.SIGKILL)
-      break
+  process = apps.start('mnist_main.py', *SMALL, vectors, f'--run_dir={tmp_path}')
+  process.wait_until(lambda: moment in process.output())
+  time.sleep(0.05)
+  process.kill()
   process.wait()
   resumed = run(*SMALL, vectors, f'--run_dir={tmp_path}')
   assert resumed.returncode == 0, resumed.stderr

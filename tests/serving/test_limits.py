@@ -1,6 +1,7 @@
 """Bounds of bytes, rows and time, the token, and draining, within the process."""
 
 import asyncio
+import functools
 import threading
 import time
 import tracemalloc
@@ -21,6 +22,10 @@ ROW = [0.1, 0.2, 0.3]
 def running(path, token=None, **limits):
   app = serving.application(path, 'small', token=token, limits=serving.Limits(**limits))
   return TestClient(app)
+
+
+# One server for the parameters of a test that leave it as it is: to load a model takes a second.
+shared = functools.cache(running)
 
 
 def ask(app, headers, messages, path=PREDICT, method='POST'):
@@ -111,7 +116,7 @@ def test_rows_beyond_the_limit_are_refused(path):
 @pytest.mark.parametrize('item', [b'[]', b'{}', b'1', b'""', b'[[]]', b'{"a":{}}'])
 def test_json_that_grows_in_memory_is_refused_before_it_is_read(path, item):
   body = b'{"instances":[' + b','.join([item] * 100_000) + b']}'
-  client = running(path, max_parsed_bytes=3_000_000)
+  client = shared(path, max_parsed_bytes=3_000_000)
   answer = client.post(PREDICT, content=body)
   assert answer.status_code == 413 and 'bytes of memory' in answer.json()['error']
 
@@ -232,7 +237,7 @@ OPEN = ['/healthz', '/readyz', '/v2/health/live', '/v2/health/ready']
   'header', [None, 'Bearer other', 'secret', 'Basic secret', 'Bearer s\u00e9']
 )
 def test_without_the_token_nothing_but_health_is_told(path, header):
-  client = running(path, token='secret')
+  client = shared(path, token='secret')
   headers = {} if header is None else {'Authorization': header.encode('utf-8')}
   assert {client.get(where, headers=headers).status_code for where in OPEN} == {200}
   for where in ('/metrics', '/v1/models/small', '/v2', '/nothing'):

@@ -8,14 +8,13 @@ import pathlib
 import resource
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
 from ma_keras import serving
+from tests.integration import apps
 
 ROW = [0.1, 0.2, 0.3]
 BODY = json.dumps({'instances': [ROW]})
@@ -140,27 +139,20 @@ def test_serve_says_where_it_is_and_warns_where_anybody_may_ask(
   assert ('set a token' in err) == warned
 
 
-def started(path, log):
-  command = [sys.executable, '-m', 'ma_keras.apps.command', 'serve', f'--saved_model={path}']
-  process = subprocess.Popen(
-    [*command, '--name=small', '--port=0'],
-    stdout=log.open('w'),
-    stderr=subprocess.STDOUT,
-    cwd=pathlib.Path(serving.__file__).parents[2],
+def started(path):
+  """The process of the command, and its port once it listens."""
+  process = apps.Running(
+    *apps.command('serve', f'--saved_model={path}', '--name=small', '--port=0')
   )
-  for _ in range(1200):
-    lines = [line for line in log.read_text().splitlines() if '/v1/models/small has' in line]
-    if lines or process.poll() is not None:
-      break
-    time.sleep(0.1)
-  return process, int(lines[0].split('/v1/')[0].rpartition(':')[2])
+  process.wait_until(lambda: '/v1/models/small has' in process.output())
+  (line,) = [line for line in process.output().splitlines() if '/v1/models/small has' in line]
+  return process, int(line.split('/v1/')[0].rpartition(':')[2])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('number, code', [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
-def test_a_signal_under_load_loses_no_accepted_request(path, tmp_path, number, code):
-  log = tmp_path / 'log'
-  process, port = started(path.parent, log)
+def test_a_signal_under_load_loses_no_accepted_request(path, number, code):
+  process, port = started(path.parent)
   counts, lost = {}, []
 
   def load():
@@ -183,11 +175,11 @@ def test_a_signal_under_load_loses_no_accepted_request(path, tmp_path, number, c
   for thread in threads:
     thread.start()
   time.sleep(1.0)
-  process.send_signal(number)
+  os.kill(process.pid, number)
   for thread in threads:
     thread.join(60)
   process.wait(60)
-  lines = log.read_text()
+  lines = process.output() + process.output('stderr')
   assert process.returncode == code, lines
   assert set(counts) == {200, 503} and counts[200] > 10
   # A request that meets the closing door was not accepted.
@@ -202,10 +194,9 @@ def seconds_of_processor(process):
 
 
 @pytest.mark.slow
-def test_descriptors_that_run_out_stop_nobody_for_long(path, tmp_path):
+def test_descriptors_that_run_out_stop_nobody_for_long(path):
   """Connections wait, the processor rests, and all go on when descriptors are free again."""
-  log = tmp_path / 'log'
-  process, port = started(path.parent, log)
+  process, port = started(path.parent)
   address = ('127.0.0.1', port)
   try:
     with contextlib.closing(http.client.HTTPConnection(*address, timeout=60)) as client:
@@ -224,6 +215,6 @@ def test_descriptors_that_run_out_stop_nobody_for_long(path, tmp_path):
     with contextlib.closing(http.client.HTTPConnection(*address, timeout=60)) as client:
       assert ask(client)[0] == 200
   finally:
-    process.terminate()
+    os.kill(process.pid, signal.SIGTERM)
     process.wait(60)
   assert process.returncode == 143

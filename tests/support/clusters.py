@@ -3,30 +3,33 @@
 import collections
 import contextlib
 import json
-import os
 import socket
-import subprocess
+
+from tests.integration import apps
 
 
-def start(calls, **keywords):
-  """A process for each (task type, call), with TF_CONFIG; tasks of a type are numbered in order."""
+def start(calls):
+  """A process for each (task type, function, *arguments), with TF_CONFIG.
+
+  Tasks of a type are numbered in order.
+  """
   cluster = collections.defaultdict(list)
-  for (job, _), address in zip(calls, free_addresses(len(calls))):
+  for (job, *_), address in zip(calls, free_addresses(len(calls))):
     cluster[job].append(address)
   numbers = collections.Counter()
   processes = []
-  for job, call in calls:
+  for job, function, *arguments in calls:
     task = {'cluster': cluster, 'task': {'type': job, 'index': numbers[job]}}
     numbers[job] += 1
-    environment = {**os.environ, 'TF_CONFIG': json.dumps(task)}
-    processes.append(subprocess.Popen(call, env=environment, **keywords))
+    environment = {'TF_CONFIG': json.dumps(task)}
+    processes.append(apps.Running(function, *arguments, environment=environment))
   return processes
 
 
 def wait(processes, timeout=300):
   """Their exit codes; none outlives the test."""
   try:
-    return [process.wait(timeout=timeout) for process in processes]
+    return [process.wait(timeout) for process in processes]
   finally:
     for process in processes:
       process.kill()

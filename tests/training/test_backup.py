@@ -4,7 +4,6 @@ import os
 import pathlib
 import resource
 import signal
-import sys
 import threading
 
 import numpy as np
@@ -357,13 +356,6 @@ def in_strategy(name, folder):
       training.Backup(lost, folder / 'cut').restore()
 
 
-SCRIPT = """
-import pathlib, sys
-from tests.training import test_backup
-test_backup.in_strategy('multi_worker', pathlib.Path(sys.argv[1]))
-"""
-
-
 def on_two_devices(folder):
   tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices('CPU')[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -376,5 +368,5 @@ def test_two_replicas_go_on(tmp_path):
 
 
 def test_two_workers_go_on_from_the_chiefs_checkpoint(tmp_path):
-  call = [sys.executable, '-c', SCRIPT, str(tmp_path)]
-  assert clusters.wait(clusters.start([('worker', call)] * 2, cwd=apps.ROOT)) == [0, 0]
+  call = ('worker', in_strategy, 'multi_worker', tmp_path)
+  assert clusters.wait(clusters.start([call] * 2)) == [0, 0]
