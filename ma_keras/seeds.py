@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +36,6 @@ class PerSample:
 
 Seed: TypeAlias = int | tf.Tensor | PerSample
 
-# One counter-based generator, and seeds without sign: seeds and integers are then the same in eager
-# mode, in graphs, under XLA and on every device. (Floats are not: XLA makes its own from the bits.)
-ALGORITHM = 'philox'
 LARGEST = 0x7FFFFFFF
 
 
@@ -105,7 +103,7 @@ def split(seed: Seed, number: int, salt: str) -> list[Seed]:
   if isinstance(seed, PerSample):
     keys = split(seed.seed, number, salt)
     return [dataclasses.replace(seed, seed=key) for key in keys]
-  parts = tf.random.split(stateless(seed, salt), number, alg=ALGORITHM)
+  parts = tf.random.split(stateless(seed, salt), number, alg=_algorithm())
   return tf.unstack(_without_sign(parts))
 
 
@@ -113,7 +111,7 @@ def fold_in(seed: Seed, number: int | tf.Tensor) -> Seed:
   """The seed of the draw numbered `number` (int32 []) in a series: int32 [2]."""
   if isinstance(seed, PerSample):
     return seed.rekeyed(lambda key: fold_in(key, number))
-  return _without_sign(tf.random.fold_in(seed, number, alg=ALGORITHM))
+  return _without_sign(tf.random.fold_in(seed, number, alg=_algorithm()))
 
 
 def integers(shape: Sequence[int] | tf.Tensor, seed: Seed, number: int) -> tf.Tensor:
@@ -127,7 +125,7 @@ def integers(shape: Sequence[int] | tf.Tensor, seed: Seed, number: int) -> tf.Te
 
   def draw(shape: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     return tf.random.stateless_uniform(
-      shape, key, minval=0, maxval=number, dtype=tf.int32, alg=ALGORITHM
+      shape, key, minval=0, maxval=number, dtype=tf.int32, alg=_algorithm()
     )
 
   return _drawn(draw, shape, seed)
@@ -153,6 +151,20 @@ def _drawn(
     return draw(shape, seed)
   everyone = draw(tf.concat([[seed.batch_size], tf.cast(shape, tf.int32)], axis=0), seed.seed)
   return tf.gather(everyone, seed.numbers)
+
+
+def _algorithm() -> str:
+  """One counter-based generator, Philox, by its name for XLA and by the kernels' choice elsewhere.
+
+  Seeds, which have no sign, and integers are then the same in eager mode, in graphs, under XLA and
+  on every device. (Floats are not: XLA makes its own from the bits.) XLA's own choice on TPUs is
+  another; by name a draw takes forty operations for one, which tripled those of a small flow.
+  """
+  if tf.executing_eagerly():
+    return 'auto_select'
+  graph = tf.compat.v1.get_default_graph()
+  compiled = control_flow_util.GraphOrParentsInXlaContext(graph)
+  return 'philox' if compiled else 'auto_select'
 
 
 def _without_sign(seed: tf.Tensor) -> tf.Tensor:

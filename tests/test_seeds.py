@@ -35,6 +35,17 @@ def test_integers_are_the_same_eager_in_a_graph_and_under_xla():
   np.testing.assert_array_equal(eager, xla)
 
 
+def test_the_generator_is_philox_on_every_device_and_for_xla_by_name():
+  """Integers of TensorFlow's Philox, named; XLA has a generator of its own on TPUs."""
+  key = tf.constant([3, 4])
+  expected = tf.random.stateless_uniform([50], key, 0, 2048, tf.int32, alg='philox')
+  np.testing.assert_array_equal(seeds.integers([50], key, 2048), expected)
+  for jit_compile in (False, True):
+    draw = tf.function(lambda: seeds.integers([50], key, 2048), jit_compile=jit_compile)
+    kinds = {operation.type for operation in draw.get_concrete_function().graph.get_operations()}
+    assert ('StatelessRandomGetKeyCounter' in kinds) != jit_compile
+
+
 def test_integers_are_uniform():
   counts = np.bincount(seeds.integers([80000], seeds.stateless(1, 'a'), 8).numpy(), minlength=8)
   assert np.sum((counts - 10000) ** 2 / 10000) < 26  # Chi squared of 7 degrees, p = 0.0005.
