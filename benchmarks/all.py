@@ -43,6 +43,8 @@ BENCHMARKS = {
   'guards': ['guards.py'],
   'densities': ['densities.py'],
   'lattice_transform': ['lattice_transform.py'],
+  'penalised_step': ['penalised_step.py'],
+  'transport_flows': ['transport_flows.py'],
 }
 flags.DEFINE_list('only', None, f'Which, of {", ".join(BENCHMARKS)}; default all.')
 flags.DEFINE_string('output_dir', 'runs/benchmarks', 'Folder for the JSON files.')
