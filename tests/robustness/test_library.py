@@ -78,6 +78,13 @@ def no_optimal_map(time):
     assert np.all(np.isnan(values))
 
 
+def no_plan(iterations):
+  """A divergence whose iterations end too early is no number."""
+  x = np.random.default_rng(0).normal(size=(20, 2))
+  found = transport.sinkhorn_divergence(x, x[::-1] + 1.0, 0.01, max_iterations=iterations)
+  assert np.isnan(found.value) and found.marginal_error > 1e-6
+
+
 ROWS = [
   Row(
     'points of another size than N = 4, in `log_prob`',
@@ -461,6 +468,34 @@ ROWS = [
     ValueError,
     '`matrix` must be positive semidefinite, got an eigenvalue {}: ...',
     (-1, -0.5),
+  ),
+  Row(
+    'ends of a transport of different dimensions',
+    lambda size: transport.squared_distance(np.zeros([8, 2]), np.zeros([8, size])),
+    ValueError,
+    'Ends of a transport must have one dimension, got 2 of x and {} of y.',
+    (1, 3),
+  ),
+  Row(
+    'the same, of a flow and its base',
+    lambda size: training.MaximumLikelihood(bijector(), base=bases.StandardNormal(size)),
+    ValueError,
+    '`base` must have events [4] of float32, as the flow has, got ({},) of float32.',
+    (3, 5),
+  ),
+  Row(
+    'a Sinkhorn plan that does not converge',
+    no_plan,
+    None,
+    'NaN comes out, with the error of the marginals; training stops',
+    (1, 5),
+  ),
+  Row(
+    'a bound of the loss that is none',
+    lambda bound: training.Constrained(bound),
+    ValueError,
+    '`bound` must be finite, got {!r}: nats of the loss.',
+    (np.nan, np.inf, 'low', None),
   ),
 ]
 
