@@ -127,6 +127,17 @@ def test_a_potential_of_ones_own_is_refused(tmp_path):
     model_file.save(tmp_path / 'own.npz', model_file.Model(transport.BrenierMap(Own(N))))
 
 
+def test_apps_score_and_sample_by_a_map(tmp_path):
+  from ma_keras.apps import sample, score
+  from ma_keras.apps.configuration.sample import SampleConfig
+
+  flow = ma_keras.standard_normal_flow(MAPS['sum']())
+  model, x = model_file.Model(flow.bijector), points().numpy()
+  np.testing.assert_allclose(score.log_prob(model)(x), flow.log_prob(x), rtol=1e-12)
+  drawn = list(sample.batches(model.flow(), SampleConfig(model='', n=5, batch_size=3, output='')))
+  assert [len(batch) for batch in drawn] == [3, 2] and np.all(np.isfinite(np.concatenate(drawn)))
+
+
 def test_apps_that_halve_steps_say_that_a_map_has_none(tmp_path):
   from ma_keras.apps import certify
   from ma_keras.apps.configuration.certify import CertifyConfig
