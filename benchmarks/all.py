@@ -17,6 +17,7 @@ FLAGS = flags.FLAGS
 HERE = pathlib.Path(__file__).resolve().parent
 LIGHT = '--paths=store, XLA;recompute by 10, XLA;reversible, XLA;adjoint, XLA'
 MNIST = ['engine.py', '--setting=mnist']
+SIZES = ['--event_size=2', '--event_size=16', '--event_size=64']
 BENCHMARKS = {
   'engine_mnist': MNIST,
   'engine_image': [*MNIST, '--potential=image', '--paths=plain;plain, XLA;store;store, XLA'],
@@ -45,6 +46,9 @@ BENCHMARKS = {
   'lattice_transform': ['lattice_transform.py'],
   'penalised_step': ['penalised_step.py'],
   'transport_flows': ['transport_flows.py'],
+  'brenier_gaussians': ['brenier.py', '--task=gaussians', *SIZES],
+  'brenier_truth': ['brenier.py', '--task=truth'],
+  'brenier_inverse': ['brenier.py', '--task=inverse', '--event_size=784', '--hidden_units=1024'],
 }
 flags.DEFINE_list('only', None, f'Which, of {", ".join(BENCHMARKS)}; default all.')
 flags.DEFINE_string('output_dir', 'runs/benchmarks', 'Folder for the JSON files.')
