@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import tensorflow as tf
@@ -162,6 +163,22 @@ class KantorovichDual(OwnVariables, tf_keras.Model):
     del training, mask
     return self.optimal.forward(z)
 
+  def save_weights(self, filepath: Any, *args: Any, **options: Any) -> None:
+    """Writes the variables, as `.weights.h5` or a TensorFlow checkpoint: see tf_keras.
+
+    Raises:
+      ValueError: Another suffix, of a format in which Keras would leave out all of them.
+    """
+    super().save_weights(_checked(filepath), *args, **options)
+
+  def load_weights(self, filepath: Any, *args: Any, **options: Any) -> Any:
+    """Assigns what `save_weights` wrote.
+
+    Raises:
+      ValueError: Another suffix; or the file is of a map of another structure.
+    """
+    return super().load_weights(_checked(filepath), *args, **options)
+
   def save(self, *args: Any, **options: Any) -> None:
     """Raises NotImplementedError, and says what to save."""
     raise NotImplementedError(
@@ -191,3 +208,13 @@ class KantorovichDual(OwnVariables, tf_keras.Model):
   def _stream(self, x: Any, y: Any, batch_size: int | None, steps: int | None) -> pairs.Stream:
     data = x if y is None else (x, y)
     return pairs.stream(data, self.optimal, batch_size or pairs.BATCH_SIZE, steps, self.seed)
+
+
+def _checked(filepath: Any) -> str:
+  path = os.fspath(filepath)
+  if path.endswith(('.h5', '.hdf5', '.keras')) and not path.endswith('.weights.h5'):
+    raise ValueError(
+      f'`filepath` {path!r}: the variables of a map go into a name.weights.h5, or, without a '
+      'suffix, a TensorFlow checkpoint.'
+    )
+  return path

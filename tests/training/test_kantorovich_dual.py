@@ -81,12 +81,22 @@ def test_unsolved_inverses_are_counted_and_left_out():
   trained.fit(ends(), batch_size=64, steps_per_epoch=1, verbose=0)
 
 
-def test_weights_are_saved(tmp_path):
+@pytest.mark.parametrize('name', ['w.weights.h5', 'checkpoint'])
+def test_weights_are_saved(name, tmp_path):
   trained, other = model(), model()
   trained.optimal.potential.factor.assign([[1.0, 2.0], [3.0, 4.0]])
-  trained.save_weights(str(tmp_path / 'w.weights.h5'))
-  other.load_weights(str(tmp_path / 'w.weights.h5'))
+  trained.save_weights(tmp_path / name)
+  other.load_weights(tmp_path / name)
   np.testing.assert_array_equal(other.optimal.potential.factor, trained.optimal.potential.factor)
+  other.set_weights(model().get_weights())
+  np.testing.assert_array_equal(other.optimal.potential.factor, np.eye(2))
+
+
+def test_what_would_not_save_the_map_is_refused(tmp_path):
+  trained = model()
+  for suffix in ('h5', 'hdf5', 'keras'):
+    with pytest.raises(ValueError, match=r'go into a name\.weights\.h5'):
+      trained.save_weights(tmp_path / f'w.{suffix}')
   with pytest.raises(NotImplementedError, match='saved by what it trains'):
     trained.save(str(tmp_path / 'm.keras'))
 
