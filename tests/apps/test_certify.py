@@ -20,7 +20,7 @@ MATRIX = np.array([[1.5, 0.4], [0.4, -1.0]])
 def saved(path, preprocessing, event_shape=None):
   """A flow whose error in two steps is some tenths of a nat."""
   potential = ma_keras.potentials.Quadratic(MATRIX)
-  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.9)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.9, 'midpoint')
   model_file.save(path, model_file.Model(bijector, preprocessing, event_shape))
   return ma_keras.load(path)
 

@@ -1,5 +1,6 @@
 """One contract with Keras: what fit, evaluate and predict understand, what they refuse."""
 
+import functools
 import warnings
 
 import keras
@@ -29,8 +30,14 @@ def model(optimizer='sgd', dtype=tf.float64, integrator='euler', penalties=None,
   return made
 
 
+@functools.lru_cache(maxsize=1)
+def density(made):
+  """One flow of the model, traced once: it reads the weights anew at every call."""
+  return made.flow(0)
+
+
 def log_prob(made, x=X):
-  return made.flow(0).log_prob(tf.constant(x, made.bijector.dtype)).numpy()
+  return density(made).log_prob(tf.constant(x, made.bijector.dtype)).numpy()
 
 
 def weights(made):

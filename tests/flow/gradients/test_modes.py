@@ -1,5 +1,6 @@
 """Every gradient mode against `store`, in value and in every derivative."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -45,6 +46,12 @@ def solution(potential, integrator, mode, horizon=HORIZON, reverse=False, points
   return [y, change, *derivatives]
 
 
+@functools.cache
+def stored(name, integrator, reverse):
+  """`solution` in the default mode, which several modes are compared with."""
+  return solution(POTENTIALS[name](), integrator, 'store', reverse=reverse)
+
+
 def compiled(*arguments, jit_compile):
   return tf.function(lambda: solution(*arguments), jit_compile=jit_compile, autograph=False)()
 
@@ -59,7 +66,7 @@ def compiled(*arguments, jit_compile):
 )
 def test_modes_agree_with_store(mode, name, reverse):
   potential, (integrator, gradient) = POTENTIALS[name](), EXACT[mode]
-  expected = solution(potential, integrator, 'store', reverse=reverse)
+  expected = stored(name, integrator, reverse)
   actual = solution(potential, integrator, gradient, reverse=reverse)
   for one, two in zip(actual, expected, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)

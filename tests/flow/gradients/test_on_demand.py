@@ -182,7 +182,7 @@ def test_tf_gradients_needs_no_tape():
 def test_second_derivatives_of_a_function_traced_without_a_tape(name):
   """Whatever is differentiated twice has no loops: few stages and steps keep it small."""
   potential, x = POTENTIALS[name](), potentials.points(3)
-  solve = solver(potential, horizon=Horizon(2, 0.1))
+  solve = solver(potential, 'euler', horizon=Horizon(2, 0.1))
   compiled = tf.function(solve, autograph=False)
   compiled(x)
 
