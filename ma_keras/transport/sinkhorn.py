@@ -114,7 +114,9 @@ def _cost(
   cost = _squared_distances(x, y)
   limits = [tf.constant(number, cost.dtype) for number in (epsilon, tolerance)]
   fixed = [tf.stop_gradient(part) for part in (cost, log_a, log_b)]
-  dual = _solved(*fixed, *limits, max_iterations=max_iterations, symmetric=symmetric)
+  # Eager loops would run each operation by itself.
+  solved = _compiled if tf.executing_eagerly() else _solved
+  dual = solved(*fixed, *limits, max_iterations=max_iterations, symmetric=symmetric)
   f, g = tf.stop_gradient(dual.f), tf.stop_gradient(dual.g)
   exponents = (f[:, tf.newaxis] + g - cost) / epsilon + log_a[:, tf.newaxis] + log_b
   mass = tf.reduce_sum(tf.exp(exponents))
@@ -122,7 +124,6 @@ def _cost(
   return linear - epsilon * (mass - 1.0), dual
 
 
-@tf.function(autograph=False)  # Eager loops would run each operation by itself.
 def _solved(
   cost: tf.Tensor,
   log_a: tf.Tensor,
@@ -167,6 +168,9 @@ def _solved(
     start,
     maximum_iterations=max_iterations,
   )
+
+
+_compiled = tf.function(_solved, autograph=False)
 
 
 def _marginal_error(difference: tf.Tensor, log_weights: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
