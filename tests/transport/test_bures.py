@@ -7,9 +7,10 @@ import scipy.linalg
 from ma_keras import transport
 
 N = 3
-RNG = np.random.default_rng(0)
-FIRST, SECOND = (m @ m.T + np.eye(N) for m in RNG.normal(size=(2, N, N)))
-P, Q = (transport.Gaussian(RNG.normal(size=N), covariance) for covariance in (FIRST, SECOND))
+ROOTS = np.random.default_rng(0).normal(size=(2, N, N))
+MEANS = np.random.default_rng(1).normal(size=(2, N))
+FIRST, SECOND = (m @ m.T + np.eye(N) for m in ROOTS)
+P, Q = map(transport.Gaussian, MEANS, (FIRST, SECOND))
 
 
 def test_the_distance_is_that_of_bures():
@@ -33,9 +34,9 @@ def test_the_map_takes_one_to_the_other_at_that_cost():
   np.testing.assert_array_equal(shift, optimal(np.zeros(N)))
 
 
-def test_a_point_is_a_gaussian_that_others_can_be_mapped_to():
+def test_a_point_is_a_gaussian_that_others_can_be_mapped_to(rng):
   point = transport.Gaussian(np.ones(N), np.zeros((N, N)))
-  np.testing.assert_allclose(P.optimal_map(point)(RNG.normal(size=(4, N))), 1.0)
+  np.testing.assert_allclose(P.optimal_map(point)(rng.normal(size=(4, N))), 1.0)
   assert P.squared_distance(point) == pytest.approx(np.sum((P.mean - 1) ** 2) + np.trace(FIRST))
   with pytest.raises(ValueError, match='from a singular Gaussian no map need exist'):
     point.optimal_map(P)
@@ -60,9 +61,9 @@ def test_ends_have_one_dimension():
     P.squared_distance(transport.Gaussian(np.zeros(2), np.eye(2)))
 
 
-def test_the_unexplained_variance_is_that_of_the_errors():
+def test_the_unexplained_variance_is_that_of_the_errors(rng):
   """100 |e|^2 / Var(Q) of a shift e; 0 of the map itself, 100 of the constant map to the mean."""
-  y = RNG.normal(size=(400, N)) * [1.0, 2.0, 3.0]
+  y = rng.normal(size=(400, N)) * [1.0, 2.0, 3.0]
   variance = np.sum(np.var(y, axis=0, ddof=1))
   shifted = transport.unexplained_variance(y + np.array([0.3, 0.0, -0.4]), y)
   assert shifted.value == pytest.approx(100 * 0.25 / variance) and shifted.error < 1e-10

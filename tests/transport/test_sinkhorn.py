@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from ma_keras import transport
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(7, 2)), RNG.normal(size=(5, 2)) + 0.5
-A, B = RNG.uniform(0.5, 1.5, size=7), RNG.uniform(0.5, 1.5, size=5)
+X, Y = np.split(np.random.default_rng(0).normal(size=(12, 2)), [7])
+Y = Y + 0.5
+A, B = np.split(np.random.default_rng(1).uniform(0.5, 1.5, size=12), [7])
 
 
 def entropic(x, y, a, b, epsilon):
@@ -66,7 +66,7 @@ def test_equal_clouds_alone_have_none():
 
 
 @pytest.mark.parametrize('jit_compile', [False, True])
-def test_derivatives_are_those_of_differences(jit_compile):
+def test_derivatives_are_those_of_differences(jit_compile, rng):
   @tf.function(jit_compile=jit_compile)
   def pair(x):
     with tf.GradientTape() as tape:
@@ -75,7 +75,7 @@ def test_derivatives_are_those_of_differences(jit_compile):
     return value, tape.gradient(value, x)
 
   gradient = pair(tf.constant(X))[1].numpy()
-  step = 1e-4 * RNG.normal(size=X.shape)
+  step = 1e-4 * rng.normal(size=X.shape)
   after, before = (pair(tf.constant(X + sign * step))[0] for sign in (1, -1))
   assert (after - before).numpy() / 2 == pytest.approx(np.sum(gradient * step), rel=1e-5)
 

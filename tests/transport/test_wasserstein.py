@@ -8,8 +8,6 @@ import pytest
 
 from ma_keras import transport
 
-RNG = np.random.default_rng(0)
-
 
 def gaussians(dimension, seed=1):
   rng = np.random.default_rng(seed)
@@ -27,16 +25,16 @@ def draw(gaussian, n, rng):
   return rng.multivariate_normal(gaussian.mean, gaussian.covariance, size=n)
 
 
-def test_the_transport_of_a_few_points_is_the_best_of_all_assignments():
-  x, y = RNG.normal(size=(2, 6, 2))
+def test_the_transport_of_a_few_points_is_the_best_of_all_assignments(rng):
+  x, y = rng.normal(size=(2, 6, 2))
   costs = [
     np.mean(np.sum((x - y[list(order)]) ** 2, 1)) for order in itertools.permutations(range(6))
   ]
   assert transport.discrete_squared_distance(x, y) == pytest.approx(min(costs), rel=1e-12)
 
 
-def test_in_one_dimension_the_sorted_points_are_matched_also_far_off():
-  x, y = RNG.normal(size=(2, 200)) + 1e6
+def test_in_one_dimension_the_sorted_points_are_matched_also_far_off(rng):
+  x, y = rng.normal(size=(2, 200)) + 1e6
   expected = np.mean((np.sort(x) - np.sort(y)) ** 2)
   found = transport.discrete_squared_distance(x[:, np.newaxis], y[:, np.newaxis])
   assert found == pytest.approx(expected, rel=1e-6)
@@ -47,11 +45,11 @@ def test_clouds_of_two_sizes_split_their_points():
   assert transport.discrete_squared_distance([[0.0], [1.0]], [[3.0]]) == pytest.approx(6.5)
 
 
-def test_gaussians_lie_between_their_bounds():
+def test_gaussians_lie_between_their_bounds(rng):
   """The lower bound is Bures' value itself as samples grow; the upper is biased upwards."""
   p, q = gaussians(2)
   exact = p.squared_distance(q)
-  found = transport.squared_distance(draw(p, 1600, RNG), draw(q, 1600, RNG))
+  found = transport.squared_distance(draw(p, 1600, rng), draw(q, 1600, rng))
   assert (found.num_points, found.num_batches) == (200, 4)
   assert found.lower.value == pytest.approx(exact, abs=5 * found.lower.error)
   assert found.debiased.value == pytest.approx(exact, abs=5 * found.debiased.error)
@@ -59,10 +57,10 @@ def test_gaussians_lie_between_their_bounds():
   assert found.upper.value > found.debiased.value > 0.5 * exact
 
 
-def test_the_upper_bound_is_biased_upwards_and_the_debiased_value_less():
+def test_the_upper_bound_is_biased_upwards_and_the_debiased_value_less(rng):
   """One distribution is at distance 0 from itself: means over 40 repetitions of 20 points."""
   rows = [
-    transport.squared_distance(*RNG.normal(size=(2, 80, 3)), num_batches=2) for _ in range(40)
+    transport.squared_distance(*rng.normal(size=(2, 80, 3)), num_batches=2) for _ in range(40)
   ]
   upper = transport.Estimate.of([row.upper.value for row in rows])
   debiased = transport.Estimate.of([row.debiased.value for row in rows])
@@ -70,25 +68,25 @@ def test_the_upper_bound_is_biased_upwards_and_the_debiased_value_less():
 
 
 @pytest.mark.parametrize('dimension, samples', [(2, 400), (12, 20)])
-def test_the_lower_bound_is_one_on_average_of_however_few_samples(dimension, samples):
+def test_the_lower_bound_is_one_on_average_of_however_few_samples(dimension, samples, rng):
   """Gelbrich's formula of sample covariances is far above it."""
   p, q = gaussians(dimension)
-  pairs = [(draw(p, samples, RNG), draw(q, samples, RNG)) for _ in range(60)]
+  pairs = [(draw(p, samples, rng), draw(q, samples, rng)) for _ in range(60)]
   bound = transport.Estimate.of([transport.quadratic_bound(*pair).value for pair in pairs])
   assert bound.value < p.squared_distance(q) + 2 * bound.error
 
 
-def test_the_error_of_the_bound_is_its_spread():
+def test_the_error_of_the_bound_is_its_spread(rng):
   p, q = gaussians(2)
-  rows = [transport.quadratic_bound(draw(p, 300, RNG), draw(q, 300, RNG)) for _ in range(100)]
+  rows = [transport.quadratic_bound(draw(p, 300, rng), draw(q, 300, rng)) for _ in range(100)]
   spread = np.std([row.value for row in rows], ddof=1)
   assert np.mean([row.error for row in rows]) == pytest.approx(spread, rel=0.25)
 
 
-def test_a_bound_of_many_coordinates_and_of_points_that_do_not_vary():
+def test_a_bound_of_many_coordinates_and_of_points_that_do_not_vary(rng):
   x = np.zeros((8, 2))
   assert transport.quadratic_bound(x, x + 3.0).value == pytest.approx(18.0)
-  wide = RNG.normal(size=(8, 1500))
+  wide = rng.normal(size=(8, 1500))
   assert transport.quadratic_bound(wide, wide[::-1] + 1.0).value < 1e5
 
 
@@ -113,10 +111,10 @@ def test_errors_need_two_batches_of_four_points(batches, points):
     transport.squared_distance(*np.zeros((2, points, 2)), num_batches=batches)
 
 
-def test_a_plan_that_is_not_optimal_is_an_error(monkeypatch):
+def test_a_plan_that_is_not_optimal_is_an_error(monkeypatch, rng):
   monkeypatch.setattr(transport.wasserstein, 'MOST_PIVOTS', 1)
   with pytest.raises(RuntimeError, match='did not reach its optimum'):
-    transport.discrete_squared_distance(*RNG.normal(size=(2, 50, 2)))
+    transport.discrete_squared_distance(*rng.normal(size=(2, 50, 2)))
 
 
 def test_without_pot_the_error_says_how_to_get_it(monkeypatch):
