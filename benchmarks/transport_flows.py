@@ -88,6 +88,7 @@ def trained(sample: Sample, num_steps: int, penalties: dict[str, float]) -> Any:
     time_basis=ma_keras.potentials.TimeBasis(1.0, FLAGS.basis_size),
   )
   potential.kernel.assign(2.0 * potential.kernel)
+  assert potential.bias is not None
   potential.bias.assign(2.0 * np.random.default_rng(FLAGS.seed).normal(size=FLAGS.hidden_units))
   bijector = ma_keras.MongeAmpereBijector(potential, num_steps, 1.0 / num_steps)
   model = training.MaximumLikelihood(bijector, seed=FLAGS.seed, penalties=penalties)

@@ -112,11 +112,11 @@ def _cost(
 ) -> tuple[tf.Tensor, _Dual]:
   """The dual value sum a f + sum b g - epsilon sum_ij a b (exp((f + g - C)/epsilon) - 1), []."""
   cost = _squared_distances(x, y)
-  limits = [tf.constant(number, cost.dtype) for number in (epsilon, tolerance)]
-  fixed = [tf.stop_gradient(part) for part in (cost, log_a, log_b)]
+  width, largest = (tf.constant(number, cost.dtype) for number in (epsilon, tolerance))
+  fixed, a, b = (tf.stop_gradient(part) for part in (cost, log_a, log_b))
   # Eager loops would run each operation by itself.
   solved = _compiled if tf.executing_eagerly() else _solved
-  dual = solved(*fixed, *limits, max_iterations=max_iterations, symmetric=symmetric)
+  dual = solved(fixed, a, b, width, largest, max_iterations, symmetric)
   f, g = tf.stop_gradient(dual.f), tf.stop_gradient(dual.g)
   exponents = (f[:, tf.newaxis] + g - cost) / epsilon + log_a[:, tf.newaxis] + log_b
   mass = tf.reduce_sum(tf.exp(exponents))
