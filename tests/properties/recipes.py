@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from ma_keras.potentials import (
   MLP,
   DeepLattice,
+  EmbeddedAtoms,
   HyperNetwork,
   KerasModel,
   Lattice,
   LocallyConnected,
   OneHiddenLayer,
+  Pairs,
   Quadratic,
   Separable,
   SpectralQuadratic,
@@ -104,6 +106,23 @@ def quadratic(draw, size=None):
   return lambda dtype: Quadratic(matrix, dtype)
 
 
+CLUSTERS = st.sampled_from([(2, 2), (4, 1), (3, 2), (2, 3)])
+SHELLS = {'shells': 3, 'reach': 3.0, 'softening': 0.5, 'seed': 0}
+
+
+@st.composite
+def pairs(draw, cluster=None):
+  sizes, basis = cluster or draw(CLUSTERS), draw(bases())
+  return lambda dtype: Pairs(*sizes, **SHELLS, time_basis=basis(dtype), dtype=dtype)
+
+
+@st.composite
+def embedded_atoms(draw, cluster=None):
+  sizes, basis = cluster or draw(CLUSTERS), draw(bases())
+  options = {'hidden_units': draw(UNITS), 'activation': draw(DEEP), **SHELLS}
+  return lambda dtype: EmbeddedAtoms(*sizes, **options, time_basis=basis(dtype), dtype=dtype)
+
+
 @st.composite
 def keras_model(draw):
   package, build = draw(st.sampled_from([keras, tf_keras])), draw(st.sampled_from(NETWORKS))
@@ -124,6 +143,7 @@ def composable(side):
   return st.one_of(
     *(dense(n), separable(n), mlp(n), quadratic(n)),
     *(lattice(side), deep_lattice(side), spectral(side), local((side, side))),
+    *(pairs((n, 1)), embedded_atoms((n, 1))),
   )
 
 
@@ -137,6 +157,8 @@ RECIPES = {
   'DeepLattice': deep_lattice(),
   'SpectralQuadratic': spectral(),
   'Quadratic': quadratic(),
+  'Pairs': pairs(),
+  'EmbeddedAtoms': embedded_atoms(),
   'KerasModel': keras_model(),
   'Sum': sums(),
 }
