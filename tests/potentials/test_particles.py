@@ -50,17 +50,15 @@ def test_coinciding_particles_have_finite_derivatives(make):
 
 @MAKERS
 def test_a_flow_stays_mean_free_and_its_density_is_that_of_the_subspace(make):
-  """ln det of the map of an orthonormal basis of the subspace, by its full Jacobian."""
-  n, d = 3, 2
+  """ln det of the map of an orthonormal basis of the subspace, by central differences."""
+  n, d, h = 3, 2, 1e-5
   bijector = MongeAmpereBijector(make(n, d), num_steps=40, step_size=0.0025)
-  base = bases.MeanFreeNormal(n, d, tf.float64)
-  z = base.sample(2, seed=[0, 1])
-  with tf.GradientTape() as tape:
-    tape.watch(z)
-    x = bijector.forward(z)
-  jacobian = tape.batch_jacobian(x, z).numpy()
-  means = x.numpy().reshape(2, n, d).mean(axis=1)
-  np.testing.assert_allclose(means, 0.0, atol=1e-13)
+  z = bases.MeanFreeNormal(n, d, tf.float64).sample(2, seed=[0, 1])
   across = np.linalg.svd(np.kron(np.ones((1, n)), np.eye(d)))[2][d:]
-  log_det = np.linalg.slogdet(across @ jacobian @ across.T)[1]
+  shifts = h * np.concatenate([across, -across])
+  ends = bijector.forward(z[:, tf.newaxis] + shifts).numpy()
+  means = ends.reshape(2, len(shifts), n, d).mean(axis=2)
+  np.testing.assert_allclose(means, 0.0, atol=1e-13)
+  columns = (ends[:, : len(across)] - ends[:, len(across) :]) @ across.T / (2 * h)
+  log_det = np.linalg.slogdet(columns)[1]
   np.testing.assert_allclose(bijector.forward_log_det_jacobian(z), log_det, atol=1e-6)
