@@ -58,11 +58,11 @@ def work(experiment: Experiment) -> None:
     doubts = str(error)
   if experiment.is_chief:
     best.restore()
-    if density_table.is_table(experiment.points):
-      density_table.keep_start_without_gain(model, validation(experiment))
     doubts = doubts or last_epoch_doubts(run, model.bijector.horizon.num_steps)
-    if model.constrained is not None:
+    if model.constrained is not None:  # The start has the least energy, and may break the bound.
       doubts = doubts or model.constrained.rank_doubts(best.least)
+    elif density_table.is_table(experiment.points):
+      density_table.keep_start_without_gain(model, validation(experiment))
     doubts = report(experiment, doubts)
     if doubts:
       raise training.TrainingStopped(doubts)

@@ -237,6 +237,19 @@ def test_a_flow_is_reported_where_held_out_rows_gain_beyond_chance(
   assert ('the model is its start' in capsys.readouterr().out) != kept
 
 
+@pytest.mark.slow
+def test_a_flow_of_least_energy_is_reported_whatever_its_rows_gain(tmp_path, monkeypatch):
+  """The start has less energy, and may have a likelihood beyond the bound."""
+  experiment = set_up(tmp_path, objective='kinetic:5')
+  monkeypatch.setattr(density, 'train', best_then_worse)
+  monkeypatch.setattr(density, 'compete_with_start', lambda *arguments: None)
+  for variable in experiment.model.trainable_variables:
+    variable.assign(0.1 * np.ones(variable.shape))
+  density.work(experiment)
+  for variable in ma_keras.load(tmp_path / 'run' / 'model.npz').bijector.trainable_variables:
+    np.testing.assert_array_equal(variable, np.float32(0.1))
+
+
 def test_four_batches_of_validation_points_decide_on_refinement(begun, monkeypatch):
   """Four batches of validation points decide, at the steps of training; if it is asked for."""
   points, model = begun.points, begun.model
