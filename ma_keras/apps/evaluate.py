@@ -138,7 +138,7 @@ def work(config: EvaluateConfig) -> None:
 
 
 def plain(numbers: dict[str, Any]) -> dict[str, Any]:
-  """The same with None for what JSON has no number for: NaN and infinity."""
+  """Returns the numbers, with None for what JSON has no number for: NaN and infinity."""
   return {
     name: None if isinstance(value, float) and not math.isfinite(value) else value
     for name, value in numbers.items()

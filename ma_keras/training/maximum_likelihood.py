@@ -141,9 +141,9 @@ class MaximumLikelihood(DataModel):
 
     def loss(numbers: tf.Tensor, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
       own_share = share.Share(numbers, rows_here.batch_size)
-      nll, more = self._row_losses(x, own_share, weights)
+      nll, path_loss = self._row_losses(x, own_share, weights)
       likelihoods.append(_part_of_mean(nll, weights, total))
-      return _part_of_mean(nll + more, weights, total)
+      return _part_of_mean(nll + path_loss, weights, total)
 
     self.descend(loss, rows_here.numbers, x, weights)
     self.adapt(likelihoods)

@@ -100,9 +100,11 @@ class SinkhornDivergence(DataModel):
     divergences: list[tf.Tensor] = []
 
     def loss(numbers: tf.Tensor, x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-      divergence, more = self._batch_losses(x, share.Share(numbers, rows_here.batch_size), weights)
+      divergence, path_loss = self._batch_losses(
+        x, share.Share(numbers, rows_here.batch_size), weights
+      )
       divergences.append(divergence / pieces)
-      return (divergence + more) / pieces
+      return (divergence + path_loss) / pieces
 
     self.descend(loss, rows_here.numbers, parts.x, weights)
     self.adapt(divergences)
@@ -138,11 +140,11 @@ class SinkhornDivergence(DataModel):
     solution = flow.bijector.solve(bases.latents(self.base, latent_seed), tallies=self.tallies)
     result = self._divergence_of(solution.x, tf.cast(x, self.bijector.dtype), weights)
     value = tf.debugging.check_numerics(result.value, FAILED)
-    more = tf.reduce_mean(self.path_loss(solution.tallies, solution.log_density_change))
+    path_loss = tf.reduce_mean(self.path_loss(solution.tallies, solution.log_density_change))
     self._divergence.update_state(value)
     self._iterations.update_state(result.iterations)
-    self._loss_mean.update_state(value + more)
-    return value, more
+    self._loss_mean.update_state(value + path_loss)
+    return value, path_loss
 
   def _divergence_of(self, samples: tf.Tensor, x: tf.Tensor, weights: Any) -> Divergence:
     return sinkhorn_divergence(

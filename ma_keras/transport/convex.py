@@ -57,8 +57,8 @@ class ConvexLayer(Potential):
     seed = seeds.fresh() if seed is None else seed
     first, second = seeds.split(seed, 2, salt='convex_layer')
     shape, hidden_units = [self.event_size, int(hidden_units)], int(hidden_units)
-    drawn = tf.random.stateless_normal(shape, first, dtype=dtype)
-    self.kernel = tf.Variable(event_size**-0.5 * drawn, name='kernel')
+    normal = tf.random.stateless_normal(shape, first, dtype=dtype)
+    self.kernel = tf.Variable(event_size**-0.5 * normal, name='kernel')
     self.bias = tf.Variable(
       tf.random.stateless_normal([hidden_units], second, dtype=dtype), name='bias'
     )

@@ -150,8 +150,8 @@ def _damped(
   before, finite = tf.norm(r, axis=-1), tf.reduce_all(tf.math.is_finite(step), axis=-1)
 
   def moved(length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    there = z + length[:, tf.newaxis] * step
-    return there, gradient(there) - x
+    end = z + length[:, tf.newaxis] * step
+    return end, gradient(end) - x
 
   def too_long(length: tf.Tensor, r: tf.Tensor) -> tf.Tensor:
     # At the level of rounding nothing gets shorter; NaN is never shorter, and no step helps it.

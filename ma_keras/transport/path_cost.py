@@ -161,7 +161,7 @@ def transport_cost(
 def _paths(
   bijector: MongeAmpereBijector, num_points: int, batch_size: int, seed: int, base: Any
 ) -> list[_Paths]:
-  """The same paths in d and in 2 d steps."""
+  """Paths of the same draws in d and in 2 d steps."""
   start = distributions.flow_from(base, bijector).distribution
 
   @tf.function(autograph=False)
