@@ -128,13 +128,13 @@ def work(config: EvaluateConfig) -> None:
   result = measured(model, config)
   print(result)
   cost = transport_cost(model, config)
+  doubts = result.doubts()
   if cost is not None:
     print(cost)
-    if cost.doubts():
-      print(f'Doubtful: {cost.doubts()}')
+    doubts = doubts or cost.doubts()
   write(config, result, cost)
-  if result.doubts():
-    end(ExitCode.STOPPED, result.doubts())
+  if doubts:
+    end(ExitCode.STOPPED, doubts)
 
 
 def plain(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -89,6 +89,22 @@ def test_a_result_in_doubt_has_its_own_exit_code(tmp_path, notes, kind, monkeypa
   assert ending.value.code == 3 and 'Not to be trusted.' in capsys.readouterr().err
 
 
+def test_paths_in_doubt_have_the_same_exit_code_where_the_likelihood_is_sure(tmp_path, capsys):
+  """One step of Euler moves x by 0.1 x, two by 0.1025 x: 2.5 % in length, 0.01 nats in density."""
+  path, file, output = tmp_path / 'model.npz', tmp_path / 'x.npy', tmp_path / 'eval.json'
+  potential = ma_keras.potentials.Quadratic(0.1 * np.eye(4), tf.float64)
+  bijector = ma_keras.MongeAmpereBijector(potential, 1, 1.0, 'euler')
+  ma_keras.model_file.save(path, ma_keras.model_file.Model(bijector))
+  np.save(file, np.random.default_rng(0).normal(size=(60, 4)))
+  options = {'dataset_file': str(file), 'draws': 1, 'n': 20, 'output': str(output)}
+  evaluate.work(EvaluateConfig(model=str(path), paths=0, **options))
+  with pytest.raises(SystemExit) as ending:
+    evaluate.work(EvaluateConfig(model=str(path), paths=64, **options))
+  written = json.loads(output.read_text())
+  assert ending.value.code == 3 and written['doubts'] == ''
+  assert written['transport']['doubts'] in capsys.readouterr().err
+
+
 def test_flags_out_of_bounds_are_refused():
   words = ('--n=0', '--draws=1', '--tolerance=0')
   parsed(EvaluateConfig, '--model=model.npz', *words)

@@ -33,6 +33,19 @@ class Stretch(potentials.Potential):
     return self.rate * x, self.rate * tf.ones_like(x[..., 0])
 
 
+class Interrupt(tf_keras.callbacks.Callback):
+  """Ctrl-C after so many steps."""
+
+  def __init__(self, steps):
+    super().__init__()
+    self.left = steps
+
+  def on_train_batch_end(self, batch, logs=None):
+    self.left -= 1
+    if not self.left:
+      raise KeyboardInterrupt
+
+
 def nll(rate):
   """Of the data, whose mean square is m, under Normal(0, exp(2 a))."""
   return 0.5 * math.log(2 * math.pi) + rate + 0.5 * np.mean(X**2) * math.exp(-2 * rate)
@@ -122,6 +135,32 @@ def test_the_multiplier_is_saved_with_the_model(tmp_path):
   made.log_multiplier.assign(0.0)
   tf.train.Checkpoint(model=made).read(str(tmp_path / 'checkpoint'))
   np.testing.assert_array_equal(made.log_multiplier, state)
+
+
+def test_a_killed_run_goes_on_with_the_multiplier_it_had(tmp_path):
+  """Killed in the second of three epochs, it ends in the bits of one that ran through."""
+
+  def fit(made, folder, *others):
+    made.optimizer.build(made.trainable_variables)
+    backup = training.Backup(made, folder)
+    options = {
+      'batch_size': 100,
+      'epochs': 3,
+      'verbose': 0,
+      'shuffle': False,
+      'callbacks': [*others, backup],
+    }
+    return made.fit(X, initial_epoch=backup.restore(), **options).history
+
+  whole, first, resumed = model(2.0), model(2.0), model(2.0)
+  expected = fit(whole, tmp_path / 'whole')
+  with pytest.raises(KeyboardInterrupt):
+    fit(first, tmp_path / 'cut', Interrupt(6))
+  assert fit(resumed, tmp_path / 'cut') == {key: logs[1:] for key, logs in expected.items()}
+  for one, two in zip(resumed.variables, whole.variables, strict=True):
+    np.testing.assert_array_equal(one, two)
+  np.testing.assert_array_equal(resumed.log_multiplier, whole.log_multiplier)
+  assert float(whole.log_multiplier) != float(first.log_multiplier)
 
 
 def test_a_bound_that_is_not_met_is_doubted():
