@@ -1,6 +1,14 @@
 """From the model's samples to the target's expectations."""
 
 from ma_keras.samplers import wolff
+from ma_keras.samplers.annealing import (
+  Annealed,
+  Path,
+  ThermodynamicIntegral,
+  annealed_importance,
+  thermodynamic_integration,
+)
+from ma_keras.samplers.hamiltonian import Chains, Schedule, hamiltonian_chains
 from ma_keras.samplers.importance import ImportanceEstimate, estimate, two_level
 from ma_keras.samplers.markov import (
   independence_metropolis,
@@ -10,13 +18,21 @@ from ma_keras.samplers.markov import (
 from ma_keras.samplers.reweighting import Expectation, expectation
 
 __all__ = [
+  'Annealed',
+  'Chains',
   'Expectation',
   'ImportanceEstimate',
+  'Path',
+  'Schedule',
+  'ThermodynamicIntegral',
+  'annealed_importance',
   'estimate',
   'expectation',
+  'hamiltonian_chains',
   'independence_metropolis',
   'integrated_autocorrelation_time',
   'latent_hmc',
+  'thermodynamic_integration',
   'two_level',
   'wolff',
 ]

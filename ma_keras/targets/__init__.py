@@ -3,6 +3,7 @@
 from ma_keras.targets import kaufman, lattice, thermodynamics
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.kaufman import CRITICAL_COUPLING
+from ma_keras.targets.mean_free import MeanFreeCoordinates
 from ma_keras.targets.observables import Observables
 from ma_keras.targets.particles import DoubleWells, LennardJones, Particles
 from ma_keras.targets.phi4 import Phi4
@@ -18,6 +19,7 @@ __all__ = [
   'GaussianMixture',
   'Ising',
   'LennardJones',
+  'MeanFreeCoordinates',
   'Observables',
   'ObservedTarget',
   'Particles',

@@ -1,0 +1,289 @@
+"""ln Z by two roads from a density that is known to exp(-E): weights on the way, or slopes.
+
+Both follow E_u = (1 - u^p) E_0 + u^p E, E_0 = -ln p_0, u from 0 to 1, so that ln Z_0 = 0. With the
+power p = 4 the slope d ln Z/du stays finite at u = 0 for cores r^-12 in three dimensions, where
+ln Z as a function of u^p goes with its fourth root.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras import seeds
+from ma_keras.arguments import is_whole
+from ma_keras.samplers.hamiltonian import (
+  MIXED,
+  Record,
+  Schedule,
+  mean_over_chains,
+  run,
+  split_r_hat,
+)
+from ma_keras.samplers.importance import ImportanceEstimate, estimate
+from ma_keras.samplers.markov import Energy
+from ma_keras.samplers.trajectories import RandomTrajectories
+
+PILOT = 64  # Samples that find step sizes.
+ACCEPTANCE = 0.8
+
+
+@dataclasses.dataclass(frozen=True)
+class Path:
+  """E_u = (1 - u^p) E_0 + u^p E, from a normalised density to the target.
+
+  Attributes:
+    energy: E, [..., N] -> [...].
+    base: p_0, a `tfd.Distribution` with events [N]; E_0 = -ln p_0.
+    power: p.
+  """
+
+  energy: Energy
+  base: Any
+  power: float = 4.0
+
+  def share(self, u: Any) -> Any:
+    """u^p, how much of the target is in E_u."""
+    return u**self.power
+
+  def rise(self, x: tf.Tensor) -> tf.Tensor:
+    """E - E_0, [...]; finite where particles meet, too, so that weights are zero and not NaN."""
+    largest = np.sqrt(np.finfo(x.dtype.as_numpy_dtype).max)
+    return tf.minimum(self.energy(x), largest) + self.base.log_prob(x)
+
+  def at(self, share: Any) -> Energy:
+    """E_u for a share u^p, [] or [..., 1] beside chains [..., C]."""
+    return lambda x: share * self.rise(x) - self.base.log_prob(x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Annealed:
+  """Samples of exp(-E)/Z with weights, independent of one another.
+
+  Attributes:
+    estimate: -ln Z, its error, the effective sample size, and doubts.
+    samples: [n, N].
+    log_weights: Float64 [n].
+  """
+
+  estimate: ImportanceEstimate
+  samples: np.ndarray
+  log_weights: np.ndarray
+
+  def resampled(self, number: int, seed: int = 0) -> np.ndarray:
+    """Samples drawn by their weights, with replacement, [number, N]: where chains may begin."""
+    weights = np.exp(self.log_weights - self.log_weights.max())
+    rng = np.random.default_rng(seed)
+    return self.samples[rng.choice(len(weights), number, p=weights / weights.sum())]
+
+
+@dataclasses.dataclass(frozen=True)
+class ThermodynamicIntegral:
+  """ln Z = -integral_0^1 <E - E_0>_u p u^(p-1) du.
+
+  Attributes:
+    log_partition: ln Z.
+    standard_error: By the spread of independent chains at every node.
+    quadrature_error: Change of ln Z when every second node is left out; an upper estimate.
+    split_r_hat: The largest of all nodes, of E - E_0.
+    slopes: d ln Z/du at the nodes, [n].
+    nodes: u, [n].
+  """
+
+  log_partition: float
+  standard_error: float
+  quadrature_error: float
+  split_r_hat: float
+  slopes: np.ndarray
+  nodes: np.ndarray
+
+  def doubts(self) -> str:
+    """Why not to trust it, in one line; empty if nothing speaks against it."""
+    if not self.split_r_hat <= MIXED:
+      return (
+        f'Split R-hat is {self.split_r_hat:.3g} at a node, above {MIXED}: chains have not met '
+        'there. Take a longer `burn_in`, or more `thinning`.'
+      )
+    return ''
+
+
+def fejer(n: int) -> tuple[np.ndarray, np.ndarray]:
+  """Nodes and weights of Fejer's second rule on (0, 1), [n] each, n odd.
+
+  Every second node is one of the rule of (n - 1)/2 nodes; the ends are none.
+  """
+  angle = np.arange(1, n + 1) * np.pi / (n + 1)
+  odd = np.arange(1, n + 1, 2)
+  series = np.sum(np.sin(odd * angle[:, np.newaxis]) / odd, axis=-1)
+  return (1 - np.cos(angle)) / 2, 2 * np.sin(angle) * series / (n + 1)
+
+
+def thermodynamic_integration(
+  path: Path, num_chains: int, schedule: Schedule, num_nodes: int = 31, seed: Any = 0
+) -> ThermodynamicIntegral:
+  """ln Z by the mean slope at the nodes of a quadrature, all of them side by side.
+
+  Args:
+    path: From p_0 to exp(-E).
+    num_chains: C at every node, independent, at least two. They begin where samples of p_0 come to
+      on the way, in as many steps as they burn in.
+    schedule: Lengths and sizes of chains.
+    num_nodes: n, odd, at least 3.
+    seed: Integer, or a seed of TFP.
+
+  Returns:
+    ln Z with its errors.
+
+  Raises:
+    ValueError: A number is out of range.
+  """
+  if not is_whole(num_nodes, 3) or num_nodes % 2 == 0 or not is_whole(num_chains, 2):
+    raise ValueError(
+      '`num_nodes` must be odd and at least 3, and `num_chains` at least 2, got '
+      f'{num_nodes!r} and {num_chains!r}. 31 and 64, say.'
+    )
+  nodes, weights = fejer(num_nodes)
+  record = _at_nodes(path, nodes, num_chains, schedule, seed)
+  values = record.values.numpy().astype(np.float64)  # [S, n, C]
+  factors = -path.power * nodes ** (path.power - 1)
+  means = [mean_over_chains(values[:, k]) for k in range(num_nodes)]
+  slopes = factors * np.array([mean.value for mean in means])
+  errors = factors * np.array([mean.error for mean in means])
+  half = fejer((num_nodes - 1) // 2)[1]
+  total = float(weights @ slopes)
+  return ThermodynamicIntegral(
+    log_partition=total,
+    standard_error=float(np.linalg.norm(weights * errors)),
+    quadrature_error=abs(total - float(half @ slopes[1::2])),
+    split_r_hat=max(split_r_hat(values[:, k]) for k in range(num_nodes)),
+    slopes=slopes,
+    nodes=nodes,
+  )
+
+
+def annealed_importance(
+  path: Path,
+  num_samples: int,
+  num_temperatures: int = 1000,
+  num_leapfrog_steps: int = 10,
+  seed: Any = 0,
+) -> Annealed:
+  """Z = E[exp(-sum_k (E_{k+1} - E_k)(x_k))], x_k moved by one trajectory at E_k (Neal 2001).
+
+  Samples are independent, and their mean weight has no bias, however short the trajectories are.
+  Step sizes are those of other samples, which find them on the way beforehand.
+
+  Args:
+    path: From p_0 to exp(-E).
+    num_samples: Independent samples of p_0, at least two.
+    num_temperatures: K; u_k = k/K. The variance of ln w falls as 1/K.
+    num_leapfrog_steps: Of the trajectory at each.
+    seed: Integer, or a seed of TFP.
+
+  Returns:
+    The samples and the estimate, whose doubts tell if K is too small.
+
+  Raises:
+    ValueError: A number is out of range.
+  """
+  positive = is_whole(num_temperatures) and is_whole(num_leapfrog_steps)
+  if not is_whole(num_samples, 2) or not positive:
+    raise ValueError(
+      '`num_samples` must be at least 2, `num_temperatures` and `num_leapfrog_steps` positive, got '
+      f'{num_samples!r}, {num_temperatures!r} and {num_leapfrog_steps!r}. 500, 1000 and 10, say.'
+    )
+  key = seeds.stateless(seed, salt='annealed_importance')
+  pilot, first, second = seeds.split(key, 3, salt='parts')
+  _, sizes = _explore(path, PILOT, num_temperatures, num_leapfrog_steps, pilot)
+  start = path.base.sample(num_samples, seed=first)
+  x, log_weights = _anneal(path, start, sizes, num_leapfrog_steps, second)
+  log_weights = log_weights.numpy()
+  return Annealed(estimate(log_weights), x.numpy(), log_weights)
+
+
+def _at_nodes(
+  path: Path, nodes: np.ndarray, num_chains: int, schedule: Schedule, seed: Any
+) -> Record:
+  """Chains [n, C, N] at every node, of which E - E_0 is recorded."""
+  key = seeds.stateless(seed, salt='thermodynamic_integration')
+  first, second = seeds.split(key, 2, salt='parts')
+  steps = schedule.burn_in
+  x, sizes = _explore(path, num_chains, steps, schedule.num_leapfrog_steps, first)
+  near = np.clip(np.rint(nodes * steps).astype(int) - 1, 0, steps - 1)
+  start, sizes = tf.gather(x, near), tf.gather(sizes, near)[:, tf.newaxis, tf.newaxis]
+  share = tf.constant(path.share(nodes)[:, np.newaxis], start.dtype)
+  return run(path.at(share), start, schedule, second, path.rise, step_size=sizes)
+
+
+def _explore(
+  path: Path, num_samples: int, num_temperatures: int, leapfrogs: int, seed: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Samples after every temperature, [K, n, N], and step sizes that follow the acceptance, [K].
+
+  The weights of every temperature are used up at once: what hard cores trap is not taken along.
+  """
+  first, second = seeds.split(seeds.stateless(seed, salt='explore'), 2, salt='parts')
+  start = path.base.sample(num_samples, seed=first)
+  shares = _shares(path, num_temperatures, start.dtype)
+
+  def move(state: tuple[tf.Tensor, tf.Tensor], k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    x, size = state
+    key, draw = seeds.split(seeds.fold_in(second, k), 2, salt='move')
+    x = _resampled(x, (shares[k] - shares[k + 1]) * path.rise(x), draw)
+    x, acceptance = _trajectory(path.at(shares[k + 1]), x, size, leapfrogs, key)
+    return x, size * tf.exp(0.2 * (tf.reduce_mean(acceptance) - ACCEPTANCE))
+
+  @tf.function(autograph=False, jit_compile=True)
+  def loop(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    size = tf.constant(0.1, start.dtype)
+    return tf.scan(move, tf.range(num_temperatures), (start, size))
+
+  return loop(start)
+
+
+def _resampled(x: tf.Tensor, log_weights: tf.Tensor, seed: Any) -> tf.Tensor:
+  """Rows of x [n, N], as often as their weights say: systematic resampling."""
+  number = x.shape[0]
+  shift = seeds.uniform([], seed, x.dtype)
+  marks = (tf.range(number, dtype=x.dtype) + shift) / number
+  rows = tf.searchsorted(tf.cumsum(tf.nn.softmax(log_weights)), marks)
+  return tf.gather(x, tf.minimum(rows, number - 1))
+
+
+def _anneal(
+  path: Path, start: tf.Tensor, sizes: tf.Tensor, leapfrogs: int, seed: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Samples [n, N] after the last trajectory, and log weights, float64 [n]."""
+  number = sizes.shape[0]
+  shares = _shares(path, number, start.dtype)
+
+  def move(k: tf.Tensor, x: tf.Tensor, log_weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    log_weights -= tf.cast((shares[k + 1] - shares[k]) * path.rise(x), tf.float64)
+    energy = path.at(shares[k + 1])
+    x, _ = _trajectory(energy, x, sizes[k], leapfrogs, seeds.fold_in(seed, k))
+    return k + 1, x, log_weights
+
+  @tf.function(autograph=False, jit_compile=True)
+  def loop(start: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    state = (tf.constant(0), start, tf.zeros(start.shape[:1], tf.float64))
+    return tf.while_loop(lambda *_: True, move, state, maximum_iterations=number)
+
+  _, x, log_weights = loop(start)
+  return x, log_weights
+
+
+def _trajectory(
+  energy: Energy, x: tf.Tensor, step_size: tf.Tensor, leapfrogs: int, seed: Any
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Samples after one trajectory of Hamiltonian Monte Carlo, and acceptance probabilities."""
+  kernel = RandomTrajectories(lambda x: -energy(x), step_size, leapfrogs)
+  x, results = kernel.one_step(x, kernel.bootstrap_results(x), seed=seed)
+  return x, tf.exp(tf.minimum(results.log_accept_ratio, 0.0))
+
+
+def _shares(path: Path, number: int, dtype: tf.DType) -> tf.Tensor:
+  """u_k^p, k = 0..K, [K + 1]."""
+  return tf.constant(path.share(np.arange(number + 1) / number), dtype)

@@ -1,0 +1,79 @@
+"""ln Z by weights and by slopes, against quadrature."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ma_keras import samplers, targets
+from ma_keras.samplers.annealing import fejer
+
+tfd = tfp.distributions
+SCHEDULE = samplers.Schedule(200, burn_in=200, thinning=3, num_leapfrog_steps=8)
+
+
+def two_particles():
+  """y = (x_1 - x_2)/sqrt(2) in R^3, by quadrature over |y|."""
+  within = targets.MeanFreeCoordinates(targets.LennardJones(2))
+  radius = np.linspace(0.4, 8.0, 40_001)
+  y = np.stack([radius, 0 * radius, 0 * radius], axis=-1)
+  density = np.exp(-within.energy(y.astype(np.float32)).numpy().astype(np.float64))
+  return within.energy, math.log(4 * np.pi * np.sum(density * radius**2) * (radius[1] - radius[0]))
+
+
+@functools.cache
+def case():
+  energy, log_partition = two_particles()
+  return samplers.Path(energy, tfd.Sample(tfd.Normal(0.0, 1.0), 3)), log_partition
+
+
+def test_annealed_weights_have_the_mean_z():
+  path, log_partition = case()
+  annealed = samplers.annealed_importance(path, 2000, 60, 4, seed=1)
+  estimate = annealed.estimate
+  assert estimate.standard_error < 0.03 and not estimate.doubts()
+  assert abs(-estimate.negative_log_partition - log_partition) < 4 * estimate.standard_error
+  weighted = np.average(path.energy(annealed.samples), weights=np.exp(annealed.log_weights))
+  resampled = path.energy(annealed.resampled(5000, seed=1)).numpy()
+  assert resampled.mean() == pytest.approx(weighted, abs=0.1)
+
+
+def test_the_integral_of_slopes_is_ln_z():
+  path, log_partition = case()
+  integral = samplers.thermodynamic_integration(path, 32, SCHEDULE, 15, seed=1)
+  assert integral.standard_error < 0.03
+  assert abs(integral.log_partition - log_partition) < 4 * integral.standard_error
+  assert integral.quadrature_error < 0.05 and not integral.doubts()
+
+
+@pytest.mark.parametrize('n', [3, 7, 15])
+def test_fejers_rule_is_exact_for_polynomials_and_nested(n):
+  nodes, weights = fejer(n)
+  for power in range(n):
+    assert weights @ nodes**power == pytest.approx(1 / (power + 1), abs=1e-14)
+  assert np.all(weights > 0)
+  np.testing.assert_allclose(nodes[1::2], fejer((n - 1) // 2)[0], atol=1e-15)
+
+
+def test_particles_on_top_of_one_another_have_weight_zero_and_not_nan():
+  path, _ = case()
+  rise = path.rise(tf.zeros([1, 3]))
+  assert np.all(np.isfinite(rise)) and np.all(rise > 1e15)
+
+
+@pytest.mark.parametrize('options', [{'num_nodes': 4}, {'num_nodes': 1}, {'num_chains': 1}])
+def test_bad_numbers_of_nodes_and_chains_are_refused(options):
+  path, _ = case()
+  arguments = {'num_chains': 4, 'num_nodes': 3, **options}
+  with pytest.raises(ValueError, match='`num_nodes` must be odd and at least 3'):
+    samplers.thermodynamic_integration(path, schedule=SCHEDULE, **arguments)
+
+
+@pytest.mark.parametrize('numbers', [(1, 5, 5), (5, 0, 5), (5, 5, 0)])
+def test_bad_numbers_of_samples_and_steps_are_refused(numbers):
+  path, _ = case()
+  with pytest.raises(ValueError, match='`num_samples` must be at least 2'):
+    samplers.annealed_importance(path, *numbers)
