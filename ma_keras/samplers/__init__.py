@@ -1,6 +1,7 @@
 """From the model's samples to the target's expectations."""
 
 from ma_keras.samplers import wolff
+from ma_keras.samplers.agreement import Agreement, agreement, forward_effective_sample_size
 from ma_keras.samplers.annealing import (
   Annealed,
   Path,
@@ -8,6 +9,7 @@ from ma_keras.samplers.annealing import (
   annealed_importance,
   thermodynamic_integration,
 )
+from ma_keras.samplers.bennett import FreeEnergyDifference, free_energy_difference
 from ma_keras.samplers.hamiltonian import Chains, Schedule, hamiltonian_chains
 from ma_keras.samplers.importance import ImportanceEstimate, estimate, two_level
 from ma_keras.samplers.markov import (
@@ -18,16 +20,21 @@ from ma_keras.samplers.markov import (
 from ma_keras.samplers.reweighting import Expectation, expectation
 
 __all__ = [
+  'Agreement',
   'Annealed',
   'Chains',
   'Expectation',
+  'FreeEnergyDifference',
   'ImportanceEstimate',
   'Path',
   'Schedule',
   'ThermodynamicIntegral',
+  'agreement',
   'annealed_importance',
   'estimate',
   'expectation',
+  'forward_effective_sample_size',
+  'free_energy_difference',
   'hamiltonian_chains',
   'independence_metropolis',
   'integrated_autocorrelation_time',
