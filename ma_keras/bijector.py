@@ -138,6 +138,16 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     """The Runge-Kutta method."""
     return self._tableau
 
+  def copy(self, **changes: Any) -> MongeAmpereBijector:
+    """Returns the flow with other arguments of the constructor.
+
+    Copies in other steps share what was traced for any number of them.
+    """
+    copy = super().copy(**changes)
+    if changes.keys() <= {'num_steps', 'step_size', 'jitter'}:
+      copy._calls = self._calls.at(copy.horizon)
+    return copy
+
   def refined(self, factor: int = 2) -> MongeAmpereBijector:
     """Returns the flow in `factor` times as many, smaller steps: T is unchanged."""
     finer = self._horizon.refined(factor)

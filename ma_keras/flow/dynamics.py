@@ -93,7 +93,7 @@ class Motion:
     tableau: Runge-Kutta method.
     grid: Where the steps of the horizon begin and end.
     first: Number of the earliest step in time.
-    last: Number after that of the latest.
+    last: Number after that of the latest; int32 [] in graphs that serve any number of steps.
     reverse: Run from late to early.
     tallies: What is summed over the steps besides the change of ln p.
     score: grad ln p at the start, [..., N], to be carried along; None for no score.
@@ -103,14 +103,14 @@ class Motion:
   tableau: integrators.Tableau
   grid: Grid
   first: int
-  last: int
+  last: int | tf.Tensor
   reverse: bool = False
   tallies: tuple[Tally, ...] = ()
   score: tf.Tensor | None = None
 
   @property
-  def num_steps(self) -> int:
-    """How many steps there are."""
+  def num_steps(self) -> Any:
+    """How many steps there are, an integer or int32 []."""
     return self.last - self.first
 
   def prepared(self) -> Motion:

@@ -29,6 +29,24 @@ class Grid(NamedTuple):
   length: tf.Tensor
 
 
+class EqualSteps(NamedTuple):
+  """d steps of length epsilon from time 0 on; tensors, where one graph is to serve any number.
+
+  Attributes:
+    num_steps: d, an integer or int32 [].
+    step_size: epsilon, a number or float64 [].
+  """
+
+  num_steps: int | tf.Tensor
+  step_size: float | tf.Tensor
+
+  def grid(self, dtype: tf.DType) -> Grid:
+    """The steps, as tensors of that dtype."""
+    h = tf.cast(tf.convert_to_tensor(self.step_size, dtype_hint=tf.float64), dtype)
+    times = tf.range(self.num_steps + 1, dtype=dtype) * h
+    return Grid(times[:-1], times[1:], tf.fill([self.num_steps], h))
+
+
 @dataclasses.dataclass(frozen=True)
 class Horizon:
   """The time interval [0, T] in d steps: T = num_steps * step_size (Appendix C).
@@ -96,12 +114,10 @@ class Horizon:
 
   def grid(self, dtype: tf.DType) -> Grid:
     """The steps, as tensors of that dtype."""
-    d, h = self.num_steps, tf.constant(self.step_size, dtype)
-    boundaries = tf.range(d + 1, dtype=dtype)
     if not self.jitter:
-      times = boundaries * h
-      return Grid(times[:-1], times[1:], tf.fill([d], h))
-    times = (boundaries + self._shifts(dtype)) * h
+      return EqualSteps(self.num_steps, self.step_size).grid(dtype)
+    boundaries = tf.range(self.num_steps + 1, dtype=dtype)
+    times = (boundaries + self._shifts(dtype)) * tf.constant(self.step_size, dtype)
     return Grid(times[:-1], times[1:], times[1:] - times[:-1])
 
   def _shifts(self, dtype: tf.DType) -> tf.Tensor:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ma_keras import integrators
 from ma_keras.flow import dynamics, gradients
-from ma_keras.flow.horizon import Horizon
+from ma_keras.flow.horizon import EqualSteps, Horizon
 from ma_keras.flow.tallies import Tally
 from ma_keras.potentials.base import Potential
 
@@ -33,7 +33,7 @@ class Solution(NamedTuple):
 def solve(
   potential: Potential,
   tableau: integrators.Tableau,
-  horizon: Horizon,
+  horizon: Horizon | EqualSteps,
   x: tf.Tensor,
   reverse: bool = False,
   steps: tuple[int, int] | None = None,

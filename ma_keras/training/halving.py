@@ -22,7 +22,7 @@ REMEDY = f'train anew in another --run_dir {SMALLER_STEPS}.'
 
 
 class Scorer:
-  """ln p(y) of many points in any number of equal steps; one compiled function for each number.
+  """ln p(y) of many points in any number of equal steps.
 
   The functions read the flow's variables anew at every call, so that one scorer serves all epochs
   of a training.
@@ -59,11 +59,14 @@ class Scorer:
     if num_steps not in self._functions:
       flow = flow_from(self._base, self._bijector.copy(**self._steps(num_steps)))
 
-      def log_prob(y: tf.Tensor) -> tf.Tensor:
-        return tf.cast(flow.log_prob(y), tf.float64)
+      def log_prob(y: Any) -> tf.Tensor:
+        return tf.cast(flow.log_prob(tf.convert_to_tensor(y)), tf.float64)
 
-      self._functions[num_steps] = tf.function(
-        log_prob, autograph=False, reduce_retracing=True, jit_compile=self._jit_compile
+      # Eager calls of a flow share one trace for any number of steps; XLA wants one for each.
+      self._functions[num_steps] = (
+        tf.function(log_prob, autograph=False, reduce_retracing=True, jit_compile=True)
+        if self._jit_compile
+        else log_prob
       )
     return self._functions[num_steps]
 

@@ -208,8 +208,9 @@ def _score_apart(
 
 def _is_written_out(motion: Motion, x: tf.Tensor) -> bool:
   """Tells if steps are taken one by one in the graph: second derivatives, and few of them."""
-  few = motion.num_steps * len(motion.tableau.b) <= UNROLLED
-  return (few or tf.executing_eagerly()) and on_demand.second_order(motion.potential, x)
+  if not on_demand.second_order(motion.potential, x):
+    return False
+  return tf.executing_eagerly() or motion.num_steps * len(motion.tableau.b) <= UNROLLED
 
 
 def _has_units(motion: Motion, x: tf.Tensor) -> bool:

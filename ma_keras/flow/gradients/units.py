@@ -155,7 +155,7 @@ def _in_hidden_coordinates(
   w = a * units.squared_norms
   if units.steady:
     once = units.amplitude(times[0, 0])
-    ones = tf.fill([*times.shape, 1], tf.ones([], a.dtype))
+    ones = tf.fill(tf.concat([tf.shape(times), [1]], axis=0), tf.ones([], a.dtype))
     k = hidden_loop.Coefficients(once[:, tf.newaxis] * gram, w, ones)
   else:
     k = hidden_loop.Coefficients(gram, w, a)
@@ -168,13 +168,15 @@ def _in_hidden_coordinates(
 def hidden_is_cheaper(units: Units, motion: Motion, batch_size: int | None) -> bool:
   """Multiplications per point: 2 N H per stage, or H^2 per stage, 2 N H at the ends, and G.
 
-  G = W'W costs N H^2, shared by the batch (64 points where its size is unknown). Frames that
-  change from step to step, tallies, which are of x, and other terms of a sum need x itself.
+  G = W'W costs N H^2, shared by the batch (64 points where its size is unknown, and 16 steps
+  where theirs is). Frames that change from step to step, tallies, which are of x, and other terms
+  of a sum need x itself.
   """
   if not units.at_rest or motion.tallies or units.rest is not None:
     return False
   n, h = units.kernel.shape
-  stages = motion.num_steps * len(motion.tableau.b)
+  num_steps = 16 if tf.is_tensor(motion.num_steps) else motion.num_steps
+  stages = num_steps * len(motion.tableau.b)
   hidden = stages * h * h + 2 * n * h + n * h * h / (batch_size or 64)
   return hidden < ONE_PRODUCT_FOR_TWO * stages * 2 * n * h
 
