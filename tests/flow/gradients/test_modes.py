@@ -17,10 +17,10 @@ from tests.symmetry import cases as symmetric
 pytestmark = pytest.mark.slow
 
 EXACT = {
-  'plain': ('rk4', 'plain'),
-  'recompute': ('rk4', 'recompute'),
-  'recompute by segments': ('rk4', gradients.Recompute(3)),
-  'recompute in one': ('rk4', gradients.Recompute(50)),
+  'plain': ('heun', 'plain'),
+  'recompute': ('heun', 'recompute'),
+  'recompute by segments': ('heun', gradients.Recompute(3)),
+  'recompute in one': ('heun', gradients.Recompute(50)),
   'recompute, implicit': ('gauss4', 'recompute'),
   'reversible': ('gauss4', 'reversible'),
   'reversible, order 2': ('implicit_midpoint', 'reversible'),

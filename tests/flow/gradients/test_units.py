@@ -71,7 +71,7 @@ def points(count=6, dtype=tf.float64):
   return tf.constant(np.random.default_rng(2).normal(size=(count, N)), dtype)
 
 
-def derivatives(potential, gradient, x, integrator='rk4', reverse=False, horizon=HORIZON):
+def derivatives(potential, gradient, x, integrator='heun', reverse=False, horizon=HORIZON):
   tableau = integrators.get(integrator)
   with tf.GradientTape() as tape:
     tape.watch(x)
