@@ -5,6 +5,7 @@ from ma_keras.potentials.activations import Activation
 from ma_keras.potentials.base import LaplacianMethod, Potential, Sum
 from ma_keras.potentials.deep_lattice import DeepLattice
 from ma_keras.potentials.embedded_atoms import EmbeddedAtoms
+from ma_keras.potentials.exchangeable_set import ExchangeableSet
 from ma_keras.potentials.hutchinson import Hutchinson
 from ma_keras.potentials.hyper_network import HyperNetwork
 from ma_keras.potentials.keras_model import KerasModel
@@ -24,6 +25,7 @@ __all__ = [
   'Activation',
   'DeepLattice',
   'EmbeddedAtoms',
+  'ExchangeableSet',
   'Hutchinson',
   'HyperNetwork',
   'KerasModel',

@@ -27,7 +27,7 @@ CLASSES: dict[str, Any] = {
   for cls in (
     *(potentials.DeepLattice, potentials.HyperNetwork, potentials.Lattice),
     *(potentials.LocallyConnected, potentials.MLP),
-    *(potentials.EmbeddedAtoms, potentials.Pairs),
+    *(potentials.EmbeddedAtoms, potentials.ExchangeableSet, potentials.Pairs),
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),

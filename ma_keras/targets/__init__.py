@@ -1,6 +1,7 @@
 """Energies to sample from, each with its ground truth where one is known."""
 
 from ma_keras.targets import kaufman, lattice, thermodynamics
+from ma_keras.targets.clusters import LatentClusters
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.kaufman import CRITICAL_COUPLING
 from ma_keras.targets.mean_free import MeanFreeCoordinates
@@ -18,6 +19,7 @@ __all__ = [
   'DoubleWells',
   'GaussianMixture',
   'Ising',
+  'LatentClusters',
   'LennardJones',
   'MeanFreeCoordinates',
   'Observables',

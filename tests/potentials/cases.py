@@ -9,6 +9,7 @@ from ma_keras.potentials import (
   MLP,
   DeepLattice,
   EmbeddedAtoms,
+  ExchangeableSet,
   HyperNetwork,
   KerasModel,
   Lattice,
@@ -130,6 +131,11 @@ def embedded_atoms(particles=2, dimensions=2, basis=None, activation='tanh'):
   return made
 
 
+def exchangeable_set(particles=2, dimensions=2, basis=None, activation='softplus'):
+  options = {'features': 3, 'hidden_units': 4, 'activation': activation, 'time_basis': basis}
+  return generic(ExchangeableSet(particles, dimensions, **options, dtype=tf.float64, seed=0))
+
+
 def quadratic(seed=0):
   matrix = np.random.default_rng(seed).normal(size=(EVENT_SIZE, EVENT_SIZE))
   return Quadratic(matrix, tf.float64)
@@ -159,6 +165,7 @@ CASES = {
   'pairs in time': lambda: pairs(4, 1, TimeBasis(1.5, 2)),
   'embedded atoms': embedded_atoms,
   'embedded atoms in time': lambda: embedded_atoms(2, 2, TimeBasis(1.5, 2), 'gelu'),
+  'exchangeable set in time': lambda: exchangeable_set(2, 2, TimeBasis(1.5, 2)),
   'quadratic': quadratic,
   'sum': lambda: one_hidden_layer() + Wave(EVENT_SIZE) + quadratic(),
   'tf_keras sequential': lambda: generic(KerasModel(keras_sequential(tf_keras), EVENT_SIZE)),

@@ -45,6 +45,7 @@ POTENTIALS = {
   'lattice': lambda: potentials.Lattice(2, 3, **LATTICE),
   'deep_lattice': lambda: potentials.DeepLattice(2, 3, 4, **LATTICE),
   'spectral': lambda: potentials.SpectralQuadratic(2, **LATTICE),
+  'exchangeable_set': lambda: potentials.ExchangeableSet(2, 2, 3, 5, **LATTICE),
   'sum': lambda: one_hidden_layer() + separable() + potentials.Quadratic(np.eye(N), **DOUBLE),
   'group_average': lambda: symmetry.GroupAverage(
     one_hidden_layer(time_basis=BASIS), symmetry.translations(2)

@@ -11,6 +11,7 @@ from ma_keras.potentials import (
   MLP,
   DeepLattice,
   EmbeddedAtoms,
+  ExchangeableSet,
   HyperNetwork,
   KerasModel,
   Lattice,
@@ -124,6 +125,15 @@ def embedded_atoms(draw, cluster=None):
 
 
 @st.composite
+def exchangeable_set(draw, cluster=None):
+  sizes, basis = cluster or draw(CLUSTERS), draw(bases())
+  options = {'features': draw(UNITS), 'hidden_units': draw(UNITS), 'activation': draw(DEEP)}
+  return lambda dtype: ExchangeableSet(
+    *sizes, **options, time_basis=basis(dtype), dtype=dtype, seed=0
+  )
+
+
+@st.composite
 def keras_model(draw):
   package, build = draw(st.sampled_from([keras, tf_keras])), draw(st.sampled_from(NETWORKS))
   n, in_time = draw(st.integers(1, 4)), draw(st.booleans())
@@ -143,7 +153,7 @@ def composable(side):
   return st.one_of(
     *(dense(n), separable(n), mlp(n), quadratic(n)),
     *(lattice(side), deep_lattice(side), spectral(side), local((side, side))),
-    *(pairs((n, 1)), embedded_atoms((n, 1))),
+    *(pairs((n, 1)), embedded_atoms((n, 1)), exchangeable_set((n, 1))),
   )
 
 
@@ -159,6 +169,7 @@ RECIPES = {
   'Quadratic': quadratic(),
   'Pairs': pairs(),
   'EmbeddedAtoms': embedded_atoms(),
+  'ExchangeableSet': exchangeable_set(),
   'KerasModel': keras_model(),
   'Sum': sums(),
 }
