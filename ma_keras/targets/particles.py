@@ -56,9 +56,10 @@ class Particles(abc.ABC):
     """(n - 1) D."""
     return (self.pairing.particles - 1) * self.pairing.dimensions
 
-  def base(self) -> bases.MeanFreeNormal:
-    """p(z) = Normal(0, I) of the mean-free subspace."""
-    return bases.MeanFreeNormal(self.pairing.particles, self.pairing.dimensions, self.dtype)
+  def base(self, scale: float = 1.0) -> bases.MeanFreeNormal:
+    """p(z) = Normal(0, scale^2 I) of the mean-free subspace."""
+    sizes = (self.pairing.particles, self.pairing.dimensions)
+    return bases.MeanFreeNormal(*sizes, dtype=self.dtype, scale=scale)
 
   def energy(self, x: Any) -> tf.Tensor:
     """E(x) over kT: [..., N] -> [...].
@@ -69,12 +70,11 @@ class Particles(abc.ABC):
     """
     x = as_event(x, self)
     squared = self.pairing.squared_distances(x)
-    energy = self.pairing.over_pairs(self.pair_energy(squared))
-    if not self.confinement:
-      return energy
     # sum_i |x_i - mean|^2 = (1/n) sum over pairs of |x_i - x_j|^2.
-    spread = self.pairing.over_pairs(squared) / self.pairing.particles
-    return energy + 0.5 * self.confinement * spread
+    confinement = 0.5 * self.confinement / self.pairing.particles
+    energy = self.pair_energy(squared)
+    energy = energy + confinement * squared if confinement else energy
+    return tf.reshape(self.pairing.over_pairs(energy), tf.shape(x)[:-1])
 
   def force(self, x: Any) -> tf.Tensor:
     """-grad E: [..., N] -> [..., N]."""
@@ -91,10 +91,10 @@ class Particles(abc.ABC):
 
   def distances(self, x: Any) -> tf.Tensor:
     """|x_i - x_j| of all n (n - 1) / 2 pairs, [..., N] -> [..., pairs]."""
-    squared = self.pairing.squared_distances(as_event(x, self))
-    n, shifts = self.pairing.particles, self.pairing.particles // 2
-    flat = tf.reshape(squared, tf.concat([tf.shape(squared)[:-2], [shifts * n]], axis=0))
-    return tf.sqrt(flat[..., : n * (n - 1) // 2])
+    x, n = as_event(x, self), self.pairing.particles
+    squared = self.pairing.squared_distances(x)
+    rows = tf.transpose(tf.reshape(squared, [n // 2 * n, -1]))[:, : n * (n - 1) // 2]
+    return tf.reshape(tf.sqrt(rows), tf.concat([tf.shape(x)[:-1], [-1]], axis=0))
 
   def configurations(self, x: Any, seed: Any) -> tf.Tensor:
     """The positions themselves, [..., N]."""

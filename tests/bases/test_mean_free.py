@@ -37,6 +37,18 @@ def test_its_samples_are_normal_there():
   assert base.sample([2, 3], seed=[1, 2]).shape == [2, 3, 8]
 
 
+def test_a_scale_stretches_it():
+  base, scaled = (
+    bases.MeanFreeNormal(N, D, tf.float64),
+    bases.MeanFreeNormal(N, D, tf.float64, scale=3.0),
+  )
+  z = base.sample(4, seed=[1, 2])
+  np.testing.assert_allclose(scaled.sample(4, seed=[1, 2]), 3.0 * z, rtol=1e-14)
+  np.testing.assert_allclose(
+    scaled.log_prob(3.0 * z), base.log_prob(z) - 6 * np.log(3.0), rtol=1e-13
+  )
+
+
 def test_off_the_subspace_there_is_nothing():
   base = bases.MeanFreeNormal(N, D)
   z = base.sample(3, seed=[1, 2])
@@ -69,7 +81,7 @@ def test_a_flow_that_translations_leave_alone_has_densities_of_the_subspace():
 
 @pytest.mark.parametrize('again', [copy.deepcopy, lambda b: pickle.loads(pickle.dumps(b))])
 @pytest.mark.parametrize(
-  'base', [bases.MeanFreeNormal(N, D, tf.float64), bases.StandardNormal(8, tf.float64)]
+  'base', [bases.MeanFreeNormal(N, D, tf.float64, scale=2.0), bases.StandardNormal(8, tf.float64)]
 )
 def test_copies_are_the_same(base, again, tmp_path):
   z = base.sample(3, seed=[1, 2])
@@ -95,5 +107,7 @@ def test_the_standard_normal_is_that_of_tfp():
 def test_sizes_are_checked(sizes):
   with pytest.raises(ValueError, match='`particles` must be at least 2'):
     bases.MeanFreeNormal(*sizes)
+  with pytest.raises(ValueError, match='`scale` must be a positive standard deviation, got 0'):
+    bases.MeanFreeNormal(N, D, scale=0)
   with pytest.raises(ValueError, match='`event_size` must be a positive integer'):
     bases.StandardNormal(0)
