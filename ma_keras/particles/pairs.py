@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -49,50 +50,60 @@ class Pairing:
     return np.where(2 * shifts == self.particles, 0.5, 1.0)[:, np.newaxis]
 
   def positions(self, x: tf.Tensor) -> tf.Tensor:
-    """x [..., N] as positions [..., n, D]."""
-    return tf.reshape(x, tf.concat([tf.shape(x)[:-1], [self.particles, self.dimensions]], axis=0))
+    """Events x [..., N] as positions [D, n, B], B events in all.
 
-  def flattened(self, positions: tf.Tensor) -> tf.Tensor:
-    """Positions [..., n, D] as events [..., N]."""
-    return tf.reshape(positions, tf.concat([tf.shape(positions)[:-2], [self.event_size]], axis=0))
+    The batch comes last: sums over particles, shells and units are then sums of vectors, where
+    those along a short last axis are of numbers, one at a time.
+    """
+    return tf.transpose(tf.reshape(x, [-1, self.particles, self.dimensions]), [2, 1, 0])
+
+  def events(self, positions: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """Positions [D, n, B] as events of the shape [..., N]."""
+    return tf.reshape(tf.transpose(positions, [2, 1, 0]), shape)
 
   def differences(self, x: tf.Tensor) -> tf.Tensor:
-    """x_i - x_(i+k) of events [..., N], shape [..., K, n, D]."""
-    positions = self.positions(x)
-    shifts = range(1, self.particles // 2 + 1)
-    return tf.stack([positions - _rolled(positions, -k) for k in shifts], axis=-3)
+    """x_i - x_(i+k) of events [..., N], shape [D, K, n, B]."""
+    return self._with_partners(self.positions(x), tf.subtract)
 
   def squared_distances(self, x: tf.Tensor) -> tf.Tensor:
-    """|x_i - x_(i+k)|^2 of events [..., N], shape [..., K, n]."""
-    return tf.reduce_sum(tf.square(self.differences(x)), axis=-1)
+    """|x_i - x_(i+k)|^2 of events [..., N], shape [K, n, B]."""
+    return tf.reduce_sum(tf.square(self.differences(x)), axis=0)
 
   def over_pairs(self, values: tf.Tensor) -> tf.Tensor:
-    """The sum over all pairs of values [..., K, n], shape [...]."""
-    return tf.reduce_sum(tf.constant(self.weights, values.dtype) * values, axis=[-2, -1])
+    """The sum over all pairs of values [..., K, n, B], shape [..., B]."""
+    weights = tf.constant(self.weights[..., np.newaxis], values.dtype)
+    return tf.reduce_sum(weights * values, axis=[-3, -2])
 
   def over_neighbours(self, values: tf.Tensor, sign: float = 1.0) -> tf.Tensor:
     """For every particle i the sum over all others j of a function of the pair (i, j).
 
     Args:
-      values: The function at (i, i + k), shape [..., K, n, C].
+      values: The function at (i, i + k), shape [C, K, n, B].
       sign: 1 for a function with f(j, i) = f(i, j); -1 for one with f(j, i) = -f(i, j), of the
         difference of positions say.
 
     Returns:
-      Shape [..., n, C].
+      Shape [C, n, B].
     """
     weighted = tf.constant(self.weights[..., np.newaxis], values.dtype) * values
-    total = tf.reduce_sum(weighted, axis=-3)
-    for k, part in enumerate(tf.unstack(weighted, axis=-3), start=1):
+    total = tf.reduce_sum(weighted, axis=1)
+    for k, part in enumerate(tf.unstack(weighted, axis=1), start=1):
       total += sign * _rolled(part, k)
     return total
 
   def of_both(self, values: tf.Tensor) -> tf.Tensor:
-    """v_i + v_(i+k) of values of the particles [..., n, C], shape [..., K, n, C]."""
+    """v_i + v_(i+k) of values of the particles [C, n, B], shape [C, K, n, B]."""
+    return self._with_partners(values, tf.add)
+
+  def _with_partners(
+    self, values: tf.Tensor, function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+  ) -> tf.Tensor:
+    """f(v_i, v_(i+k)) of values [C, n, B], shape [C, K, n, B]."""
     shifts = range(1, self.particles // 2 + 1)
-    return tf.stack([values + _rolled(values, -k) for k in shifts], axis=-3)
+    return tf.stack([function(values, _rolled(values, -k)) for k in shifts], axis=1)
 
 
 def _rolled(values: tf.Tensor, shift: int) -> tf.Tensor:
-  """Values [..., n, C] shifted along n; tf.vectorized_map takes a negative axis for another one."""
-  return tf.roll(values, shift, axis=tf.rank(values) - 2)
+  """Values [C, n, B] shifted along n."""
+  first, last = tf.split(values, [-shift % values.shape[1], shift % values.shape[1]], axis=1)
+  return tf.concat([last, first], axis=1)

@@ -11,7 +11,7 @@ from ma_keras.arguments import is_whole
 from ma_keras.particles import Pairing
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.radial import GaussianShells, RadialJet
+from ma_keras.potentials.radial import GaussianShells, mixed
 from ma_keras.potentials.time_basis import (
   Basis,
   amplitudes,
@@ -108,9 +108,8 @@ class EmbeddedAtoms(Potential):
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    values = tf.matmul(self.shells.values(self.pairing.squared_distances(x)), self.mixing)
-    act, _, _ = self._jet(self._hidden(values))
-    return tf.reduce_sum(self._amplitude(t) * act, axis=[-2, -1])
+    act, _, _ = self._jet(self._hidden(self.shells.values(self.pairing.squared_distances(x))))
+    return tf.reshape(tf.reduce_sum(self._amplitude(t) * act, axis=[0, 1]), tf.shape(x)[:-1])
 
   def prepared(self, times: tf.Tensor | None = None) -> EmbeddedAtoms:
     """Returns the potential with functions of time computed once."""
@@ -121,35 +120,43 @@ class EmbeddedAtoms(Potential):
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     differences = self.pairing.differences(x)
-    squared = tf.reduce_sum(tf.square(differences), axis=-1)
-    jet = self.shells.jet(squared, self.pairing.dimensions).mixed(self.mixing)
+    squared = tf.reduce_sum(tf.square(differences), axis=0)
+    jet = self.shells.jet(squared, self.pairing.dimensions)
     _, slope, curvature = self._jet(self._hidden(jet.value))
-    first, second = self._amplitude(t) * slope, self._amplitude(t) * curvature
-    of_both = self.pairing.of_both(first)
-    force = tf.reduce_sum(of_both * jet.slope, axis=-1, keepdims=True) * differences
+    # What a neighbour's shells are worth to a particle, [M, n, B]: cheaper than s_h of all pairs.
+    worth = mixed(tf.transpose(self.mixing), self._amplitude(t) * slope)
+    of_both = self.pairing.of_both(worth)
+    force = tf.reduce_sum(of_both * jet.slope, axis=0) * differences
     gradient = self.pairing.over_neighbours(force, sign=-1.0)
-    laplacian = 2.0 * self.pairing.over_pairs(tf.reduce_sum(of_both * jet.laplacian, axis=-1))
-    laplacian += self._squared_gradients(second, jet, differences, squared)
-    return self.pairing.flattened(gradient), laplacian
+    laplacian = 2.0 * self.pairing.over_pairs(tf.reduce_sum(of_both * jet.laplacian, axis=0))
+    second = self._amplitude(t) * curvature
+    laplacian += self._squared_gradients(second, jet.slope, differences, squared)
+    shape = tf.shape(x)
+    return self.pairing.events(gradient, shape), tf.reshape(laplacian, shape[:-1])
 
   def _squared_gradients(
-    self, second: tf.Tensor, jet: RadialJet, differences: tf.Tensor, squared: tf.Tensor
+    self, second: tf.Tensor, slope: tf.Tensor, differences: tf.Tensor, squared: tf.Tensor
   ) -> tf.Tensor:
-    """sum_i sum_h q_ih |grad z_ih|^2, [...]: by the particle itself, and by its neighbours."""
-    own = tf.zeros_like(second)
-    for component in tf.unstack(differences, axis=-1):
-      along = self.pairing.over_neighbours(jet.slope * component[..., tf.newaxis], sign=-1.0)
-      own += tf.square(along)
-    by_neighbours = tf.square(jet.slope) * squared[..., tf.newaxis]
-    pairs = tf.reduce_sum(self.pairing.of_both(second) * by_neighbours, axis=-1)
-    return tf.reduce_sum(second * own, axis=[-2, -1]) + self.pairing.over_pairs(pairs)
+    """sum_i sum_h q_ih |grad z_ih|^2, [B]: by the particle itself, and by its neighbours."""
+    components = tf.unstack(differences)
+    along = [self.pairing.over_neighbours(slope * part, sign=-1.0) for part in components]
+    own = sum(tf.square(mixed(self.mixing, part)) for part in along)
+    by_neighbours = tf.square(mixed(self.mixing, slope)) * self.pairing.of_both(second)
+    pairs = self.pairing.over_pairs(tf.reduce_sum(by_neighbours, axis=0) * squared)
+    return tf.reduce_sum(second * own, axis=[0, 1]) + pairs
 
-  def _hidden(self, values: tf.Tensor) -> tf.Tensor:
-    """z [..., n, H] of s at every pair, [..., K, n, H]."""
-    return self.bias + self.pairing.over_neighbours(values)
+  def _hidden(self, shells: tf.Tensor) -> tf.Tensor:
+    """z [H, n, B] of the shells of every pair, [M, K, n, B]."""
+    return _column(self.bias) + mixed(self.mixing, self.pairing.over_neighbours(shells))
 
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return time_derivative(self, t, x)
 
   def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
-    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)
+    """a(t), [H, 1, 1]."""
+    return _column(amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t))
+
+
+def _column(values: tf.Tensor) -> tf.Tensor:
+  """Values [H] of the units, [H, 1, 1]."""
+  return tf.reshape(values, [-1, 1, 1])

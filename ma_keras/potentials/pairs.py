@@ -9,7 +9,7 @@ import tensorflow as tf
 from ma_keras import seeds
 from ma_keras.particles import Pairing
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.radial import GaussianShells
+from ma_keras.potentials.radial import GaussianShells, mixed
 from ma_keras.potentials.time_basis import (
   Basis,
   amplitudes,
@@ -87,8 +87,8 @@ class Pairs(Potential):
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    values = self.shells.values(self.pairing.squared_distances(x))
-    return self.pairing.over_pairs(tf.linalg.matvec(values, self._amplitude(t)))
+    values = mixed(self._column(t), self.shells.values(self.pairing.squared_distances(x)))
+    return tf.reshape(self.pairing.over_pairs(values), tf.shape(x)[:-1])
 
   def prepared(self, times: tf.Tensor | None = None) -> Pairs:
     """Returns the potential with functions of time computed once."""
@@ -99,15 +99,18 @@ class Pairs(Potential):
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     differences = self.pairing.differences(x)
-    squared = tf.reduce_sum(tf.square(differences), axis=-1)
+    squared = tf.reduce_sum(tf.square(differences), axis=0)
     jet = self.shells.jet(squared, self.pairing.dimensions)
-    jet = jet.mixed(self._amplitude(t)[:, tf.newaxis])
-    gradient = self.pairing.over_neighbours(jet.slope * differences, sign=-1.0)
-    laplacian = 2.0 * self.pairing.over_pairs(jet.laplacian[..., 0])
-    return self.pairing.flattened(gradient), laplacian
+    force = mixed(self._column(t), jet.slope) * differences
+    gradient = self.pairing.over_neighbours(force, sign=-1.0)
+    laplacian = 2.0 * self.pairing.over_pairs(mixed(self._column(t), jet.laplacian))
+    shape = tf.shape(x)
+    return self.pairing.events(gradient, shape), tf.reshape(laplacian, shape[:-1])
 
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return time_derivative(self, t, x)
 
-  def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
-    return amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)
+  def _column(self, t: tf.Tensor) -> tf.Tensor:
+    """a(t), [M, 1]."""
+    amplitude = amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t)
+    return amplitude[:, tf.newaxis]

@@ -14,18 +14,14 @@ class RadialJet(NamedTuple):
   """f(|x|) in D dimensions, by its value and what makes gradient and Laplacian.
 
   Attributes:
-    value: f, [..., M].
-    slope: f'/r, so that grad f = slope x, [..., M].
-    laplacian: lap f, [..., M].
+    value: f, [M, ...].
+    slope: f'/r, so that grad f = slope x, [M, ...].
+    laplacian: lap f, [M, ...].
   """
 
   value: tf.Tensor
   slope: tf.Tensor
   laplacian: tf.Tensor
-
-  def mixed(self, weights: tf.Tensor) -> RadialJet:
-    """Linear combinations of the functions, by weights [M, C]."""
-    return RadialJet(*(tf.matmul(part, weights) for part in self))
 
 
 class GaussianShells(tf.Module):
@@ -75,22 +71,28 @@ class GaussianShells(tf.Module):
     return {'number': self.centre.shape[0], 'reach': self.reach, 'softening': self.softening}
 
   def values(self, squared: tf.Tensor) -> tf.Tensor:
-    """B of |x|^2 [...], shape [..., M]."""
-    return self._gaussians(tf.sqrt(squared + self.softening**2)[..., tf.newaxis])[2]
+    """B of |x|^2 [...], shape [M, ...]."""
+    return self._gaussians(tf.sqrt(squared + self.softening**2))[2]
 
   def jet(self, squared: tf.Tensor, dimensions: int) -> RadialJet:
     """Value, slope and Laplacian in D dimensions at |x|^2 [...]."""
-    squared = squared[..., tf.newaxis]
     r = tf.sqrt(squared + self.softening**2)
     shift, precision, value = self._gaussians(r)
-    first = -shift * precision * value
-    second = (tf.square(shift * precision) - precision) * value
-    slope = first / r
+    steepness = shift * precision
+    slope = -steepness * value / r
+    second = (tf.square(steepness) - precision) * value
     # d/dx_i of r is x_i / r: the two curvatures are those along x and across it.
     laplacian = squared / tf.square(r) * (second - slope) + dimensions * slope
     return RadialJet(value, slope, laplacian)
 
   def _gaussians(self, r: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """r - mu, 1/sigma^2 and B."""
-    shift, precision = r - self.centre, tf.exp(-2.0 * self.log_width)
+    """r - mu, 1/sigma^2 and B at r [...], [M, ...] each."""
+    shape = [-1, *[1] * r.shape.rank]
+    shift = r - tf.reshape(self.centre, shape)
+    precision = tf.reshape(tf.exp(-2.0 * self.log_width), shape)
     return shift, precision, tf.exp(-0.5 * precision * tf.square(shift))
+
+
+def mixed(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+  """Linear combinations sum_m W_mc v_m of functions, by weights [M, C]: [M, ...] -> [C, ...]."""
+  return tf.tensordot(weights, values, axes=[[0], [0]])
