@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     transport,
   )
   from ma_keras.bijector import MongeAmpereBijector
-  from ma_keras.distributions import data_space_flow, standard_normal_flow
+  from ma_keras.distributions import conditional_flow, data_space_flow, standard_normal_flow
   from ma_keras.estimator import MongeAmpereDensity
   from ma_keras.flow import Horizon, Solution, Trajectory, gradients, tallies
   from ma_keras.flow.certificate import Certificate, certify
@@ -39,6 +39,7 @@ __all__ = [
   '__version__',
   'bases',
   'certify',
+  'conditional_flow',
   'data',
   'data_space_flow',
   'export',
@@ -66,6 +67,7 @@ _DEFINED = {
   'MongeAmpereDensity': 'estimator',
   'Solution': 'flow',
   'Trajectory': 'flow',
+  'conditional_flow': 'distributions',
   'data_space_flow': 'distributions',
   'load': 'saving.model_file',
   'standard_normal_flow': 'distributions',

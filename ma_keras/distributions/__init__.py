@@ -1,5 +1,6 @@
 """Flows as TFP distributions: a base pushed along a flow."""
 
+from ma_keras.distributions.conditional import ConditionalFlow, conditional_flow
 from ma_keras.distributions.flow_distribution import FlowDistribution
 from ma_keras.distributions.flows import (
   data_space_flow,
@@ -10,7 +11,9 @@ from ma_keras.distributions.flows import (
 )
 
 __all__ = [
+  'ConditionalFlow',
   'FlowDistribution',
+  'conditional_flow',
   'data_space_flow',
   'flow_from',
   'push_forward',

@@ -15,6 +15,9 @@ def context_size(flow: Any) -> int | None:
   Raises:
     ValueError: Flows within it take contexts of several lengths.
   """
+  own = getattr(flow, 'context_size', None)  # A ConditionalFlow, whose encoder takes others.
+  if own is not None:
+    return own
   sizes = {bijector.potential.context_size or 0 for bijector in _conditional(flow)}
   if len(sizes) > 1:
     raise ValueError(f'`flow` takes contexts of several lengths, {sorted(sizes)}: give them one.')

@@ -128,6 +128,7 @@ def solve(
   reverse: bool = False,
   tallies: Sequence[str | Tally] = (),
   with_score: bool = False,
+  context: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, flow.Solution]:
   """ln p(x, T) and what else comes out of the very solve it is from.
 
@@ -137,6 +138,7 @@ def solve(
     reverse: Flow from T back to 0, the direction of `log_prob`.
     tallies: What is summed along the paths: see `ma_keras.tallies`.
     with_score: Whether to carry grad ln p along, from the base's; not with `reverse`.
+    context: Of a conditional potential, c of every point, [..., C], or of all, [C].
 
   Returns:
     ln p(x, T) of the points at T, [...], and the solution of `MongeAmpereBijector.solve`.
@@ -148,13 +150,14 @@ def solve(
   if reverse and with_score:
     raise ValueError('`with_score` starts from the score of the base: leave out `reverse`.')
   if reverse:
-    solution = bijector.solve(x, reverse, tallies)
+    solution = bijector.solve(x, reverse, tallies, context=context)
     return base.log_prob(solution.x) - solution.log_density_change, solution
   if not with_score:
-    solution = bijector.solve(x, tallies=tallies)
+    solution = bijector.solve(x, tallies=tallies, context=context)
     return base.log_prob(x) + solution.log_density_change, solution
   with tf.GradientTape(watch_accessed_variables=False) as tape:
     tape.watch(x)
     log_prob = base.log_prob(x)
-  solution = bijector.solve(x, tallies=tallies, score=tape.gradient(log_prob, x))
+  score = tape.gradient(log_prob, x)
+  solution = bijector.solve(x, tallies=tallies, score=score, context=context)
   return log_prob + solution.log_density_change, solution

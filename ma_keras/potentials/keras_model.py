@@ -69,7 +69,7 @@ class KerasModel(Potential):
     self.time_dependent = time_dependent
     # Keras 3 layers are no tf.Modules, and their variables are wrappers: without this list the
     # bijector's trainable_variables would silently be empty.
-    self._backing_variables = [_backing_variable(v) for v in model.variables]
+    self._backing_variables = [backing_variable(v) for v in model.variables]
     self._check_output()
 
   def __getstate__(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class KerasModel(Potential):
     """Takes what `__getstate__` gave."""
     for name, value in state.items():
       setattr(self, name, value)
-    self._backing_variables = [_backing_variable(v) for v in self.model.variables]
+    self._backing_variables = [backing_variable(v) for v in self.model.variables]
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
@@ -120,7 +120,7 @@ class KerasModel(Potential):
       )
 
 
-def _backing_variable(variable: Any) -> tf.Variable:
+def backing_variable(variable: Any) -> tf.Variable:
   """The tf.Variable itself: tf_keras holds it, Keras 3 wraps it."""
   return variable if isinstance(variable, tf.Variable) else variable.value
 

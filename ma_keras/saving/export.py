@@ -186,6 +186,8 @@ def _options(flow: Any, context: tuple[tf.Tensor, ...]) -> dict[str, Any]:
   """Keyword arguments of the distribution's methods."""
   if not context:
     return {}
+  if isinstance(flow, distributions.ConditionalFlow):
+    return {'bijector_kwargs': flow.bijector_options(context[0])}
   return {'bijector_kwargs': conditions.options(flow.bijector, context[0])}
 
 

@@ -12,6 +12,7 @@ from ma_keras.training.callbacks import (
   Snapshots,
   TrainingStopped,
 )
+from ma_keras.training.conditional_likelihood import ConditionalLikelihood
 from ma_keras.training.constrained import Constrained, ConstrainedValidation
 from ma_keras.training.draws import Draws, configurations, draw
 from ma_keras.training.flow_model import FlowModel
@@ -43,6 +44,7 @@ __all__ = [
   'Backup',
   'BestWeights',
   'BoundGuard',
+  'ConditionalLikelihood',
   'Constrained',
   'ConstrainedValidation',
   'DivergenceGuard',

@@ -23,6 +23,15 @@ class DataModel(FlowModel):
   Rows have any numeric dtype, and any shape [...] of N numbers. Subclasses define the steps.
   """
 
+  @property
+  def row_size(self) -> int:
+    """Numbers in a row: N."""
+    return self.bijector.potential.event_size
+
+  def joined(self, x: Any) -> Any:
+    """The data in rows: as they are, unless a model takes them in parts."""
+    return x
+
   def fit(
     self, x: Any = None, y: Any = None, batch_size: int | None = None, *args: Any, **options: Any
   ) -> Any:
@@ -48,9 +57,8 @@ class DataModel(FlowModel):
     inside = self.is_inside if self.jit_compile else None  # XLA drops what the steps assert.
     x = self._prepared(x, y, options.pop('sample_weight', None), inside)
     if options.get('validation_data') is not None:
-      options['validation_data'] = inputs.validation(
-        options['validation_data'], self.bijector.potential.event_size
-      )
+      validation = self.joined(options['validation_data'])
+      options['validation_data'] = inputs.validation(validation, self.row_size)
     return super().fit(x, None, self._rows_a_step(x, batch_size), *args, **options)
 
   def evaluate(
@@ -105,7 +113,7 @@ class DataModel(FlowModel):
     Raises:
       ValueError: The data are no rows.
     """
-    x = inputs.prepared(x, event_size=self.bijector.potential.event_size)
+    x = inputs.prepared(self.joined(x), event_size=self.row_size)
     if 'callbacks' in options:
       options['callbacks'] = keras3.callbacks(options['callbacks'])
     return super().predict(x, self._rows_a_step(x, batch_size), *args, **options)
@@ -141,9 +149,7 @@ class DataModel(FlowModel):
 
   def predict_on_batch(self, x: Any) -> np.ndarray:
     """`predict` of these rows at once."""
-    return super().predict_on_batch(
-      inputs.prepared(x, event_size=self.bijector.potential.event_size)
-    )
+    return super().predict_on_batch(inputs.prepared(self.joined(x), event_size=self.row_size))
 
   def call(self, x: Any, training: Any = None, mask: Any = None) -> tf.Tensor:
     """ln p(x), [b]: what `predict` returns, of tensors or of an `Input` of tf_keras.
@@ -163,7 +169,7 @@ class DataModel(FlowModel):
   def _prepared(self, x: Any, y: Any, weights: Any, inside: rows.Inside | None = None) -> Any:
     """The data as tf_keras reads them, for a model that has been compiled."""
     self.check_compiled()
-    return inputs.prepared(x, y, weights, self.bijector.potential.event_size, inside)
+    return inputs.prepared(self.joined(x), y, weights, self.row_size, inside)
 
   def _rows_a_step(self, x: Any, batch_size: int | None) -> int | None:
     """Rows of a table per batch; streams have batches already."""

@@ -163,14 +163,15 @@ class MaximumLikelihood(DataModel):
 
   def is_inside(self, x: tf.Tensor) -> tf.Tensor:
     """Tells which rows the preprocessing has a finite point for, of integers at mid-cell, [b]."""
-    if x.dtype.is_integer and self._cell_sizes() is None:
+    x, _ = self._split(x)
+    if self._is_quantised(x):
       x = tf.cast(x, self._data_dtype(x)) + 0.5
     y, log_det = self._to_latent_space(x)
     return tf.reduce_all(tf.math.is_finite(y), axis=-1) & tf.math.is_finite(log_det)
 
   def _understood(self, batch: Any) -> rows.Rows:
     """The batch with a weight for every row."""
-    parts = rows.understood(batch, self.bijector.potential.event_size)
+    parts = rows.understood(batch, self.row_size)
     if parts.weights is None:
       parts = parts._replace(weights=tf.ones(tf.shape(parts.x)[:1], self.bijector.dtype))
     return parts
@@ -182,12 +183,13 @@ class MaximumLikelihood(DataModel):
     noise_seed, flow_seed = self.per_sample_seeds(
       rows_here.numbers, 'maximum_likelihood', rows_here.batch_size
     )
+    x, context = self._split(x)
     y, log_det = (
       tf.debugging.check_numerics(part, rows.OUTSIDE)
       for part in self._to_latent_space(self._jittered(x, noise_seed))
     )
     flow = self.flow(flow_seed)
-    log_prob, solution = distributions.solve(flow, y, True, self.tallies)
+    log_prob, solution = distributions.solve(flow, y, True, self.tallies, context=context)
     self._nll.update_state(-log_prob, weights)
     path_loss = self.path_loss(solution.tallies, log_prob, weights)
     self._data_nll.update_state(_added(path_loss - log_prob, -log_det), weights)
@@ -195,13 +197,23 @@ class MaximumLikelihood(DataModel):
 
   def _log_densities(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p(y, T) and the log-det of the preprocessing, [b] each."""
-    if x.dtype.is_integer and self._cell_sizes() is None:
+    x, context = self._split(x)
+    if self._is_quantised(x):
       numbers, seed = tf.range(tf.shape(x)[0]), seeds.stateless(self.seed, 'dequantisation')
       x = self._dequantised(x, seeds.PerSample(seed, numbers, tf.shape(x)[0]))
     y, log_det = self._to_latent_space(x)
     flow = self.flow(self.seed)
     flow = flow.copy(bijector=flow.bijector.copy(jitter=0.0))
-    return flow.log_prob(y), log_det
+    options = {} if context is None else {'bijector_kwargs': {'context': context}}
+    return flow.log_prob(y, **options), log_det
+
+  def _split(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Points of the data and their contexts, of rows of both; here there are none."""
+    return x, None
+
+  def _is_quantised(self, x: tf.Tensor) -> bool:
+    """Tells if points are whole numbers that noise is added to."""
+    return x.dtype.is_integer and self._cell_sizes() is None
 
   def _to_latent_space(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """y = preprocessing^-1(x) in the bijector's dtype, [b, N], and ln|det dy/dx|, [b]."""
@@ -216,7 +228,7 @@ class MaximumLikelihood(DataModel):
     if cells is not None:
       u = seeds.uniform([x.shape[-1]], seed, tf.float64)
       return tf.cast(x, tf.float64) + cells * (u - 0.5)
-    return self._dequantised(x, seed) if x.dtype.is_integer else x
+    return self._dequantised(x, seed) if self._is_quantised(x) else x
 
   def _dequantised(self, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:
     """x + u, u ~ Uniform[0, 1)^N."""

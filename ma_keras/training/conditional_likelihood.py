@@ -1,0 +1,184 @@
+"""Maximum likelihood of a conditional density as a tf_keras model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ma_keras import distributions
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.training import rows
+from ma_keras.training.constrained import Constrained
+from ma_keras.training.maximum_likelihood import PENALTIES, MaximumLikelihood
+from ma_keras.training.penalties import Penalties, Weights
+
+FORMS = (
+  "(contexts [n, O], x [n, N]), {'context': contexts, 'x': x}, rows [n, O + N] of both side by "
+  'side, or a tf.data.Dataset or generator of batches of such'
+)
+
+
+class ConditionalLikelihood(MaximumLikelihood):
+  """Minimises -E[ln p(x | o)] over potential and encoder: `MaximumLikelihood` of pairs (o, x).
+
+  ```python
+  model = training.ConditionalLikelihood(bijector, encoder)
+  model.compile(training.adam(0.01, total_steps=2000))
+  model.fit((contexts, x), batch_size=256, epochs=20)
+  flow = model.density()
+  flow.log_prob(x, context=contexts)
+  ```
+
+  `evaluate` and `predict` take pairs as well. Logs and everything else are those of
+  `MaximumLikelihood`.
+
+  Attributes:
+    conditional: The `ConditionalFlow` of base, flow and encoder, before any preprocessing.
+    dequantise: Whether x are whole numbers that stand for cells [x, x + 1).
+  """
+
+  def __init__(
+    self,
+    bijector: MongeAmpereBijector,
+    encoder: Any = None,
+    preprocessing: Any = None,
+    seed: int = 0,
+    penalties: Weights | Penalties | None = PENALTIES,
+    name: str = 'conditional_likelihood',
+    base: Any = None,
+    constrained: Constrained | None = None,
+    dequantise: bool = False,
+  ) -> None:
+    """Checks the arguments.
+
+    Args:
+      bijector: Flow along a potential with `context_size=C`.
+      encoder: tf_keras or Keras 3 model [B, O] -> [B, C]; None for o = c.
+      preprocessing: TFP bijector from R^N to data, as in `MaximumLikelihood`.
+      seed: Non-negative integer.
+      penalties: As in `MaximumLikelihood`.
+      name: Model name.
+      base: p(x, 0), see `FlowModel`.
+      constrained: An energy to be least where `nll` is within a bound: see `Constrained`.
+      dequantise: Add noise u ~ Uniform[0, 1)^N to x, which are whole numbers.
+
+    Raises:
+      ValueError: See `FlowModel` and `distributions.conditional_flow`.
+    """
+    super().__init__(bijector, preprocessing, None, seed, penalties, name, base, constrained)
+    self.conditional = distributions.conditional_flow(bijector, encoder, self.base)
+    self.dequantise = dequantise
+    self._given = {'preprocessing': preprocessing, 'base': base, 'encoder': encoder}
+
+  @property
+  def row_size(self) -> int:
+    """Numbers in a row: O + N."""
+    return self.conditional.context_size + self.bijector.potential.event_size
+
+  def density(self) -> distributions.ConditionalFlow:
+    """p(x | o) of the data, in steps of equal size, which shares the variables."""
+    bijector = self.bijector.with_seed(self.seed).in_equal_steps()
+    if self._given['preprocessing'] is not None:
+      bijector = tfp.bijectors.Chain([self.preprocessing, bijector])
+    return distributions.ConditionalFlow(self.base, bijector, self.conditional.encoder)
+
+  def arguments(self) -> dict[str, Any]:
+    """See `SavedFlow`."""
+    arguments = {**super().arguments(), 'dequantise': self.dequantise}
+    del arguments['batch_size']
+    return arguments
+
+  def get_config(self) -> dict[str, Any]:
+    """Raises NotImplementedError: an encoder has no description in a model file."""
+    return super(MaximumLikelihood, self).get_config()
+
+  def own_variables(self) -> list[tf.Variable]:
+    """Variables of the flow, and of the encoder after them."""
+    encoder = self.conditional.encoder
+    return [*super().own_variables(), *(encoder.variables if encoder else ())]
+
+  def joined(self, x: Any) -> Any:
+    """Contexts and points side by side, [n, O + N].
+
+    Args:
+      x: Pairs, one of `FORMS`.
+
+    Raises:
+      ValueError: They are none, or x are whole numbers and not dequantised.
+    """
+    if isinstance(x, tf.data.Dataset):
+      return x.map(tf.autograph.experimental.do_not_convert(lambda *batch: self._rows(batch)))
+    if isinstance(x, Iterator):
+      return (self._rows(batch) for batch in x)
+    return self._rows(x)
+
+  def _rows(self, batch: Any) -> Any:
+    """One batch, or the whole table, in rows; weights stay beside."""
+    if isinstance(batch, tuple) and len(batch) == 1:
+      return self._rows(batch[0])
+    if not isinstance(batch, tuple | list) and 'context' not in _names(batch):
+      self._check_width(batch['x'] if 'x' in _names(batch) else batch)
+      return batch
+    context, x, weights = _parts(batch)
+    x = _flat(x, self.bijector.potential.event_size, 'x')
+    context = _flat(context, self.conditional.context_size, 'context')
+    if x.dtype.is_integer and not self.dequantise:
+      raise ValueError(
+        '`x` are whole numbers, of which no density is bounded: dequantise=True adds noise, '
+        'ConditionalLikelihood(..., dequantise=True); or make them floating.'
+      )
+    wide = not (x.dtype == tf.float32 and context.dtype in (tf.float32, tf.bool))
+    dtype = tf.float64 if wide else tf.float32
+    joined = tf.concat([tf.cast(context, dtype), tf.cast(x, dtype)], axis=-1)
+    return joined if weights is None else {'x': joined, 'sample_weight': weights}
+
+  def _check_width(self, joined: Any) -> None:
+    """Raises ValueError unless these are rows of contexts and points, as far as is known."""
+    shape = getattr(joined, 'shape', None)
+    if shape is None or (len(shape) and shape[-1] not in (None, self.row_size)):
+      size = self.conditional.context_size
+      raise ValueError(
+        f'The data of a conditional density are {FORMS}, with O = {size} and N = '
+        f'{self.row_size - size}; got {type(joined).__name__} of shape {shape}.'
+      )
+
+  def _split(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+    observed, points = tf.split(x, [self.conditional.context_size, -1], axis=-1)
+    encoder = self.conditional.encoder
+    context = tf.cast(observed, self.bijector.dtype)
+    return points, context if encoder is None else encoder(context)
+
+  def _is_quantised(self, x: tf.Tensor) -> bool:
+    return self.dequantise and self._cell_sizes() is None
+
+
+def _flat(part: Any, size: int, name: str) -> tf.Tensor:
+  """Rows [b, size] of [b, ...]; the numbers in them are checked with those of other data."""
+  rows.check_dense(part)
+  part = tf.convert_to_tensor(part)
+  known = part.shape.rank is not None and part.shape[1:].is_fully_defined()
+  if known and math.prod(part.shape[1:]) != size:
+    raise ValueError(f'`{name}` must be rows of {size} numbers, got shape {part.shape}.')
+  return tf.reshape(part, [-1, size])
+
+
+def _names(batch: Any) -> set[str]:
+  return set(batch) if isinstance(batch, Mapping) else set()
+
+
+def _parts(batch: Any) -> tuple[Any, Any, Any]:
+  """Contexts, points and weights of a batch, None for no weights."""
+  if _names(batch) and _names(batch) <= {'context', 'x', 'sample_weight'}:
+    return batch['context'], batch['x'], batch.get('sample_weight')
+  if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
+    raise ValueError(f'The data of a conditional density are {FORMS}; got {type(batch).__name__}.')
+  context, x, *weights = batch
+  if not tf.is_tensor(x) and len(context) != len(x):
+    raise ValueError(
+      f'Contexts and points must be as many, got {len(context)} contexts and {len(x)} points.'
+    )
+  return context, x, weights[0] if weights else None

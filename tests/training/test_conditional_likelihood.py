@@ -1,0 +1,94 @@
+"""Conditional maximum likelihood learns a regression of known answer, from pairs in any form."""
+
+import pickle
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+import ma_keras
+from ma_keras import potentials, training
+
+pytestmark = pytest.mark.slow
+
+NOISE = 0.3
+
+
+def model(**options):
+  potential = potentials.OneHiddenLayer(1, 8, context_size=2, seed=0)
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.25, 'midpoint')
+  tf_keras.utils.set_random_seed(1)
+  encoder = tf_keras.Sequential([tf_keras.layers.Dense(2, input_shape=(3,))])
+  made = training.ConditionalLikelihood(bijector, encoder, **options)
+  made.compile(training.adam(0.03, 300, 1, 10.0))
+  return made
+
+
+def pairs(n, seed=0):
+  """x = o_0 - o_1 + noise: an entropy of ln(0.3 sqrt(2 pi e))."""
+  rng = np.random.default_rng(seed)
+  o = rng.normal(size=(n, 3)).astype(np.float32)
+  x = o[:, :1] - o[:, 1:2] + NOISE * rng.normal(size=(n, 1))
+  return o, x.astype(np.float32)
+
+
+def test_the_density_is_that_of_the_noise_under_every_context():
+  made, (o, x) = model(), pairs(3000)
+  made.fit((o, x), batch_size=100, epochs=10, verbose=0)
+  test = pairs(2000, seed=1)
+  entropy = 0.5 * np.log(2 * np.pi * np.e) + np.log(NOISE)
+  assert made.evaluate(test, verbose=0) == pytest.approx(entropy, abs=0.1)
+  flow, context = made.density(), np.float32([0.5, -0.5, 0.0])
+  samples = flow.given(context).sample(2000, seed=1)
+  assert np.mean(samples) == pytest.approx(1.0, abs=0.1)
+  assert np.std(samples) == pytest.approx(NOISE, rel=0.3)
+  log_prob = flow.log_prob(test[1], context=test[0])
+  np.testing.assert_allclose(made.predict(test, verbose=0), log_prob, rtol=1e-4, atol=1e-4)
+  again = pickle.loads(pickle.dumps(made))
+  np.testing.assert_array_equal(again.predict(test, verbose=0), made.predict(test, verbose=0))
+
+
+def test_pairs_come_in_every_form():
+  o, x = pairs(64)
+  made = model()
+  expected = made.evaluate((o, x), verbose=0)
+  data = tf.data.Dataset.from_tensor_slices((o, x)).batch(16)
+  forms = [{'context': o, 'x': x}, np.concatenate([o, x], axis=1), data]
+  for form in forms:
+    assert made.evaluate(form, verbose=0) == pytest.approx(expected, rel=1e-5)
+  batches = ((o[k : k + 16], x[k : k + 16]) for k in range(0, 64, 16))
+  assert made.evaluate(batches, verbose=0) == pytest.approx(expected, rel=1e-5)
+  twice = np.where(np.arange(64) < 32, 2.0, 1.0)
+  repeated = made.evaluate((np.concatenate([o, o[:32]]), np.concatenate([x, x[:32]])), verbose=0)
+  for weighted in ((o, x, twice), {'context': o, 'x': x, 'sample_weight': twice}):
+    assert made.evaluate(weighted, verbose=0) == pytest.approx(repeated, rel=1e-5)
+  history = made.fit(data, epochs=1, validation_data=data, verbose=0).history
+  assert np.isfinite(history['val_loss'][0])
+
+
+def test_whole_numbers_are_dequantised_by_request():
+  o, x = pairs(64)
+  counts = np.round(3 * x).astype(np.int32)
+  with pytest.raises(ValueError, match='dequantise=True'):
+    model().fit((o, counts), verbose=0)
+  made = model(dequantise=True)
+  noisy = made.predict((o, counts), verbose=0)
+  bare = model().predict((o, counts.astype(np.float32)), verbose=0)
+  assert np.all(noisy != bare)
+  np.testing.assert_array_equal(noisy, made.predict((o, counts), verbose=0))
+
+
+@pytest.mark.parametrize(
+  'data, message',
+  [
+    (lambda o, x: x, r'contexts \[n, O\].* O = 3 and N = 1; got ndarray of shape \(64, 1\)'),
+    (lambda o, x: (o[:5], x), '5 contexts and 64 points'),
+    (lambda o, x: (o, np.where(x > 1, np.nan, x)), 'NaN'),
+    (lambda o, x: (np.where(o > 1, np.inf, o), x), 'infinity'),
+    (lambda o, x: (o, np.concatenate([x, x], axis=1)), 'rows of 1 numbers'),
+  ],
+)
+def test_what_are_no_pairs_is_named(data, message):
+  with pytest.raises(ValueError, match=message):
+    model().fit(data(*pairs(64)), verbose=0)
