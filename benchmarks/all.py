@@ -46,8 +46,9 @@ BENCHMARKS = {
   'lattice_transform': ['lattice_transform.py'],
   'penalised_step': ['penalised_step.py'],
   'transport_flows': ['transport_flows.py'],
+  'convex_flow': ['convex_flow.py', '--kind=ridges', '--kind=network'],
   'brenier_gaussians': ['brenier.py', '--task=gaussians', *SIZES],
-  'brenier_truth': ['brenier.py', '--task=truth'],
+  'brenier_truth': ['brenier.py', '--task=truth', '--kind=ridges', '--kind=network'],
   'brenier_inverse': ['brenier.py', '--task=inverse', '--event_size=784', '--hidden_units=1024'],
 }
 flags.DEFINE_list('only', None, f'Which, of {", ".join(BENCHMARKS)}; default all.')

@@ -191,7 +191,7 @@ def main(argv: list[str]) -> None:
       found = {'gaussians': gaussians, 'inverse': inverse}[FLAGS.task](size)
     results[str(size)] = found
     print(size, found, flush=True)
-  report.write(FLAGS.output, results)
+    report.write(FLAGS.output, results)
 
 
 if __name__ == '__main__':
