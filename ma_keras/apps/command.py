@@ -24,6 +24,7 @@ COMMANDS = {
   'train ising': ('ising', 'variational free energy of spins and fields'),
   'train density': ('density', 'density of images, or of the rows of a table'),
   'train scan': ('scan', 'the Ising model over a range of temperatures'),
+  'train particles': ('particles', 'variational free energy of clusters of particles'),
   'eval': ('evaluate', 'likelihood or free energy of a trained model, with its errors'),
   'sample': ('sample', 'draw from a trained model'),
   'score': ('score', 'log densities of the rows of a table, or of pictures'),
@@ -78,7 +79,7 @@ def print_version() -> None:
 
 def usage() -> str:
   """The commands, a line each."""
-  lines = [f'  ma-keras {name:15s}{about}' for name, (_, about) in COMMANDS.items()]
+  lines = [f'  ma-keras {name:17s}{about}' for name, (_, about) in COMMANDS.items()]
   return '\n'.join([(__doc__ or '').strip(), '', *lines])
 
 

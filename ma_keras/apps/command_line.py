@@ -19,6 +19,8 @@ from ma_keras.apps.exit_code import ExitCode, end
 FIRST = {
   'ising': 'target side coupling couplings_file run_dir potential hidden_units num_steps step_size '
   'epochs steps_per_epoch batch_size',
+  'particles': 'target particles convention run_dir hidden_units num_steps step_size epochs '
+  'steps_per_epoch batch_size',
   'density': 'dataset_file dataset run_dir hidden_units num_steps step_size epochs batch_size',
   'scan': 'side couplings run_dir num_steps step_size epochs next_epochs steps_per_epoch '
   'batch_size',
@@ -35,15 +37,16 @@ FIRST = {
 TOPICS = {
   'Data': 'column_kind data_dir split_seed unconstrained columns ignore_columns id_column header '
   'missing separator decimal array levels',
-  'Target': 'target side coupling boundary couplings_file mass_squared quartic dtype',
+  'Target': 'target particles convention side coupling boundary couplings_file '
+  'mass_squared quartic dtype',
   'Potential': 'base potential hidden_units activation symmetry start start_from channels '
   'kernel_reach second_layer dense_start separable_units separable_spread separable_steepness '
-  'local basis_size',
+  'local basis_size shells reach softening',
   'Integration': 'num_steps step_size integrator gradient step_jitter penalty refine_tolerance',
   'Training': 'optimizer learning_rate warmup_steps patience tries gradient_clip accumulate '
   'force_weight path_gradient antithetic anneal_steps',
   'Measurement': 'tolerance doubted draws eval_points eval_draws eval_steps eval_samples '
-  'eval_batch_size validation_points',
+  'eval_batch_size validation_points monitor_samples chains chain_samples temperatures',
   'Results': 'saved_model figures beside',
   'Access': 'token_file access_log poll_seconds max_connections',
   'Limits': 'max_rows max_bytes max_json_bytes max_bytes_in_flight max_queued_rows max_batch_rows '

@@ -15,10 +15,11 @@ from typing import Any
 import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import data, training, transport
-from ma_keras.apps import density_data, ising_target, model_app
+from ma_keras import data, targets, training, transport
+from ma_keras.apps import density_data, ising_target, model_app, particles_target
 from ma_keras.apps.configuration.evaluate import EvaluateConfig
 from ma_keras.apps.configuration.option import options
+from ma_keras.apps.configuration.particles_target import PARTICLES, ParticlesTargetConfig
 from ma_keras.apps.configuration.target import TargetConfig
 from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.data import pictures
@@ -67,14 +68,22 @@ def _check_pixels(model: model_file.Model, points: data.Dataset, config: Evaluat
 
 def free_energy(model: model_file.Model, config: EvaluateConfig) -> training.FreeEnergy:
   """On fresh samples, of the target that the model was trained for."""
-  notes = {name: model.notes[name] for name in options(TargetConfig) if name in model.notes}
-  target = ising_target.build(TargetConfig(**notes))
-  exact = ising_target.exact_per_site(target)
+  target, exact = target_of(model.notes)
   size = min(config.batch_size, config.n or SAMPLES)
   number = config.n or SAMPLES
   return training.measure(
     model.bijector, target, number, size, config.seed, exact_per_site=exact, base=model.base
   )
+
+
+def target_of(notes: dict[str, Any]) -> tuple[targets.Target, float | None]:
+  """The target that a model was trained for, and -ln Z/N where it is known."""
+  if notes['target'] in PARTICLES:
+    own = {name: notes[name] for name in options(ParticlesTargetConfig) if name in notes}
+    return particles_target.build(ParticlesTargetConfig(**own)), None
+  own = {name: notes[name] for name in options(TargetConfig) if name in notes}
+  target = ising_target.build(TargetConfig(**own))
+  return target, ising_target.exact_per_site(target)
 
 
 def measure(config: EvaluateConfig) -> training.FreeEnergy | training.Likelihood:

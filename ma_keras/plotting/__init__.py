@@ -3,6 +3,7 @@
 from ma_keras.plotting.axis import Axis
 from ma_keras.plotting.calibration import base_quantiles, uniformity
 from ma_keras.plotting.canvas import save, tile
+from ma_keras.plotting.clusters import cluster_histograms, cluster_training, structures
 from ma_keras.plotting.density import (
   MNIST_BASELINES,
   flowing,
@@ -21,6 +22,8 @@ __all__ = [
   'MNIST_BASELINES',
   'Axis',
   'base_quantiles',
+  'cluster_histograms',
+  'cluster_training',
   'contours',
   'convex_map',
   'domains',
@@ -35,6 +38,7 @@ __all__ = [
   'paths',
   'pixel_maps',
   'save',
+  'structures',
   'thermodynamics',
   'tile',
   'transport_cost',

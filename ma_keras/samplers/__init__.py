@@ -10,7 +10,7 @@ from ma_keras.samplers.annealing import (
   thermodynamic_integration,
 )
 from ma_keras.samplers.bennett import FreeEnergyDifference, free_energy_difference
-from ma_keras.samplers.hamiltonian import Chains, Schedule, hamiltonian_chains
+from ma_keras.samplers.hamiltonian import Chains, Schedule, hamiltonian_chains, mean_over_chains
 from ma_keras.samplers.importance import ImportanceEstimate, estimate, two_level
 from ma_keras.samplers.markov import (
   independence_metropolis,
@@ -39,6 +39,7 @@ __all__ = [
   'independence_metropolis',
   'integrated_autocorrelation_time',
   'latent_hmc',
+  'mean_over_chains',
   'thermodynamic_integration',
   'two_level',
   'wolff',

@@ -35,7 +35,7 @@ def test_commands_and_version_are_told_without_tensorflow(words):
     (['train', 'desnity'], 'train density'),
     (['density'], 'train density'),
     (['evaluate', 'x.csv'], 'eval'),
-    (['train', '--epochs=3'], 'train ising or train density or train scan'),
+    (['train', '--epochs=3'], 'train ising or train density or train scan or train particles'),
   ],
 )
 def test_a_wrong_command_gets_the_nearest_one_in_one_line(words, nearest, monkeypatch, capsys):

@@ -11,6 +11,7 @@ from ma_keras.apps.configuration.export import ExportConfig
 from ma_keras.apps.configuration.figure1 import Figure1Config
 from ma_keras.apps.configuration.ising import IsingConfig
 from ma_keras.apps.configuration.option import Configuration
+from ma_keras.apps.configuration.particles import ParticlesConfig
 from ma_keras.apps.configuration.plot import PlotConfig
 from ma_keras.apps.configuration.sample import SampleConfig
 from ma_keras.apps.configuration.scan import ScanConfig
@@ -20,6 +21,7 @@ from ma_keras.apps.configuration.serve import ServeConfig
 # Module of ma_keras.apps -> its configuration.
 CONFIGURATIONS: dict[str, type[Configuration]] = {
   'ising': IsingConfig,
+  'particles': ParticlesConfig,
   'density': DensityConfig,
   'scan': ScanConfig,
   'evaluate': EvaluateConfig,

@@ -1,0 +1,89 @@
+"""Variational free energy of a cluster of particles, with every symmetry built in.
+
+  python apps/particles_main.py --flagfile=apps/flagfiles/dw4.flags
+
+Trains a Monge-Ampere flow on Eq. (7), resumes where a killed run stopped, and ends with one line:
+the free energy, and how the flow agrees with Markov chains of the target, which the run makes once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ma_keras.apps.configuration.option import (
+  another_default,
+  choice,
+  integer,
+  number,
+  switch,
+)
+from ma_keras.apps.configuration.particles_target import ParticlesTargetConfig
+from ma_keras.apps.configuration.training import TrainingConfig
+
+ACTIVATIONS = ('gelu', 'log_cosh', 'silu', 'softplus', 'tanh')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
+  """A run of `ma-keras train particles`."""
+
+  num_steps: int = another_default(TrainingConfig, 'num_steps', 12)
+  step_size: float = another_default(TrainingConfig, 'step_size', 1 / 12)
+  penalty: str = another_default(TrainingConfig, 'penalty', 'stiffness:0.1')
+  jit_compile: bool = another_default(TrainingConfig, 'jit_compile', True)
+  eval_batch_size: int = another_default(TrainingConfig, 'eval_batch_size', 500)
+
+  hidden_units: int = integer(
+    32, 'Functions of its neighbours for every particle; 0: pairs alone.', lower=0, fixes_run=True
+  )
+  shells: int = integer(24, 'Gaussian shells of distance.', lower=2, fixes_run=True)
+  reach: float | None = number(
+    None,
+    'Distance up to which particles act on one another; default: 8 for dw4, 4 else.',
+    lower=1e-6,
+    fixes_run=True,
+  )
+  softening: float = number(
+    0.1, 'Radius below which distances are smoothed.', lower=1e-6, fixes_run=True
+  )
+  activation: str = choice('tanh', ACTIVATIONS, 'Of the functions of neighbours.', fixes_run=True)
+  basis_size: int = integer(4, 'Functions of time.', lower=1, fixes_run=True)
+
+  path_gradient: bool = switch(
+    False,
+    'The gradient along paths alone: one more solve, noise that vanishes at the optimum.',
+    fixes_run=True,
+  )
+  anneal_steps: int = integer(
+    0, 'Scale the energy from 1/2 to 1 over the first steps; 0: never.', lower=0, fixes_run=True
+  )
+  steps_per_epoch: int = integer(100, 'Training steps per epoch.', lower=1)
+  eval_samples: int = integer(10000, 'Samples of the final measurement.', lower=2)
+  monitor_samples: int = integer(
+    1000, 'Samples of the effective sample size after every epoch; 0: none.', lower=0
+  )
+  chains: int = integer(
+    64, 'Markov chains of the target that the flow is measured against; 0: none.', lower=0
+  )
+  chain_samples: int = integer(200, 'Samples of every chain.', lower=4)
+  temperatures: int = integer(500, 'Steps of the annealing that ln Z comes from.', lower=1)
+
+  def __post_init__(self) -> None:
+    """Checks values together.
+
+    Raises:
+      ValueError: There is a single chain, which has no error.
+    """
+    super().__post_init__()
+    if self.chains == 1:
+      raise ValueError('`--chains` must be at least 2, whose spread is their error, or 0: got 1.')
+
+  @property
+  def distance(self) -> float:
+    """--reach, or what suits the target."""
+    return self.reach or (8.0 if self.target == 'dw4' else 4.0)
+
+  @property
+  def run_name(self) -> str:
+    """The target's."""
+    return 'dw4' if self.target == 'dw4' else f'lj{self.particles}'

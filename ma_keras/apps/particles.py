@@ -1,0 +1,309 @@
+"""Variational free energy of particles: pairs and embedded atoms on the mean-free subspace.
+
+from ma_keras.apps import particles
+from ma_keras.apps.configuration import ParticlesConfig
+
+run = particles.carry_out(ParticlesConfig(target='dw4', epochs=1))
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+import ma_keras
+from ma_keras import potentials, samplers, targets, training
+from ma_keras.apps import (
+  ising,
+  particles_figures,
+  particles_reference,
+  particles_target,
+  training_app,
+)
+from ma_keras.apps.configuration import penalty
+from ma_keras.apps.configuration.option import options
+from ma_keras.apps.configuration.particles import ParticlesConfig
+from ma_keras.apps.configuration.particles_target import ParticlesTargetConfig
+from ma_keras.apps.particles_monitor import Monitor
+from ma_keras.saving import export
+from ma_keras.training import strategy as strategies
+from ma_keras.training.halving import Scorer
+
+CERTIFIED_SAMPLES = 256  # So many choose the depth that files keep.
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """All that a run is made of: its configuration, directory, devices, energy and compiled model."""
+
+  config: ParticlesConfig
+  run: training.RunDirectory
+  strategy: tf.distribute.Strategy
+  target: targets.Particles
+  model: training.VariationalFreeEnergy
+
+
+def build_potential(target: targets.Particles, config: ParticlesConfig) -> potentials.Potential:
+  """Pairs, and embedded atoms where --hidden_units says so."""
+  pairing = target.pairing
+  basis = None
+  if config.basis_size > 1:
+    basis = potentials.TimeBasis(config.num_steps * config.step_size, config.basis_size)
+  shared: dict[str, Any] = {
+    'shells': config.shells,
+    'reach': config.distance,
+    'softening': config.softening,
+    'time_basis': basis,
+    'dtype': target.dtype,
+  }
+  sizes = (pairing.particles, pairing.dimensions)
+  pairs = potentials.Pairs(*sizes, seed=config.seed, **shared)
+  if not config.hidden_units:
+    return pairs
+  return pairs + potentials.EmbeddedAtoms(
+    *sizes,
+    hidden_units=config.hidden_units,
+    activation=config.activation,
+    seed=config.seed + 1,
+    **shared,
+  )
+
+
+def build_model(
+  target: targets.Particles, config: ParticlesConfig
+) -> training.VariationalFreeEnergy:
+  """The compiled Keras model; call within the strategy's scope."""
+  model = training.VariationalFreeEnergy(
+    training_app.build_bijector(build_potential(target, config), config),
+    target,
+    config.batch_size,
+    config.seed,
+    penalty.parse(config.penalty),
+    training.Aids(path_gradient=config.path_gradient, anneal_steps=config.anneal_steps),
+    base=target.base(),
+    constrained=training_app.constrained(config),
+  )
+  return training_app.compiled(model, config.steps_per_epoch, config)
+
+
+def set_up(config: ParticlesConfig, run: training.RunDirectory) -> Experiment:
+  """Everything that can fail for an option's sake, before any work is done."""
+  strategy = strategies.make(config.strategy, config.tpu)
+  strategies.check_compiled(strategy, config.strategy, config.jit_compile)
+  target = particles_target.build(config)
+  with strategy.scope():
+    model = build_model(target, config)
+  if strategies.is_chief(strategy):
+    training_app.prepare(config, run, 'particles')
+  return Experiment(config, run, strategy, target, model)
+
+
+def callbacks(experiment: Experiment) -> list[tf_keras.callbacks.Callback]:
+  """Guard and refinement; the chief also measures the effective sample size, and writes logs."""
+  config, model = experiment.config, experiment.model
+  guard = training.BoundGuard(None, config.batch_size * config.steps_per_epoch)
+  own = [guard, *refinement(config, model)]
+  if not strategies.is_chief(experiment.strategy):
+    return own
+  monitor = [Monitor(model, config)] if config.monitor_samples else []
+  return [*own, *monitor, *training_app.logs(experiment.run)]
+
+
+def refinement(
+  config: ParticlesConfig, model: training.VariationalFreeEnergy
+) -> list[training.Refinement]:
+  """The callback that doubles the number of steps as --refine_tolerance says."""
+
+  def error(bijector: ma_keras.MongeAmpereBijector) -> float:
+    samples = 4 * config.eval_batch_size
+    result = training.measure(
+      bijector.copy(jitter=0.0),
+      model.target,
+      samples,
+      config.eval_batch_size,
+      config.seed,
+      base=model.base,
+    )
+    return result.integration_error
+
+  return [training.Refinement(error, config.refine_tolerance)] if config.refine_tolerance else []
+
+
+def train(experiment: Experiment) -> None:
+  """Minimises the free energy."""
+  config, model = experiment.config, experiment.model
+  stream = ising.training_stream(model, config.steps_per_epoch)
+  training_app.fit(
+    config,
+    model,
+    stream=lambda _: stream,
+    steps_per_epoch=config.steps_per_epoch,
+    run=experiment.run,
+    callbacks=callbacks(experiment),
+  )
+
+
+def report(experiment: Experiment, doubts: str = '') -> str:
+  """Measures the trained flow, writes what is to be kept, and prints the result.
+
+  Args:
+    experiment: With the weights to be reported.
+    doubts: What is already known to be wrong with the training, empty if nothing is.
+
+  Returns:
+    The doubts, or those of the measurement where there were none.
+  """
+  config, run = experiment.config, experiment.run
+  target, model = experiment.target, experiment.model
+  model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
+  draws = training.draw(
+    model.bijector,
+    target,
+    config.eval_samples,
+    min(config.eval_batch_size, config.eval_samples),
+    config.seed,
+    config.jit_compile,
+    base=model.base,
+  )
+  result = training.summarise(draws)
+  reference = particles_reference.reference(target, config, run.root / 'reference.npz')
+  agreement = agree(experiment, draws, reference) if reference else None
+  halving = training.halve_on_samples(
+    model.bijector, CERTIFIED_SAMPLES, config.eval_batch_size, config.seed, model.base
+  )
+  doubts = doubts or result.doubts() or halving.doubts() or beyond(agreement)
+  model.bijector = training_app.in_steps(model.bijector, halving.certified_steps())
+  measured = {**totals(result, agreement, reference), 'doubts': doubts}
+  write(experiment, measured)
+  if config.figures:
+    particles_figures.save(experiment.run, target, draws, reference)
+  for doubtful in (result.reweighting_doubts, str(reference.doubts) if reference else ''):
+    if doubtful:
+      print(f'Doubtful: {doubtful}')
+  print(line(measured))
+  return doubts
+
+
+def write(experiment: Experiment, measured: dict[str, Any]) -> None:
+  """Weights, model file, SavedModel and summary."""
+  config, run, model = experiment.config, experiment.run, experiment.model
+  training_app.write_weights(model.bijector, run)
+  if config.saved_model:
+    export.save(model.flow(config.seed), run.saved_model)
+  notes = {**{name: getattr(config, name) for name in options(ParticlesTargetConfig)}, **measured}
+  saved = ma_keras.model_file.Model(model.bijector, notes=notes, base=model.base)
+  ma_keras.model_file.save(run.model, saved)
+  steps = {'certified_steps': model.bijector.horizon.num_steps}
+  about = {'seed': config.seed, 'version': ma_keras.__version__}
+  run.write_summary({**about, **steps, **measured})
+
+
+def agree(
+  experiment: Experiment, draws: training.Draws, reference: particles_reference.Reference
+) -> samplers.Agreement:
+  """The flow in halved steps against chains of the target."""
+  config, model = experiment.config, experiment.model
+  horizon = model.bijector.horizon
+  positions = reference.positions.reshape(-1, reference.positions.shape[-1])
+  scorer = Scorer(model.bijector, config.eval_batch_size, config.jit_compile, base=model.base)
+  log_prob = scorer(positions, 2 * horizon.num_steps).reshape(reference.energies.shape)
+  fine = draws.fine
+  return samplers.agreement(
+    -fine.free_energies,
+    particles_figures.energies(experiment.target, fine.values),
+    -reference.energies - log_prob,
+    reference.energies,
+    reference.partition,
+  )
+
+
+def beyond(agreement: samplers.Agreement | None, sigmas: float = 5.0) -> str:
+  """Says in one line that F lies below -ln Z of the chains; empty if it does not."""
+  if agreement is None or agreement.reverse_kl.value >= -sigmas * agreement.reverse_kl.error:
+    return ''
+  return (
+    f'F lies {-agreement.reverse_kl.value:.2g} nats below -ln Z by annealing, which no flow can: '
+    'the integrator was cheated, or --temperatures are too few. Train anew in another --run_dir '
+    'with more --num_steps.'
+  )
+
+
+def totals(
+  result: training.FreeEnergy,
+  agreement: samplers.Agreement | None,
+  reference: particles_reference.Reference | None,
+) -> dict[str, Any]:
+  """Numbers of the summary, in kT and nats of all particles together."""
+  n = result.num_sites
+  measured: dict[str, Any] = {
+    'num_steps': result.num_steps,
+    'num_samples': result.num_samples,
+    'free_energy': n * result.free_energy_per_site,
+    'statistical_error': n * result.statistical_error,
+    'integration_error': n * result.integration_error,
+    'log_partition': -n * result.reweighted_per_site,
+    'log_partition_error': n * result.reweighted_error,
+    'log_partition_integration_error': n * result.reweighted_integration_error,
+    'effective_sample_size': result.effective_sample_size,
+  }
+  if agreement and reference:
+    measured['reference'] = {
+      **dataclasses.asdict(agreement),
+      'log_partition': reference.partition.value,
+      'log_partition_error': reference.partition.error,
+      'energy': dataclasses.asdict(samplers.mean_over_chains(reference.energies)),
+      'doubts': str(reference.doubts),
+    }
+  return measured
+
+
+def line(measured: dict[str, Any]) -> str:
+  """The result in one line."""
+  text = (
+    'F = {free_energy:.4f} +- {statistical_error:.1g} (statistical) +- {integration_error:.1g} '
+    '(integration); ESS {ess:.3g} % of {num_samples}; ln Z by weights {log_partition:.4f} +- '
+    '{log_partition_error:.1g} (statistical) +- {log_partition_integration_error:.1g} (integration)'
+  ).format(ess=100 * measured['effective_sample_size'], **measured)
+  if 'reference' not in measured:
+    return text
+  other = measured['reference']
+  forward, kl = other['forward_ess'], other['forward_kl']
+  return (
+    f'{text}, by annealing {other["log_partition"]:.4f} +- {other["log_partition_error"]:.1g}; on '
+    f'{other["num_target_samples"]} samples of chains: forward ESS {100 * forward["value"]:.3g} +- '
+    f'{100 * forward["error"]:.1g} %; KL {kl["value"]:.3f} +- {kl["error"]:.1g} nats; energies '
+    f'{other["energy_distance"]:.3g} kT apart'
+  )
+
+
+def work(experiment: Experiment) -> None:
+  """Trains, measures and reports; after a stop what was saved last, before the stop is told."""
+  doubts = ''
+  try:
+    train(experiment)
+  except training.TrainingStopped as error:
+    if training.Backup(experiment.model, experiment.run.backup).restore() == 0:
+      raise
+    doubts = str(error)
+  if strategies.is_chief(experiment.strategy):
+    doubts = report(experiment, doubts)
+    if doubts:
+      raise training.TrainingStopped(doubts)
+
+
+def carry_out(config: ParticlesConfig) -> training.RunDirectory:
+  """Trains, measures and reports in this process; returns the directory of the run.
+
+  Raises:
+    ValueError: An option, a file or what the directory holds is wrong.
+    TrainingStopped: Training was stopped, or the result is in doubt.
+  """
+  return training_app.carry_out(config, set_up, work)
+
+
+def main(config: ParticlesConfig) -> None:
+  """Does so as a command: see `training_app.ending`."""
+  training_app.main(config, carry_out)

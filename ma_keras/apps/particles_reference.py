@@ -1,0 +1,89 @@
+"""Chains of a target of particles and its ln Z, which a run makes once and measures against."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from ma_keras import samplers, targets
+from ma_keras.apps.configuration.particles import ParticlesConfig
+from ma_keras.files.disk_errors import disk_errors
+from ma_keras.files.replacing import replacing
+
+ANNEALED = 500  # Samples that ln Z comes from, and the starts of chains.
+THINNING = 5
+
+
+class Reference(NamedTuple):
+  """Samples of the target and its ln Z.
+
+  Attributes:
+    positions: [S, C, n D].
+    energies: [S, C].
+    log_partition: ln Z of the mean-free subspace.
+    log_partition_error: Its standard error.
+    doubts: Why not to trust it, in one line; empty if nothing speaks against it.
+  """
+
+  positions: np.ndarray
+  energies: np.ndarray
+  log_partition: np.ndarray
+  log_partition_error: np.ndarray
+  doubts: np.ndarray
+
+  @property
+  def partition(self) -> samplers.Expectation:
+    """ln Z and its error."""
+    return samplers.Expectation(float(self.log_partition), float(self.log_partition_error))
+
+
+def reference(
+  target: targets.Particles, config: ParticlesConfig, path: pathlib.Path
+) -> Reference | None:
+  """The reference of a run: read where it is, made and written where it is not.
+
+  Args:
+    target: Particles.
+    config: Sizes of the chains.
+    path: A .npz.
+
+  Returns:
+    The reference, or None where --chains is 0.
+  """
+  if not config.chains:
+    return None
+  wanted = (config.chain_samples, config.chains, config.temperatures)
+  if path.exists():
+    with np.load(path) as stored:
+      if tuple(stored['sizes']) == wanted:
+        return Reference(*(stored[name] for name in Reference._fields))
+  made = make(target, config)
+  with disk_errors('the reference', path), replacing(path) as beside, open(beside, 'wb') as file:
+    np.savez(file, sizes=np.array(wanted), **made._asdict())
+  return made
+
+
+def make(target: targets.Particles, config: ParticlesConfig) -> Reference:
+  """Anneals samples of a normal to the target, and lets chains begin where they end."""
+  within = targets.MeanFreeCoordinates(target)
+  scale = tf.constant(config.distance / 4.0, target.dtype)
+  base = tfp.distributions.Sample(
+    tfp.distributions.Normal(tf.zeros([], target.dtype), scale), within.event_size
+  )
+  annealed = samplers.annealed_importance(
+    samplers.Path(within.energy, base), ANNEALED, config.temperatures, seed=config.seed
+  )
+  schedule = samplers.Schedule(config.chain_samples, thinning=THINNING)
+  start = annealed.resampled(config.chains, config.seed)
+  chains = samplers.hamiltonian_chains(within.energy, start, schedule, config.seed)
+  return Reference(
+    positions=within.positions(chains.samples).numpy(),
+    energies=chains.energies,
+    log_partition=np.array(-annealed.estimate.negative_log_partition),
+    log_partition_error=np.array(annealed.estimate.standard_error),
+    doubts=np.array(chains.doubts() or annealed.estimate.doubts()),
+  )

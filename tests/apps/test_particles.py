@@ -1,0 +1,170 @@
+"""Decisions of the particles app: what is trained, what it is measured against, its doubts."""
+
+import contextlib
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import potentials, samplers, targets, training
+from ma_keras.apps import evaluate, particles, particles_reference, particles_target
+from ma_keras.apps.configuration import EvaluateConfig, ParticlesConfig
+from ma_keras.apps.particles_monitor import Monitor
+
+CONFIG = ParticlesConfig(
+  target='dw4',
+  hidden_units=3,
+  shells=5,
+  basis_size=2,
+  num_steps=3,
+  step_size=0.25,
+  batch_size=8,
+  epochs=1,
+  steps_per_epoch=2,
+  eval_samples=40,
+  eval_batch_size=20,
+  monitor_samples=40,
+  chains=2,
+  chain_samples=6,
+  temperatures=3,
+  jit_compile=False,
+  saved_model=False,
+)
+
+
+def with_options(**options):
+  return dataclasses.replace(CONFIG, **options)
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+  """A run of one epoch, which may be in doubt, against chains that stand still."""
+  config = with_options(run_dir=str(tmp_path_factory.mktemp('particles')))
+  directory = training.RunDirectory(pathlib.Path(config.directory))
+  with pytest.MonkeyPatch.context() as patch, contextlib.suppress(training.TrainingStopped):
+    patch.setattr(samplers, 'annealed_importance', annealed)
+    patch.setattr(samplers, 'hamiltonian_chains', standing_still)
+    particles.carry_out(config)
+  return directory, config
+
+
+def annealed(path, num_samples, num_temperatures, seed):
+  """Samples of the base, with their weights."""
+  assert num_temperatures == CONFIG.temperatures
+  x = path.base.sample(num_samples, seed=[seed, 1])
+  log_weights = -np.float64(path.rise(x))
+  return samplers.Annealed(samplers.estimate(log_weights), x.numpy(), log_weights)
+
+
+def standing_still(energy, start, schedule, seed):
+  samples = np.repeat(start[np.newaxis], schedule.num_samples, axis=0)
+  energies = np.repeat(np.float64(energy(start))[np.newaxis], schedule.num_samples, axis=0)
+  return samplers.Chains(samples, energies + np.arange(len(samples))[:, np.newaxis], 0.8, 0.1)
+
+
+@pytest.mark.slow
+def test_a_run_writes_its_measures_model_reference_and_figures(run):
+  directory, _ = run
+  summary = directory.read_summary()
+  assert summary['num_samples'] == 40 and 0 < summary['effective_sample_size'] <= 1
+  other = summary['reference']
+  assert other['num_samples'] == 40 and other['num_target_samples'] == 12
+  kl = other['log_partition'] + summary['free_energy']
+  assert other['reverse_kl']['value'] == pytest.approx(kl, abs=max(1.0, 0.1 * abs(kl)))
+  assert 0 < other['forward_ess']['value'] <= 1
+  metrics = directory.read_metrics()
+  assert metrics['effective_sample_size'].shape == (1,)
+  for name in ('histograms', 'training', 'structures'):
+    assert directory.figure(name).exists()
+  with np.load(directory.root / 'reference.npz') as reference:
+    positions = reference['positions']
+  assert positions.shape == (6, 2, 8)
+  np.testing.assert_allclose(positions.reshape(6, 2, 4, 2).mean(axis=2), 0.0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_its_model_is_measured_again_by_eval_and_is_one_of_the_subspace(run):
+  directory, _ = run
+  model = ma_keras.load(directory.model)
+  assert isinstance(model.base, ma_keras.bases.MeanFreeNormal)
+  target, exact = evaluate.target_of(model.notes)
+  assert isinstance(target, targets.DoubleWells) and exact is None
+  measured = evaluate.measure(EvaluateConfig(model=str(directory.model), n=20, batch_size=20))
+  assert measured.num_samples == 20 and np.isfinite(measured.free_energy_per_site)
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_keeps_its_reference(run, monkeypatch):
+  directory, config = run
+  stored = (directory.root / 'reference.npz').read_bytes()
+  monkeypatch.setattr(particles_reference, 'make', None)
+  target = particles_target.build(config)
+  read = particles_reference.reference(target, config, directory.root / 'reference.npz')
+  assert (directory.root / 'reference.npz').read_bytes() == stored
+  energies = target.energy(read.positions) + np.arange(6.0)[:, np.newaxis]
+  np.testing.assert_allclose(energies, read.energies, rtol=1e-3, atol=1e-2)
+  assert isinstance(read.partition, samplers.Expectation)
+
+
+def test_no_chains_are_no_reference(tmp_path):
+  config = with_options(chains=0)
+  path = tmp_path / 'reference.npz'
+  assert particles_reference.reference(particles_target.build(config), config, path) is None
+  assert not path.exists()
+  with pytest.raises(ValueError, match='`--chains` must be at least 2'):
+    with_options(chains=1)
+
+
+def test_the_potential_is_that_of_the_options():
+  target = particles_target.build(CONFIG)
+  both = particles.build_potential(target, CONFIG)
+  pairs, atoms = both.terms
+  assert (pairs.shells.reach, pairs.time_basis.time) == (8.0, 0.75)
+  assert atoms.bias.shape == (3,) and atoms.shells.centre.shape == (5,)
+  alone = particles.build_potential(target, with_options(hidden_units=0, basis_size=1, reach=3.0))
+  assert isinstance(alone, potentials.Pairs) and alone.time_basis is None
+  assert alone.shells.reach == 3.0
+
+
+def test_the_target_is_that_of_the_options():
+  config = ParticlesConfig(
+    target='lennard_jones', particles=3, convention='undirected', dtype='float64'
+  )
+  target = particles_target.build(config)
+  assert (target.event_size, target.bond, target.dtype.name) == (9, 1.0, 'float64')
+  assert config.run_name == 'lj3' and config.distance == 4.0
+  assert isinstance(particles_target.build(CONFIG), targets.DoubleWells)
+
+
+def test_options_reach_the_model():
+  config = with_options(path_gradient=True, anneal_steps=7, penalty='stiffness:0.25')
+  model = particles.build_model(particles_target.build(config), config)
+  assert model.aids == training.Aids(path_gradient=True, anneal_steps=7)
+  total = model.penalties.total({'stiffness': tf.constant(2.0)}, tf.constant(0.0))
+  assert float(total) == 0.5
+  assert isinstance(model.base, ma_keras.bases.MeanFreeNormal)
+
+
+def test_the_monitor_tells_the_effective_sample_size_of_training_steps():
+  target = particles_target.build(CONFIG)
+  model, logs = particles.build_model(target, CONFIG), {}
+  monitor = Monitor(model, CONFIG)
+  monitor.on_epoch_end(0, logs)
+  first = logs['effective_sample_size']
+  monitor.on_epoch_end(1, logs)
+  assert 1 / 40 <= first <= 1 and logs['effective_sample_size'] == first
+
+
+def agreement(value, error):
+  zero = samplers.Expectation(0.0, 0.0)
+  kl = samplers.Expectation(value, error)
+  return samplers.Agreement(1.0, 2, zero, 2, reverse_kl=kl, forward_kl=zero, energy_distance=0.0)
+
+
+def test_a_bound_below_the_annealed_one_is_doubted():
+  assert particles.beyond(None) == ''
+  assert particles.beyond(agreement(-0.4, 0.1)) == ''
+  assert 'below -ln Z' in particles.beyond(agreement(-0.6, 0.1))
