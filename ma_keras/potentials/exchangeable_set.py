@@ -146,7 +146,7 @@ class ExchangeableSet(Potential):
 
   def _inner(self, x: tf.Tensor) -> tf.Tensor:
     """u, [..., n, K]."""
-    return tf.matmul(self.pairing.positions(x), self.kernel) + self._shifted_bias()
+    return tf.matmul(self._vectors(x), self.kernel) + self._shifted_bias()
 
   def _shifted_bias(self) -> tf.Tensor:
     """c, [K], or with what the context adds to it, [..., 1, K]."""
@@ -168,7 +168,17 @@ class ExchangeableSet(Potential):
   def _velocity(self, rates: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
     """grad phi, [..., N]."""
     weighted = rates[..., tf.newaxis, :] * slope
-    return self.pairing.flattened(tf.matmul(weighted, self.kernel, transpose_b=True))
+    return self._events(tf.matmul(weighted, self.kernel, transpose_b=True))
+
+  def _vectors(self, x: tf.Tensor) -> tf.Tensor:
+    """Events [..., N] as vectors [..., n, D]."""
+    sizes = [self.pairing.particles, self.pairing.dimensions]
+    return tf.reshape(x, tf.concat([tf.shape(x)[:-1], sizes], axis=0))
+
+  def _events(self, vectors: tf.Tensor) -> tf.Tensor:
+    """Vectors [..., n, D] as events [..., N]."""
+    shape = tf.concat([tf.shape(vectors)[:-2], [self.event_size]], axis=0)
+    return tf.reshape(vectors, shape)
 
   def _squared(self, slope: tf.Tensor) -> tf.Tensor:
     """|grad z_h|^2, [..., H], one coordinate of all vectors after another."""
