@@ -92,10 +92,10 @@ class Calls:
     """The result of a function that takes number and size of the steps as tensors."""
     if key not in self._in_any_steps:
       steps = (tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float64))
+      # Partial functions: TensorFlow would count those of one piece of code together, and warn.
+      by_tensors = functools.partial(_in_equal_steps, call)
       self._in_any_steps[key] = tf.function(
-        lambda num_steps, step_size, *tensors: call(EqualSteps(num_steps, step_size), *tensors),
-        input_signature=[*steps, *specs],
-        autograph=False,
+        by_tensors, input_signature=[*steps, *specs], autograph=False
       )
     number, size = self._horizon.num_steps, self._horizon.step_size
     return self._in_any_steps[key](tf.constant(number), tf.constant(size, tf.float64), *tensors)
@@ -141,6 +141,13 @@ def solve_adaptively(
 ) -> adaptive.AdaptiveSolution:
   """`adaptive.solve` with the points last."""
   return adaptive.solve(potential, horizon.time, x, reverse, rtol, atol)
+
+
+def _in_equal_steps(
+  call: Callable[..., Any], num_steps: tf.Tensor, step_size: tf.Tensor, *tensors: tf.Tensor
+) -> Any:
+  """The call in steps whose number and size are tensors."""
+  return call(EqualSteps(num_steps, step_size), *tensors)
 
 
 def _any_number_of_rows(tensor: tf.Tensor) -> tf.TensorSpec:
