@@ -50,20 +50,28 @@ class Pairing:
     return np.where(2 * shifts == self.particles, 0.5, 1.0)[:, np.newaxis]
 
   def positions(self, x: tf.Tensor) -> tf.Tensor:
-    """Events x [..., N] as positions [D, n, B], B events in all.
+    """x [..., N] as positions [..., n, D]."""
+    return tf.reshape(x, tf.concat([tf.shape(x)[:-1], [self.particles, self.dimensions]], axis=0))
+
+  def flattened(self, positions: tf.Tensor) -> tf.Tensor:
+    """Positions [..., n, D] as events [..., N]."""
+    return tf.reshape(positions, tf.concat([tf.shape(positions)[:-2], [self.event_size]], axis=0))
+
+  def columns(self, x: tf.Tensor) -> tf.Tensor:
+    """Events x [..., N] as coordinates [D, n, B], B events in all.
 
     The batch comes last: sums over particles, shells and units are then sums of vectors, where
     those along a short last axis are of numbers, one at a time.
     """
     return tf.transpose(tf.reshape(x, [-1, self.particles, self.dimensions]), [2, 1, 0])
 
-  def events(self, positions: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
-    """Positions [D, n, B] as events of the shape [..., N]."""
-    return tf.reshape(tf.transpose(positions, [2, 1, 0]), shape)
+  def events(self, columns: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """Coordinates [D, n, B] as events of the shape [..., N]."""
+    return tf.reshape(tf.transpose(columns, [2, 1, 0]), shape)
 
   def differences(self, x: tf.Tensor) -> tf.Tensor:
     """x_i - x_(i+k) of events [..., N], shape [D, K, n, B]."""
-    return self._with_partners(self.positions(x), tf.subtract)
+    return self._with_partners(self.columns(x), tf.subtract)
 
   def squared_distances(self, x: tf.Tensor) -> tf.Tensor:
     """|x_i - x_(i+k)|^2 of events [..., N], shape [K, n, B]."""

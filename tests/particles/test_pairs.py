@@ -19,7 +19,8 @@ def test_every_pair_counts_once(n):
   squared = pairing.squared_distances(events)
   np.testing.assert_allclose(pairing.over_pairs(squared), distances.sum(-1), rtol=1e-13)
   np.testing.assert_allclose(pairing.over_pairs(squared**3), (distances**3).sum(-1), rtol=1e-13)
-  again = pairing.events(pairing.positions(events), tf.shape(events))
+  np.testing.assert_array_equal(pairing.flattened(pairing.positions(events)), events)
+  again = pairing.events(pairing.columns(events), tf.shape(events))
   np.testing.assert_array_equal(again, events)
 
 
