@@ -15,6 +15,7 @@ from ma_keras.training.callbacks import (
 from ma_keras.training.conditional_likelihood import ConditionalLikelihood
 from ma_keras.training.constrained import Constrained, ConstrainedValidation
 from ma_keras.training.draws import Draws, configurations, draw
+from ma_keras.training.flow_matching import FlowMatching
 from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.free_energy import FreeEnergy, measure, summarise
 from ma_keras.training.halving import REMEDY, Halving, halve_on_samples
@@ -49,6 +50,7 @@ __all__ = [
   'ConstrainedValidation',
   'DivergenceGuard',
   'Draws',
+  'FlowMatching',
   'FlowModel',
   'FreeEnergy',
   'Guard',

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras import bases, seeds
+from ma_keras.arguments import is_finite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,9 @@ class Aids:
     anneal_steps: Over so many steps at the start the energy is scaled from `anneal_from` to 1: the
       target cools from the temperature 1/anneal_from. 0: never.
     anneal_from: The first inverse temperature.
+    energy_ceiling: Energies E above this count as c + ln(1 + E - c): the pull of particles that
+      clash, which goes like r^-13, would otherwise be all that a step sees. In training alone:
+      what is measured has the energy itself. None: no ceiling.
   """
 
   force_weight: float = 0.0
@@ -30,6 +34,7 @@ class Aids:
   antithetic: bool = False
   anneal_steps: int = 0
   anneal_from: float = 0.5
+  energy_ceiling: float | None = None
 
   def __post_init__(self) -> None:
     """Checks the arguments.
@@ -37,6 +42,10 @@ class Aids:
     Raises:
       ValueError: A number is out of range.
     """
+    if self.energy_ceiling is not None and not is_finite(self.energy_ceiling):
+      raise ValueError(
+        f'`energy_ceiling` must be a finite energy in kT, got {self.energy_ceiling!r}. None: none.'
+      )
     if self.force_weight < 0:
       raise ValueError(f'`force_weight` must not be negative, got {self.force_weight}.')
     if self.anneal_steps < 0 or not self.anneal_from > 0:
@@ -63,6 +72,15 @@ class Aids:
     partner = dataclasses.replace(seed, numbers=seed.numbers % half)
     draws = bases.latents(base, partner)
     return tf.where((seed.numbers >= half)[:, tf.newaxis], mirrored(draws), draws)
+
+  def limited(self, energies: tf.Tensor) -> tf.Tensor:
+    """E below the ceiling c and c + ln(1 + E - c) above it, whose slopes meet; elementwise."""
+    if self.energy_ceiling is None:
+      return energies
+    excess = energies - self.energy_ceiling
+    # The maximum keeps the branch that is not taken from NaN, which its derivative would be, too.
+    logarithm = self.energy_ceiling + tf.math.log1p(tf.maximum(excess, 0.0))
+    return tf.where(excess > 0.0, logarithm, energies)
 
   def inverse_temperature(self, step: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """beta of this step, from `anneal_from` to 1; only where there is annealing."""

@@ -177,7 +177,7 @@ class VariationalFreeEnergy(FlowModel):
     penalties = self.path_loss(solution.tallies, log_prob)
     if aids.force_weight > 0:
       penalties += aids.force_weight * objectives.force_matching(flow, energy, x)
-    energies = energy(x)
+    energies = aids.limited(energy(x))
     if aids.anneal_steps > 0:
       beta = aids.inverse_temperature(self.optimizer.iterations, latents.dtype)
       penalties -= (1.0 - beta) * energies
@@ -185,6 +185,8 @@ class VariationalFreeEnergy(FlowModel):
 
   def get_metrics_result(self) -> dict[str, tf.Tensor]:
     """F/N, the spread of its terms and the loss, what is minimised: F and its penalties, nats.
+
+    Where the aids have an `energy_ceiling` F is of energies limited by it.
 
     Keras asks for them at the end of an epoch as well.
     """

@@ -75,3 +75,19 @@ def test_bad_numbers_are_named(arguments, message):
 def test_pairs_need_an_even_batch():
   with pytest.raises(ValueError, match='must be even, got 7'):
     Aids(antithetic=True).check(7, bases.StandardNormal(N))
+
+
+def test_energies_above_the_ceiling_grow_like_a_logarithm():
+  limited = Aids(energy_ceiling=-3.0).limited
+  energies = tf.constant([-30.0, -3.0, -2.0, 1e30, np.inf])
+  np.testing.assert_allclose(
+    limited(energies), [-30.0, -3.0, -3.0 + np.log(2.0), -3.0 + np.log(1e30), np.inf], rtol=1e-6
+  )
+  x = tf.constant([-30.0, -3.0, -2.0, 1e30])
+  with tf.GradientTape() as tape:
+    tape.watch(x)
+    values = limited(x)
+  np.testing.assert_allclose(tape.gradient(values, x), [1.0, 1.0, 0.5, 1e-30], rtol=1e-6)
+  assert Aids().limited(energies) is energies
+  with pytest.raises(ValueError, match='`energy_ceiling` must be a finite energy in kT, got nan'):
+    Aids(energy_ceiling=np.nan)
