@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.arguments import is_whole
-from ma_keras.particles import Pairing
 from ma_keras.potentials import activations, contexts
 from ma_keras.potentials.base import Potential
 from ma_keras.potentials.linear import apply_kernel
@@ -35,7 +34,8 @@ class ExchangeableSet(Potential):
   at O(n D K H), linear in the size of the set. A context shifts c.
 
   Attributes:
-    pairing: n and D.
+    particles: n.
+    dimensions: D.
     kernel: W, variable [D, K].
     feature_bias: c, variable [K].
     mixing: V, variable [K, H].
@@ -63,7 +63,7 @@ class ExchangeableSet(Potential):
     """Draws W ~ Normal(0, 1/D), b, c ~ Normal(0, 1), V ~ Normal(0, 1/(n K)), a ~ Normal(0, 0.01/H).
 
     Args:
-      particles: n, vectors of a set, at least 2.
+      particles: n, vectors of a set.
       dimensions: D.
       features: K, of every vector.
       hidden_units: H.
@@ -77,14 +77,12 @@ class ExchangeableSet(Potential):
     Raises:
       ValueError: A number is out of range, or the activation is unknown.
     """
-    pairing = Pairing(particles, dimensions)
-    super().__init__(pairing.event_size, name, context_size)
-    if not is_whole(features) or not is_whole(hidden_units):
-      raise ValueError(
-        '`features` and `hidden_units` must be positive integers, got '
-        f'{features!r} and {hidden_units!r}. 32 and 32, say.'
-      )
-    self.pairing = pairing
+    sizes = {'particles': particles, 'dimensions': dimensions, 'features': features}
+    for key, value in {**sizes, 'hidden_units': hidden_units}.items():
+      if not is_whole(value):
+        raise ValueError(f'`{key}` must be a positive integer, got {value!r}.')
+    super().__init__(int(particles) * int(dimensions), name, context_size)
+    self.particles, self.dimensions = int(particles), int(dimensions)
     self.activation, self._jet = activation, activations.get_jet(activation)
     self.time_basis = time_basis
     seed = seeds.fresh() if seed is None else seed
@@ -108,8 +106,8 @@ class ExchangeableSet(Potential):
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
     return {
-      'particles': self.pairing.particles,
-      'dimensions': self.pairing.dimensions,
+      'particles': self.particles,
+      'dimensions': self.dimensions,
       'features': self.kernel.shape[1],
       'hidden_units': self.bias.shape[0],
       'activation': self.activation,
@@ -146,7 +144,9 @@ class ExchangeableSet(Potential):
 
   def _inner(self, x: tf.Tensor) -> tf.Tensor:
     """u, [..., n, K]."""
-    return tf.matmul(self._vectors(x), self.kernel) + self._shifted_bias()
+    leading, sizes = tf.shape(x)[:-1], [self.particles, self.dimensions]
+    positions = tf.reshape(x, tf.concat([leading, sizes], axis=0))
+    return tf.matmul(positions, self.kernel) + self._shifted_bias()
 
   def _shifted_bias(self) -> tf.Tensor:
     """c, [K], or with what the context adds to it, [..., 1, K]."""
@@ -168,17 +168,9 @@ class ExchangeableSet(Potential):
   def _velocity(self, rates: tf.Tensor, slope: tf.Tensor) -> tf.Tensor:
     """grad phi, [..., N]."""
     weighted = rates[..., tf.newaxis, :] * slope
-    return self._events(tf.matmul(weighted, self.kernel, transpose_b=True))
-
-  def _vectors(self, x: tf.Tensor) -> tf.Tensor:
-    """Events [..., N] as vectors [..., n, D]."""
-    sizes = [self.pairing.particles, self.pairing.dimensions]
-    return tf.reshape(x, tf.concat([tf.shape(x)[:-1], sizes], axis=0))
-
-  def _events(self, vectors: tf.Tensor) -> tf.Tensor:
-    """Vectors [..., n, D] as events [..., N]."""
-    shape = tf.concat([tf.shape(vectors)[:-2], [self.event_size]], axis=0)
-    return tf.reshape(vectors, shape)
+    velocity = tf.matmul(weighted, self.kernel, transpose_b=True)
+    leading = tf.shape(velocity)[:-2]
+    return tf.reshape(velocity, tf.concat([leading, [self.event_size]], axis=0))
 
   def _squared(self, slope: tf.Tensor) -> tf.Tensor:
     """|grad z_h|^2, [..., H], one coordinate of all vectors after another."""

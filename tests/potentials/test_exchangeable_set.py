@@ -48,7 +48,9 @@ def test_the_gradient_of_one_vector_knows_of_the_others(rng):
   assert np.all(np.abs(potential.gradient(T, x.ravel())[:2] - before) > 1e-4)
 
 
-@pytest.mark.parametrize('options', [{'features': 0}, {'hidden_units': 2.5}])
+@pytest.mark.parametrize(
+  'options', [{'features': 0}, {'hidden_units': 2.5}, {'particles': 0}, {'dimensions': True}]
+)
 def test_bad_sizes_are_refused(options):
-  with pytest.raises(ValueError, match='`features` and `hidden_units` must be positive integers'):
-    ExchangeableSet(3, 2, **options)
+  with pytest.raises(ValueError, match=f'`{next(iter(options))}` must be a positive integer'):
+    ExchangeableSet(**{'particles': 3, 'dimensions': 2, **options})
