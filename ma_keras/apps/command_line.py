@@ -41,10 +41,10 @@ TOPICS = {
   'mass_squared quartic dtype',
   'Potential': 'base potential hidden_units activation symmetry start start_from channels '
   'kernel_reach second_layer dense_start separable_units separable_spread separable_steepness '
-  'local basis_size shells reach softening',
+  'local basis_size shells reach softening base_scale',
   'Integration': 'num_steps step_size integrator gradient step_jitter penalty refine_tolerance',
-  'Training': 'optimizer learning_rate warmup_steps patience tries gradient_clip accumulate '
-  'force_weight path_gradient antithetic anneal_steps',
+  'Training': 'likelihood_epochs likelihood_rate optimizer learning_rate warmup_steps '
+  'patience tries gradient_clip accumulate force_weight path_gradient antithetic anneal_steps energy_ceiling',
   'Measurement': 'tolerance doubted draws eval_points eval_draws eval_steps eval_samples '
   'eval_batch_size validation_points monitor_samples chains chain_samples temperatures',
   'Results': 'saved_model figures beside',

@@ -15,7 +15,7 @@ import tensorflow as tf
 import tf_keras
 
 import ma_keras
-from ma_keras import potentials, samplers, targets, training
+from ma_keras import data, potentials, samplers, targets, training
 from ma_keras.apps import (
   ising,
   particles_figures,
@@ -82,8 +82,12 @@ def build_model(
     config.batch_size,
     config.seed,
     penalty.parse(config.penalty),
-    training.Aids(path_gradient=config.path_gradient, anneal_steps=config.anneal_steps),
-    base=target.base(),
+    training.Aids(
+      path_gradient=config.path_gradient,
+      anneal_steps=config.anneal_steps,
+      energy_ceiling=config.energy_ceiling,
+    ),
+    base=target.base(config.base_scale),
     constrained=training_app.constrained(config),
   )
   return training_app.compiled(model, config.steps_per_epoch, config)
@@ -133,8 +137,10 @@ def refinement(
 
 
 def train(experiment: Experiment) -> None:
-  """Minimises the free energy."""
+  """Minimises the free energy, after the epochs of likelihood where it has not begun."""
   config, model = experiment.config, experiment.model
+  if config.likelihood_epochs and not training.saved_epochs(experiment.run.backup):
+    begin_by_likelihood(experiment)
   stream = ising.training_stream(model, config.steps_per_epoch)
   training_app.fit(
     config,
@@ -144,6 +150,46 @@ def train(experiment: Experiment) -> None:
     run=experiment.run,
     callbacks=callbacks(experiment),
   )
+
+
+def begin_by_likelihood(experiment: Experiment) -> None:
+  """Trains the same flow on one half of the chains, in a folder of its own that it resumes from."""
+  config, model, reference = experiment.config, experiment.model, reference_of(experiment)
+  assert reference is not None  # The configuration has seen to it.
+  positions = reference.half(second=False).positions
+  begin = dataclasses.replace(
+    config, epochs=config.likelihood_epochs, learning_rate=config.likelihood_rate
+  )
+  with experiment.strategy.scope():
+    likelihood = training_app.compiled(
+      training.MaximumLikelihood(
+        model.bijector,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        penalties=penalty.parse(config.penalty),
+        base=model.base,
+      ),
+      config.steps_per_epoch,
+      begin,
+    )
+  folder = training.RunDirectory(experiment.run.root / 'likelihood')
+  folder.root.mkdir(exist_ok=True)
+  training_app.fit(
+    begin,
+    likelihood,
+    stream=lambda first: data.batches(
+      positions.reshape(-1, positions.shape[-1]), config.batch_size, config.seed, first
+    ),
+    steps_per_epoch=config.steps_per_epoch,
+    run=folder,
+    callbacks=[training.Guard('nll'), *training_app.logs(folder)],
+  )
+
+
+def reference_of(experiment: Experiment) -> particles_reference.Reference | None:
+  """Chains of the target and its ln Z, as the run has them; None where --chains is 0."""
+  path = experiment.run.root / 'reference.npz'
+  return particles_reference.reference(experiment.target, experiment.config, path)
 
 
 def report(experiment: Experiment, doubts: str = '') -> str:
@@ -156,8 +202,7 @@ def report(experiment: Experiment, doubts: str = '') -> str:
   Returns:
     The doubts, or those of the measurement where there were none.
   """
-  config, run = experiment.config, experiment.run
-  target, model = experiment.target, experiment.model
+  config, target, model = experiment.config, experiment.target, experiment.model
   model.bijector = model.bijector.copy(jitter=0.0)  # Random steps are for training alone.
   draws = training.draw(
     model.bijector,
@@ -169,7 +214,9 @@ def report(experiment: Experiment, doubts: str = '') -> str:
     base=model.base,
   )
   result = training.summarise(draws)
-  reference = particles_reference.reference(target, config, run.root / 'reference.npz')
+  reference = reference_of(experiment)
+  if reference and config.likelihood_epochs:
+    reference = reference.half(second=True)
   agreement = agree(experiment, draws, reference) if reference else None
   halving = training.halve_on_samples(
     model.bijector, CERTIFIED_SAMPLES, config.eval_batch_size, config.seed, model.base

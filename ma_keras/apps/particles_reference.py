@@ -35,6 +35,12 @@ class Reference(NamedTuple):
   log_partition_error: np.ndarray
   doubts: np.ndarray
 
+  def half(self, second: bool) -> Reference:
+    """The first half of the chains, which a flow may be trained on, or the second."""
+    middle = self.energies.shape[1] // 2
+    part = slice(middle, None) if second else slice(middle)
+    return self._replace(positions=self.positions[:, part], energies=self.energies[:, part])
+
   @property
   def partition(self) -> samplers.Expectation:
     """ln Z and its error."""

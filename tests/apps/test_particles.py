@@ -27,7 +27,7 @@ CONFIG = ParticlesConfig(
   eval_samples=40,
   eval_batch_size=20,
   monitor_samples=40,
-  chains=2,
+  chains=4,
   chain_samples=6,
   temperatures=3,
   jit_compile=False,
@@ -42,7 +42,7 @@ def with_options(**options):
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
   """A run of one epoch, which may be in doubt, against chains that stand still."""
-  config = with_options(run_dir=str(tmp_path_factory.mktemp('particles')))
+  config = with_options(likelihood_epochs=1, run_dir=str(tmp_path_factory.mktemp('particles')))
   directory = training.RunDirectory(pathlib.Path(config.directory))
   with pytest.MonkeyPatch.context() as patch, contextlib.suppress(training.TrainingStopped):
     patch.setattr(samplers, 'annealed_importance', annealed)
@@ -77,12 +77,14 @@ def test_a_run_writes_its_measures_model_reference_and_figures(run):
   assert 0 < other['forward_ess']['value'] <= 1
   metrics = directory.read_metrics()
   assert metrics['effective_sample_size'].shape == (1,)
+  begun = training.RunDirectory(directory.root / 'likelihood').read_metrics()
+  assert np.isfinite(begun['nll']).shape == (1,)
   for name in ('histograms', 'training', 'structures'):
     assert directory.figure(name).exists()
   with np.load(directory.root / 'reference.npz') as reference:
     positions = reference['positions']
-  assert positions.shape == (6, 2, 8)
-  np.testing.assert_allclose(positions.reshape(6, 2, 4, 2).mean(axis=2), 0.0, atol=1e-5)
+  assert positions.shape == (6, 4, 8)
+  np.testing.assert_allclose(positions.reshape(6, 4, 4, 2).mean(axis=2), 0.0, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -109,6 +111,14 @@ def test_a_run_that_goes_on_keeps_its_reference(run, monkeypatch):
   assert isinstance(read.partition, samplers.Expectation)
 
 
+def test_halves_of_the_reference_share_no_chain():
+  energies = np.arange(6.0).reshape(1, 6)
+  whole = particles_reference.Reference(energies[..., np.newaxis], energies, *np.zeros([3]))
+  first, second = whole.half(second=False), whole.half(second=True)
+  np.testing.assert_array_equal(first.energies, [[0.0, 1.0, 2.0]])
+  np.testing.assert_array_equal(second.positions[..., 0], [[3.0, 4.0, 5.0]])
+
+
 def test_no_chains_are_no_reference(tmp_path):
   config = with_options(chains=0)
   path = tmp_path / 'reference.npz'
@@ -116,6 +126,8 @@ def test_no_chains_are_no_reference(tmp_path):
   assert not path.exists()
   with pytest.raises(ValueError, match='`--chains` must be at least 2'):
     with_options(chains=1)
+  with pytest.raises(ValueError, match='take at least 4, got 3'):
+    with_options(chains=3, likelihood_epochs=2)
 
 
 def test_the_potential_is_that_of_the_options():
@@ -140,9 +152,16 @@ def test_the_target_is_that_of_the_options():
 
 
 def test_options_reach_the_model():
-  config = with_options(path_gradient=True, anneal_steps=7, penalty='stiffness:0.25')
+  config = with_options(
+    path_gradient=True,
+    anneal_steps=7,
+    energy_ceiling=50.0,
+    penalty='stiffness:0.25',
+    base_scale=2.0,
+  )
   model = particles.build_model(particles_target.build(config), config)
-  assert model.aids == training.Aids(path_gradient=True, anneal_steps=7)
+  assert model.aids == training.Aids(path_gradient=True, anneal_steps=7, energy_ceiling=50.0)
+  assert model.base.scale == 2.0
   total = model.penalties.total({'stiffness': tf.constant(2.0)}, tf.constant(0.0))
   assert float(total) == 0.5
   assert isinstance(model.base, ma_keras.bases.MeanFreeNormal)

@@ -47,6 +47,12 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     0.1, 'Radius below which distances are smoothed.', lower=1e-6, fixes_run=True
   )
   activation: str = choice('tanh', ACTIVATIONS, 'Of the functions of neighbours.', fixes_run=True)
+  base_scale: float = number(
+    1.0,
+    'Standard deviation that positions start with; that of the target saves stretching.',
+    lower=1e-6,
+    fixes_run=True,
+  )
   basis_size: int = integer(4, 'Functions of time.', lower=1, fixes_run=True)
 
   path_gradient: bool = switch(
@@ -57,6 +63,19 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
   anneal_steps: int = integer(
     0, 'Scale the energy from 1/2 to 1 over the first steps; 0: never.', lower=0, fixes_run=True
   )
+  energy_ceiling: float | None = number(
+    None,
+    'Train on energies that above this grow by their logarithm; without it on energies alone.',
+    fixes_run=True,
+  )
+  likelihood_epochs: int = integer(
+    0,
+    'Begin with so many epochs of maximum likelihood on one half of the chains; the flow is then '
+    'measured against the other half.',
+    lower=0,
+    fixes_run=True,
+  )
+  likelihood_rate: float = number(0.01, 'Peak rate of those epochs.', lower=0.0, fixes_run=True)
   steps_per_epoch: int = integer(100, 'Training steps per epoch.', lower=1)
   eval_samples: int = integer(10000, 'Samples of the final measurement.', lower=2)
   monitor_samples: int = integer(
@@ -72,11 +91,16 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     """Checks values together.
 
     Raises:
-      ValueError: There is a single chain, which has no error.
+      ValueError: There are too few chains.
     """
     super().__post_init__()
     if self.chains == 1:
       raise ValueError('`--chains` must be at least 2, whose spread is their error, or 0: got 1.')
+    if self.likelihood_epochs and self.chains < 4:
+      raise ValueError(
+        f'`--likelihood_epochs={self.likelihood_epochs}` trains on one half of --chains, and '
+        f'measures on the other: take at least 4, got {self.chains}.'
+      )
 
   @property
   def distance(self) -> float:
