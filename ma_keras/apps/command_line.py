@@ -44,7 +44,8 @@ TOPICS = {
   'local basis_size shells reach softening base_scale',
   'Integration': 'num_steps step_size integrator gradient step_jitter penalty refine_tolerance',
   'Training': 'likelihood_epochs likelihood_rate optimizer learning_rate warmup_steps '
-  'patience tries gradient_clip accumulate force_weight path_gradient antithetic anneal_steps energy_ceiling',
+  'patience tries gradient_clip accumulate force_weight '
+  'path_gradient antithetic anneal_steps energy_ceiling',
   'Measurement': 'tolerance doubted draws eval_points eval_draws eval_steps eval_samples '
   'eval_batch_size validation_points monitor_samples chains chain_samples temperatures',
   'Results': 'saved_model figures beside',
