@@ -38,6 +38,9 @@ PLOT_REQUIRES = ['matplotlib>=3.8']
 # Exact optimal transport of points.
 TRANSPORT_REQUIRES = ['POT>=0.9.5']
 
+# Files of structures, XYZ and others.
+PARTICLES_REQUIRES = ['ase>=3.23']
+
 # The server, ma_keras.serving. uvicorn's own extras would bring more than it needs.
 SERVE_REQUIRES = [
   'starlette>=0.40,<2',
@@ -51,6 +54,7 @@ SERVE_REQUIRES = [
 
 # What the tests need; linters and type checks have requirements-check.txt.
 DEV_REQUIRES = [
+  *PARTICLES_REQUIRES,
   *PLOT_REQUIRES,
   *SERVE_REQUIRES,
   *TRANSPORT_REQUIRES,
@@ -105,6 +109,7 @@ setup(
     'plot': PLOT_REQUIRES,
     'digits': [],  # scikit-learn, which is always there now; older commands name it.
     'serve': SERVE_REQUIRES,
+    'particles': PARTICLES_REQUIRES,
     'transport': TRANSPORT_REQUIRES,
     'dev': DEV_REQUIRES,
     'mutate': MUTATE_REQUIRES,
