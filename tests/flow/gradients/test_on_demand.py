@@ -19,7 +19,7 @@ from tests.support import bijectors
 HORIZON = Horizon(3, 0.1)
 MODES = {
   'store': ('midpoint', 'store'),
-  'recompute': ('midpoint', gradients.Recompute(2)),
+  'recompute': ('euler', gradients.Recompute(2)),
   'recompute, tapes': ('implicit_midpoint', 'recompute'),
   'reversible': ('implicit_midpoint', 'reversible'),
   'adjoint': ('midpoint', 'adjoint'),
