@@ -3,7 +3,7 @@
 import gc
 import os
 
-# Three processes on two cores, and matrices of three rows: threads of BLAS and OpenMP would wait for
+# Three processes on two cores, matrices of three rows: threads of BLAS and OpenMP would wait for
 # one another far longer than they work.
 for name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
   os.environ.setdefault(name, '1')

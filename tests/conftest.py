@@ -10,7 +10,6 @@ import tensorflow as tf
 import tf_keras
 from tensorflow.python.framework import ops
 
-
 # Grappler rewrites a graph before its first call, at a price that many calls pay back, and a test
 # calls it once. Apps, which run in processes of their own, have theirs rewritten.
 tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})

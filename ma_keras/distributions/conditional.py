@@ -39,9 +39,6 @@ class ConditionalFlow(FlowDistribution):
     name: str | None = None,
   ) -> None:
     """Joins base, flow and encoder: see `conditional_flow`."""
-    parameters = dict(locals()) if parameters is None else parameters
-    super().__init__(distribution, bijector, validate_args, parameters, name)
-    self._kwargs_split_fn = self._split
     size = conditions.context_size(bijector)
     if size is None:
       raise ValueError(
@@ -49,7 +46,11 @@ class ConditionalFlow(FlowDistribution):
         'potentials.OneHiddenLayer(event_size, hidden_units, context_size=C).'
       )
     if encoder is not None and not isinstance(encoder, Encoder):
-      encoder = Encoder(encoder, size, self.dtype)
+      encoder = Encoder(encoder, size, bijector.dtype or distribution.dtype)
+    if parameters is None:  # With the encoder as it is now: TFP lists its variables.
+      parameters = {name: value for name, value in locals().items() if name != 'size'}
+    super().__init__(distribution, bijector, validate_args, parameters, name)
+    self._kwargs_split_fn = self._split
     self.encoder = encoder
     self.context_size = size if encoder is None else encoder.input_size
 

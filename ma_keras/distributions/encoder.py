@@ -21,6 +21,10 @@ class Encoder(tf.Module):
     input_size: O.
   """
 
+  # Layers hold further variables, a Normalization the count of what it adapted to, that Keras does
+  # not list: tf.Module would, and an optimiser would look for their gradients.
+  _TF_MODULE_IGNORED_PROPERTIES = frozenset({'model', *tf.Module._TF_MODULE_IGNORED_PROPERTIES})
+
   def __init__(self, model: Any, context_size: int, dtype: tf.DType) -> None:
     """Wraps a built model.
 

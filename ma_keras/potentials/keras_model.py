@@ -31,6 +31,9 @@ class KerasModel(Potential):
   """
 
   adapts_keras = True
+  # Layers hold further variables, a Normalization the count of what it adapted to, that Keras does
+  # not list: tf.Module would, and an optimiser would look for their gradients.
+  _TF_MODULE_IGNORED_PROPERTIES = frozenset({'model', *Potential._TF_MODULE_IGNORED_PROPERTIES})
 
   def __init__(
     self,

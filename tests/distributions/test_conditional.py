@@ -82,6 +82,16 @@ def test_encoder_and_potential_are_trained_and_copied_together(package):
   np.testing.assert_array_equal(again.log_prob(x, context=o), flow.log_prob(x, context=o))
 
 
+def test_a_layer_that_adapts_adds_no_variable_of_its_own():
+  layers = [tf_keras.layers.Input((O,)), tf_keras.layers.Normalization(), tf_keras.layers.Dense(C)]
+  model = tf_keras.Sequential(layers)
+  model.layers[0].adapt(observed(9))
+  flow = ma_keras.conditional_flow(bijector(), model)
+  ours = {variable.ref() for variable in flow.trainable_variables}
+  expected = [*model.trainable_variables, *flow.bijector.trainable_variables]
+  assert ours == {variable.ref() for variable in expected}
+
+
 def test_preprocessing_and_chains_take_the_context(flow):
   scale = tfp.bijectors.Scale(tf.constant(2.0, tf.float64))
   chain = tfp.bijectors.Chain([scale, flow.bijector])
