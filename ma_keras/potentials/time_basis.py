@@ -62,7 +62,7 @@ class TimeBasis:
 
 
 class Basis(Protocol):
-  """Functions of time: a `TimeBasis`, a `HyperNetwork`, or your own."""
+  """Functions of time: a `TimeBasis`, a `HyperNetwork`, a `ParameterODE`, or your own."""
 
   @property
   def size(self) -> int:

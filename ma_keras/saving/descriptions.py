@@ -25,7 +25,8 @@ def with_laplacian(potential: potentials.Potential, method: potentials.Hutchinso
 CLASSES: dict[str, Any] = {
   cls.__name__: cls
   for cls in (
-    *(potentials.DeepLattice, potentials.HyperNetwork, potentials.Lattice),
+    *(potentials.DeepLattice, potentials.HyperNetwork, potentials.ParameterODE),
+    potentials.Lattice,
     *(potentials.LocallyConnected, potentials.MLP),
     *(potentials.EmbeddedAtoms, potentials.ExchangeableSet, potentials.Pairs),
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),

@@ -18,6 +18,7 @@ from ma_keras.potentials import (
   LocallyConnected,
   OneHiddenLayer,
   Pairs,
+  ParameterODE,
   Quadratic,
   Separable,
   SpectralQuadratic,
@@ -37,10 +38,13 @@ DEEP = st.sampled_from(sorted(set(JETS) - {'exponential'}))
 
 @st.composite
 def bases(draw):
-  """dtype -> None, polynomials or a network of time."""
-  kind, size = draw(st.sampled_from(['constant', 'series', 'network'])), draw(st.integers(2, 3))
+  """dtype -> None, polynomials, a network of time, or a solution."""
+  kinds = ['constant', 'series', 'network', 'equation']
+  kind, size = draw(st.sampled_from(kinds)), draw(st.integers(2, 3))
   if kind == 'network':
     return lambda dtype: HyperNetwork(TIME, size, 3, dtype, seed=0)
+  if kind == 'equation':
+    return lambda dtype: ParameterODE(TIME, size, 3, dtype, seed=0)
   return lambda dtype: TimeBasis(TIME, size) if kind == 'series' else None
 
 
