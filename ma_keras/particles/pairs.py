@@ -103,6 +103,10 @@ class Pairing:
     """v_i + v_(i+k) of values of the particles [C, n, B], shape [C, K, n, B]."""
     return self._with_partners(values, tf.add)
 
+  def partners(self, values: tf.Tensor) -> tf.Tensor:
+    """v_(i+k) of values of the particles [C, n, B], shape [C, K, n, B]."""
+    return self._with_partners(values, lambda own, partner: partner)
+
   def _with_partners(
     self, values: tf.Tensor, function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
   ) -> tf.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -30,12 +32,15 @@ class EmbeddedAtoms(Potential):
 
     laplacian = sum_i sum_h [2 a_h act'(z_ih) sum_j lap s_h + q_ih (|v_ih|^2 + sum_j |grad s_h|^2)],
 
-  at O(n^2 M H), where gradient tapes take N times as long as the gradient.
+  at O(n^2 M H), where gradient tapes take N times as long as the gradient. With a background every
+  z_ih has sum_{j<k} e_h(|x_j - x_k|) added, of all pairs in the cluster: a particle then feels its
+  neighbours differently in one shape of the whole than in another, still at O(n^2).
 
   Attributes:
     pairing: n and D.
     shells: B.
     mixing: C, variable [M, H].
+    background: The same of e, variable [M, H]; None without a background.
     bias: b, variable [H].
     amplitude: a, variable [H]; with a time basis its coefficients, [K, H].
     time_basis: How the amplitudes vary in time, or None.
@@ -56,6 +61,7 @@ class EmbeddedAtoms(Potential):
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
     name: str | None = None,
+    background: bool = False,
   ) -> None:
     """Draws C ~ Normal(0, 1/M), b ~ Normal(0, 1), a ~ Normal(0, 0.01/H): a gentle flow.
 
@@ -71,6 +77,7 @@ class EmbeddedAtoms(Potential):
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
       name: Module name.
+      background: Whether all pairs of the cluster act on every particle.
 
     Raises:
       ValueError: A number is out of range, or the activation is unknown.
@@ -85,9 +92,15 @@ class EmbeddedAtoms(Potential):
     self.time_basis = time_basis
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='embedded_atoms')
     first, second, third = seeds.split(key, 3, salt='variables')
+    fourth = seeds.stateless(key, salt='background')
     normal = tf.random.stateless_normal
     mixing = shells**-0.5 * normal([shells, hidden_units], first, dtype=dtype)
     self.mixing = tf.Variable(mixing, name='mixing')
+    self.background: tf.Variable | None = None
+    if background:
+      draws = shells**-0.5 * normal([shells, hidden_units], fourth, dtype=dtype)
+      # There are n/2 times as many pairs as neighbours.
+      self.background = tf.Variable(2.0 / particles * draws, name='background')
     self.bias = tf.Variable(normal([hidden_units], second, dtype=dtype), name='bias')
     amplitude = 0.1 * hidden_units**-0.5 * normal([hidden_units], third, dtype=dtype)
     self.amplitude = tf.Variable(starting(time_basis, amplitude), name='amplitude')
@@ -104,6 +117,7 @@ class EmbeddedAtoms(Potential):
       'softening': shells['softening'],
       'activation': self.activation,
       'time_basis': self.time_basis,
+      'background': self.background is not None,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -123,9 +137,7 @@ class EmbeddedAtoms(Potential):
     squared = tf.reduce_sum(tf.square(differences), axis=0)
     jet = self.shells.jet(squared, self.pairing.dimensions)
     _, slope, curvature = self._jet(self._hidden(jet.value))
-    # What a neighbour's shells are worth to a particle, [M, n, B]: cheaper than s_h of all pairs.
-    worth = mixed(tf.transpose(self.mixing), self._amplitude(t) * slope)
-    of_both = self.pairing.of_both(worth)
+    of_both = self.pairing.of_both(self._worth(self._amplitude(t) * slope))
     force = tf.reduce_sum(of_both * jet.slope, axis=0) * differences
     gradient = self.pairing.over_neighbours(force, sign=-1.0)
     laplacian = 2.0 * self.pairing.over_pairs(tf.reduce_sum(of_both * jet.laplacian, axis=0))
@@ -134,20 +146,63 @@ class EmbeddedAtoms(Potential):
     shape = tf.shape(x)
     return self.pairing.events(gradient, shape), tf.reshape(laplacian, shape[:-1])
 
+  def _worth(self, first: tf.Tensor) -> tf.Tensor:
+    """d phi/dB of a pair as the sum of two parts, one of each particle: [H, n, B] -> [M, n, B].
+
+    So much cheaper than s_h of all pairs.
+    """
+    worth = mixed(tf.transpose(self.mixing), first)
+    if self.background is None:
+      return worth
+    total = tf.reduce_sum(first, axis=1, keepdims=True)
+    return worth + 0.5 * mixed(tf.transpose(self.background), total)
+
   def _squared_gradients(
     self, second: tf.Tensor, slope: tf.Tensor, differences: tf.Tensor, squared: tf.Tensor
   ) -> tf.Tensor:
     """sum_i sum_h q_ih |grad z_ih|^2, [B]: by the particle itself, and by its neighbours."""
     components = tf.unstack(differences)
     along = [self.pairing.over_neighbours(slope * part, sign=-1.0) for part in components]
-    own = sum(tf.square(mixed(self.mixing, part)) for part in along)
-    by_neighbours = tf.square(mixed(self.mixing, slope)) * self.pairing.of_both(second)
-    pairs = self.pairing.over_pairs(tf.reduce_sum(by_neighbours, axis=0) * squared)
-    return tf.reduce_sum(second * own, axis=[0, 1]) + pairs
+    own = [mixed(self.mixing, part) for part in along]
+    of_pairs = mixed(self.mixing, slope)
+    by_neighbours = tf.square(of_pairs) * self.pairing.of_both(second)
+    total = self.pairing.over_pairs(tf.reduce_sum(by_neighbours, axis=0) * squared)
+    total += tf.reduce_sum(second * _squares(own), axis=[0, 1])
+    if self.background is None:
+      return total
+    common = [mixed(self.background, part) for part in along]
+    return total + self._with_background(second, of_pairs, components, own, common)
+
+  def _with_background(
+    self,
+    second: tf.Tensor,
+    of_pairs: tf.Tensor,
+    components: Sequence[tf.Tensor],
+    own: Sequence[tf.Tensor],
+    common: Sequence[tf.Tensor],
+  ) -> tf.Tensor:
+    """Background's part of sum_i sum_h q_ih sum_k |grad_k z_ih|^2, [B].
+
+    With w_k the gradient of the background by particle k, d = x_i - x_k and s' = ds/dr / r, grad_k
+    z_i is v_i + w_i for k = i, and w_k - s'_ik d else: what is new are |w_k|^2, 2 v_i.w_i and
+    -2 s'_ik d.w_k.
+    """
+    products = sum(2.0 * first * other for first, other in zip(own, common))
+    by_itself = tf.reduce_sum(second * products, axis=[0, 1])
+    everywhere = tf.reduce_sum(second, axis=1) * tf.reduce_sum(_squares(common), axis=1)
+    partners = self.pairing.partners
+    here = sum(part[:, tf.newaxis] * d for part, d in zip(common, components))
+    beyond = sum(partners(part) * d for part, d in zip(common, components))
+    across = of_pairs * (partners(second) * here - second[:, tf.newaxis] * beyond)
+    pairs = 2.0 * self.pairing.over_pairs(tf.reduce_sum(across, axis=0))
+    return by_itself + tf.reduce_sum(everywhere, axis=0) + pairs
 
   def _hidden(self, shells: tf.Tensor) -> tf.Tensor:
     """z [H, n, B] of the shells of every pair, [M, K, n, B]."""
-    return _column(self.bias) + mixed(self.mixing, self.pairing.over_neighbours(shells))
+    z = _column(self.bias) + mixed(self.mixing, self.pairing.over_neighbours(shells))
+    if self.background is None:
+      return z
+    return z + mixed(self.background, self.pairing.over_pairs(shells))[:, tf.newaxis]
 
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return time_derivative(self, t, x)
@@ -155,6 +210,11 @@ class EmbeddedAtoms(Potential):
   def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
     """a(t), [H, 1, 1]."""
     return _column(amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t))
+
+
+def _squares(components: Sequence[tf.Tensor]) -> tf.Tensor:
+  """|v|^2 of vectors by their components."""
+  return functools.reduce(tf.add, [tf.square(part) for part in components])
 
 
 def _column(values: tf.Tensor) -> tf.Tensor:

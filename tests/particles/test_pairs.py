@@ -37,6 +37,8 @@ def test_every_particle_meets_all_others(n):
   values = tf.constant(rng.normal(size=(2, n, 5)))
   both = [values + np.roll(values, -k, 1) for k in range(1, n // 2 + 1)]
   np.testing.assert_allclose(pairing.of_both(values), np.stack(both, 1), atol=1e-14)
+  partners = [np.roll(values, -k, 1) for k in range(1, n // 2 + 1)]
+  np.testing.assert_array_equal(pairing.partners(values), np.stack(partners, 1))
 
 
 def test_one_event_at_a_time_is_all_at_once():

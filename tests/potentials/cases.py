@@ -123,10 +123,10 @@ def pairs(particles=2, dimensions=2, basis=None):
   return made
 
 
-def embedded_atoms(particles=2, dimensions=2, basis=None, activation='tanh'):
+def embedded_atoms(particles=2, dimensions=2, basis=None, activation='tanh', **others):
   options = {'hidden_units': 3, 'shells': 6, 'reach': 3.0, 'softening': 1.0}
   options |= {'activation': activation, 'time_basis': basis, 'dtype': tf.float64, 'seed': 0}
-  made = EmbeddedAtoms(particles, dimensions, **options)
+  made = EmbeddedAtoms(particles, dimensions, **options, **others)
   made.amplitude.assign(np.random.default_rng(0).normal(size=made.amplitude.shape))
   return made
 

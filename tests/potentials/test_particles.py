@@ -9,7 +9,13 @@ from ma_keras.potentials import autodiff
 from tests.potentials.cases import embedded_atoms, pairs
 
 T = tf.constant(0.4, tf.float64)
-MAKERS = pytest.mark.parametrize('make', [pairs, embedded_atoms])
+
+
+def with_background(particles, dimensions):
+  return embedded_atoms(particles, dimensions, background=True)
+
+
+MAKERS = pytest.mark.parametrize('make', [pairs, embedded_atoms, with_background])
 
 
 def positions(n, d, seed=0):

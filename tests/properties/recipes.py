@@ -125,6 +125,7 @@ def pairs(draw, cluster=None):
 def embedded_atoms(draw, cluster=None):
   sizes, basis = cluster or draw(CLUSTERS), draw(bases())
   options = {'hidden_units': draw(UNITS), 'activation': draw(DEEP), **SHELLS}
+  options['background'] = draw(st.booleans())
   return lambda dtype: EmbeddedAtoms(*sizes, **options, time_basis=basis(dtype), dtype=dtype)
 
 
