@@ -32,6 +32,7 @@ CLASSES: dict[str, Any] = {
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),
+    symmetry.ParticleSymmetries,
     *(data.Pixels, data.Standardised),
     *(bases.MeanFreeNormal, bases.Mixture, bases.StandardNormal),
     *(data.ColumnMaps, potentials.Hutchinson),

@@ -10,13 +10,16 @@ from ma_keras.symmetry.group import (
   translations,
 )
 from ma_keras.symmetry.one_element import OneElementPerInterval
+from ma_keras.symmetry.particles import ParticleSymmetries, particle_permutations
 
 __all__ = [
   'Group',
   'GroupAverage',
   'OneElementPerInterval',
+  'ParticleSymmetries',
   'dihedral',
   'inversion',
+  'particle_permutations',
   'permutations',
   'square_lattice',
   'translations',

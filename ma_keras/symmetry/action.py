@@ -30,6 +30,14 @@ class Element(NamedTuple):
     """g^-1."""
     return Element(self.inverse_index, self.inverse_sign, self.index, self.sign)
 
+  def act(self, x: tf.Tensor) -> tf.Tensor:
+    """See the function `act`."""
+    return act(self, x)
+
+  def after(self, first: Element) -> Element:
+    """The product g h of this element g and `first` h: see `compose`."""
+    return compose(self, first)
+
 
 def pick(group: Group, number: tf.Tensor, dtype: tf.DType) -> Element:
   """The element of that number, int32 []; or the elements of those numbers, [b]."""

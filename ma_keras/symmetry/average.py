@@ -99,9 +99,9 @@ def _beside(sign: np.ndarray, images: tf.Tensor) -> tf.Tensor:
   return tf.cast(sign.reshape(sign.shape[0], *ones, sign.shape[1]), images.dtype)
 
 
-def check_sizes(potential: Potential, group: Group) -> None:
+def check_sizes(potential: Potential, group: Any, kinds: tuple[Any, ...] = (Group,)) -> None:
   """Raises ValueError unless the group acts on the potential's coordinates; TypeError: no group."""
-  if not isinstance(group, Group):
+  if not isinstance(group, kinds):
     raise TypeError(
       f'`group` must be a symmetry.Group, got {type(group).__name__}: '
       'symmetry.translations(L), say.'

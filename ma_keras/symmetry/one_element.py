@@ -14,6 +14,16 @@ from ma_keras.potentials.units import Units
 from ma_keras.symmetry import action
 from ma_keras.symmetry.average import check_sizes
 from ma_keras.symmetry.group import Group
+from ma_keras.symmetry.particles import ParticleElement, ParticleSymmetries
+
+Element = action.Element | ParticleElement
+
+
+def draw(group: Group | ParticleSymmetries, seed: seeds.Seed, dtype: tf.DType) -> Element:
+  """One element of the group, uniform; one for each sample where the seed is one per sample."""
+  if isinstance(group, ParticleSymmetries):
+    return group.draw(seed, dtype)
+  return action.pick(group, seeds.integers([], seed, group.order), dtype)
 
 
 class Rotated(Potential):
@@ -24,15 +34,17 @@ class Rotated(Potential):
     element: g.
   """
 
-  def __init__(
-    self, potential: Potential, element: action.Element, name: str | None = None
-  ) -> None:
+  def __init__(self, potential: Potential, element: Element, name: str | None = None) -> None:
     """Composes `potential` with `element`; phi~(h (g x)) is phi~((h g) x), one rotation."""
     super().__init__(potential.event_size, name=name)
-    if type(potential) is Rotated and potential._laplacian_method is None:
-      potential, element = potential.potential, action.compose(potential.element, element)
+    if type(potential) is Rotated and potential.takes(element):
+      potential, element = potential.potential, potential.element.after(element)
     self.potential: Potential = potential
-    self.element = element
+    self.element: Element = element
+
+  def takes(self, element: Element) -> bool:
+    """Tells if its own element and another make one."""
+    return self._laplacian_method is None and type(self.element) is type(element)
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi~(g x), shape [...]."""
@@ -45,10 +57,10 @@ class Rotated(Potential):
     return Frame(self.potential, self._enter, self._leave)
 
   def _enter(self, x: tf.Tensor) -> tf.Tensor:
-    return action.act(self.element, x)
+    return self.element.act(x)
 
   def _leave(self, y: tf.Tensor) -> tf.Tensor:
-    return action.act(self.element.inverse(), y)
+    return self.element.inverse().act(y)
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._leave(self.potential.gradient(t, self._enter(x)))
@@ -85,7 +97,7 @@ class OneElementPerInterval(Potential):
   def __init__(
     self,
     potential: Potential,
-    group: Group,
+    group: Group | ParticleSymmetries,
     interval: float,
     seed: seeds.Seed = 0,
     name: str | None = None,
@@ -103,7 +115,7 @@ class OneElementPerInterval(Potential):
       ValueError: The sizes differ or the interval is not positive.
     """
     super().__init__(potential.event_size, name=name)
-    check_sizes(potential, group)
+    check_sizes(potential, group, (Group, ParticleSymmetries))
     if not is_finite(interval) or interval <= 0:
       raise ValueError(
         f'`interval` must be positive and finite, got {interval!r}. Pass the step size.'
@@ -112,7 +124,7 @@ class OneElementPerInterval(Potential):
     self.group = group
     self.interval = interval
     self.seed = seed
-    self._element_in_force: action.Element | None = None
+    self._element_in_force: Element | None = None
 
   def config(self) -> dict[str, Any]:
     """The constructor's arguments as plain values, the draws included: see `model_file`.
@@ -165,9 +177,9 @@ class OneElementPerInterval(Potential):
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return Rotated(self.potential, self._draw(t)).gradient_and_laplacian(t, x)
 
-  def _draw(self, t: tf.Tensor) -> action.Element:
+  def _draw(self, t: tf.Tensor) -> Element:
     if self._element_in_force is not None:
       return self._element_in_force
     interval = tf.cast(tf.floor(t / self.interval), tf.int32)
     seed = seeds.fold_in(seeds.stateless(self.seed, salt='group_elements'), interval)
-    return action.pick(self.group, seeds.integers([], seed, self.group.order), t.dtype)
+    return draw(self.group, seed, t.dtype)

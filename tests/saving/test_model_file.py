@@ -55,6 +55,9 @@ POTENTIALS = {
     0.2,
     seed=5,
   ),
+  'particles in turn': lambda: symmetry.OneElementPerInterval(
+    potentials.OneHiddenLayer(4, 3), symmetry.ParticleSymmetries(2, 2), 0.2, seed=3
+  ),
 }
 X = np.random.default_rng(0).uniform(1, 255, (5, 2, 2, 1)).astype(np.float32)
 
