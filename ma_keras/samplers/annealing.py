@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.arguments import is_whole
+from ma_keras.samplers.ceiling import limited
 from ma_keras.samplers.hamiltonian import (
   MIXED,
   Record,
@@ -39,11 +40,15 @@ class Path:
     energy: E, [..., N] -> [...].
     base: p_0, a `tfd.Distribution` with events [N]; E_0 = -ln p_0.
     power: p.
+    ceiling: Energies above this count by their logarithm (`ceiling.limited`): chains at small u
+      neither enter nor leave hard cores otherwise, whose energies make the slopes there. What is
+      above it at u = 1 must have no weight; None for no ceiling.
   """
 
   energy: Energy
   base: Any
   power: float = 4.0
+  ceiling: float | None = 100.0
 
   def share(self, u: Any) -> Any:
     """u^p, how much of the target is in E_u."""
@@ -52,7 +57,17 @@ class Path:
   def rise(self, x: tf.Tensor) -> tf.Tensor:
     """E - E_0, [...]; finite where particles meet, too, so that weights are zero and not NaN."""
     largest = np.sqrt(np.finfo(x.dtype.as_numpy_dtype).max)
-    return tf.minimum(self.energy(x), largest) + self.base.log_prob(x)
+    energy = tf.minimum(limited(self.energy(x), self.ceiling), largest)
+    return energy + self.base.log_prob(x)
+
+  def check_ceiling(self, x: tf.Tensor) -> None:
+    """Raises ValueError if samples of the target [..., N] have energies above the ceiling."""
+    highest = float(tf.reduce_max(self.energy(x)))
+    if self.ceiling is not None and highest > self.ceiling:
+      raise ValueError(
+        f'Samples of the target have energies up to {highest:.4g}, above `ceiling` '
+        f'{self.ceiling:g}: take Path(energy, base, ceiling=c) with a higher c, or None.'
+      )
 
   def at(self, share: Any) -> Energy:
     """E_u for a share u^p, [] or [..., 1] beside chains [..., C]."""
@@ -200,6 +215,7 @@ def annealed_importance(
   _, sizes = _explore(path, PILOT, num_temperatures, num_leapfrog_steps, pilot)
   start = path.base.sample(num_samples, seed=first)
   x, log_weights = _anneal(path, start, sizes, num_leapfrog_steps, second)
+  path.check_ceiling(x)
   log_weights = log_weights.numpy()
   return Annealed(estimate(log_weights), x.numpy(), log_weights)
 
@@ -212,6 +228,7 @@ def _at_nodes(
   first, second = seeds.split(key, 2, salt='parts')
   steps = schedule.burn_in
   x, sizes = _explore(path, num_chains, steps, schedule.num_leapfrog_steps, first)
+  path.check_ceiling(x[-1])
   near = np.clip(np.rint(nodes * steps).astype(int) - 1, 0, steps - 1)
   start, sizes = tf.gather(x, near), tf.gather(sizes, near)[:, tf.newaxis, tf.newaxis]
   share = tf.constant(path.share(nodes)[:, np.newaxis], start.dtype)

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from ma_keras import bases, seeds
 from ma_keras.arguments import is_finite
+from ma_keras.samplers.ceiling import limited
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,12 +76,7 @@ class Aids:
 
   def limited(self, energies: tf.Tensor) -> tf.Tensor:
     """E below the ceiling c and c + ln(1 + E - c) above it, whose slopes meet; elementwise."""
-    if self.energy_ceiling is None:
-      return energies
-    excess = energies - self.energy_ceiling
-    # The maximum keeps the branch that is not taken from NaN, which its derivative would be, too.
-    logarithm = self.energy_ceiling + tf.math.log1p(tf.maximum(excess, 0.0))
-    return tf.where(excess > 0.0, logarithm, energies)
+    return limited(energies, self.energy_ceiling)
 
   def inverse_temperature(self, step: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """beta of this step, from `anneal_from` to 1; only where there is annealing."""
