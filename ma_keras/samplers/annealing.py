@@ -26,7 +26,7 @@ from ma_keras.samplers.hamiltonian import (
 )
 from ma_keras.samplers.importance import ImportanceEstimate, estimate
 from ma_keras.samplers.markov import Energy
-from ma_keras.samplers.trajectories import RandomTrajectories
+from ma_keras.samplers.trajectories import RandomTrajectories, TrajectoryResults, steering
 
 PILOT = 64  # Samples that find step sizes.
 ACCEPTANCE = 0.8
@@ -250,8 +250,9 @@ def _explore(
     x, size = state
     key, draw = seeds.split(seeds.fold_in(second, k), 2, salt='move')
     x = _resampled(x, (shares[k] - shares[k + 1]) * path.rise(x), draw)
-    x, acceptance = _trajectory(path.at(shares[k + 1]), x, size, leapfrogs, key)
-    return x, size * tf.exp(0.2 * (tf.reduce_mean(acceptance) - ACCEPTANCE))
+    x, results = _trajectory(path.at(shares[k + 1]), x, size, leapfrogs, key)
+    acceptance = tf.reduce_mean(tf.exp(steering(results, ACCEPTANCE)))
+    return x, size * tf.exp(0.2 * (acceptance - ACCEPTANCE))
 
   @tf.function(autograph=False, jit_compile=True)
   def loop(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -294,11 +295,10 @@ def _anneal(
 
 def _trajectory(
   energy: Energy, x: tf.Tensor, step_size: tf.Tensor, leapfrogs: int, seed: Any
-) -> tuple[tf.Tensor, tf.Tensor]:
-  """Samples after one trajectory of Hamiltonian Monte Carlo, and acceptance probabilities."""
+) -> tuple[tf.Tensor, TrajectoryResults]:
+  """Samples after one trajectory of Hamiltonian Monte Carlo, and its record."""
   kernel = RandomTrajectories(lambda x: -energy(x), step_size, leapfrogs)
-  x, results = kernel.one_step(x, kernel.bootstrap_results(x), seed=seed)
-  return x, tf.exp(tf.minimum(results.log_accept_ratio, 0.0))
+  return kernel.one_step(x, kernel.bootstrap_results(x), seed=seed)
 
 
 def _shares(path: Path, number: int, dtype: tf.DType) -> tf.Tensor:

@@ -19,7 +19,7 @@ from ma_keras import seeds
 from ma_keras.arguments import is_whole
 from ma_keras.samplers.markov import Energy, integrated_autocorrelation_time
 from ma_keras.samplers.reweighting import Expectation
-from ma_keras.samplers.trajectories import RandomTrajectories
+from ma_keras.samplers.trajectories import RandomTrajectories, steering
 
 MIXED = 1.05  # Split R-hat above which chains have not met: Vehtari et al. 2021, arXiv:1903.08008.
 FEW = 100  # Effective samples below which an error is hardly known.
@@ -35,7 +35,8 @@ class Schedule:
     thinning: Trajectories from one sample to the next.
     num_leapfrog_steps: Of a trajectory, on average.
     step_size: Where the search begins.
-    target_acceptance: Mean acceptance probability that the step size is chosen for.
+    target_acceptance: Mean acceptance probability that the step size is chosen for; half of all
+      trajectories take smaller steps, and are accepted more often.
   """
 
   num_samples: int
@@ -196,13 +197,13 @@ def run(
     RandomTrajectories(lambda x: -energy(x), sizes, schedule.num_leapfrog_steps),
     num_adaptation_steps=max(1, (4 * schedule.burn_in) // 5),
     target_accept_prob=tf.cast(schedule.target_acceptance, start.dtype),
+    log_accept_prob_getter_fn=lambda results: steering(results, schedule.target_acceptance),
   )
 
   def record(x: tf.Tensor, results: Any) -> Record:
-    inner = results.inner_results
-    acceptance = tf.exp(tf.minimum(inner.log_accept_ratio, 0.0))
-    energies = -inner.accepted_results.target_log_prob
-    return Record(observe(x), energies, acceptance, results.new_step_size)
+    trajectory = results.inner_results
+    energies = -trajectory.inner_results.accepted_results.target_log_prob
+    return Record(observe(x), energies, trajectory.acceptance(), results.new_step_size)
 
   @tf.function(autograph=False, jit_compile=True)
   def chains(key: tf.Tensor) -> Record:

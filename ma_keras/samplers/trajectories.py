@@ -1,13 +1,16 @@
-"""Hamiltonian Monte Carlo with trajectories of random length."""
+"""Hamiltonian Monte Carlo with trajectories of random length, in steps of random size."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras import seeds
+
+SMALLEST = 30.0
 
 
 def random_length(mean: int, seed: Any) -> tf.Tensor:
@@ -15,11 +18,35 @@ def random_length(mean: int, seed: Any) -> tf.Tensor:
   return 1 + tf.cast(seeds.integers([], seed, 2 * mean - 1), tf.int32)
 
 
-class RandomTrajectories(tfp.mcmc.TransitionKernel):
-  """Hamiltonian Monte Carlo whose every step draws its number of leapfrog steps.
+def random_scale(seed: Any, dtype: tf.DType) -> tf.Tensor:
+  """Factor of the step size, []: 1 in half of all cases, else log-uniform on (1/SMALLEST, 1)."""
+  uniform = seeds.uniform([], seed, dtype)
+  return tf.exp(-tf.cast(math.log(SMALLEST), dtype) * tf.nn.relu(2.0 * uniform - 1.0))
 
-  Trajectories of one length do not forget a harmonic direction whose half period they are (Neal
-  2011, arXiv:1206.1901, section 3.2). All chains have the same length at a time.
+
+class TrajectoryResults(NamedTuple):
+  """Record of a trajectory.
+
+  Attributes:
+    inner_results: What Hamiltonian Monte Carlo makes of it.
+    scale: Factor of the step size that it was taken with, [].
+  """
+
+  inner_results: Any
+  scale: tf.Tensor
+
+  def acceptance(self) -> tf.Tensor:
+    """Acceptance probabilities, [...]."""
+    return tf.exp(tf.minimum(self.inner_results.log_accept_ratio, 0.0))
+
+
+class RandomTrajectories(tfp.mcmc.TransitionKernel):
+  """Hamiltonian Monte Carlo whose every step draws number and size of its leapfrog steps.
+
+  Trajectories of one length do not forget a harmonic direction whose half period they are, and
+  steps of one size neither enter nor leave the steep slopes of a hard core, which are then missing
+  without a sign in what was seen (Neal 2011, arXiv:1206.1901, sections 3.2 and 4.2). All chains
+  have the same length and scale at a time.
 
   Attributes:
     kernel: The `tfp.mcmc.HamiltonianMonteCarlo`.
@@ -38,16 +65,37 @@ class RandomTrajectories(tfp.mcmc.TransitionKernel):
     """Metropolis' rule is in the kernel."""
     return True
 
-  def bootstrap_results(self, init_state: tf.Tensor) -> Any:
+  def bootstrap_results(self, init_state: tf.Tensor) -> TrajectoryResults:
     """See `tfp.mcmc.TransitionKernel`."""
-    return self.kernel.bootstrap_results(init_state)
+    return TrajectoryResults(
+      self.kernel.bootstrap_results(init_state), tf.ones([], init_state.dtype)
+    )
 
   def one_step(
-    self, current_state: tf.Tensor, previous_kernel_results: Any, seed: Any = None
-  ) -> Any:
+    self, current_state: tf.Tensor, previous_kernel_results: TrajectoryResults, seed: Any = None
+  ) -> tuple[tf.Tensor, TrajectoryResults]:
     """One trajectory of every chain."""
-    first, second = seeds.split(seed, 2, salt='random_trajectories')
-    accepted = previous_kernel_results.accepted_results
-    accepted = accepted._replace(num_leapfrog_steps=random_length(self.mean, first))
-    results = previous_kernel_results._replace(accepted_results=accepted)
-    return self.kernel.one_step(current_state, results, seed=second)
+    first, second, third = seeds.split(seed, 3, salt='random_trajectories')
+    results = previous_kernel_results.inner_results
+    before = results.accepted_results
+    size, scale = before.step_size, random_scale(second, before.step_size.dtype)
+    drawn = before._replace(
+      num_leapfrog_steps=random_length(self.mean, first), step_size=size * scale
+    )
+    results = results._replace(accepted_results=drawn)
+    state, results = self.kernel.one_step(current_state, results, seed=third)
+    after = results.accepted_results._replace(
+      num_leapfrog_steps=before.num_leapfrog_steps, step_size=size
+    )
+    return state, TrajectoryResults(results._replace(accepted_results=after), scale)
+
+
+def steering(results: TrajectoryResults, target: float) -> tf.Tensor:
+  """Log acceptance probabilities for the search of a step size, [...]: full steps alone count.
+
+  Args:
+    results: Of a trajectory.
+    target: Acceptance probability that the search wants: what smaller steps report.
+  """
+  ratio = tf.minimum(results.inner_results.log_accept_ratio, 0.0)
+  return tf.where(results.scale < 1.0, tf.cast(math.log(target), ratio.dtype), ratio)

@@ -35,7 +35,8 @@ def test_a_harmonic_energy_has_half_a_unit_for_every_coordinate():
 def test_samples_carry_their_energies_and_the_acceptance_is_as_asked_for():
   chains = harmonic_chains()
   np.testing.assert_allclose(harmonic(tf.constant(chains.samples)), chains.energies, rtol=1e-12)
-  assert chains.acceptance == pytest.approx(SCHEDULE.target_acceptance, abs=0.1)
+  full, small = SCHEDULE.target_acceptance, 0.98  # Steps of half of the trajectories each.
+  assert chains.acceptance == pytest.approx((full + small) / 2, abs=0.06)
   assert 1.0 < chains.split_r_hat < 1.05
 
 
