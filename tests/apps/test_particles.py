@@ -20,6 +20,7 @@ CONFIG = ParticlesConfig(
   shells=5,
   basis_size=2,
   num_steps=3,
+  integrator='midpoint',
   step_size=0.25,
   batch_size=8,
   epochs=1,
