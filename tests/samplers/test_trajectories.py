@@ -30,7 +30,7 @@ def test_half_of_all_steps_are_full_and_the_others_log_uniform():
   full = np.isclose(scales, 1.0)
   assert full.mean() == pytest.approx(0.5, abs=0.07)
   logs = -np.log(np.array(scales)[~full]) / math.log(SMALLEST)
-  assert 0 <= logs.min() and logs.max() <= 1
+  assert logs.min() >= 0 and logs.max() <= 1
   np.testing.assert_allclose(np.quantile(logs, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.07)
 
 
