@@ -15,11 +15,12 @@ import tensorflow as tf
 import tf_keras
 
 import ma_keras
-from ma_keras import data, potentials, samplers, targets, training
+from ma_keras import potentials, samplers, targets, training
 from ma_keras.apps import (
   ising,
   particles_figures,
   particles_reference,
+  particles_start,
   particles_target,
   training_app,
 )
@@ -67,6 +68,7 @@ def build_potential(target: targets.Particles, config: ParticlesConfig) -> poten
     *sizes,
     hidden_units=config.hidden_units,
     activation=config.activation,
+    background=config.background,
     seed=config.seed + 1,
     **shared,
   )
@@ -137,10 +139,14 @@ def refinement(
 
 
 def train(experiment: Experiment) -> None:
-  """Minimises the free energy, after the epochs of likelihood where it has not begun."""
+  """Minimises the free energy, after the beginning that --begin asks for."""
   config, model = experiment.config, experiment.model
-  if config.likelihood_epochs and not training.saved_epochs(experiment.run.backup):
-    begin_by_likelihood(experiment)
+  if config.begin != 'none' and not training.saved_epochs(experiment.run.backup):
+    reference = reference_of(experiment)
+    assert reference is not None  # The configuration has seen to it.
+    positions = reference.half(second=False).positions
+    flat = positions.reshape(-1, positions.shape[-1])
+    particles_start.begin(config, experiment.run, model, flat)
   stream = ising.training_stream(model, config.steps_per_epoch)
   training_app.fit(
     config,
@@ -149,40 +155,6 @@ def train(experiment: Experiment) -> None:
     steps_per_epoch=config.steps_per_epoch,
     run=experiment.run,
     callbacks=callbacks(experiment),
-  )
-
-
-def begin_by_likelihood(experiment: Experiment) -> None:
-  """Trains the same flow on one half of the chains, in a folder of its own that it resumes from."""
-  config, model, reference = experiment.config, experiment.model, reference_of(experiment)
-  assert reference is not None  # The configuration has seen to it.
-  positions = reference.half(second=False).positions
-  begin = dataclasses.replace(
-    config, epochs=config.likelihood_epochs, learning_rate=config.likelihood_rate
-  )
-  with experiment.strategy.scope():
-    likelihood = training_app.compiled(
-      training.MaximumLikelihood(
-        model.bijector,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        penalties=penalty.parse(config.penalty),
-        base=model.base,
-      ),
-      config.steps_per_epoch,
-      begin,
-    )
-  folder = training.RunDirectory(experiment.run.root / 'likelihood')
-  folder.root.mkdir(exist_ok=True)
-  training_app.fit(
-    begin,
-    likelihood,
-    stream=lambda first: data.batches(
-      positions.reshape(-1, positions.shape[-1]), config.batch_size, config.seed, first
-    ),
-    steps_per_epoch=config.steps_per_epoch,
-    run=folder,
-    callbacks=[training.Guard('nll'), *training_app.logs(folder)],
   )
 
 
@@ -215,7 +187,7 @@ def report(experiment: Experiment, doubts: str = '') -> str:
   )
   result = training.summarise(draws)
   reference = reference_of(experiment)
-  if reference and config.likelihood_epochs:
+  if reference and config.begin != 'none':
     reference = reference.half(second=True)
   agreement = agree(experiment, draws, reference) if reference else None
   halving = training.halve_on_samples(

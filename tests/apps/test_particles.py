@@ -10,7 +10,13 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras import potentials, samplers, targets, training
-from ma_keras.apps import evaluate, particles, particles_reference, particles_target
+from ma_keras.apps import (
+  evaluate,
+  particles,
+  particles_reference,
+  particles_start,
+  particles_target,
+)
 from ma_keras.apps.configuration import EvaluateConfig, ParticlesConfig
 from ma_keras.apps.particles_monitor import Monitor
 
@@ -29,6 +35,8 @@ CONFIG = ParticlesConfig(
   eval_batch_size=20,
   monitor_samples=40,
   chains=4,
+  begin_epochs=1,
+  begin_batch_size=8,
   chain_samples=6,
   temperatures=3,
   jit_compile=False,
@@ -43,7 +51,7 @@ def with_options(**options):
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
   """A run of one epoch, which may be in doubt, against chains that stand still."""
-  config = with_options(likelihood_epochs=1, run_dir=str(tmp_path_factory.mktemp('particles')))
+  config = with_options(begin='likelihood', run_dir=str(tmp_path_factory.mktemp('particles')))
   directory = training.RunDirectory(pathlib.Path(config.directory))
   with pytest.MonkeyPatch.context() as patch, contextlib.suppress(training.TrainingStopped):
     patch.setattr(samplers, 'annealed_importance', annealed)
@@ -78,7 +86,7 @@ def test_a_run_writes_its_measures_model_reference_and_figures(run):
   assert 0 < other['forward_ess']['value'] <= 1
   metrics = directory.read_metrics()
   assert metrics['effective_sample_size'].shape == (1,)
-  begun = training.RunDirectory(directory.root / 'likelihood').read_metrics()
+  begun = training.RunDirectory(directory.root / 'begin').read_metrics()
   assert np.isfinite(begun['nll']).shape == (1,)
   for name in ('histograms', 'training', 'structures'):
     assert directory.figure(name).exists()
@@ -128,7 +136,7 @@ def test_no_chains_are_no_reference(tmp_path):
   with pytest.raises(ValueError, match='`--chains` must be at least 2'):
     with_options(chains=1)
   with pytest.raises(ValueError, match='take at least 4, got 3'):
-    with_options(chains=3, likelihood_epochs=2)
+    with_options(chains=3, begin='matching')
 
 
 def test_the_potential_is_that_of_the_options():
@@ -140,6 +148,31 @@ def test_the_potential_is_that_of_the_options():
   alone = particles.build_potential(target, with_options(hidden_units=0, basis_size=1, reach=3.0))
   assert isinstance(alone, potentials.Pairs) and alone.time_basis is None
   assert alone.shells.reach == 3.0
+
+
+def test_both_ends_of_matching_are_near_one_another(rng):
+  target = particles_target.build(CONFIG)
+  positions = target.base(2.0).sample(30, seed=1).numpy()
+  base = target.base(2.0)
+  z, x = particles_start.pairs(base, positions, target.pairing, seed=3, number=60)
+  assert z.shape == x.shape == (60, 8) and z.dtype == x.dtype == np.float32
+  np.testing.assert_allclose(
+    np.sort(target.energy(x)), np.sort(np.tile(target.energy(positions), 2)), rtol=1e-3, atol=1e-2
+  )
+  unrelated = np.mean(np.sum((z - rng.permutation(x)) ** 2, axis=-1))
+  assert np.mean(np.sum((z - x) ** 2, axis=-1)) < 0.4 * unrelated
+
+
+def test_the_beginning_matches_the_ends_of_the_target(tmp_path):
+  config = with_options(begin='matching', run_dir=str(tmp_path))
+  target = particles_target.build(config)
+  model = particles.build_model(target, config)
+  beginner, stream = particles_start.matching(
+    dataclasses.replace(config, batch_size=8), model, target.base().sample(300, seed=1).numpy()
+  )
+  assert beginner.bijector is model.bijector and isinstance(beginner, training.FlowMatching)
+  z, x = next(iter(stream(3)))
+  assert z.shape == x.shape == (8, 8)
 
 
 def test_the_target_is_that_of_the_options():

@@ -36,6 +36,9 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
   hidden_units: int = integer(
     32, 'Functions of its neighbours for every particle; 0: pairs alone.', lower=0, fixes_run=True
   )
+  background: bool = switch(
+    False, 'Whether all pairs of the cluster act on every particle.', fixes_run=True
+  )
   shells: int = integer(24, 'Gaussian shells of distance.', lower=2, fixes_run=True)
   reach: float | None = number(
     None,
@@ -68,14 +71,16 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     'Train on energies that above this grow by their logarithm; without it on energies alone.',
     fixes_run=True,
   )
-  likelihood_epochs: int = integer(
-    0,
-    'Begin with so many epochs of maximum likelihood on one half of the chains; the flow is then '
+  begin: str = choice(
+    'none',
+    ('none', 'matching', 'likelihood'),
+    'Begin by flow matching or by maximum likelihood, on one half of the chains; the flow is then '
     'measured against the other half.',
-    lower=0,
     fixes_run=True,
   )
-  likelihood_rate: float = number(0.01, 'Peak rate of those epochs.', lower=0.0, fixes_run=True)
+  begin_epochs: int = integer(10, 'Epochs of the beginning.', lower=1, fixes_run=True)
+  begin_rate: float = number(0.01, 'Peak rate of Adam in the beginning.', lower=0.0, fixes_run=True)
+  begin_batch_size: int = integer(512, 'Batch of the beginning.', lower=8, fixes_run=True)
   steps_per_epoch: int = integer(100, 'Training steps per epoch.', lower=1)
   eval_samples: int = integer(10000, 'Samples of the final measurement.', lower=2)
   monitor_samples: int = integer(
@@ -96,10 +101,10 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     super().__post_init__()
     if self.chains == 1:
       raise ValueError('`--chains` must be at least 2, whose spread is their error, or 0: got 1.')
-    if self.likelihood_epochs and self.chains < 4:
+    if self.begin != 'none' and self.chains < 4:
       raise ValueError(
-        f'`--likelihood_epochs={self.likelihood_epochs}` trains on one half of --chains, and '
-        f'measures on the other: take at least 4, got {self.chains}.'
+        f'`--begin={self.begin}` trains on one half of --chains, and measures on the other: take '
+        f'at least 4, got {self.chains}.'
       )
 
   @property

@@ -1,0 +1,113 @@
+"""Where particle flows begin: trained on chains of the target, before the free energy is minimised.
+
+Reverse KL alone leaves out what the first flow does not meet. Chains know every mode, and a flow
+that knows them, too, keeps them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras import data, particles, targets, training
+from ma_keras.apps import training_app
+from ma_keras.apps.configuration import penalty
+from ma_keras.apps.configuration.particles import ParticlesConfig
+
+PAIRS = 20000  # Of both ends, for flow matching.
+BLOCK = 250  # Rows that are matched at once, at a time that grows as its square for each.
+
+
+def begin(
+  config: ParticlesConfig,
+  run: training.RunDirectory,
+  model: training.VariationalFreeEnergy,
+  positions: np.ndarray,
+) -> None:
+  """Trains the model's flow as --begin says, in a folder of its own that it resumes from.
+
+  Args:
+    config: Of the run.
+    run: Its directory.
+    model: Whose flow it is.
+    positions: Samples of the target, [n, N].
+  """
+  first = dataclasses.replace(
+    config,
+    optimizer='adam',
+    epochs=config.begin_epochs,
+    learning_rate=config.begin_rate,
+    batch_size=config.begin_batch_size,
+  )
+  make, loss = {'likelihood': (likelihood, 'nll'), 'matching': (matching, 'loss')}[config.begin]
+  with model.distribute_strategy.scope():
+    beginner, stream = make(first, model, positions)
+    beginner = training_app.compiled(beginner, config.steps_per_epoch, first)
+  folder = training.RunDirectory(run.root / 'begin')
+  folder.root.mkdir(exist_ok=True)
+  training_app.fit(
+    first,
+    beginner,
+    stream=stream,
+    steps_per_epoch=config.steps_per_epoch,
+    run=folder,
+    callbacks=[training.Guard(loss), *training_app.logs(folder)],
+  )
+
+
+Beginner = tuple[training.FlowModel, Callable[[int], Any]]
+
+
+def likelihood(
+  config: ParticlesConfig, model: training.VariationalFreeEnergy, positions: np.ndarray
+) -> Beginner:
+  """Maximum likelihood of the positions."""
+  beginner = training.MaximumLikelihood(
+    model.bijector,
+    batch_size=config.batch_size,
+    seed=config.seed,
+    penalties=penalty.parse(config.penalty),
+    base=model.base,
+  )
+  return beginner, lambda step: data.batches(positions, config.batch_size, config.seed, step)
+
+
+def matching(
+  config: ParticlesConfig, model: training.VariationalFreeEnergy, positions: np.ndarray
+) -> Beginner:
+  """Flow matching between draws of the base and positions that lie near them."""
+  assert isinstance(model.target, targets.Particles)
+  ends = np.concatenate(pairs(model.base, positions, model.target.pairing, config.seed), axis=-1)
+
+  def stream(step: int) -> tf.data.Dataset:
+    batches = data.batches(ends, config.batch_size, config.seed, step)
+    return data.untuned(batches.map(lambda _, rows: tuple(tf.split(rows, 2, axis=-1))))
+
+  return training.FlowMatching(model.bijector, seed=config.seed, base=model.base), stream
+
+
+def pairs(
+  base: Any, positions: np.ndarray, pairing: particles.Pairing, seed: int, number: int = PAIRS
+) -> tuple[np.ndarray, np.ndarray]:
+  """Draws z of the base and samples x of the target, each x turned and labelled as is its z.
+
+  Args:
+    base: p(x, 0).
+    positions: Samples of the target, [n, N], used again and again where there are fewer.
+    pairing: Particles and dimensions.
+    seed: Names the draws.
+    number: How many pairs.
+
+  Returns:
+    Both ends, [number, N] each.
+  """
+  z = base.sample(number, seed=[seed, 1]).numpy()
+  order = np.random.default_rng(seed).permutation(number) % len(positions)
+  x = positions[order]
+  blocks = [slice(k, k + BLOCK) for k in range(0, number, BLOCK)]
+  x = np.concatenate([particles.matched(x[part], z[part], pairing) for part in blocks])
+  return z, particles.aligned(x, z, pairing, seed=seed).astype(z.dtype)
