@@ -1,4 +1,4 @@
-"""Where particle flows begin: trained on chains of the target, before the free energy is minimised.
+"""First weights of particle flows: trained on chains, before the free energy is minimised.
 
 Reverse KL alone leaves out what the first flow does not meet. Chains know every mode, and a flow
 that knows them, too, keeps them.
@@ -91,7 +91,7 @@ def matching(
 
 
 def pairs(
-  base: Any, positions: np.ndarray, pairing: particles.Pairing, seed: int, number: int = PAIRS
+  base: Any, positions: np.ndarray, pairing: particles.Pairing, seed: int, number: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
   """Draws z of the base and samples x of the target, each x turned and labelled as is its z.
 
@@ -100,11 +100,12 @@ def pairs(
     positions: Samples of the target, [n, N], used again and again where there are fewer.
     pairing: Particles and dimensions.
     seed: Names the draws.
-    number: How many pairs.
+    number: How many pairs; PAIRS by default.
 
   Returns:
     Both ends, [number, N] each.
   """
+  number = number or PAIRS
   z = base.sample(number, seed=[seed, 1]).numpy()
   order = np.random.default_rng(seed).permutation(number) % len(positions)
   x = positions[order]

@@ -297,7 +297,8 @@ def _trajectory(
   energy: Energy, x: tf.Tensor, step_size: tf.Tensor, leapfrogs: int, seed: Any
 ) -> tuple[tf.Tensor, TrajectoryResults]:
   """Samples after one trajectory of Hamiltonian Monte Carlo, and its record."""
-  kernel = RandomTrajectories(lambda x: -energy(x), step_size, leapfrogs)
+  # Weights make up for what no step comes to: full steps relax most.
+  kernel = RandomTrajectories(lambda x: -energy(x), step_size, leapfrogs, smallest=1.0)
   return kernel.one_step(x, kernel.bootstrap_results(x), seed=seed)
 
 

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from ma_keras import seeds
 
-SMALLEST = 30.0
+SMALLEST = 1 / 30
 
 
 def random_length(mean: int, seed: Any) -> tf.Tensor:
@@ -18,10 +18,10 @@ def random_length(mean: int, seed: Any) -> tf.Tensor:
   return 1 + tf.cast(seeds.integers([], seed, 2 * mean - 1), tf.int32)
 
 
-def random_scale(seed: Any, dtype: tf.DType) -> tf.Tensor:
-  """Factor of the step size, []: 1 in half of all cases, else log-uniform on (1/SMALLEST, 1)."""
+def random_scale(seed: Any, dtype: tf.DType, smallest: float = SMALLEST) -> tf.Tensor:
+  """Factor of the step size, []: 1 in half of all cases, else log-uniform on (smallest, 1)."""
   uniform = seeds.uniform([], seed, dtype)
-  return tf.exp(-tf.cast(math.log(SMALLEST), dtype) * tf.nn.relu(2.0 * uniform - 1.0))
+  return tf.exp(tf.cast(math.log(smallest), dtype) * tf.nn.relu(2.0 * uniform - 1.0))
 
 
 class TrajectoryResults(NamedTuple):
@@ -51,14 +51,15 @@ class RandomTrajectories(tfp.mcmc.TransitionKernel):
   Attributes:
     kernel: The `tfp.mcmc.HamiltonianMonteCarlo`.
     mean: Leapfrog steps on average.
+    smallest: Of the scales.
   """
 
-  def __init__(self, log_prob: Any, step_size: Any, mean: int) -> None:
-    """Takes the log density, [..., N] -> [...], the step size and the mean length."""
+  def __init__(self, log_prob: Any, step_size: Any, mean: int, smallest: float = SMALLEST) -> None:
+    """Takes the log density, [..., N] -> [...], step size, mean length and smallest scale."""
     self.kernel = tfp.mcmc.HamiltonianMonteCarlo(
       log_prob, step_size, mean, store_parameters_in_results=True
     )
-    self.mean = mean
+    self.mean, self.smallest = mean, smallest
 
   @property
   def is_calibrated(self) -> bool:
@@ -78,7 +79,7 @@ class RandomTrajectories(tfp.mcmc.TransitionKernel):
     first, second, third = seeds.split(seed, 3, salt='random_trajectories')
     results = previous_kernel_results.inner_results
     before = results.accepted_results
-    size, scale = before.step_size, random_scale(second, before.step_size.dtype)
+    size, scale = before.step_size, random_scale(second, before.step_size.dtype, self.smallest)
     drawn = before._replace(
       num_leapfrog_steps=random_length(self.mean, first), step_size=size * scale
     )

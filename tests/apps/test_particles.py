@@ -51,10 +51,11 @@ def with_options(**options):
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
   """A run of one epoch, which may be in doubt, against chains that stand still."""
-  config = with_options(begin='likelihood', run_dir=str(tmp_path_factory.mktemp('particles')))
+  config = with_options(begin='matching', run_dir=str(tmp_path_factory.mktemp('particles')))
   directory = training.RunDirectory(pathlib.Path(config.directory))
   with pytest.MonkeyPatch.context() as patch, contextlib.suppress(training.TrainingStopped):
     patch.setattr(samplers, 'annealed_importance', annealed)
+    patch.setattr(particles_start, 'PAIRS', 64)
     patch.setattr(samplers, 'hamiltonian_chains', standing_still)
     particles.carry_out(config)
   return directory, config
@@ -87,7 +88,7 @@ def test_a_run_writes_its_measures_model_reference_and_figures(run):
   metrics = directory.read_metrics()
   assert metrics['effective_sample_size'].shape == (1,)
   begun = training.RunDirectory(directory.root / 'begin').read_metrics()
-  assert np.isfinite(begun['nll']).shape == (1,)
+  assert np.isfinite(begun['loss']).shape == (1,)
   for name in ('histograms', 'training', 'structures'):
     assert directory.figure(name).exists()
   with np.load(directory.root / 'reference.npz') as reference:
@@ -163,7 +164,8 @@ def test_both_ends_of_matching_are_near_one_another(rng):
   assert np.mean(np.sum((z - x) ** 2, axis=-1)) < 0.4 * unrelated
 
 
-def test_the_beginning_matches_the_ends_of_the_target(tmp_path):
+def test_the_beginning_matches_the_ends_of_the_target_or_its_likelihood(tmp_path, monkeypatch):
+  monkeypatch.setattr(particles_start, 'PAIRS', 300)
   config = with_options(begin='matching', run_dir=str(tmp_path))
   target = particles_target.build(config)
   model = particles.build_model(target, config)
@@ -173,6 +175,10 @@ def test_the_beginning_matches_the_ends_of_the_target(tmp_path):
   assert beginner.bijector is model.bijector and isinstance(beginner, training.FlowMatching)
   z, x = next(iter(stream(3)))
   assert z.shape == x.shape == (8, 8)
+  beginner, stream = particles_start.likelihood(config, model, x.numpy())
+  numbers, rows = next(iter(stream(0)))
+  assert isinstance(beginner, training.MaximumLikelihood) and beginner.bijector is model.bijector
+  assert rows.shape == (8, 8) and list(numbers) == list(range(8))
 
 
 def test_the_target_is_that_of_the_options():

@@ -29,8 +29,9 @@ def test_half_of_all_steps_are_full_and_the_others_log_uniform():
   scales = [random_scale(seeds.fold_in(key, k), tf.float64).numpy() for k in range(800)]
   full = np.isclose(scales, 1.0)
   assert full.mean() == pytest.approx(0.5, abs=0.07)
-  logs = -np.log(np.array(scales)[~full]) / math.log(SMALLEST)
+  logs = np.log(np.array(scales)[~full]) / math.log(SMALLEST)
   assert logs.min() >= 0 and logs.max() <= 1
+  assert random_scale(key, tf.float64, smallest=1.0) == 1.0
   np.testing.assert_allclose(np.quantile(logs, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.07)
 
 
