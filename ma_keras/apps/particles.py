@@ -33,6 +33,7 @@ from ma_keras.saving import export
 from ma_keras.training import strategy as strategies
 from ma_keras.training.halving import Scorer
 
+FAR_SHELLS = 20
 CERTIFIED_SAMPLES = 256  # So many choose the depth that files keep.
 
 
@@ -61,10 +62,20 @@ def build_potential(target: targets.Particles, config: ParticlesConfig) -> poten
     'dtype': target.dtype,
   }
   sizes = (pairing.particles, pairing.dimensions)
-  pairs = potentials.Pairs(*sizes, seed=config.seed, **shared)
-  if not config.hidden_units:
-    return pairs
-  return pairs + potentials.EmbeddedAtoms(
+  terms: list[potentials.Potential] = [potentials.Pairs(*sizes, seed=config.seed, **shared)]
+  if config.far_reach:
+    far = {**shared, 'shells': FAR_SHELLS, 'softening': 1.0, 'reach': config.far_reach}
+    terms.append(potentials.Pairs(*sizes, seed=config.seed + 2, **far))
+  if config.hidden_units:
+    terms.append(embedded_atoms(sizes, config, shared))
+  return potentials.Sum(terms) if terms[1:] else terms[0]
+
+
+def embedded_atoms(
+  sizes: tuple[int, int], config: ParticlesConfig, shared: dict[str, Any]
+) -> potentials.Potential:
+  """The many-body term."""
+  return potentials.EmbeddedAtoms(
     *sizes,
     hidden_units=config.hidden_units,
     activation=config.activation,

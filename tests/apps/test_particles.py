@@ -149,6 +149,8 @@ def test_the_potential_is_that_of_the_options():
   alone = particles.build_potential(target, with_options(hidden_units=0, basis_size=1, reach=3.0))
   assert isinstance(alone, potentials.Pairs) and alone.time_basis is None
   assert alone.shells.reach == 3.0
+  _, far, _ = particles.build_potential(target, with_options(far_reach=20.0)).terms
+  assert (far.shells.reach, far.shells.softening) == (20.0, 1.0)
 
 
 def test_both_ends_of_matching_are_near_one_another(rng):

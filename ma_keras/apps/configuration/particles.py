@@ -46,6 +46,13 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     lower=1e-6,
     fixes_run=True,
   )
+  far_reach: float | None = number(
+    None,
+    'Add a second, smoother function of distance that reaches so far: it holds particles that '
+    'stray, whose energies are all that a mean sees; without it none.',
+    lower=1e-6,
+    fixes_run=True,
+  )
   softening: float = number(
     0.1, 'Radius below which distances are smoothed.', lower=1e-6, fixes_run=True
   )
