@@ -205,7 +205,8 @@ def main(argv: list[str]) -> None:
     results['after flow matching'] = timed(measured, bijector, base, target, x[:, half:])
   if FLAGS.steps:
     results['reverse KL'] = timed(sharpened, bijector, base, target)
-    results['after reverse KL'] = timed(measured, bijector, base, target, x[:, half:])
+  if FLAGS.steps or not FLAGS.matching_steps:
+    results['at the end'] = timed(measured, bijector, base, target, x[:, half:])
   if FLAGS.save:
     model = ma_keras.model_file.Model(bijector, base=base)
     ma_keras.model_file.save(FLAGS.save, model)
