@@ -25,7 +25,7 @@ from ma_keras import particles, potentials, samplers, targets, training
 from ma_keras.training.halving import Scorer
 
 tfd = tfp.distributions
-TARGETS = {
+TARGETS: dict[str, Callable[[], targets.Particles]] = {
   'dw4': targets.DoubleWells,
   'lj13': lambda: targets.LennardJones(13),
   'lj55': lambda: targets.LennardJones(55),
