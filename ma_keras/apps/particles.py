@@ -15,7 +15,7 @@ import tensorflow as tf
 import tf_keras
 
 import ma_keras
-from ma_keras import potentials, samplers, targets, training
+from ma_keras import potentials, targets, training
 from ma_keras.apps import (
   ising,
   particles_figures,
@@ -28,10 +28,10 @@ from ma_keras.apps.configuration import penalty
 from ma_keras.apps.configuration.option import options
 from ma_keras.apps.configuration.particles import ParticlesConfig
 from ma_keras.apps.configuration.particles_target import ParticlesTargetConfig
+from ma_keras.apps.particles_measure import agree, beyond, line, totals
 from ma_keras.apps.particles_monitor import Monitor
 from ma_keras.saving import export
 from ma_keras.training import strategy as strategies
-from ma_keras.training.halving import Scorer
 
 FAR_SHELLS = 20
 CERTIFIED_SAMPLES = 256  # So many choose the depth that files keep.
@@ -200,7 +200,7 @@ def report(experiment: Experiment, doubts: str = '') -> str:
   reference = reference_of(experiment)
   if reference and config.begin != 'none':
     reference = reference.half(second=True)
-  agreement = agree(experiment, draws, reference) if reference else None
+  agreement = agree(config, model, draws, reference) if reference else None
   halving = training.halve_on_samples(
     model.bijector, CERTIFIED_SAMPLES, config.eval_batch_size, config.seed, model.base
   )
@@ -229,84 +229,6 @@ def write(experiment: Experiment, measured: dict[str, Any]) -> None:
   steps = {'certified_steps': model.bijector.horizon.num_steps}
   about = {'seed': config.seed, 'version': ma_keras.__version__}
   run.write_summary({**about, **steps, **measured})
-
-
-def agree(
-  experiment: Experiment, draws: training.Draws, reference: particles_reference.Reference
-) -> samplers.Agreement:
-  """The flow in halved steps against chains of the target."""
-  config, model = experiment.config, experiment.model
-  horizon = model.bijector.horizon
-  positions = reference.positions.reshape(-1, reference.positions.shape[-1])
-  scorer = Scorer(model.bijector, config.eval_batch_size, config.jit_compile, base=model.base)
-  log_prob = scorer(positions, 2 * horizon.num_steps).reshape(reference.energies.shape)
-  fine = draws.fine
-  return samplers.agreement(
-    -fine.free_energies,
-    particles_figures.energies(experiment.target, fine.values),
-    -reference.energies - log_prob,
-    reference.energies,
-    reference.partition,
-  )
-
-
-def beyond(agreement: samplers.Agreement | None, sigmas: float = 5.0) -> str:
-  """Says in one line that F lies below -ln Z of the chains; empty if it does not."""
-  if agreement is None or agreement.reverse_kl.value >= -sigmas * agreement.reverse_kl.error:
-    return ''
-  return (
-    f'F lies {-agreement.reverse_kl.value:.2g} nats below -ln Z by annealing, which no flow can: '
-    'the integrator was cheated, or --temperatures are too few. Train anew in another --run_dir '
-    'with more --num_steps.'
-  )
-
-
-def totals(
-  result: training.FreeEnergy,
-  agreement: samplers.Agreement | None,
-  reference: particles_reference.Reference | None,
-) -> dict[str, Any]:
-  """Numbers of the summary, in kT and nats of all particles together."""
-  n = result.num_sites
-  measured: dict[str, Any] = {
-    'num_steps': result.num_steps,
-    'num_samples': result.num_samples,
-    'free_energy': n * result.free_energy_per_site,
-    'statistical_error': n * result.statistical_error,
-    'integration_error': n * result.integration_error,
-    'log_partition': -n * result.reweighted_per_site,
-    'log_partition_error': n * result.reweighted_error,
-    'log_partition_integration_error': n * result.reweighted_integration_error,
-    'effective_sample_size': result.effective_sample_size,
-  }
-  if agreement and reference:
-    measured['reference'] = {
-      **dataclasses.asdict(agreement),
-      'log_partition': reference.partition.value,
-      'log_partition_error': reference.partition.error,
-      'energy': dataclasses.asdict(samplers.mean_over_chains(reference.energies)),
-      'doubts': str(reference.doubts),
-    }
-  return measured
-
-
-def line(measured: dict[str, Any]) -> str:
-  """The result in one line."""
-  text = (
-    'F = {free_energy:.4f} +- {statistical_error:.1g} (statistical) +- {integration_error:.1g} '
-    '(integration); ESS {ess:.3g} % of {num_samples}; ln Z by weights {log_partition:.4f} +- '
-    '{log_partition_error:.1g} (statistical) +- {log_partition_integration_error:.1g} (integration)'
-  ).format(ess=100 * measured['effective_sample_size'], **measured)
-  if 'reference' not in measured:
-    return text
-  other = measured['reference']
-  forward, kl = other['forward_ess'], other['forward_kl']
-  return (
-    f'{text}, by annealing {other["log_partition"]:.4f} +- {other["log_partition_error"]:.1g}; on '
-    f'{other["num_target_samples"]} samples of chains: forward ESS {100 * forward["value"]:.3g} +- '
-    f'{100 * forward["error"]:.1g} %; KL {kl["value"]:.3f} +- {kl["error"]:.1g} nats; energies '
-    f'{other["energy_distance"]:.3g} kT apart'
-  )
 
 
 def work(experiment: Experiment) -> None:

@@ -2,13 +2,7 @@
 
 from ma_keras.samplers import wolff
 from ma_keras.samplers.agreement import Agreement, agreement, forward_effective_sample_size
-from ma_keras.samplers.annealing import (
-  Annealed,
-  Path,
-  ThermodynamicIntegral,
-  annealed_importance,
-  thermodynamic_integration,
-)
+from ma_keras.samplers.annealing import Annealed, Path, annealed_importance
 from ma_keras.samplers.bennett import FreeEnergyDifference, free_energy_difference
 from ma_keras.samplers.hamiltonian import Chains, Schedule, hamiltonian_chains, mean_over_chains
 from ma_keras.samplers.importance import ImportanceEstimate, estimate, two_level
@@ -18,6 +12,7 @@ from ma_keras.samplers.markov import (
   latent_hmc,
 )
 from ma_keras.samplers.reweighting import Expectation, expectation
+from ma_keras.samplers.thermodynamic import ThermodynamicIntegral, thermodynamic_integration
 
 __all__ = [
   'Agreement',

@@ -13,6 +13,7 @@ from ma_keras import potentials, samplers, targets, training
 from ma_keras.apps import (
   evaluate,
   particles,
+  particles_measure,
   particles_reference,
   particles_start,
   particles_target,
@@ -226,6 +227,6 @@ def agreement(value, error):
 
 
 def test_a_bound_below_the_annealed_one_is_doubted():
-  assert particles.beyond(None) == ''
-  assert particles.beyond(agreement(-0.4, 0.1)) == ''
-  assert 'below -ln Z' in particles.beyond(agreement(-0.6, 0.1))
+  assert particles_measure.beyond(None) == ''
+  assert particles_measure.beyond(agreement(-0.4, 0.1)) == ''
+  assert 'below -ln Z' in particles_measure.beyond(agreement(-0.6, 0.1))

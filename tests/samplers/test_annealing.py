@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras import samplers, targets
-from ma_keras.samplers.annealing import fejer
+from ma_keras.samplers.thermodynamic import fejer
 
 tfd = tfp.distributions
 SCHEDULE = samplers.Schedule(200, burn_in=200, thinning=3, num_leapfrog_steps=8)

@@ -1,0 +1,93 @@
+"""Measures of a flow of particles against chains of its target, and the line that tells them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ma_keras import samplers, targets, training
+from ma_keras.apps.configuration.particles import ParticlesConfig
+from ma_keras.apps.particles_figures import energies as energies_of
+from ma_keras.apps.particles_reference import Reference
+from ma_keras.training.halving import Scorer
+
+
+def agree(
+  config: ParticlesConfig,
+  model: training.VariationalFreeEnergy,
+  draws: training.Draws,
+  reference: Reference,
+) -> samplers.Agreement:
+  """The flow in halved steps against chains of the target."""
+  assert isinstance(model.target, targets.Particles)
+  horizon = model.bijector.horizon
+  positions = reference.positions.reshape(-1, reference.positions.shape[-1])
+  scorer = Scorer(model.bijector, config.eval_batch_size, config.jit_compile, base=model.base)
+  log_prob = scorer(positions, 2 * horizon.num_steps).reshape(reference.energies.shape)
+  fine = draws.fine
+  return samplers.agreement(
+    -fine.free_energies,
+    energies_of(model.target, fine.values),
+    -reference.energies - log_prob,
+    reference.energies,
+    reference.partition,
+  )
+
+
+def beyond(agreement: samplers.Agreement | None, sigmas: float = 5.0) -> str:
+  """Says in one line that F lies below -ln Z of the chains; empty if it does not."""
+  if agreement is None or agreement.reverse_kl.value >= -sigmas * agreement.reverse_kl.error:
+    return ''
+  return (
+    f'F lies {-agreement.reverse_kl.value:.2g} nats below -ln Z by annealing, which no flow can: '
+    'the integrator was cheated, or --temperatures are too few. Train anew in another --run_dir '
+    'with more --num_steps.'
+  )
+
+
+def totals(
+  result: training.FreeEnergy,
+  agreement: samplers.Agreement | None,
+  reference: Reference | None,
+) -> dict[str, Any]:
+  """Numbers of the summary, in kT and nats of all particles together."""
+  n = result.num_sites
+  measured: dict[str, Any] = {
+    'num_steps': result.num_steps,
+    'num_samples': result.num_samples,
+    'free_energy': n * result.free_energy_per_site,
+    'statistical_error': n * result.statistical_error,
+    'integration_error': n * result.integration_error,
+    'log_partition': -n * result.reweighted_per_site,
+    'log_partition_error': n * result.reweighted_error,
+    'log_partition_integration_error': n * result.reweighted_integration_error,
+    'effective_sample_size': result.effective_sample_size,
+  }
+  if agreement and reference:
+    measured['reference'] = {
+      **dataclasses.asdict(agreement),
+      'log_partition': reference.partition.value,
+      'log_partition_error': reference.partition.error,
+      'energy': dataclasses.asdict(samplers.mean_over_chains(reference.energies)),
+      'doubts': str(reference.doubts),
+    }
+  return measured
+
+
+def line(measured: dict[str, Any]) -> str:
+  """The result in one line."""
+  text = (
+    'F = {free_energy:.4f} +- {statistical_error:.1g} (statistical) +- {integration_error:.1g} '
+    '(integration); ESS {ess:.3g} % of {num_samples}; ln Z by weights {log_partition:.4f} +- '
+    '{log_partition_error:.1g} (statistical) +- {log_partition_integration_error:.1g} (integration)'
+  ).format(ess=100 * measured['effective_sample_size'], **measured)
+  if 'reference' not in measured:
+    return text
+  other = measured['reference']
+  forward, kl = other['forward_ess'], other['forward_kl']
+  return (
+    f'{text}, by annealing {other["log_partition"]:.4f} +- {other["log_partition_error"]:.1g}; on '
+    f'{other["num_target_samples"]} samples of chains: forward ESS {100 * forward["value"]:.3g} +- '
+    f'{100 * forward["error"]:.1g} %; KL {kl["value"]:.3f} +- {kl["error"]:.1g} nats; energies '
+    f'{other["energy_distance"]:.3g} kT apart'
+  )
