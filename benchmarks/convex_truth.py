@@ -49,7 +49,7 @@ def problem(
   """
   random = np.random.default_rng([seed, event_size])
   source = mixture(event_size, random, dtype)
-  z = source.sample(PROBE, seed=seed)
+  z = source.sample(PROBE, seed=[seed, 0])  # Whatever else was drawn before.
   phi = {'ridges': ridges, 'network': network}[kind](z.numpy(), seed, dtype)
   optimal = transport.BrenierMap(phi)
   target = tfp.distributions.TransformedDistribution(source, optimal)
