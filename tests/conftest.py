@@ -6,13 +6,8 @@ import zlib
 
 import numpy as np
 import pytest
-import tensorflow as tf
 import tf_keras
 from tensorflow.python.framework import ops
-
-# Grappler rewrites a graph before its first call, at a price that many calls pay back, and a test
-# calls it once. Apps, which run in processes of their own, have theirs rewritten.
-tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
 
 
 def pytest_collection_modifyitems(items):
