@@ -25,6 +25,7 @@ def standard_energy(x):
   return tf.reduce_sum(tf.square(x), axis=-1) / 2
 
 
+@pytest.mark.slow
 def test_reverse_kl_exceeds_the_free_energy_by_the_divergence():
   flow, s2 = gaussian_flow(), np.exp(0.6)
   latents = tf.random.stateless_normal([20000, N], [1, 2], dtype=tf.float64)

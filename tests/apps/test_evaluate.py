@@ -34,6 +34,7 @@ def test_a_free_energy_is_that_of_the_target_the_model_was_trained_for(tmp_path)
   assert measured.free_energy_per_site == pytest.approx(expected.free_energy_per_site, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_a_likelihood_is_that_of_points_the_model_never_saw(tmp_path):
   """Test points are those of the split that the model was trained with: it saw all others."""
   file, path = tmp_path / 'x.npy', tmp_path / 'model.npz'
@@ -75,6 +76,7 @@ def test_eval_remembers_where_its_data_were(tmp_path):
       evaluate.likelihood(model, config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'notes, kind', [(NOTES, training.FreeEnergy), ({}, training.Likelihood)], ids=['F', 'NLL']
 )
@@ -89,6 +91,7 @@ def test_a_result_in_doubt_has_its_own_exit_code(tmp_path, notes, kind, monkeypa
   assert ending.value.code == 3 and 'Not to be trusted.' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_paths_in_doubt_have_the_same_exit_code_where_the_likelihood_is_sure(tmp_path, capsys):
   """One step of Euler moves x by 0.1 x, two by 0.1025 x: 2.5 % in length, 0.01 nats in density."""
   path, file, output = tmp_path / 'model.npz', tmp_path / 'x.npy', tmp_path / 'eval.json'

@@ -210,6 +210,7 @@ def test_options_reach_the_model():
   assert isinstance(model.base, ma_keras.bases.MeanFreeNormal)
 
 
+@pytest.mark.slow
 def test_the_monitor_tells_the_effective_sample_size_of_training_steps():
   target = particles_target.build(CONFIG)
   model, logs = particles.build_model(target, CONFIG), {}

@@ -34,6 +34,7 @@ def scores(folder, *arguments):
   return [line[0] for line in lines], np.array([float(line[1]) for line in lines[1:]])
 
 
+@pytest.mark.slow
 def test_columns_are_put_in_the_order_of_the_model_or_refused(tmp_path):
   """Field case 8: columns in another order gave -12726 nats for -1.16."""
   flow = saved(tmp_path, ('length', 'width'))
@@ -72,6 +73,7 @@ def test_case_8_width_before_length_scores_minus_1_16_and_not_minus_12726(tmp_pa
   assert np.mean(exchanged) == pytest.approx(-12726, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_ids_go_through_in_order_and_dropped_rows_leave_a_gap(tmp_path):
   flow = saved(tmp_path)
   lines = [f'id-{k},{x!r},{y!r}' for k, (x, y) in enumerate(X.tolist())]

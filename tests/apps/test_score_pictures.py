@@ -26,6 +26,7 @@ def saved(folder, event_shape=(4, 6, 1), levels=256):
   )
 
 
+@pytest.mark.slow
 def test_pictures_of_the_shape_of_the_model(tmp_path):
   """Case 15: grey stored as RGB is converted and said so; 6 x 4 is no 4 x 6; labels are paths."""
   saved(tmp_path)

@@ -28,6 +28,7 @@ def test_flows_in_any_number_of_steps_share_a_trace(potential):
   assert not bijector.copy(gradient='recompute')._calls._in_any_steps
 
 
+@pytest.mark.slow
 def test_a_tape_has_a_trace_of_its_own():
   bijector = ma_keras.MongeAmpereBijector(cases.one_hidden_layer(), 2, 0.2, 'euler')
   x = cases.points(3)

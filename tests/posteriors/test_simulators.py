@@ -39,6 +39,7 @@ def test_the_likelihood_of_slcp_is_that_of_four_normal_points(rng):
     assert value == pytest.approx(np.sum(normal.logpdf(observed.reshape(4, 2))), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_chains_of_slcp_are_weighted_draws_of_the_prior(rng):
   """Means and deviations by importance sampling of an observation that says little."""
   simulator = posteriors.SimpleLikelihood()

@@ -54,6 +54,7 @@ def test_coinciding_particles_have_finite_derivatives(make):
   assert np.all(np.isfinite(velocity)) and np.all(np.isfinite(laplacian))
 
 
+@pytest.mark.slow
 @MAKERS
 def test_a_flow_stays_mean_free_and_its_density_is_that_of_the_subspace(make):
   """ln det of the map of an orthonormal basis of the subspace, by central differences."""

@@ -19,6 +19,7 @@ def lines(values):
   return {name: f'--{name}={value}' for name, value in values.items()}
 
 
+@pytest.mark.slow
 @strategies.examples(60)
 @hypothesis.given(runs=RUNS, fixed=st.sets(st.sampled_from(NAMES)).map(tuple))
 def test_a_directory_takes_the_runs_of_one_model(runs, fixed):

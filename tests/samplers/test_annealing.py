@@ -31,6 +31,7 @@ def case():
   return samplers.Path(energy, tfd.Sample(tfd.Normal(0.0, 1.0), 3)), log_partition
 
 
+@pytest.mark.slow
 def test_annealed_weights_have_the_mean_z():
   path, log_partition = case()
   annealed = samplers.annealed_importance(path, 2000, 60, 4, seed=1)
@@ -42,6 +43,7 @@ def test_annealed_weights_have_the_mean_z():
   assert resampled.mean() == pytest.approx(weighted, abs=0.1)
 
 
+@pytest.mark.slow
 def test_the_integral_of_slopes_is_ln_z():
   path, log_partition = case()
   integral = samplers.thermodynamic_integration(path, 32, SCHEDULE, 15, seed=1)

@@ -22,6 +22,7 @@ def harmonic_chains():
   return samplers.hamiltonian_chains(harmonic, tf.ones([64, 3], tf.float64), SCHEDULE, seed=1)
 
 
+@pytest.mark.slow
 def test_a_harmonic_energy_has_half_a_unit_for_every_coordinate():
   chains = harmonic_chains()
   energy = chains.mean()
@@ -40,6 +41,7 @@ def test_samples_carry_their_energies_and_the_acceptance_is_as_asked_for():
   assert 1.0 < chains.split_r_hat < 1.05
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_chains():
   start = tf.ones([64, 3], tf.float64)
   again = samplers.hamiltonian_chains(harmonic, start, SCHEDULE, seed=1).samples
@@ -47,6 +49,7 @@ def test_equal_seeds_give_equal_chains():
   assert np.all(again[-1, 0] != again[-1, 1])
 
 
+@pytest.mark.slow
 def test_chains_on_two_sides_of_a_wall_are_doubted():
   """E = 50 (x^2 - 1)^2: half of the chains in each well, and the energy of one is higher."""
   wells = lambda x: 50.0 * tf.square(tf.square(x[..., 0]) - 1.0) + 2.0 * x[..., 0]  # noqa: E731
@@ -55,6 +58,7 @@ def test_chains_on_two_sides_of_a_wall_are_doubted():
   assert 'R-hat' in chains.doubts()
 
 
+@pytest.mark.slow
 def test_two_particles_have_the_virial_of_their_distance():
   target = targets.LennardJones(2)
   within = targets.MeanFreeCoordinates(target)

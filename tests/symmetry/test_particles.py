@@ -81,6 +81,7 @@ def test_options_leave_parts_out(d):
   np.testing.assert_array_equal(still.matrix, np.tile(np.eye(d), (50, 1, 1)))
 
 
+@pytest.mark.slow
 def test_derivatives_are_exact_and_the_flow_is_a_bijection(rng):
   group = symmetry.ParticleSymmetries(2, 2)
   potential = symmetry.OneElementPerInterval(layer(4), group, 0.25, seed=3)

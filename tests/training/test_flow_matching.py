@@ -14,6 +14,7 @@ def bijector(num_steps=8, time=0.7):
   return ma_keras.MongeAmpereBijector(potential, num_steps, time / num_steps, dtype=tf.float64)
 
 
+@pytest.mark.slow
 def test_straight_lines_to_a_scaled_copy_are_found(rng):
   """x = e z: the velocity is (e - 1) z/T at x_t = (1 + (e - 1) t/T) z, linear at every time."""
   flow = bijector()

@@ -27,6 +27,7 @@ def ends():
   return p, q
 
 
+@pytest.mark.slow
 def test_gaussians_are_mapped_as_bures_says():
   trained = model()
   p, q = ends()
@@ -41,6 +42,7 @@ def test_gaussians_are_mapped_as_bures_says():
   assert history['unsolved'] == [0.0]
 
 
+@pytest.mark.slow
 def test_arrays_of_any_two_lengths():
   trained, (p, q) = model(), ends()
   z, x = p.sample(700, seed=1).numpy(), q.sample(300, seed=2).numpy()
@@ -54,6 +56,7 @@ def test_arrays_of_any_two_lengths():
   )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights():
   p, x = ends()[0], np.random.default_rng(0).normal(size=(200, 2))
   trained = [model(seed=seed) for seed in (3, 3, 4)]
@@ -64,6 +67,7 @@ def test_the_same_seed_gives_the_same_weights():
   assert np.any(first != third)
 
 
+@pytest.mark.slow
 def test_it_compiles():
   trained = model()
   trained.compile('adam', jit_compile=True)
@@ -71,6 +75,7 @@ def test_it_compiles():
   assert np.isfinite(history['loss'][0])
 
 
+@pytest.mark.slow
 def test_unsolved_inverses_are_counted_and_left_out():
   optimal = transport.BrenierMap(transport.ConvexLayer(2, 20, seed=0), max_iterations=2)
   optimal.potential.start_at_samples(np.random.default_rng(0).normal(size=(99, 2)), 8.0, 20.0)

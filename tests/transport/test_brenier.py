@@ -120,6 +120,7 @@ def test_second_derivatives_of_the_inverse():
   np.testing.assert_allclose(second, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_compiles():
   optimal = transport.BrenierMap(POTENTIALS['more units']())
   z = draw(5, N)

@@ -40,6 +40,7 @@ def test_any_other_map_gives_less():
   assert transport.dual_bound(other, z, x).value < cost
 
 
+@pytest.mark.slow
 def test_the_standard_error_is_that_of_independent_means():
   """Between Gaussians, N(0, 1) to N(m, s^2): bounds of many draws scatter as one says."""
   optimal = transport.BrenierMap(transport.ConvexQuadratic([[2.0]], [1.0], **DOUBLE), modulus=0.0)

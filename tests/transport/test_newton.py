@@ -50,6 +50,7 @@ def test_conjugate_gradients_know_what_is_not_positive():
   np.testing.assert_allclose(x[1], [1.0, 1.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('compiled', [False, True])
 def test_there_and_back_in_many_dimensions(compiled):
   optimal = transport.BrenierMap(steep())

@@ -29,6 +29,7 @@ class Translation(potentials.Potential):
     return 3.0 * x[..., 0] - 4.0 * x[..., 1]
 
 
+@pytest.mark.slow
 def test_a_stretching_flow_spends_what_its_formula_says():
   """T integral |v|^2 = T sum a (exp(2 a T) - 1)/2, |x(T) - x(0)|^2 = sum (exp(a T) - 1)^2."""
   cost = transport.transport_cost(flow(), seed=1, **SIZES)
@@ -43,6 +44,7 @@ def test_a_stretching_flow_spends_what_its_formula_says():
   assert not cost.doubts()
 
 
+@pytest.mark.slow
 def test_w2_lies_between_its_bounds():
   """A symmetric, positive map is optimal, so that exchanging ends gains nothing: all are W2^2."""
   cost = transport.transport_cost(flow(), seed=2, **SIZES)
@@ -63,6 +65,7 @@ class RotatingStrain(potentials.Potential):
     return c * (x[..., 0] ** 2 - x[..., 1] ** 2) / 2.0 + s * x[..., 0] * x[..., 1]
 
 
+@pytest.mark.slow
 def test_a_map_that_is_not_optimal_gains_by_exchanging_ends():
   """x(T) = M x(0): the distance is Bures' of 1 and M M', the displacement that of M."""
   w, time = RotatingStrain.RATE, 2.0
@@ -101,6 +104,7 @@ def test_a_flow_that_moves_nothing_has_no_straightness():
   json.loads(json.dumps(cost.summary(), allow_nan=False))
 
 
+@pytest.mark.slow
 def test_steps_that_are_too_large_are_doubted_and_infinity_is_told():
   stiff = flow(1, np.diag([3.0, -3.0]))
   assert (
