@@ -146,16 +146,16 @@ class SimpleLikelihood(Simulator):
     chains[:, 2:4] = np.abs(chains[:, 2:4])
     for _ in range(BURN_IN):
       order = rng.permutation(n)
-      movers, others = order[: n // 2], order[n // 2 :]
-      chains[movers] = self._moved(chains[movers], chains[others], observed, rng)
+      movers, partners = order[: n // 2], order[n // 2 :]
+      chains[movers] = self._moved(chains[movers], chains[partners], observed, rng)
     chains[:, 2:4] *= rng.choice([-1.0, 1.0], size=(n, 2))
     return chains
 
   def _moved(
-    self, chains: np.ndarray, others: np.ndarray, observed: np.ndarray, rng: np.random.Generator
+    self, chains: np.ndarray, partners: np.ndarray, observed: np.ndarray, rng: np.random.Generator
   ) -> np.ndarray:
     """The chains after a Metropolis step, p_2 and p_3 positive."""
-    one, two = (others[rng.integers(len(others), size=len(chains))] for _ in range(2))
+    one, two = (partners[rng.integers(len(partners), size=len(chains))] for _ in range(2))
     scale = rng.choice([0.3, 1.0]) * 2.38 / np.sqrt(2.0 * self.num_parameters)
     proposed = chains + scale * (one - two) + 1e-3 * rng.normal(size=chains.shape)
     proposed[:, 2:4] = np.abs(proposed[:, 2:4])

@@ -80,10 +80,10 @@ class RandomTrajectories(tfp.mcmc.TransitionKernel):
     results = previous_kernel_results.inner_results
     before = results.accepted_results
     size, scale = before.step_size, random_scale(second, before.step_size.dtype, self.smallest)
-    drawn = before._replace(
+    trajectory = before._replace(
       num_leapfrog_steps=random_length(self.mean, first), step_size=size * scale
     )
-    results = results._replace(accepted_results=drawn)
+    results = results._replace(accepted_results=trajectory)
     state, results = self.kernel.one_step(current_state, results, seed=third)
     after = results.accepted_results._replace(
       num_leapfrog_steps=before.num_leapfrog_steps, step_size=size

@@ -121,20 +121,26 @@ class ConditionalLikelihood(MaximumLikelihood):
     if isinstance(batch, tuple) and len(batch) == 1:
       return self._rows(batch[0])
     if not isinstance(batch, tuple | list) and 'context' not in _names(batch):
-      self._check_width(batch['x'] if 'x' in _names(batch) else batch)
+      joined = batch['x'] if 'x' in _names(batch) else batch
+      self._check_width(joined)
+      self._check_quantised(joined)
       return batch
     context, x, weights = _parts(batch)
     x = _flat(x, self.bijector.potential.event_size, 'x')
     context = _flat(context, self.conditional.context_size, 'context')
-    if x.dtype.is_integer and not self.dequantise:
-      raise ValueError(
-        '`x` are whole numbers, of which no density is bounded: dequantise=True adds noise, '
-        'ConditionalLikelihood(..., dequantise=True); or make them floating.'
-      )
+    self._check_quantised(x)
     wide = not (x.dtype == tf.float32 and context.dtype in (tf.float32, tf.bool))
     dtype = tf.float64 if wide else tf.float32
     joined = tf.concat([tf.cast(context, dtype), tf.cast(x, dtype)], axis=-1)
     return joined if weights is None else {'x': joined, 'sample_weight': weights}
+
+  def _check_quantised(self, x: Any) -> None:
+    """Raises ValueError on whole numbers that nobody has asked to dequantise."""
+    if tf.as_dtype(x.dtype).is_integer and not self.dequantise:
+      raise ValueError(
+        '`x` are whole numbers, of which no density is bounded: dequantise=True adds noise, '
+        'ConditionalLikelihood(..., dequantise=True); or make them floating.'
+      )
 
   def _check_width(self, joined: Any) -> None:
     """Raises ValueError unless these are rows of contexts and points, as far as is known."""

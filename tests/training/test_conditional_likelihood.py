@@ -72,6 +72,8 @@ def test_whole_numbers_are_dequantised_by_request():
   counts = np.round(3 * x).astype(np.int32)
   with pytest.raises(ValueError, match='dequantise=True'):
     model().fit((o, counts), verbose=0)
+  with pytest.raises(ValueError, match='dequantise=True'):
+    model().fit(np.concatenate([np.round(o).astype(np.int32), counts], axis=1), verbose=0)
   made = model(dequantise=True)
   noisy = made.predict((o, counts), verbose=0)
   bare = model().predict((o, counts.astype(np.float32)), verbose=0)
