@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from ma_keras import seeds
-from ma_keras.arguments import is_finite, is_whole
+from ma_keras.potentials.time_basis import check_learned
 
 
 class HyperNetwork(tf.Module):
@@ -49,11 +49,7 @@ class HyperNetwork(tf.Module):
       ValueError: An argument is out of range.
     """
     super().__init__(name=name)
-    if not is_finite(time) or time <= 0 or not is_whole(size, 2) or not is_whole(width):
-      raise ValueError(
-        '`time` and `width` must be positive and `size` at least 2, got '
-        f'{time}, {width} and {size}. Time is num_steps * step_size.'
-      )
+    check_learned(time, size, width)
     self.time, self.size = time, size
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='hyper_network')
     steepness = tf.fill([width], tf.constant(width / 2.0, dtype))  # A step over 1/width of [-1, 1].

@@ -72,6 +72,15 @@ class Basis(Protocol):
     """[..., K] for times of shape [...]."""
 
 
+def check_learned(time: float, size: int, width: int) -> None:
+  """Raises ValueError unless a learned basis can have these: T > 0, K >= 2, hidden units."""
+  if not is_finite(time) or time <= 0 or not is_whole(size, 2) or not is_whole(width):
+    raise ValueError(
+      '`time` and `width` must be positive and `size` at least 2, got '
+      f'{time}, {width} and {size}. Time is num_steps * step_size.'
+    )
+
+
 class Table(NamedTuple):
   """A basis whose values at the times of one solve are at hand.
 
