@@ -19,6 +19,7 @@ class Encoder(tf.Module):
     model: Keras model.
     dtype: Dtype of the context.
     input_size: O.
+    context_size: C.
   """
 
   # Layers hold further variables, a Normalization the count of what it adapted to, that Keras does
@@ -44,6 +45,7 @@ class Encoder(tf.Module):
         f'got input shape {shape}: start it with an Input((O,)), and with a Reshape for images.'
       )
     self.model, self.dtype, self.input_size = model, dtype, int(shape[-1])
+    self.context_size = context_size
     # Keras 3 layers are no tf.Modules, and their variables are wrappers.
     self._backing_variables = [backing_variable(v) for v in model.variables]
     made = self(tf.zeros([2, self.input_size], dtype)).shape

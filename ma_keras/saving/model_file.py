@@ -7,7 +7,7 @@ import dataclasses
 import json
 import math
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,13 @@ import tensorflow_probability as tfp
 
 from ma_keras import data
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import data_space_flow, flow_from
+from ma_keras.data.context_columns import ContextColumn
+from ma_keras.distributions import ConditionalFlow, conditions, data_space_flow, flow_from
+from ma_keras.distributions.encoder import Encoder
 from ma_keras.files import archive
 from ma_keras.files.replacing import replacing
 from ma_keras.flow.horizon import MOST_STEPS
-from ma_keras.saving import descriptions, solver_options, tfp_bijectors
+from ma_keras.saving import descriptions, encoders, solver_options, tfp_bijectors
 from ma_keras.transport import BrenierMap
 
 FORMAT = 2
@@ -41,11 +43,15 @@ KEYS: dict[str, tuple[type, ...]] = {
   'base': (dict, type(None)),
   'columns': (list, type(None)),
   'options': (dict,),
+  'encoder': (dict, type(None)),
+  'contexts': (list, type(None)),
 }
-STEPS = ('potential', 'num_steps', 'step_size', 'integrator', 'options')  # Of a flow alone.
+# Of a flow alone.
+STEPS = ('potential', 'num_steps', 'step_size', 'integrator', 'options', 'encoder', 'contexts')
 MAP_KEYS = {'map': (dict,), **{name: types for name, types in KEYS.items() if name not in STEPS}}
-# What older versions did not write.
-ABSENT: dict[str, Any] = {'base': None, 'columns': None, 'options': {}}
+# What older versions did not write, and for conditional densities alone is written today.
+CONDITIONAL: dict[str, Any] = {'encoder': None, 'contexts': None}
+ABSENT: dict[str, Any] = {'base': None, 'columns': None, 'options': {}, **CONDITIONAL}
 DTYPES = ('float16', 'float32', 'float64')
 MAPS = ('BrenierMap', 'PressurelessFlow')
 PREPROCESSING = ('ColumnMaps', 'Pixels', 'Standardised', *tfp_bijectors.MAKERS)
@@ -63,6 +69,9 @@ class Model:
     notes: What is known of the model: where its data come from, how good it is, who made it.
     base: p(y, 0), one of `ma_keras.bases`; None for Normal(0, I).
     columns: Names of the N columns of a table, in order; None where they have none.
+    encoder: `Encoder` or Keras model [B, O] -> [B, C] of the contexts of a conditional density;
+      None for C numbers as they are.
+    contexts: O context columns of a table, in order; None where nothing is known of them.
   """
 
   bijector: Any
@@ -71,6 +80,13 @@ class Model:
   notes: dict[str, Any] = dataclasses.field(default_factory=dict)
   base: Any = None
   columns: tuple[str, ...] | None = None
+  encoder: Any = None
+  contexts: tuple[ContextColumn, ...] | None = None
+
+  @property
+  def is_conditional(self) -> bool:
+    """Tells if densities are those under a context: `flow().log_prob(x, context=o)`."""
+    return conditions.context_size(self.bijector) is not None
 
   @property
   def levels(self) -> int | None:
@@ -80,13 +96,21 @@ class Model:
 
   def latent_flow(self) -> Any:
     """The density of y in R^N, where likelihoods are usually compared (logit space of images)."""
-    return flow_from(self.base, self.bijector)
+    return self._conditional(flow_from(self.base, self.bijector))
 
   def flow(self) -> Any:
     """The density of the data x: images go in and come out."""
     if self.preprocessing is None:
       return self.latent_flow()
-    return data_space_flow(self.bijector, self.preprocessing, self.event_shape, self.base)
+    return self._conditional(
+      data_space_flow(self.bijector, self.preprocessing, self.event_shape, self.base)
+    )
+
+  def _conditional(self, flow: Any) -> Any:
+    """The same flow, whose methods take `context`, if its potential takes one."""
+    if not self.is_conditional and self.encoder is None:
+      return flow
+    return ConditionalFlow(flow.distribution, flow.bijector, self.encoder)
 
 
 def save(path: str | pathlib.Path, model: Model) -> None:
@@ -99,9 +123,9 @@ def save(path: str | pathlib.Path, model: Model) -> None:
   Raises:
     NotImplementedError: A part of it is none of this package's, or has no plain values.
     ValueError: A weight is NaN or infinite, `event_shape` or `columns` are not those of N numbers,
-      or `notes` are no plain values.
+      `notes` are no plain values, or `encoder` and `contexts` do not fit the potential.
   """
-  bijector = model.bijector
+  bijector, encoder = model.bijector, _encoder(model)
   arguments: list[np.ndarray] = []
   described = {
     **_bijector_described(bijector, arguments),
@@ -111,9 +135,12 @@ def save(path: str | pathlib.Path, model: Model) -> None:
     'notes': model.notes,
     'base': descriptions.describe(model.base, arguments),
     'columns': model.columns and list(model.columns),
+    **_conditional_described(model, encoder),
   }
   arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(_variables(bijector))}
   arrays |= {f'array_{k}': np.asarray(array, np.float64) for k, array in enumerate(arguments)}
+  encoder_arrays = encoders.weights(encoder) if encoder else []
+  arrays |= {f'encoder_{k}': array for k, array in enumerate(encoder_arrays)}
   _check_finite(arrays)
   _check_event(bijector.potential.event_size, model.preprocessing, model.event_shape, model.columns)
   text = _json(described)
@@ -121,6 +148,29 @@ def save(path: str | pathlib.Path, model: Model) -> None:
   write = np.savez if large else np.savez_compressed  # Weights hardly become smaller.
   with replacing(pathlib.Path(path)) as beside, beside.open('wb') as file:
     write(file, model=text, **arrays)
+
+
+def _encoder(model: Model) -> Encoder | None:
+  """The encoder of a conditional density; raises ValueError where it is of another."""
+  flow = model.latent_flow()
+  return flow.encoder if isinstance(flow, ConditionalFlow) else None
+
+
+def _conditional_described(model: Model, encoder: Encoder | None) -> dict[str, Any]:
+  """Facts about the contexts; none where there are none."""
+  described: dict[str, Any] = {}
+  if encoder is not None:
+    described['encoder'] = encoders.describe(encoder)
+  if model.contexts is not None:
+    _check_contexts(model)
+    described['contexts'] = [column.config() for column in model.contexts]
+  return described
+
+
+def _check_contexts(model: Model) -> None:
+  size, contexts = conditions.context_size(model.latent_flow()), model.contexts or ()
+  if len(contexts) != size or len({column.name for column in contexts}) != size:
+    raise ValueError(f'its `contexts` are not {size} different columns, as its flow is given')
 
 
 def load(path: str | pathlib.Path) -> Model:
@@ -195,11 +245,12 @@ def _model(described: dict[str, Any], file: archive.Archive) -> Model:
   root = 'map' if described['format'] == MAP_FORMAT else 'potential'
   parts = [described[name] for name in (root, 'preprocessing', 'base') if name in described]
   count = descriptions.num_arrays(parts)
-  _check(described, root, len(file.headers) - 1 - count)
+  weights = _encoder_arrays(described, file)
+  _check(described, root, len(file.headers) - 1 - count - len(weights))
   dtype = tf.as_dtype(described['dtype'])
   with tf.Graph().as_default():  # Where variables have shapes and take no memory.
     shapes = [tuple(v.shape) for v in _variables(descriptions.make(described[root], dtype))]
-  variables, arrays = _arrays(file, shapes, dtype, count)
+  variables, arrays = _arrays(file, shapes, dtype, count, set(weights))
   made = descriptions.make(described[root], dtype, arrays)
   for variable, array in zip(_variables(made), variables):
     variable.assign(array)
@@ -214,9 +265,31 @@ def _model(described: dict[str, Any], file: archive.Archive) -> Model:
     image = preprocessing.forward(tf.zeros([1, potential.event_size], dtype))
     if image.shape != [1, potential.event_size]:
       raise ValueError(f'its preprocessing makes {image.shape} of [1, {potential.event_size}]')
-  model = Model(bijector, preprocessing, shape, described['notes'], base, columns)
+  encoder = None
+  if described.get('encoder') is not None:
+    size = conditions.context_size(bijector) or 0
+    encoder = encoders.make(described['encoder'], list(weights.values()), size, dtype)
+  contexts = described.get('contexts')
+  contexts = contexts and tuple(map(ContextColumn.from_config, contexts))
+  model = Model(
+    bijector, preprocessing, shape, described['notes'], base, columns, encoder, contexts
+  )
   model.latent_flow()  # Refuses a base of another size.
+  if contexts is not None:
+    _check_contexts(model)
   return model
+
+
+def _encoder_arrays(described: dict[str, Any], file: archive.Archive) -> dict[str, np.ndarray]:
+  """Weights of the encoder by name, in order; all finite."""
+  count = sum(name.startswith('encoder_') for name in file.headers)
+  if described.get('encoder') is None:
+    return {}
+  arrays = {f'encoder_{k}': file.read(f'encoder_{k}') for k in range(count)}
+  if any(array.dtype.kind not in encoders.KINDS for array in arrays.values()):
+    raise ValueError('its encoder has weights that are no numbers')
+  _check_finite(arrays)
+  return arrays
 
 
 def _flow(potential: Any, described: dict[str, Any]) -> MongeAmpereBijector:
@@ -250,6 +323,8 @@ def _check(described: dict[str, Any], root: str, variables: int) -> None:
     raise ValueError(f'`preprocessing` is none of {PREPROCESSING}')
   descriptions.check(described[root], variables)
   descriptions.check(described['preprocessing'], variables)
+  if described.get('encoder') is not None:
+    encoders.check(described['encoder'])
 
 
 def _check_steps(described: dict[str, Any]) -> None:
@@ -259,15 +334,20 @@ def _check_steps(described: dict[str, Any]) -> None:
 
 
 def _arrays(
-  file: archive.Archive, shapes: list[tuple[int, ...]], dtype: tf.DType, count: int
+  file: archive.Archive,
+  shapes: list[tuple[int, ...]],
+  dtype: tf.DType,
+  count: int,
+  further: Collection[str] = (),
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
   """The weights, of these shapes, and `count` arrays of arguments in float64; all finite."""
   variables, arguments = (
     [f'{kind}_{k}' for k in range(size)]
     for kind, size in (('variable', len(shapes)), ('array', count))
   )
-  if set(file.headers) != {'model', *variables, *arguments}:
-    raise ValueError(f'it holds {len(file.headers) - 1} arrays and describes {len(shapes) + count}')
+  if set(file.headers) != {'model', *variables, *arguments, *further}:
+    described = len(shapes) + count + len(further)
+    raise ValueError(f'it holds {len(file.headers) - 1} arrays and describes {described}')
   for name, shape in zip(variables, shapes):
     header = file.headers[name]
     if header != (shape, dtype.as_numpy_dtype):

@@ -93,7 +93,7 @@ class ConditionalLikelihood(MaximumLikelihood):
     return arguments
 
   def get_config(self) -> dict[str, Any]:
-    """Raises NotImplementedError: an encoder has no description in a model file."""
+    """Raises NotImplementedError: Keras would make the encoder again without its statistics."""
     return super(MaximumLikelihood, self).get_config()
 
   def own_variables(self) -> list[tf.Variable]:
