@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import itertools
+import os
 import sys
 
 from absl import app, flags
@@ -66,6 +67,8 @@ def _run(name: str) -> None:
 
 def _main(name: str, config: Configuration) -> None:
   """The app, with TensorFlow."""
+  for variable, value in config.environment.items():
+    os.environ.setdefault(variable, value)
   tensorflow_start.quiet()
   importlib.import_module(f'ma_keras.apps.{name}').main(config)
 

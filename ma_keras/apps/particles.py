@@ -11,11 +11,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
 import ma_keras
-from ma_keras import potentials, targets, training
+from ma_keras import data, potentials, targets, training
 from ma_keras.apps import (
   ising,
   particles_figures,
@@ -89,21 +90,34 @@ def build_model(
   target: targets.Particles, config: ParticlesConfig
 ) -> training.VariationalFreeEnergy:
   """The compiled Keras model; call within the strategy's scope."""
-  model = training.VariationalFreeEnergy(
-    training_app.build_bijector(build_potential(target, config), config),
-    target,
-    config.batch_size,
-    config.seed,
-    penalty.parse(config.penalty),
-    training.Aids(
+  bijector = training_app.build_bijector(build_potential(target, config), config)
+  constrained, share = training_app.constrained(config), config.likelihood_share
+  if share and constrained:
+    raise ValueError('`--objective` goes with reverse KL alone: leave out --likelihood_share.')
+  settings = model_settings(config)
+  base = target.base(config.base_scale)
+  model = (
+    training.Jeffreys(bijector, target, **settings, base=base, share=share)
+    if share
+    else training.VariationalFreeEnergy(
+      bijector, target, **settings, base=base, constrained=constrained
+    )
+  )
+  return training_app.compiled(model, config.steps_per_epoch, config)
+
+
+def model_settings(config: ParticlesConfig) -> dict[str, Any]:
+  """Arguments of the model that come from the configuration alone."""
+  return {
+    'batch_size': config.batch_size,
+    'seed': config.seed,
+    'penalties': penalty.parse(config.penalty),
+    'aids': training.Aids(
       path_gradient=config.path_gradient,
       anneal_steps=config.anneal_steps,
       energy_ceiling=config.energy_ceiling,
     ),
-    base=target.base(config.base_scale),
-    constrained=training_app.constrained(config),
-  )
-  return training_app.compiled(model, config.steps_per_epoch, config)
+  }
 
 
 def set_up(config: ParticlesConfig, run: training.RunDirectory) -> Experiment:
@@ -152,21 +166,34 @@ def refinement(
 def train(experiment: Experiment) -> None:
   """Minimises the free energy, after the beginning that --begin asks for."""
   config, model = experiment.config, experiment.model
-  if config.begin != 'none' and not training.saved_epochs(experiment.run.backup):
-    reference = reference_of(experiment)
-    assert reference is not None  # The configuration has seen to it.
-    positions = reference.half(second=False).positions
-    flat = positions.reshape(-1, positions.shape[-1])
-    particles_start.begin(config, experiment.run, model, flat)
-  stream = ising.training_stream(model, config.steps_per_epoch)
+  samples = samples_to_learn_from(experiment) if config.learns_from_chains else None
+  if samples is not None and not training.saved_epochs(experiment.run.backup):
+    particles_start.begin(config, experiment.run, model, samples, model_settings(config))
   training_app.fit(
     config,
     model,
-    stream=lambda _: stream,
+    stream=lambda step: stream(experiment, samples, step),
     steps_per_epoch=config.steps_per_epoch,
     run=experiment.run,
     callbacks=callbacks(experiment),
   )
+
+
+def samples_to_learn_from(experiment: Experiment) -> np.ndarray:
+  """Samples of the target along the first half of the chains, [n, N]."""
+  reference = reference_of(experiment)
+  assert reference is not None  # The configuration has seen to it.
+  positions = reference.half(second=False).positions
+  return positions.reshape(-1, positions.shape[-1])
+
+
+def stream(experiment: Experiment, samples: np.ndarray | None, step: int) -> Any:
+  """Numbers of the draws of every batch from this step on, and samples where it takes them."""
+  config, model = experiment.config, experiment.model
+  if isinstance(model, training.Jeffreys):
+    assert samples is not None  # It learns from chains.
+    return data.batches(samples, config.batch_size, config.seed, step)
+  return ising.training_stream(model, config.steps_per_epoch)
 
 
 def reference_of(experiment: Experiment) -> particles_reference.Reference | None:
@@ -198,13 +225,13 @@ def report(experiment: Experiment, doubts: str = '') -> str:
   )
   result = training.summarise(draws)
   reference = reference_of(experiment)
-  if reference and config.begin != 'none':
+  if reference and config.learns_from_chains:
     reference = reference.half(second=True)
   agreement = agree(config, model, draws, reference) if reference else None
   halving = training.halve_on_samples(
     model.bijector, CERTIFIED_SAMPLES, config.eval_batch_size, config.seed, model.base
   )
-  doubts = doubts or result.doubts() or halving.doubts() or beyond(agreement)
+  doubts = doubts or result.doubts() or halving.doubts() or beyond(result, reference)
   model.bijector = training_app.in_steps(model.bijector, halving.certified_steps())
   measured = {**totals(result, agreement, reference), 'doubts': doubts}
   write(experiment, measured)

@@ -19,6 +19,7 @@ from ma_keras.training.flow_matching import FlowMatching
 from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.free_energy import FreeEnergy, measure, summarise
 from ma_keras.training.halving import REMEDY, Halving, halve_on_samples
+from ma_keras.training.jeffreys import Jeffreys
 from ma_keras.training.kantorovich_dual import KantorovichDual
 from ma_keras.training.likelihood import (
   Likelihood,
@@ -55,6 +56,7 @@ __all__ = [
   'FreeEnergy',
   'Guard',
   'Halving',
+  'Jeffreys',
   'KantorovichDual',
   'Likelihood',
   'MaximumLikelihood',

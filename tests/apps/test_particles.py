@@ -52,7 +52,8 @@ def with_options(**options):
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
   """A run of one epoch, which may be in doubt, against chains that stand still."""
-  config = with_options(begin='matching', run_dir=str(tmp_path_factory.mktemp('particles')))
+  folder = str(tmp_path_factory.mktemp('particles'))
+  config = with_options(begin='matching', likelihood_share=0.5, run_dir=folder)
   directory = training.RunDirectory(pathlib.Path(config.directory))
   with pytest.MonkeyPatch.context() as patch, contextlib.suppress(training.TrainingStopped):
     patch.setattr(samplers, 'annealed_importance', annealed)
@@ -167,20 +168,24 @@ def test_both_ends_of_matching_are_near_one_another(rng):
   assert np.mean(np.sum((z - x) ** 2, axis=-1)) < 0.4 * unrelated
 
 
-def test_the_beginning_matches_the_ends_of_the_target_or_its_likelihood(tmp_path, monkeypatch):
+def test_the_beginning_matches_the_ends_of_the_target_and_then_its_likelihood(
+  tmp_path, monkeypatch
+):
   monkeypatch.setattr(particles_start, 'PAIRS', 300)
-  config = with_options(begin='matching', run_dir=str(tmp_path))
+  config = with_options(begin='matching', likelihood_epochs=3, run_dir=str(tmp_path))
   target = particles_target.build(config)
   model = particles.build_model(target, config)
-  beginner, stream = particles_start.matching(
-    dataclasses.replace(config, batch_size=8), model, target.base().sample(300, seed=1).numpy()
-  )
-  assert beginner.bijector is model.bijector and isinstance(beginner, training.FlowMatching)
-  z, x = next(iter(stream(3)))
+  samples = target.base().sample(300, seed=1).numpy()
+  stage = particles_start.matching(config, model, samples)
+  assert stage.model.bijector is model.bijector
+  assert isinstance(stage.model, training.FlowMatching) and stage.config.optimizer == 'adam'
+  z, x = next(iter(stage.stream(3)))
   assert z.shape == x.shape == (8, 8)
-  beginner, stream = particles_start.likelihood(config, model, x.numpy())
-  numbers, rows = next(iter(stream(0)))
-  assert isinstance(beginner, training.MaximumLikelihood) and beginner.bijector is model.bijector
+  settings = particles.model_settings(config)
+  stage = particles_start.likelihood(config, model, x.numpy(), settings)
+  numbers, rows = next(iter(stage.stream(0)))
+  assert stage.model.bijector is model.bijector and stage.model.share == 1.0
+  assert (stage.config.epochs, stage.config.learning_rate) == (3, 0.01)
   assert rows.shape == (8, 8) and list(numbers) == list(range(8))
 
 
@@ -221,13 +226,40 @@ def test_the_monitor_tells_the_effective_sample_size_of_training_steps():
   assert 1 / 40 <= first <= 1 and logs['effective_sample_size'] == first
 
 
-def agreement(value, error):
-  zero = samplers.Expectation(0.0, 0.0)
-  kl = samplers.Expectation(value, error)
-  return samplers.Agreement(1.0, 2, zero, 2, reverse_kl=kl, forward_kl=zero, energy_distance=0.0)
+def free_energy(value, error):
+  """F of eight coordinates together, and its error."""
+  found = training.FreeEnergy(8, 40, 3, *np.zeros(12), '')
+  return dataclasses.replace(found, free_energy_per_site=value / 8, statistical_error=error / 8)
 
 
 def test_a_bound_below_the_annealed_one_is_doubted():
-  assert particles_measure.beyond(None) == ''
-  assert particles_measure.beyond(agreement(-0.4, 0.1)) == ''
-  assert 'below -ln Z' in particles_measure.beyond(agreement(-0.6, 0.1))
+  reference = particles_reference.Reference(*np.zeros([2, 1, 4]), 29.0, 0.3, '')
+  assert particles_measure.beyond(free_energy(-30.0, 0.1), None) == ''
+  assert particles_measure.beyond(free_energy(-30.0, 0.1), reference) == ''
+  assert 'F lies 3 nats below' in particles_measure.beyond(free_energy(-32.0, 0.1), reference)
+
+
+def test_ln_z_of_both_ends_is_exact_where_the_flow_is_the_target_but_for_a_constant(rng):
+  annealed = samplers.Expectation(2.0, 0.3)
+  both = particles_measure.log_partition(np.full(50, 2.5), np.full([10, 4], 2.5), annealed)
+  assert both.value == pytest.approx(2.5) and both.error < 1e-9
+  apart = particles_measure.log_partition(
+    rng.normal(-90.0, 1.0, 50), rng.normal(90.0, 1.0, [10, 4]), annealed
+  )
+  assert apart == annealed
+
+
+def test_the_likelihood_of_chains_has_its_share():
+  config = with_options(likelihood_share=0.25, path_gradient=True)
+  model = particles.build_model(particles_target.build(config), config)
+  assert isinstance(model, training.Jeffreys) and model.share == 0.25
+  assert config.learns_from_chains and not CONFIG.learns_from_chains
+  samples = np.arange(160.0, dtype=np.float32).reshape(20, 8)
+  experiment = particles.Experiment(config, None, None, None, model)
+  numbers, x = next(iter(particles.stream(experiment, samples, 0)))
+  assert list(numbers) == list(range(8)) and {*x.numpy()[:, 0]} <= {*samples[:, 0]}
+  with pytest.raises(ValueError, match='leave out --likelihood_share'):
+    particles.build_model(
+      particles_target.build(config),
+      dataclasses.replace(config, objective='kinetic:2.5'),
+    )

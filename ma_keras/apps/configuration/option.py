@@ -13,8 +13,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar
 
 from absl import flags
 
@@ -114,8 +115,11 @@ class Configuration:
   Attributes:
     overrides: Names of the options that somebody chose: those on the command line, and all that
       differ from their defaults. An app may have better values by its data for the others.
+    environment: Variables that the app's process has before TensorFlow starts, unless somebody has
+      set them.
   """
 
+  environment: ClassVar[Mapping[str, str]] = MappingProxyType({})
   overrides: frozenset[str] = dataclasses.field(default=frozenset(), repr=False, compare=False)
 
   def __post_init__(self) -> None:

@@ -1,0 +1,101 @@
+"""Both divergences at once, against flows and targets that are known."""
+
+import copy
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import potentials, training
+
+TIME, RATE, SCALE = 0.5, 0.3, 1.7
+
+
+class Normal:
+  """E = |x|^2/(2 s^2)."""
+
+  event_size = 2
+  dtype = tf.float64
+
+  def __init__(self, scale):
+    self.scale = scale
+
+  def energy(self, x):
+    return tf.reduce_sum(tf.square(x), axis=-1) / (2 * self.scale**2)
+
+
+def model(scale=SCALE, share=0.5, **aids):
+  """x = exp(rate T) z."""
+  phi = potentials.Quadratic(RATE * tf.eye(2, dtype=tf.float64), tf.float64)
+  bijector = ma_keras.MongeAmpereBijector(phi, 4, TIME / 4, dtype=tf.float64)
+  made = training.Jeffreys(bijector, Normal(scale), 8, aids=training.Aids(**aids), share=share)
+  made.compile(training.adam(0.15, 60))
+  return made
+
+
+def slope_of_samples(made, x):
+  """The gradient of the mean term of samples x by the matrix of the potential, [2, 2]."""
+  with tf.GradientTape() as tape:
+    mean = tf.reduce_mean(made._sample_terms(tf.range(2), x))
+  return tape.gradient(mean, made.bijector.potential.matrix).numpy()
+
+
+@pytest.mark.parametrize('path_gradient', [False, True])
+def test_terms_of_samples_are_their_log_weights(path_gradient, rng):
+  """ln w = -E - ln q in closed form: q = Normal(0, exp(2 rate T))."""
+  made = model(path_gradient=path_gradient)
+  x = tf.constant(SCALE * rng.normal(size=(5, 2)))
+  deviation = np.exp(RATE * TIME)
+  squares = np.sum(x.numpy() ** 2, axis=1)
+  log_prob = -squares / (2 * deviation**2) - np.log(2 * np.pi * deviation**2)
+  expected = -squares / (2 * SCALE**2) - log_prob
+  np.testing.assert_allclose(made._sample_terms(tf.range(5), x), expected, rtol=1e-7)
+
+
+@pytest.mark.slow
+def test_along_paths_samples_teach_nothing_where_the_flow_is_the_target(rng):
+  """Where q = p the gradient of any samples is zero, and that of likelihoods is noise."""
+  scale = np.exp(RATE * TIME)
+  x = tf.constant(scale * rng.normal(size=(2, 2)))
+  np.testing.assert_allclose(slope_of_samples(model(scale, path_gradient=True), x), 0, atol=1e-7)
+  assert np.abs(slope_of_samples(model(scale), x)).max() > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path_gradient', [False, True])
+def test_gradients_of_samples_are_those_of_the_divergence(path_gradient):
+  """d KL(p, q)/dr along r I, of two points that have the second moments of p.
+
+  KL = ln(d^2/s^2) + s^2/d^2 - 1 with d = exp(r T): its slope is 2 T (1 - s^2/d^2).
+  """
+  made = model(SCALE, path_gradient=path_gradient)
+  x = tf.constant(SCALE * np.array([[1.0, 1.0], [1.0, -1.0]]))
+  expected = 2 * TIME * (1 - SCALE**2 / np.exp(2 * RATE * TIME))
+  assert np.trace(slope_of_samples(made, x)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.slow
+def test_it_finds_the_width_of_the_target(rng):
+  made = model(path_gradient=True)
+  step = tf.function(made.train_step, autograph=False)
+  x = tf.constant(SCALE * rng.normal(size=(8, 2)))
+  for _ in range(60):
+    logs = step((tf.range(8, dtype=tf.int64), x))
+  width = np.exp(TIME * made.bijector.potential.matrix.numpy())
+  np.testing.assert_allclose(np.diag(width), SCALE, rtol=0.03)
+  # Means over all steps: the weighted sum of both divergences, up to ln Z.
+  reverse, forward = made._loss_mean.result(), made._sample_loss.result()
+  assert float(logs['loss']) == pytest.approx(float(reverse + forward) / 2, rel=1e-9)
+  assert np.isfinite(logs['nll'])
+
+
+def test_the_share_is_checked():
+  for wrong in (0.0, 1.5):
+    with pytest.raises(ValueError, match=rf'`share` must lie in \(0, 1\], got {wrong}'):
+      model(share=wrong)
+
+
+def test_it_is_copied_whole():
+  twin = copy.deepcopy(model(share=0.25))
+  assert twin.share == 0.25 and isinstance(twin, training.Jeffreys)
