@@ -25,12 +25,15 @@ QUANTILE = 0.95
 SCORED, DRAWN = 'log_prob', 'ln p of samples'
 
 
-def points(model: model_file.Model, config: CertifyConfig) -> tf.Tensor:
-  """Up to --n rows of --input as points y of R^N, dequantised as `ma-keras score` does."""
+def points(model: model_file.Model, config: CertifyConfig) -> tuple[model_file.Model, tf.Tensor]:
+  """Up to --n rows of --input as points y of R^N, dequantised as `ma-keras score` does.
+
+  Beside them is the model, under the context of every row where it takes any.
+  """
   assert config.input is not None
   table = table_input.open_for(config.input, model, config)
   print(table.understood, flush=True)
-  x = next(table.read(config.n))
+  contexts, x = model_app.parts(model, next(table.read(config.n)))
   if model_app.takes_noise(model, table):
     x = model_app.dequantised(x, 0, config.seed)
   y, log_det = model_app.latents(model, x)
@@ -42,7 +45,7 @@ def points(model: model_file.Model, config: CertifyConfig) -> tf.Tensor:
     )
   if not inside.size:
     raise ValueError(f'No point of `--input` {config.input} is in the support of the model.')
-  return tf.gather(y, inside)
+  return model_app.given(model, contexts[inside]), tf.gather(y, inside)
 
 
 def latents(model: model_file.Model, config: CertifyConfig) -> tf.Tensor:
@@ -60,6 +63,8 @@ def certificates(
   """
   flow, size = model.latent_flow(), config.batch_size
   if config.input is not None:
+    if model.contexts:
+      size = len(start)  # Every row has a context of its own: they are flowed at once.
     return {SCORED: certificate.certify(flow, start, reverse=True, batch_size=size)}
   y = tf.concat(
     [flow.bijector.forward(start[k : k + size]) for k in range(0, len(start), size)], axis=0
@@ -109,7 +114,12 @@ def work(config: CertifyConfig) -> None:
   """Measures and prints; what is in doubt ends with its own exit code."""
   model = model_app.load(config)
   model_app.check_steps(model, config)
-  start = latents(model, config) if config.input is None else points(model, config)
+  model_app.check_contexts(model, config)
+  if config.input is None:
+    model_app.check_unconditional(model, config, 'certify it at rows of a table by --input')
+    start = latents(model, config)
+  else:
+    model, start = points(model, config)
   results, num_steps = certificates(model, start, config), model.bijector.horizon.num_steps
   for name, result in results.items():
     print(described(name, result, num_steps, config.tolerance), flush=True)

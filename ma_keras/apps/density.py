@@ -102,8 +102,8 @@ def try_first_weights(experiment: Experiment) -> None:
 
 def compete_with_start(experiment: Experiment, best: training.BestWeights) -> None:
   """The identity, with which training begins, is the best flow until an epoch is better."""
-  y, model = validation(experiment).points, experiment.model
-  nll = -model.base.log_prob(y).numpy()
+  model = experiment.model
+  nll = -density_table.start_log_prob(model, validation(experiment).points)
   value, error = float(np.mean(nll)), float(np.std(nll) / np.sqrt(len(nll)))
   if model.constrained is not None:  # The identity moves nothing.
     value = model.constrained.rank(0.0, value, error)

@@ -8,7 +8,9 @@ import numpy as np
 
 import ma_keras
 from ma_keras import data, training
+from ma_keras.apps import density_table
 from ma_keras.apps.density_experiment import Experiment
+from ma_keras.training.likelihood import latent_rows
 
 
 def validation(experiment: Experiment) -> training.Validation:
@@ -16,9 +18,10 @@ def validation(experiment: Experiment) -> training.Validation:
   config, model = experiment.config, experiment.model
   rows = experiment.points.validation[: config.validation_points or None]
   cell_sizes = getattr(model.preprocessing, 'cell_sizes', None)
-  x = data.dequantised(rows, config.split_seed, cell_sizes=cell_sizes)
-  y = training.to_latent_space(model.preprocessing, x, config.eval_batch_size)
-  return training.Validation(y, config.eval_batch_size, jit_compile=config.jit_compile)
+  contexts, x = experiment.points.parts(np.asarray(rows))
+  x = data.dequantised(x, config.split_seed, cell_sizes=cell_sizes)
+  latents = latent_rows(model.preprocessing, contexts, x, config.eval_batch_size)
+  return training.Validation(latents, config.eval_batch_size, jit_compile=config.jit_compile)
 
 
 def best_metric(experiment: Experiment) -> str:
@@ -79,6 +82,7 @@ def measure(
     tolerance,
     least_steps,
     experiment.model.base,
+    density_table.given_by(experiment.model),
   )
 
 

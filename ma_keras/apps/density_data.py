@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ma_keras import data
@@ -11,6 +11,7 @@ from ma_keras.apps import table_input
 from ma_keras.apps.configuration.data import DataConfig
 from ma_keras.apps.configuration.option import fixing
 from ma_keras.data import fingerprint
+from ma_keras.data.context_columns import ContextColumn
 
 ConfigT = TypeVar('ConfigT', bound=DataConfig)
 # Of a model's data: other values make another data set.
@@ -21,6 +22,8 @@ def load(
   config: DataConfig,
   folder: pathlib.Path | None = None,
   model_columns: Sequence[str] | None = None,
+  contexts: Sequence[ContextColumn] | None = None,
+  categorical: Collection[str] = (),
 ) -> data.Dataset:
   """Loads --dataset or --dataset_file; how a table was understood is printed in one line.
 
@@ -28,6 +31,8 @@ def load(
     config: Names the data.
     folder: Where large tables are kept, the directory of a run; None for commands that have none.
     model_columns: Names of a trained model's columns, which are put in its order.
+    contexts: Its context columns; None for those of the configuration, which are surveyed.
+    categorical: Context columns whose numbers are names of categories.
   """
   if not config.dataset_file:
     return data.load(config.dataset, config.data_dir, config.split_seed)
@@ -38,6 +43,9 @@ def load(
     lambda line: print(line, flush=True),
     **table_input.options(config),
     model_columns=model_columns,
+    context_columns=config.context_columns,
+    contexts=contexts,
+    categorical=categorical,
   )
 
 

@@ -11,7 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras import data, fitting, training
-from ma_keras.apps import density_data, density_potential, density_table, training_app
+from ma_keras.apps import (
+  density_context,
+  density_data,
+  density_potential,
+  density_table,
+  training_app,
+)
 from ma_keras.apps.configuration import penalty
 from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.training import parameter_server
@@ -55,14 +61,17 @@ def set_up(config: DensityConfig, run: training.RunDirectory) -> Experiment:
   """Everything that can fail for an option's sake, and values by the size of a table."""
   strategy = strategies.make(config.strategy, config.tpu)
   strategies.check_compiled(strategy, config.strategy, config.jit_compile)
-  points = density_data.load(config, run.root)
+  density_context.check(config)
+  kinds = data.columns.categories_from_flag(config.column_kind, config.context_columns)
+  categorical, column_kind = kinds
+  points = density_data.load(config, run.root, categorical=categorical)
   start: fitting.Start | None = None
   surveyed: tuple[data.columns.Column, ...] = ()
   if density_table.is_table(points):
     config = config.with_defaults(**density_table.settings(points, config))
     rise = density_table.warmup_steps(points, config)  # Of the batch size that is now chosen.
     config = config.with_defaults(warmup_steps=rise)
-    surveyed = density_table.surveyed(points, config.column_kind)
+    surveyed = density_table.surveyed(points, column_kind)
     start = density_table.start(config, points, surveyed, run)
   with strategy.scope():
     model = build_model(points, config, start)
@@ -74,6 +83,8 @@ def set_up(config: DensityConfig, run: training.RunDirectory) -> Experiment:
     training_app.prepare(config, run, 'density', arrays)
     if start:
       density_table.report(points, surveyed, run)
+      if points.contexts:
+        density_context.report(points)
       density_table.keep(start, model.bijector, run)
   return Experiment(config, run, strategy, points, model, stream)
 
@@ -85,8 +96,12 @@ def build_model(
   potential = density_potential.build(points, config)
   if start:
     density_table.begin_as_identity(potential)
+  bijector = training_app.build_bijector(potential, config)
+  if points.contexts and start:
+    conditional = density_context.build_model(points, config, bijector, start)
+    return training_app.compiled(conditional, steps_per_epoch(points, config), config)
   model = training.MaximumLikelihood(
-    training_app.build_bijector(potential, config),
+    bijector,
     start.maps if start else data.for_dataset(points),
     config.batch_size,
     config.seed,
@@ -113,7 +128,15 @@ def training_stream(
       lambda worker: worker_batches(points.train, worker, config)
     )
     return lambda _: workers
-  return functools.partial(data.batches, points.train, config.batch_size, config.seed)
+  batches = functools.partial(data.batches, points.train, config.batch_size, config.seed)
+  return (lambda k: batches(k).map(_without_numbers)) if points.contexts else batches
+
+
+@tf.autograph.experimental.do_not_convert
+def _without_numbers(numbers: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+  """Rows of contexts and points, which pairs are taken for otherwise."""
+  del numbers
+  return x
 
 
 def worker_batches(x: np.ndarray, worker: tf.Tensor, config: DensityConfig) -> tf.data.Dataset:

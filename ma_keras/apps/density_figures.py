@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras import bases, data, plotting, potentials, seeds, training
-from ma_keras.apps import model_figures
+from ma_keras.apps import density_table, model_figures
 from ma_keras.saving import model_file
 
 COLUMNS = 10  # Images side by side.
@@ -27,6 +27,8 @@ def draw(
   """
   trained, test = as_model(points, model), np.asarray(points.test[:SCORED])
   figures = {'figure3a': likelihood(points, run)}
+  if points.contexts:
+    return _save(figures, run)  # Every context has a density of its own.
   try:
     figures['calibration'] = model_figures.calibration(trained, test, seed=model.seed)
   except ValueError as error:  # A run keeps its result.
@@ -46,6 +48,10 @@ def draw(
   ]
   if separable:
     figures['pixel_maps'] = pixel_maps(points, model, separable[0])
+  _save(figures, run)
+
+
+def _save(figures: dict[str, Any], run: training.RunDirectory) -> None:
   for name, figure in figures.items():
     plotting.save(figure, run.figure(name))
     print(f'Figure: {run.figure(name)}')
@@ -55,8 +61,15 @@ def as_model(points: data.Dataset, model: training.MaximumLikelihood) -> model_f
   """The trained model, as its file has it."""
   base = model.base if isinstance(model.base, bases.Mixture) else None
   shape = points.event_shape if len(points.event_shape) > 1 else None
+  conditional = density_table.given_by(model)
   return model_file.Model(
-    model.bijector, model.preprocessing, shape, base=base, columns=points.columns
+    model.bijector,
+    model.preprocessing,
+    shape,
+    base=base,
+    columns=points.columns,
+    encoder=conditional and conditional.encoder,
+    contexts=points.contexts or None,
   )
 
 

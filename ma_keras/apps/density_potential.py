@@ -11,12 +11,12 @@ def build(
 ) -> potentials.Potential:
   """The sum of the layers that are asked for; the seed, or --seed, names first weights."""
   seed = config.seed if seed is None else seed
-  basis = None
+  basis, context_size = None, config.context_units if points.contexts else None
   if config.basis_size > 1:
     basis = potentials.TimeBasis(config.num_steps * config.step_size, config.basis_size)
   terms: list[potentials.Potential] = []
   if config.hidden_units:
-    terms.append(build_dense(points, config, basis, seed))
+    terms.append(build_dense(points, config, basis, seed, context_size))
   if config.separable_units:
     terms.append(
       potentials.Separable(
@@ -26,6 +26,7 @@ def build(
         steepness=config.separable_steepness,
         time_basis=basis,
         seed=seed,
+        context_size=context_size,
       )
     )
   for number, layer in enumerate(config.local.split('+') if config.local else ()):
@@ -36,11 +37,19 @@ def build(
 
 
 def build_dense(
-  points: data.Dataset, config: DensityConfig, basis: potentials.TimeBasis | None, seed: int
+  points: data.Dataset,
+  config: DensityConfig,
+  basis: potentials.TimeBasis | None,
+  seed: int,
+  context_size: int | None = None,
 ) -> potentials.OneHiddenLayer:
   """The paper's potential, at its start."""
   dense = potentials.OneHiddenLayer(
-    points.event_size, config.hidden_units, time_basis=basis, seed=seed
+    points.event_size,
+    config.hidden_units,
+    time_basis=basis,
+    seed=seed,
+    context_size=context_size,
   )
   if config.dense_start == 'per_pixel':
     dense.start_per_coordinate()

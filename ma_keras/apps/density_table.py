@@ -19,6 +19,7 @@ from ma_keras.fitting import flow
 from ma_keras.fitting.settings import seed_of_try
 from ma_keras.saving import model_file
 from ma_keras.training.halving import Halving, Scorer, halve
+from ma_keras.training.likelihood import latent_rows
 
 SURVEY_ROWS = 100_000
 MOST_STEPS = 500  # Of an epoch, where --epochs is not given.
@@ -35,6 +36,7 @@ def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
   chosen = fitting.Settings.for_table(len(points.train), points.event_size)
   num_steps = config.num_steps if 'num_steps' in config.overrides else chosen.num_steps
   free = not config.overrides & {'hidden_units', 'epochs'} and config.begins_anew
+  free = free and not points.contexts  # An encoder would have to begin anew as well.
   return {
     'tries': chosen.affordable_tries(points.event_size) if free else 1,
     'hidden_units': chosen.hidden_units,
@@ -82,14 +84,15 @@ def _blocks(points: data.Dataset) -> Iterator[np.ndarray]:
     parts = [points.train.whole(), *apart]
   for part in parts:
     for k in range(0, len(part), SURVEY_ROWS):
-      yield np.asarray(part[k : k + SURVEY_ROWS])
+      yield points.parts(np.asarray(part[k : k + SURVEY_ROWS]))[1]
 
 
 def report(
   points: data.Dataset, surveyed: tuple[columns.Column, ...], run: training.RunDirectory
 ) -> None:
   """Writes the report on the columns into the run directory, and prints what is in doubt."""
-  rows, names = points.train[:SURVEY_ROWS], [column.name for column in surveyed]
+  _, rows = points.parts(points.train[:SURVEY_ROWS])
+  names = [column.name for column in surveyed]
   pairs, groups = columns.collinear(rows, names), columns.dependent(rows, names)
   for name, text in (
     ('columns.txt', columns.report(surveyed, pairs, groups)),
@@ -116,11 +119,11 @@ def start(
     maps: Any = model.preprocessing
     return fitting.Start(maps, model.base)
   return fitting.Start.fitted(
-    points.train[:MOST_ROWS],
+    points.parts(points.train[:MOST_ROWS])[1],
     surveyed,
     config.seed,
     with_mixture=config.base == 'auto',
-    held_out=np.asarray(points.validation[:MOST_ROWS]),
+    held_out=points.parts(np.asarray(points.validation[:MOST_ROWS]))[1],
   )
 
 
@@ -173,15 +176,26 @@ def begin_with_the_best(
   print(f'Of {len(first)} first weights number {number} are the best after training.', flush=True)
 
 
+def given_by(model: training.MaximumLikelihood) -> Any:
+  """The conditional density that a model trains; None of one without contexts."""
+  return getattr(model, 'conditional', None)
+
+
+def start_log_prob(model: training.MaximumLikelihood, rows: np.ndarray) -> np.ndarray:
+  """ln p(y, 0) of rows [o, y] of the flow's space, [n], whatever they are given."""
+  y = rows[:, -model.bijector.potential.event_size :]
+  return model.base.log_prob(y.astype(model.bijector.dtype.as_numpy_dtype)).numpy()
+
+
 def keep_start_without_gain(
   model: training.MaximumLikelihood, validation: training.Validation
 ) -> None:
   """Sets the flow to x = z, and says so, if held-out rows gain no more by it than chance gives."""
-  y, bijector = validation.points, model.bijector
-  scorer = Scorer(bijector, validation.batch_size, base=model.base)
+  rows, bijector = validation.points, model.bijector
+  scorer = Scorer(bijector, validation.batch_size, base=model.base, conditional=given_by(model))
   first_steps = bijector.horizon.num_steps
-  halving = halve(lambda num_steps: scorer(y, num_steps), first_steps, Halving.within)
-  gain, error = flow.gained(halving.fine, model.base.log_prob(y).numpy())
+  halving = halve(lambda num_steps: scorer(rows, num_steps), first_steps, Halving.within)
+  gain, error = flow.gained(halving.fine, start_log_prob(model, rows))
   if flow.beyond_chance(gain, error):
     return
   begin_as_identity(bijector.potential)
@@ -210,11 +224,14 @@ def compared(
     The comparison, and the doubt, empty if there is none.
   """
   cells = model.preprocessing.cell_sizes
-  test = data.dequantised(points.test[: config.eval_points or None], config.seed, 0, cells)
-  train = data.dequantised(points.train[:MOST_ROWS], config.seed, 1, cells)
+  contexts, test = points.parts(points.test[: config.eval_points or None])
+  test = data.dequantised(test, config.seed, 0, cells)
+  train = data.dequantised(points.parts(points.train[:MOST_ROWS])[1], config.seed, 1, cells)
   baselines = fitting.Baselines.fitted(train, test, config.seed)
-  y = training.to_latent_space(model.preprocessing, test, config.eval_batch_size)
-  log_prob = Scorer(model.bijector, config.eval_batch_size, base=model.base)(y, num_steps)
+  rows = latent_rows(model.preprocessing, contexts, test, config.eval_batch_size)
+  conditional = given_by(model)
+  scorer = Scorer(model.bijector, config.eval_batch_size, base=model.base, conditional=conditional)
+  log_prob = scorer(rows, num_steps)
   log_prob = log_prob + training.log_dets(model.preprocessing, test, config.eval_batch_size)
   losses = -log_prob - baselines.gaussian_losses
   worse, error = float(np.mean(losses)), float(np.std(losses, ddof=1) / math.sqrt(len(losses)))

@@ -32,7 +32,9 @@ SAMPLES = 4096
 def likelihood(model: model_file.Model, config: EvaluateConfig) -> training.Likelihood:
   """On test points of the split that the model was trained with: it has seen all others."""
   config = density_data.restored(config, model.notes)
-  points = density_data.load(config, model_columns=model.columns)
+  model_app.check_contexts(model, config)
+  contexts = model.contexts or ()
+  points = density_data.load(config, model_columns=model.columns, contexts=contexts)
   size = model.bijector.potential.event_size
   if points.event_size != size:
     raise ValueError(
@@ -50,6 +52,7 @@ def likelihood(model: model_file.Model, config: EvaluateConfig) -> training.Like
     config.draws,
     config.tolerance,
     base=model.base,
+    conditional=model.latent_flow() if model.is_conditional else None,
   )
 
 
@@ -104,6 +107,9 @@ def transport_cost(
 ) -> transport.TransportCost | None:
   """Energy, straightness and bounds of the paths from the base; None where --paths is 0."""
   if not config.paths:
+    return None
+  if model.is_conditional:
+    print('No cost of paths: it is another under every context (--paths=0 leaves this out).')
     return None
   size = min(config.batch_size, config.paths)
   return transport.transport_cost(model.bijector, config.paths, size, config.seed, model.base)

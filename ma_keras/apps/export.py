@@ -18,6 +18,9 @@ def work(config: ExportConfig) -> None:
   unconstrained = model.latent_flow() if model.preprocessing else None
   export.save(model.flow(), path, unconstrained, serving_files=True)
   print(f'SavedModel: {config.output}')
+  if model.contexts:
+    told = [f'{c.name} ({c.coded})' if c.categories else c.name for c in model.contexts]
+    print(f'Its input `context` is [rows or 1, {len(told)}]: {", ".join(told)}.')
 
 
 def main(config: ExportConfig) -> None:

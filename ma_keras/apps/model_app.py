@@ -62,6 +62,62 @@ def check_steps(model: model_file.Model, config: ModelConfig) -> None:
     )
 
 
+def check_contexts(model: model_file.Model, config: ModelConfig) -> None:
+  """Raises ValueError for contexts of which no table is known."""
+  if model.is_conditional and model.contexts is None:
+    raise ValueError(
+      f'`--model` {config.model} is given contexts whose columns nobody has named: save it with '
+      'model_file.Model(..., contexts=...), or in Python take ma_keras.load(path).flow().log_prob('
+      'x, context=c).'
+    )
+
+
+def check_unconditional(model: model_file.Model, config: ModelConfig, remedy: str) -> None:
+  """Raises ValueError for a density that is another under every context."""
+  if model.is_conditional:
+    names = ', '.join(column.name for column in model.contexts or ())
+    raise ValueError(
+      f'`--model` {config.model} is the density under contexts{names and f" ({names})"}: {remedy}.'
+    )
+
+
+def parts(model: model_file.Model, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Contexts [b, O] and points [b, N] of rows [b, O + N] of a table that was opened for it."""
+  size = len(model.contexts or ())
+  return rows[:, :size], rows[:, size:]
+
+
+def warn_outside(model: model_file.Model, counts: np.ndarray) -> None:
+  """Warns of contexts beyond the training rows; counts [O] says in how many rows."""
+  for column, count in zip(model.contexts or (), counts.tolist()):
+    if count:
+      warn(
+        f'{column.name} is outside of {column.least:g} to {column.greatest:g}, the range of the '
+        f'training rows, in {count:,} rows: nothing is known of the density there.'
+      )
+
+
+def outside(model: model_file.Model, contexts: np.ndarray) -> np.ndarray:
+  """Numbers of rows whose contexts [b, O] lie beyond those of the training rows, [O]."""
+  columns = zip(model.contexts or (), contexts.T)
+  return np.array([np.sum(column.outside(values)) for column, values in columns], int)
+
+
+def given(model: model_file.Model, contexts: np.ndarray) -> model_file.Model:
+  """The model of so many points as there are contexts [n, O], each under its own."""
+  if not model.is_conditional:
+    return model
+  encoder = model.latent_flow().encoder
+  observed = tf.constant(contexts, model.bijector.dtype)
+  context = observed if encoder is None else encoder(observed)
+  return dataclasses.replace(model, bijector=model.bijector.given(context), encoder=None)
+
+
+def options(model: model_file.Model, contexts: np.ndarray) -> dict[str, tf.Tensor]:
+  """Keyword arguments of the flow's methods: none, or `context`."""
+  return {'context': tf.constant(contexts, model.bijector.dtype)} if model.is_conditional else {}
+
+
 def warn(message: str) -> None:
   """One line on stderr; the work goes on."""
   print(f'Warning: {message}', file=sys.stderr, flush=True)

@@ -78,6 +78,9 @@ def work(config: PlotConfig) -> None:
   check_matplotlib()
   path, beside = outputs(config)
   model = model_app.load(config)
+  model_app.check_unconditional(
+    model, config, 'draw samples under one by `ma-keras sample --context=...` and plot those'
+  )
   columns, rows = chosen_columns(model, config), None
   if config.input:
     table = table_input.open_for(config.input, model, dataclasses.replace(config, columns=None))

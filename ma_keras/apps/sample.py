@@ -17,26 +17,69 @@ import tf_keras
 from ma_keras import data, plotting, seeds
 from ma_keras.apps import model_app
 from ma_keras.apps.configuration.sample import SampleConfig
+from ma_keras.data import context_columns, tables
 from ma_keras.data.writing import writing
 from ma_keras.files.replacing import check_apart, target
 from ma_keras.saving import model_file
 
 MOST_PICTURES = 400
+READ_ROWS = 10_000
 
 
-def batches(flow: Any, config: SampleConfig) -> Iterator[np.ndarray]:
-  """--n samples of the flow, a batch at a time, each of shape [b, ...]."""
+def batches(
+  flow: Any, config: SampleConfig, contexts: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+  """Samples of the flow, a batch at a time, each of shape [b, ...].
+
+  Args:
+    flow: The density.
+    config: Number of samples, and of those in a batch.
+    contexts: Of a conditional density, [n, O], one for every sample.
+  """
 
   @tf.function(autograph=False, reduce_retracing=True)
-  def draw(seed: tf.Tensor) -> tf.Tensor:
-    return flow.sample(config.batch_size, seed=seed)
+  def draw(seed: tf.Tensor, **options: tf.Tensor) -> tf.Tensor:
+    return flow.sample(config.batch_size, seed=seed, **options)
 
-  bar = tf_keras.utils.Progbar(config.n, unit_name='sample')
-  for k, start in enumerate(range(0, config.n, config.batch_size)):
+  count = config.n if contexts is None else len(contexts)
+  bar = tf_keras.utils.Progbar(count, unit_name='sample')
+  for k, start in enumerate(range(0, count, config.batch_size)):
     seed = seeds.fold_in(seeds.stateless(config.seed, salt='sample'), k)
-    batch = draw(seed).numpy()[: config.n - start]
+    options = {}
+    if contexts is not None:  # The last one again to the end of the batch, whose size fixes draws.
+      numbers = np.minimum(np.arange(start, start + config.batch_size), count - 1)
+      options['context'] = tf.constant(contexts[numbers], flow.dtype)
+    batch = draw(seed, **options).numpy()[: count - start]
     yield batch
     bar.add(len(batch))
+
+
+def contexts_of(model: model_file.Model, config: SampleConfig) -> np.ndarray | None:
+  """Contexts [n, O] of the samples by --context or --context_file; None of a density without.
+
+  Raises:
+    ValueError: There are none for a conditional density, or some for another.
+  """
+  chosen = config.context or config.context_file
+  if not model.is_conditional:
+    if chosen:
+      raise ValueError(f'`--model` {config.model} takes no context: leave out {chosen!r}.')
+    return None
+  model_app.check_contexts(model, config)
+  columns = model.contexts or ()
+  if not chosen:
+    raise ValueError(
+      f'`--model` {config.model} draws samples under a context: '
+      f'--context={context_columns.example(columns)}, say, or --context_file of a table.'
+    )
+  if config.context:
+    rows = np.tile(context_columns.from_flag(config.context, columns), [config.n, 1])
+  else:
+    table = tables.open_table(chosen, columns=(), contexts=columns)
+    print(table.understood, flush=True)
+    rows = np.concatenate(list(table.read(READ_ROWS)))
+  model_app.warn_outside(model, model_app.outside(model, rows))
+  return rows
 
 
 def as_data(model: model_file.Model, batch: np.ndarray) -> np.ndarray:
@@ -45,7 +88,7 @@ def as_data(model: model_file.Model, batch: np.ndarray) -> np.ndarray:
   return maps.rounded(batch) if isinstance(maps, data.ColumnMaps) else batch
 
 
-def draw_pictures(flow: Any, config: SampleConfig) -> None:
+def draw_pictures(flow: Any, config: SampleConfig, contexts: np.ndarray | None) -> None:
   """A gallery of the samples."""
   shape = flow.event_shape
   if shape.rank != 3 or config.n > MOST_PICTURES:
@@ -54,7 +97,9 @@ def draw_pictures(flow: Any, config: SampleConfig) -> None:
       f'shape {shape.as_list()}: use a .npy or .csv.'
     )
   try:
-    plotting.save(plotting.gallery(np.concatenate(list(batches(flow, config)))), config.output)
+    plotting.save(
+      plotting.gallery(np.concatenate(list(batches(flow, config, contexts)))), config.output
+    )
   except ImportError as error:
     raise ValueError("matplotlib is missing: pip install 'ma_keras[plot]'.") from error
 
@@ -65,13 +110,15 @@ def work(config: SampleConfig) -> None:
   check_apart(config.output, config.model)
   target(pathlib.Path(config.output))  # Fails now if it cannot be a file.
   flow = model.latent_flow() if config.unconstrained else model.flow()
+  contexts = contexts_of(model, config)
   if config.output.endswith('.png'):
-    return draw_pictures(flow, config)
+    return draw_pictures(flow, config, contexts)
   shape = tuple(flow.event_shape.as_list())
   numbered = [f'x{i}' for i in range(int(np.prod(shape)))]
   header = numbered if config.unconstrained else list(model.columns or numbered)
-  with writing(config.output, config.n, shape, header, flow.dtype.as_numpy_dtype) as write:
-    for batch in batches(flow, config):
+  count = config.n if contexts is None else len(contexts)
+  with writing(config.output, count, shape, header, flow.dtype.as_numpy_dtype) as write:
+    for batch in batches(flow, config, contexts):
       write(batch if config.unconstrained else as_data(model, batch))
 
 

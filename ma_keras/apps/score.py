@@ -24,16 +24,17 @@ Labels = Sequence[int | str]
 def log_prob(
   model: model_file.Model, unconstrained: bool = False
 ) -> Callable[[np.ndarray], np.ndarray]:
-  """x [b, N] -> ln p [b], nats, float64; of y in R^N if it is unconstrained."""
+  """Rows [b, O + N] -> ln p [b], nats, float64; of y in R^N if it is unconstrained."""
   flow = model.latent_flow()
 
   @tf.function(autograph=False, reduce_retracing=True)
-  def score(y: tf.Tensor) -> tf.Tensor:
-    return tf.cast(flow.log_prob(y), tf.float64)
+  def score(y: tf.Tensor, **options: tf.Tensor) -> tf.Tensor:
+    return tf.cast(flow.log_prob(y, **options), tf.float64)
 
-  def scores(x: np.ndarray) -> np.ndarray:
+  def scores(rows: np.ndarray) -> np.ndarray:
+    contexts, x = model_app.parts(model, rows)
     y, log_det = model_app.latents(model, x)
-    values = score(y)
+    values = score(y, **model_app.options(model, contexts))
     if unconstrained:
       log_det = tf.where(tf.math.is_finite(log_det), 0.0, log_det)  # Outside the support is no y.
     return (values + log_det).numpy()
@@ -48,7 +49,7 @@ def scores(
   pixels = model_app.takes_noise(model, table)
   score = log_prob(model, config.unconstrained)
   bar = tf_keras.utils.Progbar(table.num_rows, unit_name='row')
-  start = 0
+  start, outside = 0, np.zeros(len(model.contexts or ()), int)
   for labels, rows in table.labelled(config.batch_size):
     x = model_app.dequantised(rows, start, config.seed) if pixels else rows
     values = score(x)
@@ -60,7 +61,9 @@ def scores(
       )
     yield labels, values
     start += len(rows)
+    outside += model_app.outside(model, model_app.parts(model, rows)[0])
     bar.add(len(rows))
+  model_app.warn_outside(model, outside)
 
 
 def work(config: ScoreConfig) -> None:
@@ -68,6 +71,7 @@ def work(config: ScoreConfig) -> None:
   check_apart(config.output, config.input, config.model)
   check_outside(config.output, config.input)
   model = model_app.load(config)
+  model_app.check_contexts(model, config)
   table = table_input.open_for(config.input, model, config)
   print(table.understood, flush=True)
   total, count, outside = 0.0, 0, 0

@@ -42,4 +42,5 @@ def open_for(path: str, model: model_file.Model, config: TableConfig) -> tables.
     model_columns=model.columns,
     event_size=model.bijector.potential.event_size,
     event_shape=model.event_shape or (model.bijector.potential.event_size,),
+    contexts=model.contexts or (),
   )

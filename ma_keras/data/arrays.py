@@ -112,7 +112,7 @@ def _fields(path: pathlib.Path, form: str, opener: Opener) -> Reader:
     for block in _blocks(path, opener, shape, columns_first, dtype):
       labels = [str(value) for value in block[names[ids]]] if ids is not None else None
       columns = [_exact(path, block[names[j]]) for j in numbers]
-      yield np.stack(columns, axis=-1), labels
+      yield _beside(columns, len(block)), labels
 
   return Reader(
     path=path,
@@ -125,6 +125,11 @@ def _fields(path: pathlib.Path, form: str, opener: Opener) -> Reader:
   )
 
 
+def _beside(columns: list[np.ndarray], count: int) -> np.ndarray:
+  """Columns side by side, [count, N], where there may be none."""
+  return np.stack(columns, axis=-1) if columns else np.empty((count, 0))
+
+
 def _columns(path: pathlib.Path, names: list[str]) -> Reader:
   """Arrays [n] of a .npz as columns."""
   headers = [_header(_member(path, name)) for name in names]
@@ -135,7 +140,7 @@ def _columns(path: pathlib.Path, names: list[str]) -> Reader:
     for blocks in zip(*sources):
       labels = [str(value) for value in blocks[-1]] if ids is not None else None
       columns = [_exact(path, block) for block in blocks[: len(numbers)]]
-      yield np.stack(columns, axis=-1), labels
+      yield _beside(columns, len(blocks[0])), labels
 
   return Reader(
     path=path,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import difflib
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,32 +69,91 @@ class ContextColumn:
       f'{_listed(categories)}{hint}'
     )
 
+  @property
+  def coded(self) -> str:
+    """Categories with their codes, in words."""
+    return ', '.join(f'{word} = {code}' for code, word in enumerate(self.categories or ()))
+
   def outside(self, values: np.ndarray) -> np.ndarray:
     """Tells which values lie outside the range of training, [n]."""
     return (values < self.least) | (values > self.greatest)
 
 
-def column_of(name: str, values: np.ndarray | Sequence[str]) -> ContextColumn:
-  """Survey of the values of one column: numbers [n], or words, whose order is that of the alphabet.
+def from_flag(text: str, columns: Sequence[ContextColumn]) -> np.ndarray:
+  """Numbers and codes [O] of 'age=40,sex=F': the value of --context.
+
+  Args:
+    text: One pair for every column, in any order; in quotes where it has a comma, '"town=A, b"'.
+    columns: O columns.
 
   Raises:
-    ValueError: It does not vary, or has as many words as rows.
+    ValueError: A column is missing, unknown or named twice, or has no such value.
+  """
+  values: dict[str, float] = {}
+  for pair in next(csv.reader([text], skipinitialspace=True), []):
+    fitting = [column for column in columns if pair.startswith(f'{column.name}=')]
+    column = max(fitting, key=lambda one: len(one.name), default=None)
+    if column is None or column.name in values:
+      wrong = 'names no context column' if column is None else 'has a column twice'
+      raise ValueError(f'`--context` {wrong}, {pair!r}: an example is {example(columns)}.')
+    values[column.name] = _value(column, pair[len(column.name) + 1 :].strip())
+  missing = [column.name for column in columns if column.name not in values]
+  if missing:
+    raise ValueError(
+      f'`--context` {text!r} lacks {", ".join(missing)}: an example is {example(columns)}.'
+    )
+  return np.array([values[column.name] for column in columns])
+
+
+def _value(column: ContextColumn, word: str) -> float:
+  """Number or code of a word."""
+  if column.categories is not None:
+    try:
+      return column.code(word)
+    except ValueError as error:
+      raise ValueError(f'`--context` {error}.') from None
+  try:
+    value = float(word)
+  except ValueError:
+    value = np.nan
+  if not np.isfinite(value):
+    raise ValueError(f'`--context` {column.name}={word} is no number, with a point for decimals.')
+  return value
+
+
+def example(columns: Sequence[ContextColumn]) -> str:
+  """A value of --context."""
+  words = [c.categories[0] if c.categories else f'{c.least:g}' for c in columns]
+  line = io.StringIO()
+  pairs = [f'{column.name}={word}' for column, word in zip(columns, words)]
+  csv.writer(line, lineterminator='').writerow(pairs)
+  return line.getvalue()
+
+
+def column_of(name: str, values: np.ndarray | Mapping[str, int]) -> ContextColumn:
+  """Survey of the values of one column: numbers [n], or numbers of rows by word.
+
+  Words have their codes in the order of the alphabet.
+
+  Raises:
+    ValueError: It does not vary, or has about as many words as rows.
   """
   if isinstance(values, np.ndarray):
-    least, greatest, categories = float(np.min(values)), float(np.max(values)), None
+    least, greatest = (float(np.min(values)), float(np.max(values))) if values.size else (0.0, 0.0)
+    categories, only = None, f'{least:g}' if values.size else 'no number'
   else:
-    categories = tuple(sorted(set(values)))
-    least, greatest = 0.0, len(categories) - 1.0
+    categories = tuple(sorted(values))
+    least, greatest = 0.0, float(max(len(categories) - 1, 0))
+    only = repr(categories[0]) if categories else 'no word'
   if least == greatest:
-    only = categories[0] if categories else f'{least:g}'
     raise ValueError(
-      f'has {only!r} alone in context column {name!r}, of which nothing depends: leave it out of '
+      f'has {only} alone in context column {name!r}, on which nothing can depend: leave it out of '
       '--context_columns'
     )
-  if categories and 2 * len(categories) > len(values):
+  if not isinstance(values, np.ndarray) and 2 * len(values) > sum(values.values()):
     raise ValueError(
-      f'has {len(categories)} different words in {len(values)} rows of context column {name!r}: '
-      'these are names and no categories; leave it out of --context_columns'
+      f'has {len(values)} different words in {sum(values.values())} rows of context column '
+      f'{name!r}: these are names and no categories; leave it out of --context_columns'
     )
   return ContextColumn(name, categories, least, greatest)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ma_keras.data.context_columns import ContextColumn
 from ma_keras.data.disk_rows import DiskRows, row_numbers
 
 Rows = Any  # An array, or `DiskRows`.
@@ -21,13 +22,14 @@ class Dataset:
 
   Attributes:
     name: Of the data.
-    train: [n, N]; uint8 or uint16 where the data are quantised, float64 otherwise; `DiskRows`
-      where they are too large for memory.
-    validation: [m, N].
-    test: [k, N].
+    train: [n, O + N], O of the contexts; uint8 or uint16 where the data are quantised, float64
+      otherwise; `DiskRows` where they are too large for memory.
+    validation: [m, O + N].
+    test: [k, O + N].
     event_shape: Of one point as it comes, (28, 28, 1) say; its product is N.
     levels: How many values a quantised coordinate takes, 0..levels-1; None for real numbers.
     columns: Names of the N columns of a table; None where they have none.
+    contexts: O context columns, whose numbers stand before the N others in every row.
   """
 
   name: str
@@ -37,6 +39,11 @@ class Dataset:
   event_shape: tuple[int, ...]
   levels: int | None
   columns: tuple[str, ...] | None = None
+  contexts: tuple[ContextColumn, ...] = ()
+
+  def parts(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Contexts [m, O] and points [m, N] of rows [m, O + N]."""
+    return rows[:, : len(self.contexts)], rows[:, len(self.contexts) :]
 
   @property
   def event_size(self) -> int:
@@ -57,6 +64,7 @@ def split(
   seed: int = 0,
   columns: tuple[str, ...] | None = None,
   event_shape: tuple[int, ...] | None = None,
+  contexts: tuple[ContextColumn, ...] = (),
 ) -> Dataset:
   """Draws validation points, one in six up to `MOST_HELD_OUT`, out of all but the test points.
 
@@ -72,6 +80,7 @@ def split(
     seed: Non-negative integer.
     columns: Names of the columns of a table, or None.
     event_shape: Of one point, where the points are flat.
+    contexts: Context columns, whose numbers stand before those of the points.
 
   Returns:
     The data set.
@@ -106,7 +115,7 @@ def split(
   else:
     held_out = _checked(f'{name}, test', test, levels)
   return Dataset(
-    name, _at(rows, rest), _at(rows, validation), held_out, event_shape, levels, columns
+    name, _at(rows, rest), _at(rows, validation), held_out, event_shape, levels, columns, contexts
   )
 
 

@@ -47,7 +47,7 @@ def gather(
       table.num_rows = len(rows := DiskRows(cache))
       return rows
   dtype = np.dtype(np.float64) if table.levels is None else quantised.dtype(table.levels)
-  row_bytes = table.event_size * dtype.itemsize
+  row_bytes = table.row_size * dtype.itemsize
   most_rows = (MOST_BYTES if most_bytes is None else most_bytes) // row_bytes
   blocks = (block.astype(dtype, copy=False) for block in table.read(BLOCK_ROWS))
   first: list[np.ndarray] = []
@@ -65,8 +65,8 @@ def _spilled(
   table: Table, first: list[np.ndarray], blocks: Iterator[np.ndarray], path: pathlib.Path
 ) -> DiskRows:
   path.parent.mkdir(parents=True, exist_ok=True)
-  header = [str(k) for k in range(table.event_size)]
-  with writing(path, None, (table.event_size,), header, first[0].dtype) as write:
+  header = [str(k) for k in range(table.row_size)]
+  with writing(path, None, (table.row_size,), header, first[0].dtype) as write:
     while first:
       write(first.pop(0))
     for block in blocks:

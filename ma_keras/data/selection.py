@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ma_keras.data.reader import Reader
 
@@ -22,6 +22,8 @@ class Selection:
     ids: Number of the column of ids, or None.
     left_out: Name -> reason.
     by_position: The model's names of the columns where these have others, or none.
+    contexts: Numbers of the context columns, which are none of the others.
+    context_names: Their names, or numbers as text.
   """
 
   numbers: tuple[int, ...]
@@ -29,6 +31,8 @@ class Selection:
   ids: int | None = None
   left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
   by_position: tuple[str, ...] | None = None
+  contexts: tuple[int, ...] = ()
+  context_names: tuple[str, ...] = ()
 
   def __str__(self) -> str:
     """Says in words which columns are taken and which are left out."""
@@ -38,6 +42,8 @@ class Selection:
       line += f': {listed(self.names)}'
     if self.by_position:
       line += f', by position for {listed(self.by_position)} of the model'
+    if self.contexts:
+      line += f'; given {listed(self.context_names)}'
     if self.left_out:
       reasons = [f'{name} ({why})' if why else name for name, why in self.left_out.items()]
       line += f'; left out: {listed(reasons)}'
@@ -50,6 +56,7 @@ def select(
   ignore_columns: Sequence[str] = (),
   ids: str | None = None,
   model_columns: Sequence[str] | None = None,
+  contexts: Sequence[str] = (),
 ) -> Selection:
   """Columns by name, those without by number from 0.
 
@@ -59,10 +66,11 @@ def select(
 
   Args:
     reader: The table.
-    columns: Those to take, in order; None for all.
+    columns: Those to take, in order, () for contexts alone; None for all.
     ignore_columns: Those to leave out.
     ids: The column of labels, which holds no number.
     model_columns: What the columns of a model are called.
+    contexts: Columns that are given beside the others, in order, words or numbers.
 
   Raises:
     ValueError: A name is unknown, missing or stands twice, or a column that is taken holds text
@@ -70,7 +78,8 @@ def select(
   """
   ignored = {j for name in ignore_columns for j in _numbers(reader, name, '--ignore_columns')}
   label = _numbers(reader, ids, '--id_column')[0] if ids else None
-  out = {*ignored, *reader.spare, label}
+  given = _contexts(reader, contexts, ignored, label, columns or ())
+  out = {*ignored, *reader.spare, label, *given}
   rest = [j for j in range(reader.width) if j not in out]
   by_position = None
   if columns is not None:
@@ -83,11 +92,38 @@ def select(
     numbers = _of_model(reader, rest, model_columns)
   else:
     numbers, by_position = rest, tuple(model_columns or ()) or None
-  _check(reader, numbers)
-  remaining = sorted(set(range(reader.width)) - set(numbers))
+  if numbers or not given or columns is None:  # Contexts may be all that is wanted.
+    _check(reader, numbers)
+  remaining = sorted(set(range(reader.width)) - set(numbers) - set(given))
   left_out = {reader.name(j): _reason(reader, j, label) for j in remaining}
   names = tuple(reader.names[j] for j in numbers) if reader.names else None
-  return Selection(tuple(numbers), names, label, left_out, by_position)
+  return Selection(
+    tuple(numbers), names, label, left_out, by_position, tuple(given), tuple(contexts)
+  )
+
+
+def _contexts(
+  reader: Reader,
+  names: Sequence[str],
+  ignored: Collection[int],
+  label: int | None,
+  columns: Sequence[str],
+) -> list[int]:
+  """Numbers of the context columns; raises ValueError where one is something else as well."""
+  numbers = [_one(reader, name, '--context_columns') for name in names]
+  for name, number in zip(names, numbers):
+    roles = {
+      '--ignore_columns': number in ignored,
+      '--id_column': number == label,
+      '--columns': name in columns,
+      '--context_columns twice': names.count(name) > 1,
+    }
+    for flag, also in roles.items():
+      if also:
+        raise ValueError(
+          f'has a column {name!r} of --context_columns that is in {flag}, too: name it once'
+        )
+  return numbers
 
 
 def listed(names: Sequence[str]) -> str:

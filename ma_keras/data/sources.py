@@ -69,7 +69,8 @@ def load_file(
   if 'train' in arrays:
     options['array'] = 'train'
   table = tables.open_table(path, **options)
-  tests = tables.open_table(path, **{**options, 'array': 'test'}) if 'test' in arrays else None
+  for_tests = {**options, 'array': 'test', 'contexts': table.contexts}
+  tests = tables.open_table(path, **for_tests) if 'test' in arrays else None
   if tests is not None:
     _check_alike(table, tests)
 
@@ -87,6 +88,7 @@ def load_file(
     seed,
     table.names,
     _event_shape(table),
+    table.contexts,
   )
 
 

@@ -10,7 +10,7 @@ import pathlib
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,13 @@ from ma_keras.data import (
   arrays,
   byte_streams,
   columnar,
+  context_reading,
   delimited,
   partitions,
   pictures,
   quantised,
 )
+from ma_keras.data.context_columns import ContextColumn
 from ma_keras.data.frames import from_frame
 from ma_keras.data.reader import Blocks, Reader
 from ma_keras.data.selection import Selection, select
@@ -67,12 +69,18 @@ class Table:
     event_shape: Shape of a row as the file has it, (28, 28, 1) say; [N] if columns were chosen.
     num_rows: Rows of the file; None for text before all of it was read.
     levels: Number of values of quantised numbers, 0..levels-1; None for real ones.
+    contexts: O context columns, whose numbers and codes stand before the N others in every row.
     dropped: Labels of the first rows that were left out since a value was missing.
     num_dropped: How many were, up to where it was read.
   """
 
   def __init__(
-    self, reader: Reader, selection: Selection, missing: str, levels: int | None = None
+    self,
+    reader: Reader,
+    selection: Selection,
+    missing: str,
+    levels: int | None = None,
+    contexts: Sequence[ContextColumn] = (),
   ) -> None:
     """Nothing is read yet; see `open_table`."""
     self.path = reader.path
@@ -82,6 +90,7 @@ class Table:
     self.event_shape = tuple(reader.event_shape) if whole and reader.event_shape else (size,)
     self.num_rows = reader.num_rows
     self.levels = levels or reader.levels
+    self.contexts = tuple(contexts)
     self.dropped: list[int | str] = []
     self.num_dropped = 0
     self._reader, self._selection, self._missing = reader, selection, missing
@@ -92,6 +101,11 @@ class Table:
   def event_size(self) -> int:
     """N."""
     return len(self._selection.numbers)
+
+  @property
+  def row_size(self) -> int:
+    """Numbers in a row that is read: O + N."""
+    return len(self.contexts) + self.event_size
 
   @property
   def understood(self) -> str:
@@ -108,11 +122,11 @@ class Table:
     return f'{_counted(self.num_dropped)} with missing values left out: {first}{rest}'
 
   def read(self, size: int) -> Iterator[np.ndarray]:
-    """Blocks of up to `size` rows, float64 [b, N]; raises as `labelled` does."""
+    """Blocks of up to `size` rows, float64 [b, O + N]; raises as `labelled` does."""
     return (rows for _, rows in self.labelled(size))
 
   def labelled(self, size: int) -> Iterator[tuple[Sequence[int | str], np.ndarray]]:
-    """Blocks of up to `size` rows in order, with their ids or numbers from 0, float64 [b, N].
+    """Blocks of up to `size` rows in order, with their ids or numbers from 0, float64 [b, O + N].
 
     Raises:
       ValueError: A value is missing, NaN or infinite and such rows are not to be dropped, or the
@@ -153,14 +167,23 @@ class Table:
       raise ValueError(f'`path` {self._where} is empty, or every row was left out.')
 
   def _blocks(self) -> Blocks:
+    selection = self._selection
     try:
-      yield from self._reader.read(self._selection.numbers, self._selection.ids)
+      if self.contexts:
+        columns, numbers = self.contexts, selection.contexts
+        yield from context_reading.blocks(
+          self._reader, columns, numbers, selection.numbers, selection.ids
+        )
+      else:
+        yield from self._reader.read(selection.numbers, selection.ids)
     except UNREADABLE as error:
       raise ValueError(f'`path` {self._where} cannot be read: {_first_line(error)}.') from error
     except OSError as error:
       if error.errno is not None:
         raise
       raise ValueError(f'`path` {self._where} cannot be read: {_first_line(error)}.') from error
+    except ValueError as error:
+      raise _named(self._where, error) from error
 
   def _finite(
     self, block: np.ndarray, labels: Sequence[int | str], finite: np.ndarray
@@ -172,10 +195,17 @@ class Table:
     if self._missing != 'drop' and not self._fault:
       row, label = block[bad[0]], labels[bad[0]]
       column = int(np.flatnonzero(~np.isfinite(row))[0])
-      name = repr(self.names[column]) if self.names else self._selection.numbers[column]
+      name = self._column_name(column)
       what = 'missing or NaN' if np.isnan(row[column]) else 'infinite'
       self._fault = f'column {name} of row {label} (from 0, without header) is {what}'
     return block[finite], [labels[k] for k in np.flatnonzero(finite).tolist()]
+
+  def _column_name(self, place: int) -> str:
+    """Name of a column of the rows that are read, or its number in the table."""
+    own = place - len(self.contexts)
+    if own < 0:
+      return repr(self.contexts[place].name)
+    return repr(self.names[own]) if self.names else str(self._selection.numbers[own])
 
 
 def open_table(
@@ -192,6 +222,9 @@ def open_table(
   event_size: int | None = None,
   event_shape: Sequence[int] | None = None,
   levels: int | None = None,
+  context_columns: Sequence[str] = (),
+  contexts: Sequence[ContextColumn] | None = None,
+  categorical: Collection[str] = (),
 ) -> Table:
   """A file of numbers in rows and columns, or a folder of such files or of pictures.
 
@@ -211,6 +244,9 @@ def open_table(
     event_size: Number of columns that a model takes, or None.
     event_shape: (h, w, c) of the pictures that a model takes, or None.
     levels: Number of values of quantised numbers, which are checked; None for what the file says.
+    context_columns: Columns of numbers or words that the others are given.
+    contexts: The same as a model knows them, instead; None: they are surveyed here.
+    categorical: Context columns whose numbers are names of categories.
 
   Returns:
     The table, of which nothing was read but what tells how.
@@ -222,23 +258,34 @@ def open_table(
   path = pathlib.Path(path)
   try:
     reader = _reader(path, header, separator, decimal, array, event_shape, levels)
-    selection = select(reader, columns, ignore_columns, ids, model_columns)
+    names = context_columns if contexts is None else [column.name for column in contexts]
+    selection = select(reader, columns, ignore_columns, ids, model_columns, names)
+    if contexts is None:
+      contexts = context_reading.surveyed(reader, selection.contexts, categorical)
   except (OSError, *UNREADABLE) as error:
     raise ValueError(f'`path` {path} cannot be read: {_first_line(error)}.') from error
   except ValueError as error:
-    text = str(error)
-    if text.startswith('`'):
-      raise
-    raise ValueError(f'`path` {path} {text.rstrip(".")}.') from error
+    raise _named(path, error) from error
   if event_size is not None and len(selection.numbers) != event_size:
     raise ValueError(
       f'`path` {path} has {len(selection.numbers)} numbers in a row, and the model takes '
       f'{event_size}: choose columns by --columns or --ignore_columns.'
     )
-  table = Table(reader, selection, missing, levels)
+  table = Table(reader, selection, missing, levels, contexts)
+  if contexts and table.levels is not None:
+    raise ValueError(
+      f'`path` {path} holds levels of pixels, and --context_columns go with real numbers alone: '
+      'leave --levels out, and write bytes as fractions.'
+    )
   if event_shape is not None and len(event_shape) == 3 and len(table.event_shape) > 1:
     pictures.check_shape(path, table.event_shape, event_shape)
   return table
+
+
+def _named(where: object, error: ValueError) -> ValueError:
+  """The error with the name of the file, unless it has one."""
+  text = str(error)
+  return error if text.startswith('`') else ValueError(f'`path` {where} {text.rstrip(".")}.')
 
 
 def arrays_within(path: pathlib.Path) -> tuple[str, ...]:

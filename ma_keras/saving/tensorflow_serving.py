@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -45,19 +46,25 @@ def _records(module: tf.Module) -> Iterator[bytes]:
   for suffix in ('', '_unconstrained'):
     if f'sample{suffix}' not in signatures:
       continue
-    n = tf.constant(1)
-    yield prediction_log(f'sample{suffix}', {'seed': tf.constant(SEED), 'n': n})
-    x = signatures[f'sample{suffix}'](seed=tf.constant(SEED), n=n)['x']
-    inputs = {'x': x}
+    context = _context(signatures[f'sample{suffix}'])
+    request = {'seed': tf.constant(SEED), 'n': tf.constant(1), **context}
+    yield prediction_log(f'sample{suffix}', request)
+    inputs = {'x': signatures[f'sample{suffix}'](**request)['x'], **context}
     if f'inverse{suffix}' in signatures:
-      inputs['z'] = signatures[f'inverse{suffix}'](x=x)['z']
+      inputs['z'] = signatures[f'inverse{suffix}'](x=inputs['x'], **context)['z']
     for name in ('log_prob', 'score', 'inverse', 'forward'):
       if name + suffix not in signatures:
         continue
-      (argument,) = signatures[name + suffix].structured_input_signature[1]
+      arguments = signatures[name + suffix].structured_input_signature[1]
       for size in BATCH_SIZES:
-        rows = tf.repeat(inputs[argument], size, axis=0)
-        yield prediction_log(name + suffix, {argument: rows})
+        rows = {argument: tf.repeat(inputs[argument], size, axis=0) for argument in arguments}
+        yield prediction_log(name + suffix, rows)
+
+
+def _context(signature: Any) -> dict[str, tf.Tensor]:
+  """Zeros for the context of a conditional density, which categories have a code for as well."""
+  spec = signature.structured_input_signature[1].get('context')
+  return {} if spec is None else {'context': tf.zeros([1, spec.shape[-1]], spec.dtype)}
 
 
 def prediction_log(signature: str, inputs: dict[str, tf.Tensor]) -> bytes:

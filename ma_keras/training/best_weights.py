@@ -38,7 +38,7 @@ class BestWeights(tf_keras.callbacks.Callback):
     """Touches no file yet.
 
     Args:
-      model: A FlowModel; its bijector's variables are what is kept.
+      model: A FlowModel; the variables of its bijector, and of an encoder, are what is kept.
       folder: Of these weights alone; made with the first of them.
       metric: A name in the logs of an epoch.
       least: Where an earlier part of the run stood.
@@ -47,7 +47,9 @@ class BestWeights(tf_keras.callbacks.Callback):
     self.metric = metric
     self.least = least
     self._folder = folder
-    self._checkpoint = tf.train.Checkpoint(bijector=model.bijector)
+    encoder = getattr(getattr(model, 'conditional', None), 'encoder', None)
+    parts = {'bijector': model.bijector} | ({'encoder': encoder} if encoder else {})
+    self._checkpoint = tf.train.Checkpoint(**parts)
 
   def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
     """Saves if this epoch is the best; raises OSError where it cannot, the ones before intact."""

@@ -34,6 +34,7 @@ class Scorer:
     batch_size: int,
     jit_compile: bool = False,
     base: Any = None,
+    conditional: Any = None,
   ) -> None:
     """Keeps the flow; nothing is traced yet.
 
@@ -42,8 +43,10 @@ class Scorer:
       batch_size: Points flowed at once.
       jit_compile: Whether XLA compiles the flow.
       base: p(y, 0); None for Normal(0, I).
+      conditional: `ConditionalFlow` whose encoder makes contexts; rows are [o, y] then, [n, O + N].
     """
     self._base = base
+    self._conditional = conditional
     self._bijector = bijector.copy(jitter=0.0)
     self._batch_size = batch_size
     self._jit_compile = jit_compile
@@ -59,8 +62,9 @@ class Scorer:
     if num_steps not in self._functions:
       flow = flow_from(self._base, self._bijector.copy(**self._steps(num_steps)))
 
-      def log_prob(y: Any) -> tf.Tensor:
-        return tf.cast(flow.log_prob(tf.convert_to_tensor(y)), tf.float64)
+      def log_prob(rows: Any) -> tf.Tensor:
+        y, options = self._parts(tf.convert_to_tensor(rows))
+        return tf.cast(flow.log_prob(y, **options), tf.float64)
 
       # Eager calls of a flow share one trace for any number of steps; XLA wants one for each.
       self._functions[num_steps] = (
@@ -69,6 +73,16 @@ class Scorer:
         else log_prob
       )
     return self._functions[num_steps]
+
+  def _parts(self, rows: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any]]:
+    """Points, and the keyword arguments with their contexts."""
+    if self._conditional is None:
+      return rows, {}
+    rows = tf.cast(rows, self._bijector.dtype)
+    observed, y = tf.split(rows, [self._conditional.context_size, -1], axis=-1)
+    encoder = self._conditional.encoder
+    context = observed if encoder is None else encoder(observed)
+    return y, {'bijector_kwargs': {'context': context}}
 
   def _steps(self, num_steps: int) -> dict[str, float]:
     return {'num_steps': num_steps, 'step_size': self._bijector.horizon.time / num_steps}

@@ -119,13 +119,15 @@ def measure_likelihood(
   tolerance: float = 0.1,
   least_steps: int = 0,
   base: Any = None,
+  conditional: Any = None,
 ) -> Likelihood:
   """-E[ln p] at d, 2 d, 4 d, ... steps on the same points and noise, until halving changes nothing.
 
   Args:
     bijector: The flow.
     preprocessing: TFP bijector y -> x; None for y = x.
-    points: Held-out data x, shape [n, N]; integers are dequantised.
+    points: Held-out data x, shape [n, N]; integers are dequantised. Of a conditional flow [o, x],
+      [n, O + N].
     levels: How many values a quantised coordinate takes; None for real data.
     batch_size: Points flowed at once.
     seed: Of the dequantisation noise, non-negative.
@@ -134,6 +136,7 @@ def measure_likelihood(
       root mean square, and 95 % of the points,
     least_steps: and until there are so many.
     base: p(y, 0); None for Normal(0, I).
+    conditional: `ConditionalFlow` whose encoder makes contexts of o.
 
   Returns:
     The likelihood with its errors.
@@ -146,6 +149,8 @@ def measure_likelihood(
       f'`points` must hold one at least, and `draws` and `batch_size` be positive, got '
       f'{len(points)}, {draws!r} and {batch_size!r}.'
     )
+  size = conditional.context_size if conditional else 0
+  contexts, points = points[:, :size], points[:, size:]
   preprocessing = tfp.bijectors.Identity() if preprocessing is None else preprocessing
   cell_sizes = getattr(preprocessing, 'cell_sizes', None)
   rounded = cell_sizes is not None and bool(np.any(cell_sizes))
@@ -153,9 +158,9 @@ def measure_likelihood(
     data.dequantised(points, seed, k, cell_sizes) for k in range(draws if levels or rounded else 1)
   ]
   dtype = bijector.dtype.as_numpy_dtype
-  sets = [to_latent_space(preprocessing, x, batch_size).astype(dtype) for x in events]
+  sets = [latent_rows(preprocessing, contexts, x, batch_size).astype(dtype) for x in events]
   shifts = 0.0 if levels else np.stack([log_dets(preprocessing, x, batch_size) for x in events])
-  scorer = Scorer(bijector.with_seed(seed), batch_size, base=base)
+  scorer = Scorer(bijector.with_seed(seed), batch_size, base=base, conditional=conditional)
 
   def negative_log_likelihoods(num_steps: int) -> np.ndarray:
     return -(np.stack([scorer(y, num_steps) for y in sets]) + shifts)
@@ -168,7 +173,7 @@ def measure_likelihood(
   )
   bits = None
   if levels:
-    ys = tf.constant(np.concatenate(sets))
+    ys = tf.constant(np.concatenate(sets)[:, size:])
     bits = float(tf.reduce_mean(data.bits_per_dimension(halving.fine.reshape(-1), ys, levels)))
   space = 'logit space' if levels else 'data'
   return _likelihood(halving, tolerance, bits, space)
@@ -195,6 +200,14 @@ def _likelihood(
     bits_per_dimension=bits_per_dimension,
     space=space,
   )
+
+
+def latent_rows(
+  preprocessing: Any, contexts: np.ndarray, points: np.ndarray, batch_size: int
+) -> np.ndarray:
+  """Rows [o, y], y = preprocessing^-1(x), [n, O + N]; y alone where there are no contexts."""
+  y = to_latent_space(preprocessing, points, batch_size)
+  return np.concatenate([contexts, y], axis=-1) if contexts.shape[-1] else y
 
 
 def to_latent_space(preprocessing: Any, points: np.ndarray, batch_size: int) -> np.ndarray:

@@ -33,7 +33,7 @@ class Validation(tf_keras.callbacks.Callback):
   Place it before the callbacks that read these.
 
   Attributes:
-    points: Held-out points y [n, N] of the flow's space.
+    points: Held-out points y [n, N] of the flow's space; [o, y], [n, O + N], of a conditional one.
     batch_size: Points flowed at once.
     tolerance: Largest change of the mean on halving, nats.
   """
@@ -89,5 +89,11 @@ class Validation(tf_keras.callbacks.Callback):
   def _negative_log_likelihoods(self, points: np.ndarray, num_steps: int) -> np.ndarray:
     if self._scorer is None:
       bijector = self.model.bijector.with_seed(self.model.seed)
-      self._scorer = Scorer(bijector, self.batch_size, self._jit_compile, self.model.base)
+      self._scorer = Scorer(
+        bijector,
+        self.batch_size,
+        self._jit_compile,
+        self.model.base,
+        getattr(self.model, 'conditional', None),
+      )
     return -self._scorer(points, num_steps)

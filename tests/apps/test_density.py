@@ -257,12 +257,13 @@ def test_four_batches_of_validation_points_decide_on_refinement(begun, monkeypat
   with monkeypatch.context() as patch:
     patch.setattr(training, 'measure_likelihood', lambda *arguments: asked.append(arguments))
     density_callbacks.measure(begun, points.test, model.bijector)
-  names = ('draws', 'tolerance', 'least_steps', 'base')
+  names = ('draws', 'tolerance', 'least_steps', 'base', 'conditional')
   assert dict(zip(names, asked[0][6:], strict=True)) == {
     'draws': 1,  # Of noise; a tenth of a nat is what all likelihoods are certified to.
     'tolerance': 0.1,
     'least_steps': 0,
     'base': model.base,
+    'conditional': None,
   }
   assert density_callbacks.refinement(begun) == []
   refined = with_options(begun, refine_tolerance=0.25, eval_batch_size=2)

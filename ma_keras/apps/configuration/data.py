@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from ma_keras.apps.configuration.option import integer, text
+from ma_keras.apps.configuration.option import integer, names, text
 from ma_keras.apps.configuration.table import TableConfig
 
 
@@ -22,6 +22,11 @@ class DataConfig(TableConfig):
     'A table instead: CSV, Parquet, .npy, ..., or a folder (docs/tables.md).',
     fixes_run=True,
     names_file=True,
+  )
+  context_columns: tuple[str, ...] = names(
+    (),
+    'Columns of the table, numbers or words, that the density of the others is given: p(x | c).',
+    fixes_run=True,
   )
   data_dir: str | None = text(None, 'Where tensorflow-datasets keeps its data.')
   split_seed: int = integer(0, 'Chooses the validation points.', lower=0, fixes_run=True)

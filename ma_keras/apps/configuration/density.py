@@ -31,7 +31,8 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
 
   column_kind: str = text(
     '',
-    'Maps of columns, instead of the automatic choice: age:integer,share:unit,price:positive.',
+    'Maps of columns, instead of the automatic choice: age:integer,share:unit,price:positive; '
+    'context columns may be a :category.',
     fixes_run=True,
   )
   base: str = choice(

@@ -28,4 +28,10 @@ class DensityPotentialConfig(Configuration):
     'Locally connected layers, patch,stride,units each: 8,4,64 or 8,4,64+14,7,32.',
     fixes_run=True,
   )
+  context_units: int = integer(
+    32,
+    "Numbers that a network of two layers makes of --context_columns, the potential's context.",
+    lower=1,
+    fixes_run=True,
+  )
   basis_size: int = integer(1, 'Functions of time per amplitude.', lower=1, fixes_run=True)

@@ -22,4 +22,25 @@ class SampleConfig(ModelConfig):
   output: str = text(
     'samples.npy', 'A .npy of events, a .csv of rows, or a .png of up to 400 pictures.'
   )
+  context: str | None = text(
+    None, 'What a conditional density is given, for all samples: age=40,sex=F.'
+  )
+  context_file: str | None = text(
+    None, 'A table of the context columns instead; one sample for every row, in their order.'
+  )
   unconstrained: bool = switch(False, 'Draw y of R^N (logit space of images), not the data.')
+
+  def __post_init__(self) -> None:
+    """Checks values together.
+
+    Raises:
+      ValueError: They do not go together.
+    """
+    super().__post_init__()
+    if self.context is not None and self.context_file is not None:
+      raise ValueError('`--context` and --context_file say the same: give one of them.')
+    if self.context_file is not None and 'n' in self.overrides:
+      raise ValueError(
+        f'`--n` {self.n} with --context_file: there is one sample for every row; repeat rows to '
+        'have more.'
+      )

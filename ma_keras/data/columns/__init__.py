@@ -1,6 +1,6 @@
 """The report on the columns of a table: what they hold, and the map that suits each."""
 
-from ma_keras.data.columns.choice import kinds_from_flag, with_kinds
+from ma_keras.data.columns.choice import categories_from_flag, kinds_from_flag, with_kinds
 from ma_keras.data.columns.column import Column
 from ma_keras.data.columns.relations import collinear, dependent
 from ma_keras.data.columns.surveys import Survey, survey, survey_blocks
@@ -10,6 +10,7 @@ __all__ = [
   'Column',
   'Survey',
   'as_json',
+  'categories_from_flag',
   'collinear',
   'dependent',
   'kinds_from_flag',

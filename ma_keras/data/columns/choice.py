@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 from collections.abc import Mapping, Sequence
 
 from ma_keras.data.columns.column import Column
@@ -36,6 +37,31 @@ def kinds_from_flag(text: str, names: Sequence[str] | None = None) -> dict[str, 
       )
     kinds[_column_name(name, names)] = kind
   return kinds
+
+
+def categories_from_flag(text: str, contexts: Sequence[str]) -> tuple[tuple[str, ...], str]:
+  """Context columns of --column_kind=region:category, and the rest of the flag.
+
+  Args:
+    text: The value of --column_kind.
+    contexts: Names of the context columns.
+
+  Raises:
+    ValueError: A column is a category that is no context, or a context of another kind.
+  """
+  categories: list[str] = []
+  rest: list[str] = []
+  for pair in next(csv.reader([text], skipinitialspace=True), []):
+    name, _, kind = (part.strip() for part in pair.rpartition(':'))
+    if (kind == 'category') != (name in contexts):
+      raise ValueError(
+        f'`column_kind` got {pair!r}: columns of --context_columns may be of kind category, and no '
+        'others.'
+      )
+    (categories if kind == 'category' else rest).append(name if kind == 'category' else pair)
+  line = io.StringIO()
+  csv.writer(line, lineterminator='').writerow(rest)
+  return tuple(categories), line.getvalue()
 
 
 def _column_name(name: str, names: Sequence[str] | None) -> str:
