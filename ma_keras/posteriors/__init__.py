@@ -1,16 +1,19 @@
-"""Posteriors learnt from simulations: simulators of known posteriors, and tests of a flow."""
+"""Posteriors of parameters and of classes: simulators, Bayes' rule, and tests of a flow."""
 
 from ma_keras.posteriors.calibration import Calibration, calibrate
+from ma_keras.posteriors.classes import Classification, classify
 from ma_keras.posteriors.simulators import GaussianLinear, SimpleLikelihood, Simulator, TwoMoons
 from ma_keras.posteriors.two_samples import Separability, separability
 
 __all__ = [
   'Calibration',
+  'Classification',
   'GaussianLinear',
   'Separability',
   'SimpleLikelihood',
   'Simulator',
   'TwoMoons',
   'calibrate',
+  'classify',
   'separability',
 ]

@@ -1,0 +1,177 @@
+"""Bayesian classification: the class as the context of a density, and Bayes' rule backwards."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ma_keras.arguments import is_whole
+
+HALVINGS = 60  # Of the bracket of a temperature.
+COLDEST, HOTTEST = 1e-4, 1e6
+
+
+@dataclasses.dataclass(frozen=True)
+class Classification:
+  """P(k | x) = p(x | k)^(1/T) P(k) / sum_j p(x | j)^(1/T) P(j) of n points and K classes.
+
+  At T = 1 that is Bayes' rule. Densities of many coordinates are rarely so right that their
+  posteriors are calibrated; one number T, of points that trained nothing, mends most of it.
+
+  Attributes:
+    log_likelihoods: ln p(x | k), nats, float64 [n, K].
+    log_prior: ln P(k), [K].
+    temperature: T.
+  """
+
+  log_likelihoods: np.ndarray
+  log_prior: np.ndarray
+  temperature: float = 1.0
+
+  @property
+  def log_posterior(self) -> np.ndarray:
+    """ln P(k | x), [n, K]."""
+    joint = self.log_likelihoods / self.temperature + self.log_prior
+    return joint - _log_sum(joint)[:, np.newaxis]
+
+  @property
+  def log_evidence(self) -> np.ndarray:
+    """ln p(x) = ln sum_k p(x | k) P(k), nats, [n]: the density of points of any class."""
+    return _log_sum(self.log_likelihoods + self.log_prior)
+
+  @property
+  def classes(self) -> np.ndarray:
+    """The most probable class of every point, [n]."""
+    return np.argmax(self.log_posterior, axis=-1)
+
+  def accuracy(self, labels: Any) -> tuple[float, float]:
+    """Share of points whose class is the label, and its standard error."""
+    right = self.classes == self._labels(labels)
+    return float(np.mean(right)), float(np.std(right) / np.sqrt(len(right)))
+
+  def cross_entropy(self, labels: Any) -> float:
+    """Mean of -ln P(label | x), nats."""
+    labels = self._labels(labels)
+    return -float(np.mean(self.log_posterior[np.arange(len(labels)), labels]))
+
+  def calibration_error(self, labels: Any, bins: int = 10) -> float:
+    """Mean distance of confidence and accuracy, in `bins` equal bins of confidence max_k P(k | x).
+
+    Zero is right; a few points a bin make it larger than it is.
+    """
+    confidence = np.exp(np.max(self.log_posterior, axis=-1))
+    right = self.classes == self._labels(labels)
+    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
+    surplus = np.bincount(bin_of, weights=confidence - right, minlength=bins)
+    return float(np.sum(np.abs(surplus)) / len(right))
+
+  def novelty(self, background: Any) -> np.ndarray:
+    """Likelihood ratio ln q(x) - ln p(x), nats, [n]; large where no class explains a point.
+
+    A density alone is no measure of novelty: simple points have large ones under any model. The
+    ratio to a background q, of the same kind and trained on all or on distorted points, has what
+    is peculiar to the classes [1].
+
+    [1] Ren et al., Likelihood Ratios for Out-of-Distribution Detection, 2019.
+
+    Args:
+      background: ln q(x), nats, [n].
+    """
+    return np.asarray(background, np.float64) - self.log_evidence
+
+  def calibrated(self, labels: Any) -> Classification:
+    """The same at the temperature T with the least cross-entropy, which is convex in 1/T.
+
+    Its T is that of points that trained nothing: `dataclasses.replace(other, temperature=T)`.
+
+    Args:
+      labels: Classes of the points, whole numbers [n].
+    """
+    labels = self._labels(labels)
+    own = self.log_likelihoods[np.arange(len(labels)), labels]
+
+    def excess(inverse: float) -> float:
+      """Derivative of the cross-entropy by 1/T."""
+      posterior = np.exp(dataclasses.replace(self, temperature=1 / inverse).log_posterior)
+      return float(np.mean(np.sum(posterior * self.log_likelihoods, axis=-1) - own))
+
+    low, high = np.log(1 / HOTTEST), np.log(1 / COLDEST)
+    for _ in range(HALVINGS):
+      middle = (low + high) / 2
+      low, high = (low, middle) if excess(np.exp(middle)) > 0 else (middle, high)
+    return dataclasses.replace(self, temperature=float(np.exp(-(low + high) / 2)))
+
+  def _labels(self, labels: Any) -> np.ndarray:
+    labels, size = np.asarray(labels), self.log_likelihoods.shape[-1]
+    whole = np.issubdtype(labels.dtype, np.integer)
+    if not whole or labels.shape != self.log_likelihoods.shape[:1] or not len(labels):
+      raise ValueError(
+        f'`labels` must be {len(self.log_likelihoods)} whole numbers, one a point, got '
+        f'{labels.dtype} {list(labels.shape)}.'
+      )
+    if labels.min() < 0 or labels.max() >= size:
+      raise ValueError(
+        f'`labels` must be in 0..{size - 1}, the places of `contexts`, got {labels.min()}..'
+        f'{labels.max()}.'
+      )
+    return labels
+
+
+def classify(
+  flow: Any, x: Any, contexts: Any, prior: Any = None, batch_size: int = 1000
+) -> Classification:
+  """ln p(x | c_k) of all points under all classes, for Bayes' rule: K solves of n points.
+
+  ```python
+  found = posteriors.classify(flow, images, contexts=np.arange(10.0)[:, np.newaxis])
+  found.accuracy(labels), found.classes, found.log_posterior
+  ```
+
+  Args:
+    flow: `ConditionalFlow`.
+    x: Points [n, N], in the space of the flow.
+    contexts: c_k of every class, [K, O].
+    prior: P(k), [K], positive and of sum 1; None for equal classes.
+    batch_size: Points flowed at once.
+
+  Returns:
+    The classification, from arrays alone from here on.
+
+  Raises:
+    ValueError: There are not two classes at least, `prior` is none, or a density is NaN.
+  """
+  contexts, x = tf.convert_to_tensor(contexts, flow.dtype), tf.convert_to_tensor(x, flow.dtype)
+  if contexts.shape.rank != 2 or len(contexts) < 2 or not is_whole(batch_size):
+    raise ValueError(
+      f'`contexts` must be those of two or more classes, [K, O], and `batch_size` positive, got '
+      f'{contexts.shape} and {batch_size!r}.'
+    )
+  prior = np.full(len(contexts), 1 / len(contexts)) if prior is None else np.asarray(prior)
+  if prior.shape != (len(contexts),) or not np.all(prior > 0) or abs(np.sum(prior) - 1) > 1e-6:
+    raise ValueError(
+      f'`prior` must be {len(contexts)} positive numbers of sum 1, one a class, got {prior}.'
+    )
+  log_prob = tf.function(
+    lambda x, context: flow.log_prob(x, context=context), autograph=False, reduce_retracing=True
+  )
+  starts = range(0, len(x), batch_size)
+  columns = [
+    np.concatenate([log_prob(x[k : k + batch_size], context).numpy() for k in starts])
+    for context in contexts
+  ]
+  likelihoods = np.stack(columns, axis=-1).astype(np.float64)
+  if np.any(np.isnan(likelihoods)):
+    row, k = np.argwhere(np.isnan(likelihoods))[0].tolist()
+    raise ValueError(f'The log density of point {row} under class {k} is not a number.')
+  return Classification(likelihoods, np.log(prior))
+
+
+def _log_sum(values: np.ndarray) -> np.ndarray:
+  """ln sum_k exp of values [n, K], [n]."""
+  largest = np.max(values, axis=-1, keepdims=True)
+  largest = np.where(np.isfinite(largest), largest, 0.0)
+  with np.errstate(divide='ignore'):
+    return np.log(np.sum(np.exp(values - largest), axis=-1)) + largest[:, 0]

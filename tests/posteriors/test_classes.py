@@ -1,0 +1,84 @@
+"""Bayes' rule of a mixture of Gaussians, whose posterior, accuracy and evidence are known."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras import posteriors, potentials
+
+MEANS = np.array([[1.0, 0.0, -1.0], [-0.5, 0.8, 0.0]])
+PRIOR = np.array([0.3, 0.7])
+
+
+@pytest.fixture(scope='module')
+def flow():
+  """p(x | c) = Normal(MEANS[k], I) under the unit vector c of class k: x = z + V'c, exactly."""
+  potential = potentials.Quadratic(np.zeros([3, 3]), tf.float64, context_kernel=MEANS)
+  return ma_keras.conditional_flow(ma_keras.MongeAmpereBijector(potential, 1, 1.0, 'euler'))
+
+
+@pytest.fixture(scope='module')
+def drawn():
+  rng = np.random.default_rng(7)
+  labels = rng.choice(2, 5000, p=PRIOR)
+  return MEANS[labels] + rng.normal(size=(5000, 3)), labels
+
+
+@pytest.fixture(scope='module')
+def classified(flow, drawn):
+  return posteriors.classify(flow, drawn[0], np.eye(2), PRIOR, batch_size=1999)
+
+
+def test_posterior_and_evidence_are_those_of_the_mixture(classified, drawn):
+  squares = np.sum((drawn[0][:, np.newaxis] - MEANS) ** 2, axis=-1)
+  joint = -squares / 2 - 1.5 * np.log(2 * np.pi) + np.log(PRIOR)
+  evidence = np.log(np.sum(np.exp(joint), axis=-1))
+  np.testing.assert_allclose(classified.log_evidence, evidence, rtol=1e-9)
+  np.testing.assert_allclose(classified.log_posterior, joint - evidence[:, None], atol=1e-9)
+  np.testing.assert_allclose(classified.novelty(np.zeros(5000)), -evidence, rtol=1e-9)
+
+
+def test_accuracy_is_that_of_the_best_rule_and_confidence_is_right(classified, drawn):
+  """Of two Gaussians at distance d, weights P: sum_k P_k Phi(d/2 + ln(P_k / P_other) / d)."""
+  d, odds = np.linalg.norm(MEANS[0] - MEANS[1]), np.log(PRIOR / PRIOR[::-1])
+  phi = [0.5 * math.erfc(-(d / 2 + value / d) / math.sqrt(2)) for value in odds]
+  accuracy, error = classified.accuracy(drawn[1])
+  assert abs(accuracy - PRIOR @ phi) < 3 * error < 0.02
+  assert classified.calibration_error(drawn[1]) < 0.02
+  assert abs(np.log(classified.calibrated(drawn[1]).temperature)) < 0.15
+
+
+def test_overconfident_posteriors_are_mended_by_one_temperature(classified, drawn):
+  """Likelihoods to the power of 3 have thrice the temperature, and the same posterior then."""
+  sharp = posteriors.Classification(3 * classified.log_likelihoods, classified.log_prior)
+  mended, right = sharp.calibrated(drawn[1]), classified.calibrated(drawn[1])
+  assert mended.temperature == pytest.approx(3 * right.temperature, rel=1e-6)
+  assert sharp.calibration_error(drawn[1]) > 3 * mended.calibration_error(drawn[1])
+  assert mended.cross_entropy(drawn[1]) < sharp.cross_entropy(drawn[1])
+
+
+def test_a_point_under_no_class_has_no_posterior_and_the_evidence_minus_infinity():
+  nowhere = posteriors.Classification(np.full([1, 2], -np.inf), np.log(PRIOR))
+  assert nowhere.log_evidence == -np.inf
+  with np.errstate(invalid='ignore'):
+    assert np.all(np.isnan(nowhere.log_posterior))
+
+
+def test_what_is_no_class_is_refused(flow, classified, drawn):
+  x = drawn[0][:3]
+  for options, message in (
+    ({'contexts': np.ones([1, 2])}, 'two or more classes'),
+    ({'contexts': np.eye(2), 'prior': [0.5, 0.6]}, 'positive numbers of sum 1'),
+    ({'contexts': np.eye(2), 'batch_size': 0}, '`batch_size` positive'),
+  ):
+    with pytest.raises(ValueError, match=message):
+      posteriors.classify(flow, x, **options)
+  with pytest.raises(ValueError, match='of point 1 under class 0 is not a number'):
+    posteriors.classify(flow, np.where(np.eye(3)[[0, 1, 2]] * [0, 1, 0] > 0, np.nan, x), np.eye(2))
+  with pytest.raises(ValueError, match='must be 5000 whole numbers'):
+    classified.accuracy(drawn[1][:3])
+  with pytest.raises(ValueError, match=r'in 0\.\.1, the places of `contexts`, got 1\.\.2'):
+    classified.accuracy(drawn[1] + 1)
