@@ -13,12 +13,13 @@ from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.flow.tallies import Tally
 from ma_keras.training import keras3
+from ma_keras.training.built_optimizer import BuiltOptimizer
 from ma_keras.training.constrained import Constrained
 from ma_keras.training.penalties import Penalties, Weights
 from ma_keras.training.saving import SavedFlow
 
 
-class FlowModel(SavedFlow):
+class FlowModel(SavedFlow, BuiltOptimizer):
   """A flow to be trained by `fit`, in steps that are functions of (seed, number of the step).
 
   Every random number of step k comes from (seed, k) and the number of its sample in the global

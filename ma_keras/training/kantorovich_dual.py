@@ -11,6 +11,7 @@ import tf_keras
 from ma_keras import seeds
 from ma_keras.layers.own_variables import OwnVariables
 from ma_keras.training import keras3, pairs
+from ma_keras.training.built_optimizer import BuiltOptimizer
 from ma_keras.transport import BrenierMap, DualBound, Inverse, dual_bound
 from ma_keras.transport.dual import conjugate_terms, potential_terms
 
@@ -18,7 +19,7 @@ TOLERANCE = 1e-4  # Of inverses in training: its square is what a bound is too h
 _OWN = ('loss', 'metrics', 'loss_weights', 'weighted_metrics')
 
 
-class KantorovichDual(OwnVariables, tf_keras.Model):
+class KantorovichDual(OwnVariables, BuiltOptimizer):
   """Maximises a lower bound of W2(P, Q)^2 over maps grad u: the optimal map of P to Q has it.
 
     W2^2 >= -2 (E_P[u(z) - |z|^2/2] + E_Q[u*(x) - |x|^2/2]),   u*(x) = max_z x.z - u(z).

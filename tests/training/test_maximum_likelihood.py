@@ -40,6 +40,7 @@ def batch(made, numbers=None):
 
 
 def weights_after(made, steps, of=None):
+  made.optimizer.build(made.trainable_variables)
   train_step = tf.function(made.train_step, autograph=False)
   for _ in range(steps):
     train_step(of or batch(made))
@@ -74,6 +75,7 @@ def test_the_order_of_the_samples_does_not_matter():
 def test_pixels_get_fresh_noise_every_step_and_real_numbers_none():
   made = model()
   made.compile(training.adam(0.0, 100))
+  made.optimizer.build(made.trainable_variables)
   train_step = tf.function(made.train_step, autograph=False)
 
   def losses(x):

@@ -152,6 +152,7 @@ def test_the_whole_step_compiles_for_xla(build):
   made, stream = build()
   made.compile(training.adam(1e-2, 100))
   before, batch = weights(made), next(iter(stream))
+  made.optimizer.build(made.trainable_variables)
   logs = tf.function(made.train_step, jit_compile=True, autograph=False)(batch)
   assert all(np.isfinite(value.numpy()) for value in logs.values())
   assert np.all(np.isfinite(weights(made))) and np.abs(weights(made) - before).max() > 1e-4

@@ -43,6 +43,7 @@ class Harmonic:
 
 def weights_after(made, steps, numbers=None):
   numbers = tf.range(made.batch_size, dtype=tf.int64) if numbers is None else numbers
+  made.optimizer.build(made.trainable_variables)
   train_step = tf.function(made.train_step, autograph=False)
   for _ in range(steps):
     train_step(numbers)
