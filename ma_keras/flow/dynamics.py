@@ -134,14 +134,15 @@ class Motion:
 
   def interval(self, i: tf.Tensor) -> Interval:
     """Interval of step i, int32 []."""
-    start, stop, h = (part[self._number(i)] for part in self.grid)
+    number = self._number(i)
+    start, stop, h = (tf.gather(part, number) for part in self.grid)
     frame = self.potential.on_interval(start, stop).frame()
     return Interval(stop, -h, frame) if self.reverse else Interval(start, h, frame)
 
   def stage_times(self) -> tf.Tensor:
     """The time of every stage, in the order of the motion: [num_steps, s]."""
     numbers = self._number(tf.range(self.num_steps))
-    start, stop, h = (tf.gather(part, numbers)[:, tf.newaxis] for part in self.grid)
+    start, stop, h = (tf.expand_dims(tf.gather(part, numbers), 1) for part in self.grid)
     c = tf.constant(self.tableau.c, h.dtype)
     return stop - h * c if self.reverse else start + h * c
 

@@ -80,7 +80,7 @@ class HiddenLoop:
     stage, tallied = between(self._stage), between(self._tallied)
 
     def advance(i: tf.Tensor, z: tf.Tensor, totals: Totals, stages: list[tf.TensorArray]) -> tuple:
-      h, a = self.motion.interval(i).h, k.a[i]
+      h, a, w = self.motion.interval(i).h, *self._of_step(k, i)
       slopes: list[tf.Tensor] = []
       product = None
       for s in range(self._count):
@@ -89,7 +89,7 @@ class HiddenLoop:
         product = tf.matmul(factor, m)
         stages = [array.write((i - begin) * self._count + s, slope) for array in stages]
       z = z + tf.cast(product, z.dtype)
-      return i + 1, z, tallied(totals, slopes, h, a, k.w[i]), stages
+      return i + 1, z, tallied(totals, slopes, h, a, w), stages
 
     size = room * self._count
     arrays = [tf.TensorArray(z.dtype, size, element_shape=z.shape)] if room else []
@@ -124,7 +124,7 @@ class HiddenLoop:
 
     def pull(i: tf.Tensor, carried: tuple[Cotangents, tf.TensorArray]) -> tuple:
       after, factors = carried
-      h, a, w = self.motion.interval(i).h, k.a[i], k.w[i]
+      h, a, w = self.motion.interval(i).h, *self._of_step(k, i)
       first = (i - begin) * self._count
       slopes = [stages[first + s] for s in range(self._count)]
       dzs: list[tf.Tensor] = []  # Of stages s, s + 1, ...
@@ -163,7 +163,7 @@ class HiddenLoop:
     product: tf.Tensor | None,
     slopes: list[tf.Tensor],
     h: tf.Tensor,
-    a: tf.Tensor,
+    a: list[tf.Tensor],
   ) -> tuple[tf.Tensor, tf.Tensor]:
     """act'(z_s), z_s = z + h sum_j a_sj q_j M, of that product; and the factor of the next."""
     at = z if product is None else z + tf.cast(product, z.dtype)
@@ -172,7 +172,12 @@ class HiddenLoop:
     return slope, self.products.factor(_weighted(h, weights, a, [*slopes, slope]))
 
   def _tallied(
-    self, totals: Totals, slopes: list[tf.Tensor], h: tf.Tensor, a: tf.Tensor, w: tf.Tensor
+    self,
+    totals: Totals,
+    slopes: list[tf.Tensor],
+    h: tf.Tensor,
+    a: list[tf.Tensor],
+    w: list[tf.Tensor],
   ) -> Totals:
     """Totals after a step: ln p - h sum_s b_s l_s, and v + h sum_s b_s q_s."""
     change, v = totals
@@ -219,6 +224,10 @@ class HiddenLoop:
     parts = zip(self.motion.tableau.b, slopes)
     return tf.stack([tf.reduce_sum(b * dl * self.activation.curvature(s), 0) for b, s in parts])
 
+  def _of_step(self, k: Coefficients, i: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """a and w of the stages of step i, [H] each."""
+    return tf.unstack(tf.gather(k.a, i), self._count), tf.unstack(tf.gather(k.w, i), self._count)
+
   def _amplitudes(self, k: Coefficients, begin: int | tf.Tensor, stages: int) -> tf.Tensor:
     """a of that many stages from step `begin` on, [stages, 1, H]; beyond the last one, any."""
     last = self.motion.num_steps * self._count - 1
@@ -231,7 +240,7 @@ class HiddenLoop:
 
 
 def _weighted(
-  h: tf.Tensor, weights: Sequence[float], a: tf.Tensor, slopes: list[tf.Tensor]
+  h: tf.Tensor, weights: Sequence[float], a: list[tf.Tensor], slopes: list[tf.Tensor]
 ) -> tf.Tensor:
   """h sum_j weight_j q_j, q_j = a_j act'(z_j)."""
   parts = [(h * weight * a[j]) * slopes[j] for j, weight in enumerate(weights) if weight != 0.0]

@@ -57,8 +57,9 @@ class StageLoop:
   ) -> tuple[tf.Tensor, Totals, Any]:
     """x after steps begin..end-1, the totals, and what is kept of `room` steps: () of none."""
     m, transposed = self.products.factor(k.m), self.products.factor(tf.transpose(k.m))
-    times = self.motion.stage_times()
     rest = self.units.rest
+    times = None if rest is None else self.motion.stage_times()
+    count = len(self.motion.tableau.b)
 
     def advance(i: tf.Tensor, x: tf.Tensor, totals: Totals, arrays: Any) -> tuple:
       h, enter, leave = self._step(i)
@@ -68,18 +69,20 @@ class StageLoop:
       slopes: list[tf.Tensor] = []
       velocities: list[tf.Tensor] = []
       laplacians: list[tf.Tensor] = []  # Of the rest.
+      amplitudes = tf.unstack(tf.gather(k.a, i), count)
+      moments = [] if times is None else tf.unstack(tf.gather(times, i), count)
       for s, row in enumerate(self.motion.tableau.a):
         points.append(combine(x, h, row, velocities))
         factors.append(self.products.factor(points[-1]))
         slopes.append(self._act.slope(self.products(factors[-1], m, x.dtype) + k.b))
-        velocities.append(self.products(k.a[i, s] * slopes[-1], transposed, x.dtype))
+        velocities.append(self.products(amplitudes[s] * slopes[-1], transposed, x.dtype))
         if rest is not None:
-          velocity, laplacian = rest.gradient_and_laplacian(times[i, s], points[-1])
+          velocity, laplacian = rest.gradient_and_laplacian(moments[s], points[-1])
           velocities[-1] += velocity
           laplacians.append(laplacian)
       x = combine(x, h, self.motion.tableau.b, velocities)
       curvatures = self._act.curvature(tf.stack(slopes))
-      total = tf.linalg.matvec(curvatures, k.w[i])
+      total = tf.linalg.matvec(curvatures, tf.gather(k.w, i))
       total = total + tf.stack(laplacians) if laplacians else total
       change = -h * tf.linalg.matvec(total, self._weights(h), transpose_a=True)
       increments, residuals = stage_tallies.forward(self.motion, i, points, velocities, total)
@@ -112,39 +115,45 @@ class StageLoop:
     gathered over the stages of a step.
     """
     m, transposed = self.products.factor(k.m), self.products.factor(tf.transpose(k.m))
-    times, rest = self.motion.stage_times(), self.units.rest
+    rest = self.units.rest
+    times = None if rest is None else self.motion.stage_times()
+    count = len(self.motion.tableau.b)
 
     def pull(i: tf.Tensor, after: Cotangents) -> Cotangents:
       h, enter, leave = self._step(i)  # Orthogonal: cotangents turn alike.
-      now = tf.nest.map_structure(lambda part: part[i - begin], stages)
+      place = i - begin
+      now = tf.nest.map_structure(lambda part: part[place], stages)
       dx, dl = enter(after.x), -h * self._weights(h)[:, tf.newaxis] * dtotals[0]
       tallied = stage_tallies.backward(
         self.motion, i, now.points, now.residuals, dtotals[1:], sources, after.sources
       )
       dl = dl if tallied is None else dl + tf.stack(tallied.laplacians)
-      a, curvatures = k.a[i], self._act.curvature(now.slopes)
-      bends = k.w[i][:, tf.newaxis] * self._act.curvature_slope(now.slopes)
-      dslopes = dl[..., tf.newaxis] * bends
+      a, curvatures = tf.gather(k.a, i), self._act.curvature(now.slopes)
+      bends = tf.gather(k.w, i)[:, tf.newaxis] * self._act.curvature_slope(now.slopes)
+      dslopes = tf.unstack(dl[..., tf.newaxis] * bends, count)
+      amplitudes, slopes = tf.unstack(a, count), tf.unstack(now.slopes, count)
+      bent = tf.unstack(curvatures, count)
+      moments = [] if times is None else tf.unstack(tf.gather(times, i), count)
       dpoints: dict[int, tf.Tensor] = {}
       dvs: dict[int, tf.Tensor] = {}
       dqs: dict[int, tf.Tensor] = {}
       dzs: dict[int, tf.Tensor] = {}
       factors: dict[int, tf.Tensor] = {}
       dsources = after.sources if tallied is None else tallied.sources
-      for s in reversed(range(len(self.motion.tableau.b))):
+      for s in reversed(range(count)):
         dvs[s] = self._velocity_cotangent(s, h, dx, dpoints, tallied)
         dqs[s] = self.products(dvs[s], m, dx.dtype)
-        dzs[s] = (a[s] * dqs[s] + dslopes[s]) * curvatures[s]
+        dzs[s] = (amplitudes[s] * dqs[s] + dslopes[s]) * bent[s]
         factors[s] = self.products.factor(dzs[s])
         dpoints[s] = self.products(factors[s], transposed, dx.dtype)
         if rest is not None:
-          at = lambda x, t=times[i, s]: rest.gradient_and_laplacian(t, x)  # noqa: E731
+          at = lambda x, t=moments[s]: rest.gradient_and_laplacian(t, x)  # noqa: E731
           cotangent = (dvs[s], dl[s])
           dpoint, dsources = pullback.pulled_back(at, now.points[s], cotangent, sources, dsources)
           dpoints[s] += dpoint
         if tallied is not None and tallied.points:
           dpoints[s] += tallied.points[s]
-      da = tf.stack([tf.reduce_sum(now.slopes[s] * dqs[s], axis=0) for s in sorted(dqs)])
+      da = tf.stack([tf.reduce_sum(slopes[s] * dqs[s], axis=0) for s in sorted(dqs)])
       return Cotangents(
         leave(dx + sum(dpoints.values())),
         after.m + self._kernel_cotangent(now, a, factors, dvs),
