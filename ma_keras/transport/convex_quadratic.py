@@ -44,8 +44,8 @@ class ConvexQuadratic(Potential):
       ValueError: A is not symmetric, not positive semidefinite or not finite, or b does not fit.
     """
     matrix = np.asarray(matrix, np.float64)
-    shift = np.zeros(len(matrix)) if shift is None else np.asarray(shift, np.float64)
     factor = _root(matrix)
+    shift = np.zeros(len(factor)) if shift is None else np.asarray(shift, np.float64)
     super().__init__(len(factor), name)
     if shift.shape != (self.event_size,) or not np.all(np.isfinite(shift)):
       raise ValueError(

@@ -114,6 +114,8 @@ def test_arguments_are_checked():
     transport.ConvexQuadratic([[1.0, 0.5], [0.0, 1.0]])
   with pytest.raises(ValueError, match='`matrix` must be finite and square'):
     transport.ConvexQuadratic([[1.0, np.nan], [np.nan, 1.0]])
+  with pytest.raises(ValueError, match=r'`matrix` must be finite and square.*got \[\]'):
+    transport.ConvexQuadratic(2)
   with pytest.raises(ValueError, match='`shift` must be finite, of shape'):
     transport.ConvexQuadratic(np.eye(2), [0.0])
   layer = transport.ConvexLayer(2, 3)
