@@ -15,7 +15,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 import ma_keras
 
@@ -30,9 +30,28 @@ def quick(**settings):
 def test_scikit_learns_own_checks_pass():
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    results = check_estimator(ma_keras.MongeAmpereDensity(max_steps=20, n_init=1), on_fail=None)
+    results = check_estimator(quick(n_init=1), on_fail=None)
   assert len(results) > 40
   assert [r['check_name'] for r in results if r['status'] == 'failed'] == []
+
+
+# What a training could spoil: repetition, state, rows one by one.
+WITH_A_FLOW = (
+  'check_dict_unchanged',
+  'check_estimators_pickle',
+  'check_fit2d_1sample',
+  'check_fit_idempotent',
+  'check_methods_subset_invariance',
+)
+
+
+def test_scikit_learns_own_checks_pass_with_a_flow():
+  flow = ma_keras.MongeAmpereDensity(max_steps=20, n_init=1)
+  checks = {check.func.__name__: check for _, check in estimator_checks_generator(flow)}
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    for name in WITH_A_FLOW:
+      checks[name](clone(flow))
 
 
 @pytest.fixture(scope='module')

@@ -55,7 +55,7 @@ for path in map(pathlib.Path, sys.argv[2:]):
     for n in BATCHES:
       z = tf.constant(np.random.default_rng(n).normal(size=(n, 3)))
       calls = numbers(lambda name: getattr(module, name + suffix), z)
-      if n == 7:
+      if n == 7 and path.name == 'store':  # Signatures are the same functions in every export.
         signed = numbers(lambda name: module.signatures[name + suffix], z)
         for name in calls:
           np.testing.assert_array_equal(calls[name], signed[name])

@@ -36,7 +36,7 @@ class Operations(Potential):
 
 def slopes(potential, x, jit_compile, gradient='store'):
   flow = ma_keras.standard_normal_flow(
-    ma_keras.MongeAmpereBijector(potential, 2, 0.1, 'midpoint', gradient=gradient)
+    ma_keras.MongeAmpereBijector(potential, 2, 0.1, 'euler', gradient=gradient)
   )
 
   @tf.function(jit_compile=jit_compile, autograph=False)
