@@ -12,6 +12,7 @@ from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import columns, context_reading
 from ma_keras.data.context_columns import ContextColumn
+from ma_keras.data.sources import LABEL
 from ma_keras.fitting.settings import seed_of_try
 from ma_keras.layers.context_columns import ContextColumns
 
@@ -27,8 +28,11 @@ def check(config: DensityConfig) -> None:
       '`--context_columns` with --strategy=parameter_server: the workers have no contexts; choose '
       'another --strategy.'
     )
-  if config.context_columns and not config.dataset_file:
-    raise ValueError('`--context_columns` are columns of a table: say which by --dataset_file.')
+  if config.context_columns not in ((), (LABEL,)) and not config.dataset_file:
+    raise ValueError(
+      f'`--context_columns` {",".join(config.context_columns)} are columns of a table: say which '
+      f'by --dataset_file; images of --dataset have --context_columns={LABEL}.'
+    )
 
 
 def features(points: data.Dataset) -> ContextColumns:
@@ -38,7 +42,9 @@ def features(points: data.Dataset) -> ContextColumns:
     ValueError: A column of numbers varies too little beside its size.
   """
   contexts, _ = points.parts(np.asarray(points.train[:SURVEY_ROWS]))
-  surveyed = columns.survey(contexts, [column.name for column in points.contexts])
+  surveyed = columns.survey(
+    contexts.astype(np.float64), [column.name for column in points.contexts]
+  )
   kinds, centre, scale = zip(*map(_frame, points.contexts, surveyed))
   sizes = [column.size for column in points.contexts]
   return ContextColumns(kinds, centre, scale, sizes, name='features')
@@ -80,17 +86,21 @@ def encoder(points: data.Dataset, config: DensityConfig) -> tf_keras.Model:
 
 
 def build_model(
-  points: data.Dataset, config: DensityConfig, bijector: MongeAmpereBijector, start: fitting.Start
+  points: data.Dataset,
+  config: DensityConfig,
+  bijector: MongeAmpereBijector,
+  start: fitting.Start | None = None,
 ) -> training.ConditionalLikelihood:
   """The Keras model, not yet compiled; call within the strategy's scope."""
   return training.ConditionalLikelihood(
     bijector,
     encoder(points, config),
-    start.maps,
+    start.maps if start else data.for_dataset(points),
     config.seed,
     penalty.parse(config.penalty, training.PENALTIES),
-    base=start.base,
+    base=start.base if start else None,
     constrained=training_app.constrained(config),
+    dequantise=points.levels is not None,
   )
 
 

@@ -35,7 +35,8 @@ def load(
     categorical: Context columns whose numbers are names of categories.
   """
   if not config.dataset_file:
-    return data.load(config.dataset, config.data_dir, config.split_seed)
+    labelled = bool(config.context_columns if contexts is None else contexts)
+    return data.load(config.dataset, config.data_dir, config.split_seed, labelled)
   return data.load_file(
     config.dataset_file,
     config.split_seed,

@@ -83,9 +83,9 @@ def set_up(config: DensityConfig, run: training.RunDirectory) -> Experiment:
     training_app.prepare(config, run, 'density', arrays)
     if start:
       density_table.report(points, surveyed, run)
-      if points.contexts:
-        density_context.report(points)
       density_table.keep(start, model.bijector, run)
+    if points.contexts:
+      density_context.report(points)
   return Experiment(config, run, strategy, points, model, stream)
 
 
@@ -97,7 +97,7 @@ def build_model(
   if start:
     density_table.begin_as_identity(potential)
   bijector = training_app.build_bijector(potential, config)
-  if points.contexts and start:
+  if points.contexts:
     conditional = density_context.build_model(points, config, bijector, start)
     return training_app.compiled(conditional, steps_per_epoch(points, config), config)
   model = training.MaximumLikelihood(

@@ -30,7 +30,7 @@ def build(
       )
     )
   for number, layer in enumerate(config.local.split('+') if config.local else ()):
-    terms.append(build_local(layer, points, basis, seed + number))
+    terms.append(build_local(layer, points, basis, seed + number, context_size))
   if not terms:
     raise ValueError('The potential is empty: pass --hidden_units, --separable_units or --local.')
   return terms[0] if len(terms) == 1 else potentials.Sum(terms)
@@ -57,7 +57,11 @@ def build_dense(
 
 
 def build_local(
-  layer: str, points: data.Dataset, basis: potentials.TimeBasis | None, seed: int
+  layer: str,
+  points: data.Dataset,
+  basis: potentials.TimeBasis | None,
+  seed: int,
+  context_size: int | None = None,
 ) -> potentials.Potential:
   """A locally connected layer out of 'patch,stride,units'."""
   sizes = layer.split(',')
@@ -70,4 +74,6 @@ def build_local(
   patch, stride, units = (int(size) for size in sizes)
   height, width, channels = points.event_shape
   image = (height, width, channels)
-  return potentials.LocallyConnected(image, patch, stride, units, time_basis=basis, seed=seed)
+  return potentials.LocallyConnected(
+    image, patch, stride, units, time_basis=basis, seed=seed, context_size=context_size
+  )

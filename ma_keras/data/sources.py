@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import pathlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ma_keras.data import byte_streams, dataset, fingerprint, gathering, tables
+from ma_keras.data.context_columns import ContextColumn
 from ma_keras.data.dataset import Dataset
 
 EMBEDDED = 'digits'
+LABEL = 'label'  # Context column of the class of an image.
 IMAGE_LEVELS = 256
 DIGIT_LEVELS = 17
 MOST_BYTES = 4 << 30
 
 
-def load(name: str, data_dir: str | None = None, seed: int = 0) -> Dataset:
+def load(name: str, data_dir: str | None = None, seed: int = 0, labelled: bool = False) -> Dataset:
   """An image data set by name.
 
   Args:
@@ -26,17 +28,46 @@ def load(name: str, data_dir: str | None = None, seed: int = 0) -> Dataset:
       tensorflow-datasets with the splits train and test: mnist, fashion_mnist, kmnist, cifar10, ...
     data_dir: Where tensorflow-datasets finds or keeps its data; None for its default.
     seed: Of the draw of validation images.
+    labelled: Whether the class of an image is its context column 'label'.
 
   Returns:
     The data set, uint8.
 
   Raises:
-    ValueError: It is neither prepared nor to be downloaded, has no images, or does not fit.
+    ValueError: It is neither prepared nor to be downloaded, has no images, or does not fit; or it
+      has no labels where they are asked for.
   """
   if name == EMBEDDED:
-    return _digits(seed)
-  train, test = _tfds(name, data_dir)
-  return dataset.split(name, train, test, IMAGE_LEVELS, seed)
+    return _digits(seed, labelled)
+  train, test, names = _tfds(name, data_dir)
+  if not labelled:
+    return dataset.split(name, train.images, test.images, IMAGE_LEVELS, seed)
+  if names is None or len(names) > IMAGE_LEVELS:
+    raise ValueError(
+      f'`dataset` {name!r} has no labels of up to {IMAGE_LEVELS} classes to be the context of its '
+      'images: leave --context_columns out.'
+    )
+  parts = (train.rows(), test.rows())
+  shape = train.images.shape[1:]
+  contexts = (_label_column(names),)
+  return dataset.split(name, *parts, IMAGE_LEVELS, seed, event_shape=shape, contexts=contexts)
+
+
+class _Labelled(NamedTuple):
+  """Images [n, h, w, c] and their classes [n], None where they have none."""
+
+  images: np.ndarray
+  labels: np.ndarray | None
+
+  def rows(self) -> np.ndarray:
+    """Label and pixels side by side, [n, 1 + h w c]."""
+    assert self.labels is not None
+    labels = self.labels.astype(self.images.dtype)[:, np.newaxis]
+    return np.concatenate([labels, self.images.reshape(len(labels), -1)], axis=1)
+
+
+def _label_column(names: Sequence[str]) -> ContextColumn:
+  return ContextColumn(LABEL, tuple(names), 0.0, len(names) - 1.0)
 
 
 def load_file(
@@ -107,7 +138,8 @@ def _event_shape(table: tables.Table) -> tuple[int, ...]:
   return (*shape, 1) if table.levels is not None and len(shape) == 2 else shape
 
 
-def _tfds(name: str, data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:
+def _tfds(name: str, data_dir: str | None) -> tuple[_Labelled, _Labelled, Sequence[str] | None]:
+  """Training and test images, and the names of their classes."""
   import tensorflow_datasets as tfds  # Here: it takes a second, and not everyone needs it.
 
   try:
@@ -115,7 +147,9 @@ def _tfds(name: str, data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:
     _check_images(name, builder)
     builder.download_and_prepare()
     read: Any = builder.as_dataset(split=['train', 'test'], batch_size=-1)
-    train, test = (part['image'].numpy() for part in read)
+    features = builder.info.features
+    names = getattr(features[LABEL], 'names', None) if LABEL in features else None
+    train, test = (_part(part, names is not None) for part in read)
   except _Unsuitable:
     raise
   except Exception as error:  # Whatever a download, a file system or a builder may raise.
@@ -125,7 +159,11 @@ def _tfds(name: str, data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:
       f'be downloaded ({reason}): pass --data_dir=FOLDER with a copy that tfds prepared, '
       f'--dataset_file=FILE.npy, or --dataset={EMBEDDED}.'
     ) from error
-  return train, test
+  return train, test, names
+
+
+def _part(part: Any, labelled: bool) -> _Labelled:
+  return _Labelled(part['image'].numpy(), part[LABEL].numpy() if labelled else None)
 
 
 class _Unsuitable(ValueError):
@@ -146,7 +184,7 @@ def _check_images(name: str, builder: Any) -> None:
     raise _Unsuitable(f'`dataset` {name!r} has {count} images of {image.shape}: too many to hold.')
 
 
-def _digits(seed: int) -> Dataset:
+def _digits(seed: int, labelled: bool) -> Dataset:
   try:
     from sklearn import datasets
   except ImportError as error:
@@ -154,5 +192,12 @@ def _digits(seed: int) -> Dataset:
       f'`dataset` {EMBEDDED!r} comes with scikit-learn, which is missing: '
       "pip install -e '.[digits]'."
     ) from error
-  images = datasets.load_digits().images.astype(np.uint8)[..., np.newaxis]
-  return dataset.split(EMBEDDED, images, None, DIGIT_LEVELS, seed)
+  digits = datasets.load_digits()
+  images = digits.images.astype(np.uint8)[..., np.newaxis]
+  if not labelled:
+    return dataset.split(EMBEDDED, images, None, DIGIT_LEVELS, seed)
+  contexts, rows = (_label_column('0123456789'),), _Labelled(images, digits.target).rows()
+  shape = images.shape[1:]
+  return dataset.split(
+    EMBEDDED, rows, None, DIGIT_LEVELS, seed, event_shape=shape, contexts=contexts
+  )

@@ -7,7 +7,7 @@ import pytest
 import tf_keras
 
 import ma_keras
-from ma_keras import potentials, training
+from ma_keras import data, potentials, training
 from ma_keras.apps import certify, density, evaluate, plot, sample, score
 from ma_keras.apps.configuration import (
   CertifyConfig,
@@ -140,6 +140,27 @@ def test_a_table_is_trained_given_other_columns(tmp_path, rng, capsys):
   assert f'NLL = {result.nll:.2f}' in told
   restored = training.RunDirectory(tmp_path / 'run')
   assert 'context_columns=g,region' in restored.flagfile.read_text()
+
+
+@pytest.mark.slow
+def test_images_are_trained_given_their_labels(tmp_path, capsys):
+  options = {**OPTIONS, 'epochs': 1, 'context_columns': ('label',), 'eval_draws': 1}
+  density.carry_out(
+    DensityConfig(dataset='digits', run_dir=str(tmp_path / 'run'), eval_points=20, **options)
+  )
+  assert 'Given: label, 0 = 0, 1 = 1' in capsys.readouterr().out
+  path = str(tmp_path / 'run' / 'model.npz')
+  model, points = ma_keras.load(path), data.load('digits', labelled=True)
+  assert model.contexts == points.contexts and model.contexts[0].categories == tuple('0123456789')
+  labels, pixels = points.parts(points.test[:20])
+  assert labels.max() <= 9 and points.event_shape == (8, 8, 1) and pixels.shape == (20, 64)
+  images = data.dequantised(pixels, seed=0).reshape(-1, 8, 8, 1)
+  log_prob = model.flow().log_prob(images, context=labels.astype(np.float32))
+  assert log_prob.shape == (20,) and np.all(np.isfinite(log_prob))
+  sample.work(
+    SampleConfig(model=path, n=2, context='label=3', output=str(tmp_path / 'x.npy'), batch_size=2)
+  )
+  assert np.load(tmp_path / 'x.npy').shape == (2, 8, 8, 1)
 
 
 @pytest.mark.parametrize(

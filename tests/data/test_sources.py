@@ -56,6 +56,10 @@ def test_images_of_tensorflow_datasets(tmp_path):
   assert found.event_shape == (28, 28, 1) and found.levels == 256
   assert found.train.dtype == np.uint8
   assert len(found.train) + len(found.validation) == 20 and len(found.test) == 20
+  labelled = data.load('dummy_mnist', str(tmp_path), labelled=True)
+  labels, pixels = labelled.parts(labelled.test)
+  np.testing.assert_array_equal(pixels, found.test)
+  assert labels.shape == (20, 1) and labelled.contexts[0].categories == tuple('0123456789')
 
 
 def test_data_sets_without_images_are_refused(tmp_path):

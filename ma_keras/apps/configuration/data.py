@@ -25,7 +25,8 @@ class DataConfig(TableConfig):
   )
   context_columns: tuple[str, ...] = names(
     (),
-    'Columns of the table, numbers or words, that the density of the others is given: p(x | c).',
+    'Columns of the table, numbers or words, that the density of the others is given: p(x | c); '
+    "'label' of images.",
     fixes_run=True,
   )
   data_dir: str | None = text(None, 'Where tensorflow-datasets keeps its data.')
