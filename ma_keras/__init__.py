@@ -12,6 +12,7 @@ if TYPE_CHECKING:
   from ma_keras import (
     bases,
     data,
+    information,
     integrators,
     objectives,
     posteriors,
@@ -45,6 +46,7 @@ __all__ = [
   'data_space_flow',
   'export',
   'gradients',
+  'information',
   'integrators',
   'load',
   'model_file',
