@@ -63,7 +63,7 @@ class ContextColumn:
     if word in categories:
       return float(categories.index(word))
     close = difflib.get_close_matches(word, categories, n=1)
-    hint = f'; did you mean {close[0]!r}?' if close else ''
+    hint = f' (did you mean {close[0]!r}?)' if close else ''
     raise ValueError(
       f'has {word!r} in context column {self.name!r}, and the model was trained on '
       f'{_listed(categories)}{hint}'

@@ -85,6 +85,11 @@ class ConditionalFlow(FlowDistribution):
     own = dict(options)
     context = own.pop('context', None)
     of_bijector = dict(own.pop('bijector_kwargs', {}))
+    if context is None and not of_bijector:
+      raise ValueError(
+        f'`context` is missing: {self.name} is p(x | o), o of {self.context_size} numbers. Pass '
+        'flow.log_prob(x, context=o), or take flow.given(o) for the density under one o.'
+      )
     if context is not None:
       of_bijector |= self.bijector_options(context)
     return own.pop('distribution_kwargs', {}), of_bijector
