@@ -112,7 +112,7 @@ def test_missing_words_are_missing_values_and_rows_without_them_stay_together(tm
 
 def test_what_a_model_was_not_trained_on_is_refused_with_its_row(tmp_path):
   known = {'context_columns': (), 'contexts': (ContextColumn('c', ('a', 'bb'), 0.0, 1.0),)}
-  with pytest.raises(ValueError, match=r"has 'b' in context column 'c', .* 'bb'\?, in row 1 "):
+  with pytest.raises(ValueError, match=r"has 'b' in context column 'c', .* 'bb'\?\), in row 1 "):
     list(table_of(tmp_path, ROWS, **known).read(100))
   with pytest.raises(ValueError, match=r'no column .c. of --context_columns'):
     table_of(tmp_path, ROWS.replace('x,c', 'x,d'), **known)
