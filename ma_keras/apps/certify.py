@@ -25,10 +25,10 @@ QUANTILE = 0.95
 SCORED, DRAWN = 'log_prob', 'ln p of samples'
 
 
-def points(model: model_file.Model, config: CertifyConfig) -> tuple[model_file.Model, tf.Tensor]:
+def points(model: model_file.Model, config: CertifyConfig) -> tf.Tensor:
   """Up to --n rows of --input as points y of R^N, dequantised as `ma-keras score` does.
 
-  Beside them is the model, under the context of every row where it takes any.
+  Of a conditional density they are rows [o, y], [n, O + N].
   """
   assert config.input is not None
   table = table_input.open_for(config.input, model, config)
@@ -45,7 +45,8 @@ def points(model: model_file.Model, config: CertifyConfig) -> tuple[model_file.M
     )
   if not inside.size:
     raise ValueError(f'No point of `--input` {config.input} is in the support of the model.')
-  return model_app.given(model, contexts[inside]), tf.gather(y, inside)
+  y = tf.gather(y, inside)
+  return tf.concat([tf.cast(contexts[inside], y.dtype), y], axis=-1) if model.contexts else y
 
 
 def latents(model: model_file.Model, config: CertifyConfig) -> tf.Tensor:
@@ -61,10 +62,12 @@ def certificates(
 
   In R^N: the preprocessing's log-det at a given point does not depend on the steps.
   """
+  if model.contexts:  # Every row has one of its own: they are flowed at once.
+    contexts, y = model_app.parts(model, start.numpy())
+    flow = model_app.given(model, contexts).latent_flow()
+    return {SCORED: certificate.certify(flow, y, reverse=True)}
   flow, size = model.latent_flow(), config.batch_size
   if config.input is not None:
-    if model.contexts:
-      size = len(start)  # Every row has a context of its own: they are flowed at once.
     return {SCORED: certificate.certify(flow, start, reverse=True, batch_size=size)}
   y = tf.concat(
     [flow.bijector.forward(start[k : k + size]) for k in range(0, len(start), size)], axis=0
@@ -117,9 +120,7 @@ def work(config: CertifyConfig) -> None:
   model_app.check_contexts(model, config)
   if config.input is None:
     model_app.check_unconditional(model, config, 'certify it at rows of a table by --input')
-    start = latents(model, config)
-  else:
-    model, start = points(model, config)
+  start = latents(model, config) if config.input is None else points(model, config)
   results, num_steps = certificates(model, start, config), model.bijector.horizon.num_steps
   for name, result in results.items():
     print(described(name, result, num_steps, config.tolerance), flush=True)
