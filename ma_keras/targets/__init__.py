@@ -2,6 +2,7 @@
 
 from ma_keras.targets import kaufman, lattice, thermodynamics
 from ma_keras.targets.clusters import LatentClusters
+from ma_keras.targets.families import Family, Phi4Masses
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.kaufman import CRITICAL_COUPLING
 from ma_keras.targets.mean_free import MeanFreeCoordinates
@@ -17,6 +18,7 @@ __all__ = [
   'Banana',
   'CoupledSpins',
   'DoubleWells',
+  'Family',
   'GaussianMixture',
   'Ising',
   'LatentClusters',
@@ -26,6 +28,7 @@ __all__ = [
   'ObservedTarget',
   'Particles',
   'Phi4',
+  'Phi4Masses',
   'Ring',
   'SampledTarget',
   'SolvedTarget',

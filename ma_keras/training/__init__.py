@@ -15,6 +15,7 @@ from ma_keras.training.callbacks import (
 from ma_keras.training.conditional_likelihood import ConditionalLikelihood
 from ma_keras.training.constrained import Constrained, ConstrainedValidation
 from ma_keras.training.draws import Draws, configurations, draw
+from ma_keras.training.family_free_energy import FamilyFreeEnergy, Scan
 from ma_keras.training.flow_matching import FlowMatching
 from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.free_energy import FreeEnergy, measure, summarise
@@ -51,6 +52,7 @@ __all__ = [
   'ConstrainedValidation',
   'DivergenceGuard',
   'Draws',
+  'FamilyFreeEnergy',
   'FlowMatching',
   'FlowModel',
   'FreeEnergy',
@@ -65,6 +67,7 @@ __all__ = [
   'Patience',
   'Refinement',
   'RunDirectory',
+  'Scan',
   'SinkhornDivergence',
   'Snapshots',
   'Soap',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -157,7 +158,8 @@ class VariationalFreeEnergy(FlowModel):
     """F and the loss of these samples, parts of means over the global batch; the metrics, too."""
     latent_seed, flow_seed = self.per_sample_seeds(numbers, 'variational_free_energy')
     latents = self.aids.latents(self.base, latent_seed)
-    free_energies, penalties = self._terms(self.flow(flow_seed), latents)
+    draws = self._draws(numbers)
+    free_energies, penalties = self._terms(self.flow(flow_seed), latents, **draws)
     per_site = tf.cast(free_energies, tf.float64) / self.target.event_size
     self._free_energy.update_state(per_site)
     self._square.update_state(tf.square(per_site))
@@ -165,11 +167,22 @@ class VariationalFreeEnergy(FlowModel):
     self._loss_mean.update_state(losses)
     return tf.reduce_sum(free_energies) / self.batch_size, tf.reduce_sum(losses) / self.batch_size
 
-  def _terms(self, flow: Any, latents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  def _draws(self, numbers: tf.Tensor) -> dict[str, Any]:
+    """Energies x -> E [b] and contexts of these samples, where those are drawn as well."""
+    del numbers
+    return {'energy': self.target.energy}
+
+  def _terms(
+    self,
+    flow: Any,
+    latents: tf.Tensor,
+    energy: Callable[[tf.Tensor], tf.Tensor],
+    context: tf.Tensor | None = None,
+  ) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
-    aids, energy = self.aids, self.target.energy
+    aids = self.aids
     log_prob, solution = distributions.solve(
-      flow, latents, tallies=self.tallies, with_score=aids.path_gradient
+      flow, latents, tallies=self.tallies, with_score=aids.path_gradient, context=context
     )
     x = solution.x
     if aids.path_gradient:

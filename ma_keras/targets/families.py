@@ -1,0 +1,75 @@
+"""Families of targets exp(-E(x; c)) / Z(c) whose couplings c are a context."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import tensorflow as tf
+
+from ma_keras.targets.phi4 import Phi4
+from ma_keras.targets.target import Target, as_event
+
+
+@runtime_checkable
+class Family(Protocol):
+  """Targets of one space of events, one for every coupling.
+
+  Attributes:
+    event_size: N.
+    dtype: Of x, of c and of E.
+    context_size: C, number of couplings.
+  """
+
+  event_size: int
+  dtype: tf.DType
+  context_size: int
+
+  def energy(self, x: Any, context: Any) -> tf.Tensor:
+    """E(x; c): [..., N] and [..., C], or one [C] for all, -> [...]."""
+    ...
+
+  def at(self, context: Any) -> Target:
+    """The target at couplings c, [C]."""
+    ...
+
+
+class Phi4Masses:
+  """`Phi4` at any m^2: E(x; c) = E(x) + (c - m^2) |x|^2 / 2 of one with m^2.
+
+  Attributes:
+    event_size: N = L^2.
+    context_size: 1, for m^2.
+    dtype: Of fields, couplings and energies.
+  """
+
+  context_size = 1
+
+  def __init__(
+    self, side: int, quartic: float, boundary: str = 'periodic', dtype: Any = tf.float32
+  ) -> None:
+    """Fixes everything but m^2.
+
+    Args:
+      side: Lattice side L, at least 2.
+      quartic: lambda, not negative; of 0 m^2 must be positive.
+      boundary: 'periodic' or 'open'.
+      dtype: Floating dtype.
+
+    Raises:
+      ValueError: See `Phi4`.
+    """
+    self._one = Phi4(side, 1.0, quartic, boundary, dtype)
+    self.event_size, self.dtype = self._one.event_size, self._one.dtype
+
+  def energy(self, x: Any, context: Any) -> tf.Tensor:
+    """E(x; c), [...], of fields [..., N] and m^2 [..., 1], or one [1] for all."""
+    x = as_event(x, self._one)
+    mass_squared = tf.convert_to_tensor(context, self.dtype)[..., 0]
+    shift = 0.5 * (mass_squared - self._one.mass_squared)
+    return self._one.energy(x) + shift * tf.reduce_sum(tf.square(x), axis=-1)
+
+  def at(self, context: Any) -> Phi4:
+    """`Phi4` at m^2 = c, [1]."""
+    (mass_squared,) = tf.convert_to_tensor(context, self.dtype).numpy().tolist()
+    one = self._one
+    return Phi4(one.side, mass_squared, one.quartic, one.boundary, one.dtype)
