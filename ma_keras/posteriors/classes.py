@@ -149,6 +149,8 @@ def classify(
       f'`contexts` must be those of two or more classes, [K, O], and `batch_size` positive, got '
       f'{contexts.shape} and {batch_size!r}.'
     )
+  if not len(x):
+    raise ValueError(f'`x` must be points [n, N], at least one, got shape {x.shape}.')
   prior = np.full(len(contexts), 1 / len(contexts)) if prior is None else np.asarray(prior)
   if prior.shape != (len(contexts),) or not np.all(prior > 0) or abs(np.sum(prior) - 1) > 1e-6:
     raise ValueError(

@@ -72,7 +72,6 @@ class ConditionalLikelihood(MaximumLikelihood):
     super().__init__(bijector, preprocessing, None, seed, penalties, name, base, constrained)
     self.conditional = distributions.conditional_flow(bijector, encoder, self.base)
     self.dequantise = dequantise
-    self._given = {'preprocessing': preprocessing, 'base': base, 'encoder': encoder}
 
   @property
   def row_size(self) -> int:
@@ -88,7 +87,9 @@ class ConditionalLikelihood(MaximumLikelihood):
 
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
-    arguments = {**super().arguments(), 'dequantise': self.dequantise}
+    # Not an attribute of the model: tf_keras would list the variables of a Keras 3 encoder as its own.
+    own = {'encoder': self.conditional.encoder, 'dequantise': self.dequantise}
+    arguments = {**super().arguments(), **own}
     del arguments['batch_size']
     return arguments
 

@@ -78,6 +78,8 @@ def test_what_is_no_class_is_refused(flow, classified, drawn):
       posteriors.classify(flow, x, **options)
   with pytest.raises(ValueError, match='of point 1 under class 0 is not a number'):
     posteriors.classify(flow, np.where(np.eye(3)[[0, 1, 2]] * [0, 1, 0] > 0, np.nan, x), np.eye(2))
+  with pytest.raises(ValueError, match='at least one'):
+    posteriors.classify(flow, x[:0], np.eye(2))
   with pytest.raises(ValueError, match='must be 5000 whole numbers'):
     classified.accuracy(drawn[1][:3])
   with pytest.raises(ValueError, match=r'in 0\.\.1, the places of `contexts`, got 1\.\.2'):

@@ -2,6 +2,7 @@
 
 import pickle
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,11 +16,11 @@ pytestmark = pytest.mark.slow
 NOISE = 0.3
 
 
-def model(**options):
+def model(package=tf_keras, **options):
   potential = potentials.OneHiddenLayer(1, 8, context_size=2, seed=0)
   bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.25, 'midpoint')
-  tf_keras.utils.set_random_seed(1)
-  encoder = tf_keras.Sequential([tf_keras.layers.Dense(2, input_shape=(3,))])
+  package.utils.set_random_seed(1)
+  encoder = package.Sequential([package.layers.Input((3,)), package.layers.Dense(2)])
   made = training.ConditionalLikelihood(bijector, encoder, **options)
   made.compile(training.adam(0.03, 300, 1, 10.0))
   return made
@@ -47,6 +48,17 @@ def test_the_density_is_that_of_the_noise_under_every_context():
   np.testing.assert_allclose(made.predict(test, verbose=0), log_prob, rtol=1e-4, atol=1e-4)
   again = pickle.loads(pickle.dumps(made))
   np.testing.assert_array_equal(again.predict(test, verbose=0), made.predict(test, verbose=0))
+
+
+def test_an_encoder_of_keras_3_is_trained_with_the_flow():
+  made, (o, x) = model(keras), pairs(600)
+  before = made.evaluate((o, x), verbose=0)
+  kernel = np.array(made.conditional.encoder.model.layers[-1].kernel)
+  made.fit((o, x), batch_size=100, epochs=4, verbose=0)
+  assert made.evaluate((o, x), verbose=0) < before - 0.1
+  assert np.max(np.abs(made.conditional.encoder.model.layers[-1].kernel - kernel)) > 0.01
+  again = pickle.loads(pickle.dumps(made))
+  np.testing.assert_array_equal(again.predict((o, x), verbose=0), made.predict((o, x), verbose=0))
 
 
 def test_pairs_come_in_every_form():
