@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from ma_keras import data, plotting, seeds
+from ma_keras import bases, data, plotting, seeds
 from ma_keras.apps import model_app
 from ma_keras.apps.configuration.sample import SampleConfig
-from ma_keras.data import context_columns, tables
+from ma_keras.data import context_columns, structures, tables
 from ma_keras.data.writing import writing
 from ma_keras.files.replacing import check_apart, target
 from ma_keras.saving import model_file
@@ -104,6 +104,21 @@ def draw_pictures(flow: Any, config: SampleConfig, contexts: np.ndarray | None) 
     raise ValueError("matplotlib is missing: pip install 'ma_keras[plot]'.") from error
 
 
+def draw_structures(model: model_file.Model, flow: Any, config: SampleConfig) -> None:
+  """A frame of XYZ for every sample of particles."""
+  base = model.base
+  if not isinstance(base, bases.MeanFreeNormal):
+    raise ValueError(
+      f'`--output` {config.output} takes positions of particles, and `--model` {config.model} has '
+      'none: use a .npy or .csv.'
+    )
+  rows = np.concatenate(list(batches(flow, config)))
+  try:
+    structures.write(config.output, rows.reshape(-1, base.particles, base.dimensions))
+  except ImportError as error:
+    raise ValueError(str(error)) from error
+
+
 def work(config: SampleConfig) -> None:
   """Draws and writes."""
   model = model_app.load(config)
@@ -113,6 +128,8 @@ def work(config: SampleConfig) -> None:
   contexts = contexts_of(model, config)
   if config.output.endswith('.png'):
     return draw_pictures(flow, config, contexts)
+  if config.output.endswith('.xyz'):
+    return draw_structures(model, flow, config)
   shape = tuple(flow.event_shape.as_list())
   numbered = [f'x{i}' for i in range(int(np.prod(shape)))]
   header = numbered if config.unconstrained else list(model.columns or numbered)

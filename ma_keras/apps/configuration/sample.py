@@ -20,7 +20,8 @@ class SampleConfig(ModelConfig):
 
   n: int = integer(100, 'Number of samples.', lower=1)
   output: str = text(
-    'samples.npy', 'A .npy of events, a .csv of rows, or a .png of up to 400 pictures.'
+    'samples.npy',
+    'A .npy of events, a .csv of rows, a .png of up to 400 pictures, or a .xyz of particles.',
   )
   context: str | None = text(
     None, 'What a conditional density is given, for all samples: age=40,sex=F.'
