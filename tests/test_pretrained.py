@@ -5,9 +5,11 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras import pretrained, targets, training
+from ma_keras import pretrained, samplers, targets, training
+from ma_keras.apps import evaluate
 
 ISING = [name for name in pretrained.names() if name.startswith('ising')]
+PARTICLES = [name for name in pretrained.names() if name.startswith(('dw', 'lj'))]
 
 
 @pytest.mark.parametrize('name', pretrained.names())
@@ -40,6 +42,30 @@ def test_an_ising_flow_has_the_exact_free_energy_within_its_errors(name):
   assert found.effective_sample_size > 0.7
   off = found.reweighted_per_site - found.exact_per_site
   assert abs(off) < 3 * (found.reweighted_error + found.reweighted_integration_error)
+
+
+@pytest.mark.parametrize('name', PARTICLES)
+def test_the_card_of_particles_has_their_figures(name):
+  notes, card = pretrained.load(name).notes, pretrained.card(name)
+  reference = notes['reference']
+  for divergence in ('reverse_kl', 'forward_kl'):
+    assert f'{reference[divergence]["value"]:.3f}' in card
+  assert f'reverse ESS {100 * notes["effective_sample_size"]:.1f} %' in card
+  assert f'forward ESS {100 * reference["forward_ess"]["value"]:.1f} %' in card
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', PARTICLES)
+def test_particles_have_the_partition_function_of_their_chains(name):
+  """By the weights of fresh samples, within three errors of both."""
+  model = pretrained.load(name)
+  target, _ = evaluate.target_of(model.notes)
+  draws = training.draw(model.bijector, target, 1000, 500, seed=3, halved=500, base=model.base)
+  estimate = samplers.estimate(-draws.coarse.free_energies)
+  both = model.notes['reference']['log_partition_of_both']
+  off = estimate.negative_log_partition + both['value']
+  assert estimate.effective_sample_size > 0.8 * model.notes['effective_sample_size']
+  assert abs(off) < 3 * np.hypot(estimate.standard_error, both['error'])
 
 
 @pytest.mark.slow

@@ -25,9 +25,10 @@ class Aids:
     anneal_steps: Over so many steps at the start the energy is scaled from `anneal_from` to 1: the
       target cools from the temperature 1/anneal_from. 0: never.
     anneal_from: The first inverse temperature.
-    energy_ceiling: Energies E above this count as c + ln(1 + E - c): the pull of particles that
-      clash, which goes like r^-13, would otherwise be all that a step sees. In training alone:
-      what is measured has the energy itself. None: no ceiling.
+    energy_ceiling: Energies E above this count as c + 4 ((1 + E - c)^(1/4) - 1): the pull of
+      particles that clash, which goes like r^-13, would otherwise be all that a step sees. (A
+      logarithm has no normalisable density: draws that stray would be pushed further out.) In
+      training alone: what is measured has the energy itself. None: no ceiling.
   """
 
   force_weight: float = 0.0
@@ -75,8 +76,8 @@ class Aids:
     return tf.where((seed.numbers >= half)[:, tf.newaxis], mirrored(draws), draws)
 
   def limited(self, energies: tf.Tensor) -> tf.Tensor:
-    """E below the ceiling c and c + ln(1 + E - c) above it, whose slopes meet; elementwise."""
-    return limited(energies, self.energy_ceiling)
+    """E below the ceiling c and c + 4 ((1 + E - c)^(1/4) - 1) above it; elementwise."""
+    return limited(energies, self.energy_ceiling, power=0.25)
 
   def inverse_temperature(self, step: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """beta of this step, from `anneal_from` to 1; only where there is annealing."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras import samplers, targets
+from ma_keras.samplers.ceiling import limited
 from ma_keras.samplers.thermodynamic import fejer
 
 tfd = tfp.distributions
@@ -59,6 +60,13 @@ def test_a_ceiling_that_the_target_is_above_is_an_error():
   with pytest.raises(ValueError, match=r'above `ceiling` 100.*ceiling=c'):
     above.check_ceiling(tf.ones([1, 3]))
   path.check_ceiling(tf.ones([1, 3]))
+
+
+def test_limited_energies_grow_by_the_logarithm_or_a_power():
+  energies = tf.constant([-3.0, 5.0, 1e6])
+  np.testing.assert_allclose(limited(energies, 4.0), [-3, 4 + np.log(2), 4 + np.log(1e6 - 3)], 1e-6)
+  small = limited(energies, 4.0, power=1e-3)  # The logarithm is the limit p = 0.
+  np.testing.assert_allclose(small, limited(energies, 4.0), rtol=0.01)
 
 
 @pytest.mark.parametrize('n', [3, 7, 15])

@@ -80,7 +80,7 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
   )
   energy_ceiling: float | None = number(
     None,
-    'Train on energies that above this grow by their logarithm; without it on energies alone.',
+    'Train on energies that above this grow by their fourth root; without it on energies alone.',
     fixes_run=True,
   )
   likelihood_share: float = number(
