@@ -135,7 +135,12 @@ def set_up(config: ParticlesConfig, run: training.RunDirectory) -> Experiment:
 def callbacks(experiment: Experiment) -> list[tf_keras.callbacks.Callback]:
   """Guard and refinement; the chief also measures the effective sample size, and writes logs."""
   config, model = experiment.config, experiment.model
-  guard = training.BoundGuard(None, config.batch_size * config.steps_per_epoch)
+  samples_of_epoch = config.batch_size * config.steps_per_epoch
+  guard = (
+    training.Guard('nll')
+    if config.likelihood_share == 1.0
+    else training.BoundGuard(None, samples_of_epoch)
+  )
   own = [guard, *refinement(config, model)]
   if not strategies.is_chief(experiment.strategy):
     return own
@@ -167,8 +172,9 @@ def train(experiment: Experiment) -> None:
   """Minimises the free energy, after the beginning that --begin asks for."""
   config, model = experiment.config, experiment.model
   samples = samples_to_learn_from(experiment) if config.learns_from_chains else None
-  if samples is not None and not training.saved_epochs(experiment.run.backup):
-    particles_start.begin(config, experiment.run, model, samples, model_settings(config))
+  if config.begin != 'none' and not training.saved_epochs(experiment.run.backup):
+    assert samples is not None
+    particles_start.begin(config, experiment.run, model, samples)
   training_app.fit(
     config,
     model,

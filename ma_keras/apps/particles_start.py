@@ -7,8 +7,8 @@ that knows them, too, keeps them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,99 +21,54 @@ PAIRS = 20000  # Of both ends, for flow matching.
 BLOCK = 250  # Rows that are matched at once, at a time that grows as its square for each.
 
 
-class Stage(NamedTuple):
-  """A training before that of the run.
-
-  Attributes:
-    name: Of its folder in the run's directory.
-    config: The run's, with the options of the stage in the place of its own.
-    model: Of the stage, whose flow is that of the run.
-    stream: Number of its first step -> batches.
-    guarded: What of its logs must stay finite.
-  """
-
-  name: str
-  config: ParticlesConfig
-  model: training.FlowModel
-  stream: Callable[[int], Any]
-  guarded: str
-
-
 def begin(
   config: ParticlesConfig,
   run: training.RunDirectory,
   model: training.VariationalFreeEnergy,
   positions: np.ndarray,
-  settings: Mapping[str, Any],
 ) -> None:
-  """Trains the model's flow as --begin and --likelihood_epochs say, in folders to resume from.
+  """Trains the model's flow by flow matching, in a folder of its own that it resumes from.
 
   Args:
     config: Of the run.
     run: Its directory.
     model: Whose flow it is.
     positions: Samples of the target, [n, N].
-    settings: Arguments of models of free energies: see `particles.model_settings`.
   """
-  makers: list[Callable[[], Stage]] = []
-  if config.begin == 'matching':
-    makers.append(lambda: matching(config, model, positions))
-  if config.likelihood_epochs:
-    makers.append(lambda: likelihood(config, model, positions, settings))
-  for make in makers:
-    with model.distribute_strategy.scope():
-      stage = make()
-      beginner = training_app.compiled(stage.model, config.steps_per_epoch, stage.config)
-    folder = training.RunDirectory(run.root / stage.name)
-    folder.root.mkdir(exist_ok=True)
-    training_app.fit(
-      stage.config,
-      beginner,
-      stream=stage.stream,
-      steps_per_epoch=config.steps_per_epoch,
-      run=folder,
-      callbacks=[training.Guard(stage.guarded), *training_app.logs(folder)],
-    )
-
-
-def likelihood(
-  config: ParticlesConfig,
-  model: training.VariationalFreeEnergy,
-  positions: np.ndarray,
-  settings: Mapping[str, Any],
-) -> Stage:
-  """KL(target, flow) alone."""
-  own = dataclasses.replace(
-    config, epochs=config.likelihood_epochs, learning_rate=config.likelihood_rate
-  )
-  beginner = training.Jeffreys(model.bijector, model.target, **settings, base=model.base, share=1.0)
-
-  def stream(step: int) -> tf.data.Dataset:
-    return data.batches(positions, config.batch_size, config.seed, step)
-
-  return Stage('likelihood', own, beginner, stream, 'nll')
-
-
-def matching(
-  config: ParticlesConfig, model: training.VariationalFreeEnergy, positions: np.ndarray
-) -> Stage:
-  """Flow matching between draws of the base and positions that lie near them."""
-  assert isinstance(model.target, targets.Particles)
-  ends = np.concatenate(pairs(model.base, positions, model.target.pairing, config.seed), axis=-1)
-  own = dataclasses.replace(
+  first = dataclasses.replace(
     config,
     optimizer='adam',
     epochs=config.begin_epochs,
     learning_rate=config.begin_rate,
     batch_size=config.begin_batch_size,
   )
+  with model.distribute_strategy.scope():
+    beginner, stream = matching(first, model, positions)
+    beginner = training_app.compiled(beginner, config.steps_per_epoch, first)
+  folder = training.RunDirectory(run.root / 'begin')
+  folder.root.mkdir(exist_ok=True)
+  training_app.fit(
+    first,
+    beginner,
+    stream=stream,
+    steps_per_epoch=config.steps_per_epoch,
+    run=folder,
+    callbacks=[training.Guard('loss'), *training_app.logs(folder)],
+  )
+
+
+def matching(
+  config: ParticlesConfig, model: training.VariationalFreeEnergy, positions: np.ndarray
+) -> tuple[training.FlowMatching, Callable[[int], Any]]:
+  """Flow matching between draws of the base and positions that lie near them, and its batches."""
+  assert isinstance(model.target, targets.Particles)
+  ends = np.concatenate(pairs(model.base, positions, model.target.pairing, config.seed), axis=-1)
 
   def stream(step: int) -> tf.data.Dataset:
-    batches = data.batches(ends, own.batch_size, config.seed, step)
+    batches = data.batches(ends, config.batch_size, config.seed, step)
     return data.untuned(batches.map(lambda _, rows: tuple(tf.split(rows, 2, axis=-1))))
 
-  beginner = training.FlowMatching(model.bijector, seed=config.seed, base=model.base)
-  return Stage('begin', own, beginner, stream, 'loss')
+  return training.FlowMatching(model.bijector, seed=config.seed, base=model.base), stream
 
 
 def pairs(

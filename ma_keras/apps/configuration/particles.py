@@ -87,9 +87,9 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     0.0,
     'Share a of the likelihood of chains in the loss, (1 - a) KL(flow, target) + a KL(target, '
     'flow): one half of the chains is learned from, the flow is measured against the other. 0: '
-    'reverse KL alone.',
+    'reverse KL alone, 1: no draws of the flow.',
     lower=0.0,
-    upper=0.99,
+    upper=1.0,
     fixes_run=True,
   )
   begin: str = choice(
@@ -102,16 +102,6 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
   begin_epochs: int = integer(10, 'Epochs of the beginning.', lower=1, fixes_run=True)
   begin_rate: float = number(0.01, 'Peak rate of Adam in the beginning.', lower=0.0, fixes_run=True)
   begin_batch_size: int = integer(512, 'Batch of the beginning.', lower=8, fixes_run=True)
-  likelihood_epochs: int = integer(
-    0,
-    'Epochs of likelihood alone, on the same half, after --begin: a flow that has seen every mode '
-    'takes draws of its own without harm.',
-    lower=0,
-    fixes_run=True,
-  )
-  likelihood_rate: float = number(
-    0.01, 'Peak rate of --optimizer in these epochs.', lower=0.0, fixes_run=True
-  )
   steps_per_epoch: int = integer(100, 'Training steps per epoch.', lower=1)
   eval_samples: int = integer(10000, 'Samples of the final measurement.', lower=2)
   monitor_samples: int = integer(
@@ -134,14 +124,14 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
       raise ValueError('`--chains` must be at least 2, whose spread is their error, or 0: got 1.')
     if self.learns_from_chains and self.chains < 4:
       raise ValueError(
-        '--begin, --likelihood_epochs and --likelihood_share train on one half of `--chains`, and '
-        f'measure on the other: take at least 4, got {self.chains}.'
+        '--begin and --likelihood_share train on one half of `--chains`, and measure on the other: '
+        f'take at least 4, got {self.chains}.'
       )
 
   @property
   def learns_from_chains(self) -> bool:
     """True where one half of the chains is for training."""
-    return self.begin != 'none' or self.likelihood_epochs > 0 or self.likelihood_share > 0.0
+    return self.begin != 'none' or self.likelihood_share > 0.0
 
   @property
   def distance(self) -> float:
