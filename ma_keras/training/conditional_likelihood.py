@@ -87,7 +87,7 @@ class ConditionalLikelihood(MaximumLikelihood):
 
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
-    # Not an attribute of the model: tf_keras would list the variables of a Keras 3 encoder as its own.
+    # Not kept by the model itself: tf_keras would list variables of Keras 3 among its own.
     own = {'encoder': self.conditional.encoder, 'dequantise': self.dequantise}
     arguments = {**super().arguments(), **own}
     del arguments['batch_size']

@@ -91,7 +91,7 @@ class FamilyFreeEnergy(VariationalFreeEnergy):
     target: Any = family
     super().__init__(bijector, target, batch_size, seed, penalties, aids, name, base)
     self.conditional = distributions.conditional_flow(bijector, encoder, self.base)
-    self.family, self.encoder = family, encoder
+    self.family = family
     self.low, self.high = _box(low, high, family.context_size)
     if self.conditional.context_size != family.context_size:
       raise ValueError(
@@ -101,8 +101,10 @@ class FamilyFreeEnergy(VariationalFreeEnergy):
 
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
-    names = ('bijector', 'family', 'low', 'high', 'batch_size', 'seed', 'encoder', 'penalties')
-    return {name: getattr(self, name) for name in (*names, 'aids', 'name', 'base')}
+    names = ('bijector', 'family', 'low', 'high', 'batch_size', 'seed', 'penalties', 'aids', 'name')
+    arguments = {name: getattr(self, name) for name in (*names, 'base')}
+    # Not kept by the model itself: tf_keras would list variables of Keras 3 among its own.
+    return {**arguments, 'encoder': self.conditional.encoder}
 
   def own_variables(self) -> list[tf.Variable]:
     """Variables of the flow, and of the encoder after them."""

@@ -14,6 +14,7 @@ from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.targets.target import Target
 from ma_keras.training.aids import Aids
 from ma_keras.training.constrained import Constrained
+from ma_keras.training.draws import check_base
 from ma_keras.training.flow_model import FlowModel
 from ma_keras.training.penalties import Penalties, Weights
 
@@ -70,6 +71,7 @@ class VariationalFreeEnergy(FlowModel):
       )
     aids.check(batch_size, self.base)
     _check_draws(self.base)
+    check_base(target, self.base)
     self.target = target
     self.aids = aids
     self._free_energy = tf_keras.metrics.Mean('free_energy_per_site', dtype=tf.float64)
@@ -170,17 +172,17 @@ class VariationalFreeEnergy(FlowModel):
   def _draws(self, numbers: tf.Tensor) -> dict[str, Any]:
     """Energies x -> E [b] and contexts of these samples, where those are drawn as well."""
     del numbers
-    return {'energy': self.target.energy}
+    return {}
 
   def _terms(
     self,
     flow: Any,
     latents: tf.Tensor,
-    energy: Callable[[tf.Tensor], tf.Tensor],
+    energy: Callable[[tf.Tensor], tf.Tensor] | None = None,
     context: tf.Tensor | None = None,
   ) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p + E per latent, [b], and what is added to it for training's sake alone, [b]."""
-    aids = self.aids
+    aids, energy = self.aids, energy or self.target.energy
     log_prob, solution = distributions.solve(
       flow, latents, tallies=self.tallies, with_score=aids.path_gradient, context=context
     )
