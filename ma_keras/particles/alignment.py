@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import optimize
 
@@ -34,8 +36,7 @@ def aligned(
   Returns:
     The moved rows, [n, N].
   """
-  shape = (-1, pairing.particles, pairing.dimensions)
-  x, reference = np.reshape(x, shape), np.reshape(reference, shape)
+  x, reference = _positions(x, reference, pairing)
   size = (orientations, len(x), pairing.dimensions, pairing.dimensions)
   rotations = np.linalg.qr(np.random.default_rng(seed).normal(size=size))[0]
   starts = [x, *(x @ rotation for rotation in rotations)]
@@ -51,10 +52,23 @@ def matched(x: np.ndarray, reference: np.ndarray, pairing: Pairing) -> np.ndarra
   The order is the best one (Hungarian method) for the squared distance of sorted pair distances,
   which no permutation, rotation or reflection changes. It takes time n^3: n is a batch.
   """
-  cost = [_shapes(rows, pairing) for rows in (reference, x)]
+  positions = _positions(x, reference, pairing)
+  cost = [_shapes(rows, pairing) for rows in positions[::-1]]
   squares = [np.sum(np.square(shape), axis=1) for shape in cost]
   total = squares[0][:, np.newaxis] + squares[1] - 2.0 * cost[0] @ cost[1].T
   return x[optimize.linear_sum_assignment(total)[1]]
+
+
+def _positions(x: Any, reference: Any, pairing: Pairing) -> tuple[np.ndarray, np.ndarray]:
+  """Both as [n, particles, D]."""
+  x, reference = np.asarray(x), np.asarray(reference)
+  if x.ndim != 2 or x.shape != reference.shape or x.shape[1] != pairing.event_size:
+    raise ValueError(
+      f'`x` and `reference` must have as many rows of {pairing.event_size} numbers, got '
+      f'{list(x.shape)} and {list(reference.shape)}.'
+    )
+  shape = (-1, pairing.particles, pairing.dimensions)
+  return x.reshape(shape), reference.reshape(shape)
 
 
 def _descended(x: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -10,7 +10,13 @@ from ma_keras.targets.observables import Observables
 from ma_keras.targets.particles import DoubleWells, LennardJones, Particles
 from ma_keras.targets.phi4 import Phi4
 from ma_keras.targets.spins import CoupledSpins
-from ma_keras.targets.target import ObservedTarget, SampledTarget, SolvedTarget, Target
+from ma_keras.targets.target import (
+  ObservedTarget,
+  SampledTarget,
+  SolvedTarget,
+  SubspaceTarget,
+  Target,
+)
 from ma_keras.targets.toy import Banana, GaussianMixture, Ring, TwoMoons
 
 __all__ = [
@@ -32,6 +38,7 @@ __all__ = [
   'Ring',
   'SampledTarget',
   'SolvedTarget',
+  'SubspaceTarget',
   'Target',
   'TwoMoons',
   'kaufman',

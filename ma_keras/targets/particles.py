@@ -15,6 +15,8 @@ from ma_keras.particles import Pairing
 from ma_keras.targets.observables import Observables, Statistic
 from ma_keras.targets.target import as_event, floating_dtype
 
+ROUNDING = 1e-3  # Of a centre of mass, along a flow in float32, as a part of the positions.
+
 
 class Particles(abc.ABC):
   """E(x) = sum over pairs of u(|x_i - x_j|^2) + (1/2) c sum_i |x_i - mean x|^2, in units of kT.
@@ -60,6 +62,17 @@ class Particles(abc.ABC):
     """p(z) = Normal(0, scale^2 I) of the mean-free subspace."""
     sizes = (self.pairing.particles, self.pairing.dimensions)
     return bases.MeanFreeNormal(*sizes, dtype=self.dtype, scale=scale)
+
+  def check_samples(self, x: Any, remedy: str) -> None:
+    """Raises ValueError if centres of mass are away from the origin: see `SubspaceTarget`."""
+    x = np.asarray(x)
+    particles = x.reshape(len(x), self.pairing.particles, self.pairing.dimensions)
+    centre = np.max(np.abs(np.mean(particles, axis=1)), initial=0.0)
+    if centre > ROUNDING * max(1.0, np.max(np.abs(x), initial=0.0)):
+      raise ValueError(
+        f'Centres of mass lie up to {centre:.3g} from the origin. The energy does not depend on '
+        f'them, so that exp(-E) has a finite integral over mean-free positions alone: {remedy}.'
+      )
 
   def energy(self, x: Any) -> tf.Tensor:
     """E(x) over kT: [..., N] -> [...].

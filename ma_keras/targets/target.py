@@ -50,6 +50,15 @@ class ObservedTarget(Target, Protocol):
 
 
 @runtime_checkable
+class SubspaceTarget(Target, Protocol):
+  """A target whose exp(-E) has a finite integral over a subspace of R^N alone."""
+
+  def check_samples(self, x: Any, remedy: str) -> None:
+    """Raises ValueError, which ends with the remedy, if samples [n, N] lie beyond the subspace."""
+    ...
+
+
+@runtime_checkable
 class SampledTarget(Target, Protocol):
   """A target from which independent samples x ~ exp(-E(x)) / Z can be drawn."""
 

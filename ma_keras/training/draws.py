@@ -11,7 +11,7 @@ import tensorflow as tf
 from ma_keras import bases, distributions, seeds
 from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.targets.target import Target
+from ma_keras.targets.target import SubspaceTarget, Target
 
 
 class Weighted(NamedTuple):
@@ -69,7 +69,8 @@ def draw(
     Draws.
 
   Raises:
-    ValueError: There are no samples, or none in a batch.
+    ValueError: There are no samples, or none in a batch, or they lie where exp(-E) has no finite
+      integral: see `targets.SubspaceTarget`.
   """
   if not is_whole(num_samples) or not is_whole(batch_size):
     raise ValueError(
@@ -78,13 +79,24 @@ def draw(
     )
   keys = seeds.split(seed, -(-num_samples // batch_size), salt='measure')
   both = len(keys) if halved is None else min(-(-halved // batch_size), len(keys))
+  check_base(target, distributions.flow_from(base, bijector).distribution)
   levels = []
   for factors, some in (((1, 2), keys[:both]), ((1,), keys[both:])):
     evaluate = evaluator(bijector, target, batch_size, factors, jit_compile, base)
     levels += [[part.numpy() for part in evaluate(key)] for key in some]
   coarse, fine = ([batch[at : at + 2] for batch in levels if len(batch) > at] for at in (0, 2))
   first, second = (Weighted(*map(np.concatenate, zip(*level))) for level in (coarse, fine))
+  if isinstance(target, SubspaceTarget):
+    target.check_samples(first.values, 'let phi depend on distances, as potentials.Pairs does')
   return Draws(first, second, bijector.horizon.num_steps)
+
+
+def check_base(target: Target, base: Any) -> None:
+  """Raises ValueError if the base draws where exp(-E) has no finite integral."""
+  if isinstance(target, SubspaceTarget):
+    target.check_samples(
+      base.sample(3, seed=seeds.stateless(0, salt='base')), 'pass base=target.base()'
+    )
 
 
 def configurations(target: Target, x: tf.Tensor, seed: seeds.Seed) -> tf.Tensor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from ma_keras import objectives
+from ma_keras import data, objectives
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.targets.target import Target
 from ma_keras.training.aids import Aids
@@ -19,8 +20,7 @@ class Jeffreys(VariationalFreeEnergy):
   """Minimises (1 - a) KL(q, p) + a KL(p, q), q the flow and p = exp(-E)/Z; without ln Z.
 
   KL(q, p) is by draws of the flow, which tell where it strays from the target; KL(p, q) by samples
-  of the target, which know every mode. `fit` takes batches (numbers, x) of those, as
-  `data.batches` makes them; as many draws are made beside.
+  of the target, which know every mode: `fit` takes them, and as many draws are made beside.
 
   With `Aids(path_gradient=True)` both gradients are along paths (Vaitl, Nicoli, Nakajima & Kessel
   2024, arXiv:2403.15881): samples x flow back to z with s = grad ln p carried from -grad E(x), and
@@ -79,6 +79,48 @@ class Jeffreys(VariationalFreeEnergy):
     given = super().arguments()
     del given['constrained']
     return {**given, 'share': self.share}
+
+  def fit(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
+    """Trains; see `tf_keras.Model.fit` for what is not said here.
+
+    Args:
+      x: Samples of the target, [n, N], which are taken in batches of `batch_size` and in another
+        order every epoch; or a `tf.data.Dataset` of batches (numbers, samples).
+      y: None.
+      *args: `epochs` and so on, in tf_keras's order, after a `batch_size` that is the model's.
+      **options: Further arguments of tf_keras's fit.
+
+    Returns:
+      tf_keras's History.
+
+    Raises:
+      RuntimeError: The model has not been compiled.
+      ValueError: There are labels; or no samples, or not of the target's size.
+    """
+    self.check_compiled()
+    if y is not None:
+      raise ValueError('`y` must be left out: samples of a target have no labels.')
+    if not isinstance(x, tf.data.Dataset | tf.distribute.DistributedDataset):
+      x, size = self._checked(x), cast(int, self.batch_size)
+      options = {'steps_per_epoch': len(x) // size, **options}
+      x = data.batches(x, size, self.seed)
+    elif not isinstance(x.element_spec, tuple) or len(x.element_spec) != 2:
+      raise ValueError(
+        '`x` must be batches (numbers, samples), data.batches(samples, batch_size, seed), or the '
+        f'samples as an array; got a data set of {x.element_spec}.'
+      )
+    return super().fit(x, None, *args, **options)
+
+  def _checked(self, x: Any) -> np.ndarray:
+    """Samples [n, N], n >= B, as an array of the flow's dtype."""
+    dtype, size = self.bijector.dtype.as_numpy_dtype, self.bijector.potential.event_size
+    array = np.asarray([] if x is None else x, dtype)
+    if array.ndim != 2 or array.shape[1] != size or not np.all(np.isfinite(array)):
+      raise ValueError(
+        f'`x` must be finite samples of the target, [n, {size}], got shape {list(array.shape)}: '
+        'those of samplers.hamiltonian_chains, say.'
+      )
+    return array
 
   def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
     """One step on this replica's share, numbers int64 [b] and samples [b, N], of a batch."""

@@ -60,3 +60,11 @@ def test_like_shapes_are_matched(rng):
     for y in (ordered.reshape(x.shape), x)
   ]
   np.testing.assert_allclose(*lengths, atol=0.02)
+
+
+def test_rows_that_do_not_go_together_are_refused(rng):
+  x, pairing = rows(centred(rng, 3, 5, 3)), Pairing(5, 3)
+  for move in (aligned, matched):
+    for wrong in (x[:2], x[:, :12], x[0]):
+      with pytest.raises(ValueError, match=r'as many rows of 15 numbers, got \[3, 15\] and \['):
+        move(x, wrong, pairing)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ma_keras import targets
+import ma_keras
+from ma_keras import potentials, targets, training
 
 
 def lennard_jones(x, bond):
@@ -85,3 +86,16 @@ def test_the_base_is_mean_free_and_the_convention_is_named():
     targets.LennardJones(13, 'both')
   with pytest.raises(ValueError, match='`particles` must be at least 2, and whole, got 1'):
     targets.LennardJones(1)
+
+
+def test_centres_of_mass_away_from_the_origin_are_refused_wherever_they_come_from():
+  """exp(-E) has no finite integral there: a base in all of space, or a potential that pushes."""
+  target = targets.DoubleWells()
+  distances = ma_keras.MongeAmpereBijector(potentials.Pairs(4, 2, reach=8.0, seed=0), 1, 0.1)
+  places = ma_keras.MongeAmpereBijector(potentials.OneHiddenLayer(8, 4, seed=0), 1, 0.5)
+  with pytest.raises(ValueError, match=r'Centres of mass .* pass base=target\.base\(\)'):
+    training.VariationalFreeEnergy(distances, target, batch_size=8)
+  with pytest.raises(ValueError, match=r'Centres of mass .* pass base=target\.base\(\)'):
+    training.measure(distances, target, 8, 8, seed=0)
+  with pytest.raises(ValueError, match=r'Centres of mass .* let phi depend on distances'):
+    training.draw(places, target, 8, 8, seed=0, base=target.base())

@@ -96,6 +96,24 @@ def test_the_share_is_checked():
       model(share=wrong)
 
 
+@pytest.mark.slow
+def test_samples_are_taken_as_arrays_and_what_are_none_is_refused(rng):
+  made = model()
+  x = SCALE * rng.normal(size=(19, 2))
+  for samples, message in (
+    (None, r'finite samples of the target, \[n, 2\], got shape \[0\]'),
+    (x[:, :1], r'got shape \[19, 1\]'),
+    (x[:3], '`batch_size` must be at most the number of training points, 3'),
+    (tf.data.Dataset.from_tensor_slices(x).batch(8), r'must be batches \(numbers, samples\)'),
+  ):
+    with pytest.raises(ValueError, match=message):
+      made.fit(samples, verbose=0)
+  with pytest.raises(ValueError, match='`y` must be left out'):
+    made.fit(x, np.zeros(19), verbose=0)
+  history = made.fit(x, epochs=2, verbose=0).history
+  assert len(history['nll']) == 2 and int(made.optimizer.iterations) == 4
+
+
 def test_it_is_copied_whole():
   twin = copy.deepcopy(model(share=0.25))
   assert twin.share == 0.25 and isinstance(twin, training.Jeffreys)
