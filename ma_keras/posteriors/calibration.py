@@ -34,7 +34,7 @@ class Calibration(NamedTuple):
     Raises:
       ValueError: It is none.
     """
-    if not is_whole(bins) or (self.num_draws + 1) % bins:
+    if not is_whole(bins) or bins < 2 or (self.num_draws + 1) % bins:
       raise ValueError(
         f'`bins` must divide the {self.num_draws + 1} ranks of {self.num_draws} draws, got {bins}: '
         'draw 99 or 199 for 20 bins.'
@@ -94,12 +94,17 @@ def calibrate(
     The ranks.
 
   Raises:
-    ValueError: Parameters and observations are not as many.
+    ValueError: Parameters and observations are not as many, or a number is out of range.
   """
   parameters, observed = np.asarray(parameters), np.asarray(observed)
   if len(parameters) != len(observed):
     raise ValueError(
       f'`parameters` and `observed` must be as many, got {len(parameters)} and {len(observed)}.'
+    )
+  if not is_whole(num_draws) or not is_whole(batch_size):
+    raise ValueError(
+      f'`num_draws` and `batch_size` must be positive and whole, got {num_draws!r} and '
+      f'{batch_size!r}: 99 or 199 draws have 20 bins.'
     )
   key = seeds.stateless(seed, salt='calibration')
   ranks = []

@@ -38,6 +38,10 @@ def test_too_little_to_judge_is_an_error(rng):
     few.histogram(30)
   with pytest.raises(ValueError, match='as many, got 3 and 2'):
     posteriors.calibrate(None, np.zeros([3, 1]), np.zeros([2, 1]))
+  with pytest.raises(ValueError, match='must divide the 100 ranks of 99 draws, got 1:'):
+    few.passes(bins=1)  # One bin holds all, whatever the ranks are.
+  with pytest.raises(ValueError, match='must be positive and whole, got 0 and'):
+    posteriors.calibrate(None, np.zeros([3, 1]), np.zeros([3, 1]), num_draws=0)
 
 
 @pytest.mark.slow
