@@ -1,5 +1,6 @@
 """Flows as TFP distributions: a base pushed along a flow."""
 
+from ma_keras.distributions.batch_normalisation import BatchNormalisation
 from ma_keras.distributions.conditional import ConditionalFlow, conditional_flow
 from ma_keras.distributions.flow_distribution import FlowDistribution
 from ma_keras.distributions.flows import (
@@ -11,6 +12,7 @@ from ma_keras.distributions.flows import (
 )
 
 __all__ = [
+  'BatchNormalisation',
   'ConditionalFlow',
   'FlowDistribution',
   'conditional_flow',
