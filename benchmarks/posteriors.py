@@ -34,6 +34,7 @@ flags.DEFINE_integer('hidden_units', 256, 'H.', lower_bound=1)
 flags.DEFINE_integer('basis_size', 8, 'Functions of time.', lower_bound=1)
 flags.DEFINE_integer('num_steps', 20, 'RK4 steps.', lower_bound=1)
 flags.DEFINE_integer('epochs', 200, 'Most epochs.', lower_bound=1)
+flags.DEFINE_integer('patience', 20, 'Epochs without gain that end a training.', lower_bound=1)
 flags.DEFINE_integer('batch_size', 256, 'B.', lower_bound=1)
 flags.DEFINE_float('learning_rate', 1e-2, 'Peak rate.')
 flags.DEFINE_float('stiffness', 0.03, "Weight of the solver's error.")
@@ -108,7 +109,9 @@ def trained(simulator: posteriors.Simulator, seed: int) -> tuple[Any, dict[str, 
     epochs=FLAGS.epochs,
     verbose=0,
     validation_data=(observed[:held_out], parameters[:held_out]),
-    callbacks=[tf_keras.callbacks.EarlyStopping(patience=20, restore_best_weights=True)],
+    callbacks=[
+      tf_keras.callbacks.EarlyStopping(patience=FLAGS.patience, restore_best_weights=True)
+    ],
   ).history
   took = {
     'epochs': len(history['loss']),

@@ -1,0 +1,106 @@
+"""Bayes' rule of a class-conditional density: accuracy, calibration, and a score of novelty.
+
+  ma-keras train density --flagfile=apps/flagfiles/mnist_quick.flags --context_columns=label
+  python benchmarks/classification.py --model=runs/mnist_quick/model.npz --output=classes.json
+
+One temperature, of validation images, is what calibrates. Novelty is told by ln p(x) of any class,
+and by its ratio to the unconditional model of --background: the share of pairs, an image of
+--novel and a test image, that they put in the right order (0.5 is chance).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import numpy as np
+import report
+import tensorflow as tf
+from absl import app, flags
+
+import ma_keras
+from ma_keras import data, posteriors
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string('model', None, 'Class-conditional model.', required=True)
+flags.DEFINE_string('dataset', 'mnist', 'Its images.')
+flags.DEFINE_string('data_dir', None, 'Where tensorflow-datasets keeps its data.')
+flags.DEFINE_integer('points', 0, 'Test images; 0: all.', lower_bound=0)
+flags.DEFINE_integer('held_out', 500, 'Validation images for the temperature.', lower_bound=10)
+flags.DEFINE_integer('batch_size', 100, 'Images flowed at once.', lower_bound=1)
+flags.DEFINE_string('novel', None, 'Images of another kind.')
+flags.DEFINE_string('background', None, 'Unconditional model, for likelihood ratios.')
+flags.DEFINE_integer('threads', 1, 'Threads.', lower_bound=1)
+flags.DEFINE_string('output', None, 'JSON file for the results.')
+
+
+def images(rows: np.ndarray, shape: tuple[int, ...], seed: int) -> np.ndarray:
+  """Dequantised pixels [n, h, w, c]."""
+  return data.dequantised(rows, seed).reshape(-1, *shape)
+
+
+def classified(model: Any, x: np.ndarray) -> posteriors.Classification:
+  """Under every class that the model knows."""
+  codes = np.arange(model.contexts[0].size, dtype=np.float64)[:, np.newaxis]
+  return posteriors.classify(model.flow(), x, codes, batch_size=FLAGS.batch_size)
+
+
+def summary(found: posteriors.Classification, labels: np.ndarray) -> dict[str, float]:
+  """What is said of a classification."""
+  accuracy, error = found.accuracy(labels)
+  return {
+    'accuracy': accuracy,
+    'accuracy_error': error,
+    'cross_entropy': found.cross_entropy(labels),
+    'calibration_error': found.calibration_error(labels),
+    'temperature': found.temperature,
+  }
+
+
+def order(novel: np.ndarray, known: np.ndarray) -> float:
+  """Share of pairs in which the novel one has the larger score (area under the ROC curve)."""
+  ranks = np.searchsorted(np.sort(known), novel, side='left')
+  return float(np.mean(ranks) / len(known))
+
+
+def background(x: np.ndarray) -> np.ndarray:
+  """ln p(x) under --background, [n]."""
+  flow = ma_keras.load(FLAGS.background).flow()
+  log_prob = tf.function(flow.log_prob, autograph=False, reduce_retracing=True)
+  parts = range(0, len(x), FLAGS.batch_size)
+  return np.concatenate([log_prob(x[k : k + FLAGS.batch_size]).numpy() for k in parts])
+
+
+def main(_: list[str]) -> None:
+  """Prints and writes what is measured."""
+  tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads)
+  model: Any = ma_keras.load(FLAGS.model)
+  points = data.load(FLAGS.dataset, FLAGS.data_dir, labelled=True)
+  codes, rows = points.parts(points.test[: FLAGS.points or None])
+  held_codes, held_rows = points.parts(points.validation[: FLAGS.held_out])
+  busy = time.process_time()
+  labels, x = codes[:, 0].astype(int), images(rows, points.event_shape, 0)
+  found = classified(model, x)
+  held_out = classified(model, images(held_rows, points.event_shape, 1))
+  warm = held_out.calibrated(held_codes[:, 0].astype(int)).temperature
+  results: dict[str, Any] = {
+    'images': len(x),
+    'by Bayes': summary(found, labels),
+    'at one temperature': summary(dataclasses.replace(found, temperature=warm), labels),
+    'cpu_seconds': time.process_time() - busy,
+  }
+  if FLAGS.novel:
+    other = data.load(FLAGS.novel, FLAGS.data_dir).test[: len(x)]
+    z = images(other, points.event_shape, 2)
+    novel = classified(model, z)
+    results['novel by -ln p'] = order(-novel.log_evidence, -found.log_evidence)
+    if FLAGS.background:
+      scores = (novel.novelty(background(z)), found.novelty(background(x)))
+      results['novel by ratio'] = order(*scores)
+  print(results)
+  report.write(FLAGS.output, results)
+
+
+if __name__ == '__main__':
+  app.run(main)
