@@ -69,7 +69,9 @@ class Phi4Masses:
     return self._one.energy(x) + shift * tf.reduce_sum(tf.square(x), axis=-1)
 
   def at(self, context: Any) -> Phi4:
-    """`Phi4` at m^2 = c, [1]."""
-    (mass_squared,) = tf.convert_to_tensor(context, self.dtype).numpy().tolist()
+    """`Phi4` at m^2 = c, [1]; raises ValueError on another shape."""
+    couplings = tf.convert_to_tensor(context, self.dtype)
+    if couplings.shape != [1]:
+      raise ValueError(f'`context` must be m^2 alone, shape [1], got {couplings.shape}.')
     one = self._one
-    return Phi4(one.side, mass_squared, one.quartic, one.boundary, one.dtype)
+    return Phi4(one.side, float(couplings[0]), one.quartic, one.boundary, one.dtype)
