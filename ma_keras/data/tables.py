@@ -284,8 +284,9 @@ def open_table(
 
 def _named(where: object, error: ValueError) -> ValueError:
   """The error with the name of the file, unless it has one."""
-  text = str(error)
-  return error if text.startswith('`') else ValueError(f'`path` {where} {text.rstrip(".")}.')
+  text = str(error).rstrip('.')
+  end = '' if text.endswith('?') else '.'
+  return error if text.startswith('`') else ValueError(f'`path` {where} {text}{end}')
 
 
 def arrays_within(path: pathlib.Path) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from ma_keras.apps import score as score_app
 from ma_keras.apps.exit_code import ExitCode
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import pictures, preprocessing, tables
+from ma_keras.data.context_columns import ContextColumn
 from ma_keras.data.picture_files import PictureError
 from ma_keras.saving import model_file
 from tests.apps import test_score
@@ -64,6 +65,17 @@ def damaged():
   pictures.open_pictures('x.png')
 
 
+GIVEN = 'x,town\n' + '1.5,A\n2.5,B\n' * 4
+
+
+def given(content=GIVEN, **options):
+  return table(content, **{'context_columns': ['town'], **options})
+
+
+def given_to_a_model(content):
+  return given(content, contexts=(ContextColumn('town', ('A', 'B'), 0.0, 1.0),))
+
+
 def in_order():
   found = table('width,length\n2,1\n4,3\n', model_columns=['length', 'width'])
   np.testing.assert_array_equal(found, [[1, 2], [3, 4]])
@@ -108,6 +120,37 @@ def score_points(*flags):
 
 
 ROWS = [
+  Row(
+    'a column of `--context_columns` that is one of `--columns`, or left out, as well',
+    lambda options: given(**options),
+    ValueError,
+    "... has a column 'town' of --context_columns that is in ..., too: name it once.",
+    inputs=({'columns': ['x', 'town']}, {'ignore_columns': ['town']}, {'ids': 'town'}),
+  ),
+  Row(
+    'a context column that is not there',
+    lambda: given(context_columns=['twon']),
+    ValueError,
+    "... has no column 'twon' of --context_columns: did you mean 'town'?",
+  ),
+  Row(
+    'a context column of names, one a row',
+    lambda: given('x,town\n1.5,A\n2.5,B\n3.5,C\n'),
+    ValueError,
+    "... has 3 different words in 3 rows of context column 'town': these are names and no ...",
+  ),
+  Row(
+    'a missing word among contexts',
+    lambda: given(GIVEN.replace('B', 'NA', 1)),
+    ValueError,
+    "... column 'town' of row 1 (from 0, without header) is missing or NaN: mend them, or ...",
+  ),
+  Row(
+    'a word that no training row had, to a model that is given words',
+    lambda: given_to_a_model(GIVEN.replace('B', 'C', 1)),
+    ValueError,
+    "... has 'C' in context column 'town', and the model was trained on 'A', 'B', in row 1 ...",
+  ),
   Row(
     'rows of another size than the model takes',
     lambda: table('1,2,3\n4,5,6\n', event_size=64),
