@@ -53,7 +53,7 @@ def with_options(**options):
 def run(tmp_path_factory):
   """A run of one epoch, which may be in doubt, against chains that stand still."""
   folder = str(tmp_path_factory.mktemp('particles'))
-  config = with_options(begin='matching', likelihood_share=0.5, run_dir=folder)
+  config = with_options(begin='matching', likelihood_share=1.0, run_dir=folder)
   directory = training.RunDirectory(pathlib.Path(config.directory))
   with pytest.MonkeyPatch.context() as patch, contextlib.suppress(training.TrainingStopped):
     patch.setattr(samplers, 'annealed_importance', annealed)
