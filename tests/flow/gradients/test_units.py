@@ -202,13 +202,13 @@ def test_a_compiled_flow_is_differentiated_from_outside(hidden_units):
 @pytest.mark.parametrize('build', [lambda: layer(4), lambda: rotated(40), image_potential])
 def test_second_derivatives(build):
   """Force matching differentiates a gradient: of every variable, through both passes."""
-  potential, x = build(), points(2)
+  potential, x, horizon = build(), points(2), Horizon(2, HORIZON.step_size)
 
   def second(gradient):
     with tf.GradientTape() as outer:
       with tf.GradientTape() as inner:
         inner.watch(x)
-        y, change = flow.solve(potential, integrators.HEUN, HORIZON, x, gradient=gradient)
+        y, change = flow.solve(potential, integrators.HEUN, horizon, x, gradient=gradient)
         total = tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change))
       force = inner.gradient(total, x)
       mismatch = tf.reduce_sum(tf.square(force))
