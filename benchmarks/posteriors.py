@@ -3,9 +3,9 @@
   python benchmarks/posteriors.py --output=posteriors.json
 
 Neural posterior estimation on three problems of sbibm: a conditional flow is trained on pairs of
-the prior and the simulator, a twentieth of which decide which epoch was the best. For every seed: the
-classifier two-sample test against draws of the true posterior at some observations, and ranks of
-new parameters among draws.
+the prior and the simulator, a twentieth of which decide which epoch was the best. For every seed:
+the classifier two-sample test against draws of the true posterior at some observations, and ranks
+of new parameters among draws.
 """
 
 from __future__ import annotations
