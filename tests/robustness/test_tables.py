@@ -359,7 +359,7 @@ ROWS = [
     '`--model` of nothing',
     lambda: score('x.csv', '--model=none.npz'),
     ExitCode.USAGE,
-    "ma-keras score: `--model` none.npz is neither a file nor one of ['ising_l16', ...]: pass the "
+    "ma-keras score: `--model` none.npz is neither a file nor one of ['dw4', ...]: pass the "
     'model.npz of a run directory.',
   ),
   Row(
