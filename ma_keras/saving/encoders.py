@@ -28,9 +28,20 @@ LAYERS = frozenset(
   | {'ReLU', 'Rescaling', 'Reshape', 'SeparableConv2D', 'SimpleRNN', 'Softmax'}
   | {'SpatialDropout1D', 'SpatialDropout2D', 'Subtract', 'UnitNormalization'}
 )
-OWN = f'ma_keras>{context_columns.ContextColumns.__name__}'
-# Objects within a layer, by the last part of their module.
-PARTS = ('initializers', 'regularizers', 'constraints')
+OWN = {
+  'module': context_columns.__name__,
+  'class_name': context_columns.ContextColumns.__name__,
+  'registered_name': f'ma_keras>{context_columns.ContextColumns.__name__}',
+}
+# Objects within a layer, by the last part of their module. A layer of any name would do as an
+# initialiser: Keras looks for it by name alone.
+PARTS = {
+  'initializers': {'Constant', 'GlorotNormal', 'GlorotUniform', 'HeNormal', 'HeUniform', 'Identity'}
+  | {'LecunNormal', 'LecunUniform', 'Ones', 'Orthogonal', 'RandomNormal', 'RandomUniform'}
+  | {'TruncatedNormal', 'VarianceScaling', 'Zeros'},
+  'regularizers': {'L1', 'L1L2', 'L2', 'OrthogonalRegularizer'},
+  'constraints': {'MaxNorm', 'MinMaxNorm', 'NonNeg', 'UnitNorm'},
+}
 PLAIN = ('DTypePolicy', 'Policy', '__keras_tensor__')
 MOST_LAYERS = 1000
 MOST_INPUTS = 1 << 24  # O, of which a row of zeros is made.
@@ -107,29 +118,38 @@ def check(described: dict[str, Any]) -> None:
   layers = described['config'].get('layers')
   if not isinstance(layers, list) or not 0 < len(layers) <= MOST_LAYERS:
     raise ValueError(f'an encoder has 1 to {MOST_LAYERS} layers')
+  for layer in layers:
+    _check_layer(layer)
   for part in _objects(described['config']):
-    if isinstance(part.get('class_name'), str):
-      _check_object(part)
     for name, value in part.items():
       if name.endswith('activation') and not isinstance(value, str | None):
         raise ValueError(f"`{name}` must be a function of Keras's by its name, as 'silu' is")
+    if 'class_name' in part and not any(part is layer for layer in layers):
+      _check_part(part)
 
 
-def _check_object(part: dict[str, Any]) -> None:
-  """Raises ValueError unless it is a layer of the list, or a part of one."""
-  name, registered = part['class_name'], part.get('registered_name')
-  package, *modules = str(part.get('module', 'keras.layers')).split('.')
-  if registered == OWN:
-    return
-  allowed = (
-    name in PLAIN
-    or (modules[-1:] == ['layers'] and name in LAYERS)
-    or modules[-1:] in [[kind] for kind in PARTS]
-  )
-  if package not in PACKAGES or not allowed or registered not in (None, name):
+def _check_layer(layer: Any) -> None:
+  """Raises ValueError unless it is a layer of the list, in the format that names its module."""
+  asked = {name: layer.get(name) for name in OWN} if isinstance(layer, dict) else {}
+  package, *modules = str(asked.get('module')).split('.')
+  name, registered = asked.get('class_name'), asked.get('registered_name')
+  listed = package in PACKAGES and modules == ['layers'] and name in LAYERS
+  if asked != OWN and not (listed and registered in (None, name)):
     raise ValueError(
-      f'it asks for {registered or name!r} of {part.get("module")}, and layers of encoders are '
+      f'it asks for {registered or name!r} of {asked.get("module")}, and layers of encoders are '
       f'{", ".join(sorted(LAYERS))}'
+    )
+
+
+def _check_part(part: dict[str, Any]) -> None:
+  """Raises ValueError unless it is an initialiser, a regulariser or a constraint of the lists."""
+  name, registered = part['class_name'], part.get('registered_name')
+  package, *modules = str(part.get('module', 'keras')).split('.')
+  listed = name in PLAIN or name in PARTS.get(modules[-1] if modules else '', ())
+  if package not in PACKAGES or not listed or registered not in (None, name):
+    raise ValueError(
+      f'it asks for {registered or name!r} of {part.get("module")} within a layer, where '
+      f'initialisers, regularisers and constraints of Keras belong'
     )
 
 
@@ -148,11 +168,11 @@ def _untrained(described: dict[str, Any], arrays: Sequence[np.ndarray]) -> Any:
   package = importlib.import_module(described['package'])
   if described['package'] == 'tf_keras':
     with tf.Graph().as_default():
-      _check_weights(_model(package, described), arrays)
+      _check_sizes(_model(package, described), arrays)
     return _model(package, described)
   with _deferred(package):
     model = _model(package, described)
-    _check_weights(model, arrays)
+    _check_sizes(model, arrays)
   return model
 
 
@@ -172,18 +192,28 @@ def _deferred(package: Any) -> Iterator[None]:
 
 def _model(package: Any, described: dict[str, Any]) -> Any:
   model = getattr(package, 'Model' if described['model'] == 'Functional' else 'Sequential')
-  made = model.from_config(copy.deepcopy(described['config']))  # Keras takes it to pieces.
+  library = importlib.import_module(f'{described["package"]}.src.saving.serialization_lib')
+  with library.SafeModeScope(True):  # No code of a file, were it to pass `check`.
+    made = model.from_config(copy.deepcopy(described['config']))  # Keras takes it to pieces.
   shape: Any = made.input_shape if made.built else ()
   if len(shape) != 2 or not 0 < (shape[-1] or 0) <= MOST_INPUTS:
     raise ValueError(f'an encoder takes rows, and its input is {shape}')
   return made
 
 
-def _check_weights(model: Any, arrays: Sequence[np.ndarray]) -> None:
+def _check_sizes(model: Any, arrays: Sequence[np.ndarray]) -> None:
+  """Raises ValueError on other weights, and on outputs of layers beyond any use."""
   described = [(tuple(v.shape), tf.as_dtype(v.dtype).as_numpy_dtype) for v in model.weights]
   given = [(array.shape, array.dtype) for array in arrays]
   if described != given:
     raise ValueError(f'its encoder has weights {described[:4]}, and the file {given[:4]}')
+  nodes = [node for layer in model.layers for node in layer._inbound_nodes]
+  named = 'outputs' if model.__module__.startswith('tf_keras') else 'output_tensors'
+  outputs = [getattr(node, named) for node in nodes]
+  shapes = [tensor.shape[1:] for tensor in tf.nest.flatten(outputs)]
+  total = sum(math.prod(size or 1 for size in shape) for shape in shapes)
+  if total > MOST_INPUTS:  # Sums of a row and a column, say, that have no weights.
+    raise ValueError(f'layers of its encoder make {total:,} numbers of a row')
 
 
 def _plain(config: Any) -> Any:

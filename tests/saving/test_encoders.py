@@ -1,6 +1,8 @@
 """A model file holds the encoder of a conditional density, and layers of its list alone."""
 
+import base64
 import json
+import marshal
 
 import keras
 import numpy as np
@@ -182,6 +184,63 @@ def test_a_file_by_another_hand_runs_no_code_and_takes_no_memory(
   np.savez(path, model=written.replace(text, other), **arrays)
   with pytest.raises(ValueError, match=message):
     model_file.load(path)
+
+
+def bytecode(path):
+  """What Keras's Lambda takes for a function: it makes a file."""
+  code = (lambda v, path: (open(path, 'w').close(), v)[1]).__code__
+  return [base64.b64encode(marshal.dumps(code)).decode(), [str(path)], None]
+
+
+ATTACKS = (
+  *('registered as ours', 'ours in another module', 'no module', 'a layer as an initialiser'),
+  *('within a layer', 'a function', 'no layer'),
+)
+
+
+def attack(name, package, path):
+  """A layer, or a part of one, that runs code or reads and writes files."""
+  layer = {'module': 'keras.layers', 'class_name': 'Dense', 'registered_name': None}
+  config = {'name': 'l', 'function_type': 'lambda', 'function': bytecode(path)}
+  own = {'class_name': 'Lambda', 'registered_name': 'ma_keras>ContextColumns', 'config': config}
+  function = {
+    'class_name': 'function',
+    'module': f'{package}.src.regularizers',
+    'config': 'tf.print',
+  }
+  return {
+    'registered as ours': own,
+    'ours in another module': {**own, 'module': 'keras.layers'},
+    'no module': {'class_name': 'Dense', 'registered_name': None, 'config': {'units': C}},
+    'a layer as an initialiser': {**own, 'registered_name': None, 'module': 'keras.initializers'},
+    'within a layer': {**layer, 'config': {'units': C, 'kernel_initializer': own}},
+    'a function': {**layer, 'config': {'units': C, 'kernel_regularizer': function}},
+    'no layer': 'Dense',
+  }[name]
+
+
+@pytest.mark.parametrize('package', ['tf_keras', 'keras'])
+@pytest.mark.parametrize('name', ATTACKS)
+def test_layers_by_another_hand_run_no_code(name, package, tmp_path):
+  """Layers, and parts of layers, by the names of others."""
+  library = {'tf_keras': tf_keras, 'keras': keras}[package]
+  described = encoders.describe(model(plain(library)).flow().encoder)
+  described['config']['layers'][-1] = attack(name, package, tmp_path / 'ran')
+  with pytest.raises(ValueError, match='it asks for'):
+    encoders.make(described, [], C, tf.float32)
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('package', [tf_keras, keras], ids=['tf_keras', 'Keras 3'])
+def test_layers_without_weights_take_no_memory_either(package):
+  """A row plus a column is a matrix."""
+  size, layers = 1 << 14, package.layers
+  inputs = package.Input((size,))
+  sums = layers.Add()([layers.Reshape((size, 1))(inputs), layers.Reshape((1, size))(inputs)])
+  made = package.Model(inputs, sums)
+  described = {'package': package.__name__, 'model': 'Functional', 'config': made.get_config()}
+  with pytest.raises(ValueError, match='layers of its encoder make 268,'):
+    encoders.make(encoders._plain(described), [], C, tf.float32)
 
 
 def test_codes_that_are_none_have_no_density():
