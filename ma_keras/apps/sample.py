@@ -90,10 +90,11 @@ def as_data(model: model_file.Model, batch: np.ndarray) -> np.ndarray:
 
 def draw_pictures(flow: Any, config: SampleConfig, contexts: np.ndarray | None) -> None:
   """A gallery of the samples."""
-  shape = flow.event_shape
-  if shape.rank != 3 or config.n > MOST_PICTURES:
+  shape, number = flow.event_shape, config.n if contexts is None else len(contexts)
+  if shape.rank != 3 or number > MOST_PICTURES:
+    asked = f'--n={number}' if contexts is None else f'{number} contexts'
     raise ValueError(
-      f'`--output` {config.output} takes up to {MOST_PICTURES} pictures, got --n={config.n} of '
+      f'`--output` {config.output} takes up to {MOST_PICTURES} pictures, got {asked} of '
       f'shape {shape.as_list()}: use a .npy or .csv.'
     )
   try:

@@ -103,4 +103,9 @@ class BatchNormalisation(tfp.bijectors.Bijector):
     """Mean and variance, [N] each."""
     if not self.training:
       return tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
+    if x.shape.num_elements() == x.shape[-1]:
+      raise ValueError(
+        '`x` is one point, which has no variance to be normalised by: take batches of hundreds, or '
+        'score by the chain of normalisation.frozen().'
+      )
     return tf.nn.moments(tf.reshape(x, [-1, x.shape[-1]]), axes=[0])

@@ -15,6 +15,8 @@ import scipy.stats
 
 from ma_keras.information.estimates import Estimate
 
+ROUNDING = 1e-10  # Of the least eigenvalue of correlations.
+
 
 class PairwiseInformation(NamedTuple):
   """Mutual information of all pairs of coordinates that their correlation proves.
@@ -65,7 +67,15 @@ def correlation_bound(x: Any) -> Estimate:
       f'{size + 2} are needed, and many more to say much.'
     )
   scores = (scores - scores.mean(axis=0)) / scores.std(axis=0)
-  factor = np.linalg.cholesky(scores.T @ scores / count)
+  correlations = scores.T @ scores / count
+  values, vectors = np.linalg.eigh(correlations)
+  if values[0] < ROUNDING:
+    column = int(np.argmax(np.abs(vectors[:, 0])))
+    raise ValueError(
+      f'`x` has column {column} that is a function of others, up to rounding: their information is '
+      'without bound. Leave it out.'
+    )
+  factor = np.linalg.cholesky(correlations)
   whitened = np.linalg.solve(factor, scores.T)  # [N, n]
   log_det = 2 * np.sum(np.log(np.diag(factor)))
   terms = 0.5 * (np.sum(scores**2, axis=-1) - np.sum(whitened**2, axis=0) - log_det)

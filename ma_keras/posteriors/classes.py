@@ -44,8 +44,11 @@ class Classification:
 
   @property
   def classes(self) -> np.ndarray:
-    """The most probable class of every point, [n]."""
-    return np.argmax(self.log_posterior, axis=-1)
+    """The most probable class of every point, [n]; -1 of a point whose density is zero in all."""
+    nowhere = np.all(np.isneginf(self.log_likelihoods), axis=-1)
+    return np.where(
+      nowhere, -1, np.argmax(self.log_likelihoods / self.temperature + self.log_prior, axis=-1)
+    )
 
   def accuracy(self, labels: Any) -> tuple[float, float]:
     """Share of points whose class is the label, and its standard error."""
@@ -92,11 +95,17 @@ class Classification:
     """
     labels = self._labels(labels)
     own = self.log_likelihoods[np.arange(len(labels)), labels]
+    if np.any(np.isneginf(own)):
+      raise ValueError(
+        f'`labels` has a class whose density at point {int(np.argmin(own))} is zero, and no '
+        'temperature mends that: leave such points out, and say how many.'
+      )
+    finite = np.where(np.isneginf(self.log_likelihoods), 0.0, self.log_likelihoods)
 
     def excess(inverse: float) -> float:
       """Derivative of the cross-entropy by 1/T."""
       posterior = np.exp(dataclasses.replace(self, temperature=1 / inverse).log_posterior)
-      return float(np.mean(np.sum(posterior * self.log_likelihoods, axis=-1) - own))
+      return float(np.mean(np.sum(posterior * finite, axis=-1) - own))
 
     low, high = np.log(1 / HOTTEST), np.log(1 / COLDEST)
     for _ in range(HALVINGS):

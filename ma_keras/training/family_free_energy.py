@@ -123,6 +123,12 @@ class FamilyFreeEnergy(VariationalFreeEnergy):
   def scan(self, contexts: Any, num_samples: int = 1000, seed: int = 0) -> Scan:
     """F(c) at couplings c [M, C], by one solve of M `num_samples` points of equal latents."""
     contexts = tf.convert_to_tensor(contexts, self.bijector.dtype)
+    size = self.family.context_size
+    if contexts.shape.rank != 2 or contexts.shape[-1] != size or num_samples < 2:
+      raise ValueError(
+        f'`contexts` must be couplings [M, {size}] and `num_samples` at least 2, got shape '
+        f'{contexts.shape} and {num_samples}.'
+      )
     key = seeds.stateless(seed, salt='scan')
     numbers = seeds.PerSample(key, tf.range(num_samples), num_samples)
     latents = bases.latents(self.base, numbers)
@@ -136,6 +142,14 @@ class FamilyFreeEnergy(VariationalFreeEnergy):
     terms = tf.reshape(log_prob + self.family.energy(x, rows), [-1, num_samples])
     errors = tf.math.reduce_std(terms, axis=-1) / np.sqrt(num_samples)
     return Scan(tf.reduce_mean(terms, axis=-1), errors)
+
+  def evaluate(self, *args: Any, **options: Any) -> Any:
+    """Raises NotImplementedError, which names the measurements."""
+    raise NotImplementedError(
+      'A free energy is measured at a coupling c, with its errors: training.measure('
+      'model.given(c), family.at(c), num_samples=10000, batch_size=1000, seed=1); at many by '
+      'model.scan(couplings).'
+    )
 
   def _couplings(self, numbers: tf.Tensor) -> tf.Tensor:
     """Couplings of these samples, [b, C]."""

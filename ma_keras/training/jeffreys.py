@@ -10,7 +10,7 @@ import tf_keras
 
 from ma_keras import data, objectives
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.targets.target import Target
+from ma_keras.targets.target import SubspaceTarget, Target
 from ma_keras.training.aids import Aids
 from ma_keras.training.penalties import Penalties, Weights
 from ma_keras.training.variational import NONE, VariationalFreeEnergy
@@ -112,7 +112,7 @@ class Jeffreys(VariationalFreeEnergy):
     return super().fit(x, None, *args, **options)
 
   def _checked(self, x: Any) -> np.ndarray:
-    """Samples [n, N], n >= B, as an array of the flow's dtype."""
+    """Samples [n, N] as an array of the flow's dtype."""
     dtype, size = self.bijector.dtype.as_numpy_dtype, self.bijector.potential.event_size
     array = np.asarray([] if x is None else x, dtype)
     if array.ndim != 2 or array.shape[1] != size or not np.all(np.isfinite(array)):
@@ -120,6 +120,8 @@ class Jeffreys(VariationalFreeEnergy):
         f'`x` must be finite samples of the target, [n, {size}], got shape {list(array.shape)}: '
         'those of samplers.hamiltonian_chains, say.'
       )
+    if isinstance(self.target, SubspaceTarget):
+      self.target.check_samples(array, 'subtract the mean over particles')
     return array
 
   def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -58,3 +58,8 @@ def test_a_chain_is_normalised_by_its_batch_in_training_and_by_moving_averages_a
 def test_what_is_no_share_is_refused():
   with pytest.raises(ValueError, match=r'`momentum` must be in \[0, 1\)'):
     BatchNormalisation(2, True, momentum=1.0)
+
+
+def test_one_point_has_no_variance():
+  with pytest.raises(ValueError, match='`x` is one point, which has no variance'):
+    BatchNormalisation(2, training=True).inverse(tf.ones([1, 2]))

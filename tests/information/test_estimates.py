@@ -93,3 +93,9 @@ def test_what_is_no_sample_is_refused(rng):
   ):
     with pytest.raises(ValueError, match=message):
       call()
+
+
+def test_columns_that_are_functions_of_others_are_named(rng):
+  x = rng.normal(size=(100, 2))
+  with pytest.raises(ValueError, match=r'`x` has column [02] that is a function of others'):
+    information.correlation_bound(np.concatenate([x, np.exp(x[:, :1])], axis=1))

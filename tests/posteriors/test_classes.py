@@ -84,3 +84,16 @@ def test_what_is_no_class_is_refused(flow, classified, drawn):
     classified.accuracy(drawn[1][:3])
   with pytest.raises(ValueError, match=r'in 0\.\.1, the places of `contexts`, got 1\.\.2'):
     classified.accuracy(drawn[1] + 1)
+
+
+def test_a_class_that_cannot_have_made_a_point_takes_no_part_in_its_temperature():
+  likelihoods = np.array([[0.0, -np.inf], [-3.0, -1.0], [-1.0, -3.0], [-1.0, -2.5]])
+  found = posteriors.Classification(likelihoods, np.log([0.5, 0.5]))
+  likely = posteriors.Classification(np.maximum(likelihoods, -1e9), found.log_prior)
+  labels = np.array([0, 1, 0, 1])
+  expected = likely.calibrated(labels).temperature
+  assert found.calibrated(labels).temperature == pytest.approx(expected, rel=1e-4)
+  with pytest.raises(ValueError, match='whose density at point 0 is zero'):
+    found.calibrated(np.array([1, 1, 0, 1]))
+  nowhere = posteriors.Classification(np.full([1, 2], -np.inf), found.log_prior)
+  assert nowhere.classes == -1 and nowhere.accuracy(np.array([0]))[0] == 0.0

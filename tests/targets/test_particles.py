@@ -99,3 +99,12 @@ def test_centres_of_mass_away_from_the_origin_are_refused_wherever_they_come_fro
     training.measure(distances, target, 8, 8, seed=0)
   with pytest.raises(ValueError, match=r'Centres of mass .* let phi depend on distances'):
     training.draw(places, target, 8, 8, seed=0, base=target.base())
+
+
+def test_samples_of_chains_that_are_not_mean_free_are_refused(rng):
+  target = targets.DoubleWells()
+  bijector = ma_keras.MongeAmpereBijector(potentials.Pairs(4, 2, reach=8.0, seed=0), 1, 0.1)
+  model = training.Jeffreys(bijector, target, batch_size=4, base=target.base())
+  model.compile('adam')
+  with pytest.raises(ValueError, match=r'Centres of mass .* subtract the mean over particles'):
+    model.fit(rng.normal(size=(8, 8)), verbose=0)

@@ -85,3 +85,11 @@ def test_an_encoder_is_trained_as_well_and_what_does_not_fit_is_refused():
     training.FamilyFreeEnergy(
       made.bijector, FAMILY, [0.5], [1.0], 8, aids=training.Aids(force_weight=0.1)
     )
+
+
+def test_couplings_without_their_axis_are_refused():
+  made = model()
+  with pytest.raises(ValueError, match=r'must be couplings \[M, 1\] .* got shape \(2,\) and 1000'):
+    made.scan([0.5, 1.0])
+  with pytest.raises(NotImplementedError, match=r'model\.given\(c\), family\.at\(c\)'):
+    made.evaluate()
