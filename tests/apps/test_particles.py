@@ -136,6 +136,8 @@ def test_no_chains_are_no_reference(tmp_path):
   path = tmp_path / 'reference.npz'
   assert particles_reference.reference(particles_target.build(config), config, path) is None
   assert not path.exists()
+  with pytest.raises(ValueError, match='are for draws of the flow, of which there are none'):
+    with_options(likelihood_share=1.0, energy_ceiling=0.0)
   with pytest.raises(ValueError, match='`--chains` must be at least 2'):
     with_options(chains=1)
   with pytest.raises(ValueError, match='take at least 4, got 3'):

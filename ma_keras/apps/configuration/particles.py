@@ -117,7 +117,7 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     """Checks values together.
 
     Raises:
-      ValueError: There are too few chains.
+      ValueError: There are too few chains, or aids for draws that are not made.
     """
     super().__post_init__()
     if self.chains == 1:
@@ -126,6 +126,11 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
       raise ValueError(
         '--begin and --likelihood_share train on one half of `--chains`, and measure on the other: '
         f'take at least 4, got {self.chains}.'
+      )
+    if self.likelihood_share == 1.0 and (self.energy_ceiling is not None or self.anneal_steps > 0):
+      raise ValueError(
+        '`--energy_ceiling` and `--anneal_steps` are for draws of the flow, of which there are none '
+        'at --likelihood_share=1: leave them out, or take a smaller share.'
       )
 
   @property
