@@ -129,8 +129,8 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
       )
     if self.likelihood_share == 1.0 and (self.energy_ceiling is not None or self.anneal_steps > 0):
       raise ValueError(
-        '`--energy_ceiling` and `--anneal_steps` are for draws of the flow, of which there are none '
-        'at --likelihood_share=1: leave them out, or take a smaller share.'
+        '`--energy_ceiling` and `--anneal_steps` are for draws of the flow, of which there are '
+        'none at --likelihood_share=1: leave them out, or take a smaller share.'
       )
 
   @property
