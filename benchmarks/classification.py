@@ -18,6 +18,7 @@ import numpy as np
 import report
 import tensorflow as tf
 from absl import app, flags
+from sklearn.metrics import roc_auc_score
 
 import ma_keras
 from ma_keras import data, posteriors
@@ -46,22 +47,21 @@ def classified(model: Any, x: np.ndarray) -> posteriors.Classification:
   return posteriors.classify(model.flow(), x, codes, batch_size=FLAGS.batch_size)
 
 
-def summary(found: posteriors.Classification, labels: np.ndarray) -> dict[str, float]:
-  """What is said of a classification."""
-  accuracy, error = found.accuracy(labels)
+def summary(classification: posteriors.Classification, labels: np.ndarray) -> dict[str, float]:
+  """Figures of merit of a classification."""
+  accuracy, error = classification.accuracy(labels)
   return {
     'accuracy': accuracy,
     'accuracy_error': error,
-    'cross_entropy': found.cross_entropy(labels),
-    'calibration_error': found.calibration_error(labels),
-    'temperature': found.temperature,
+    'cross_entropy': classification.cross_entropy(labels),
+    'calibration_error': classification.calibration_error(labels),
+    'temperature': classification.temperature,
   }
 
 
 def order(novel: np.ndarray, known: np.ndarray) -> float:
   """Share of pairs in which the novel one has the larger score (area under the ROC curve)."""
-  ranks = np.searchsorted(np.sort(known), novel, side='left')
-  return float(np.mean(ranks) / len(known))
+  return float(roc_auc_score(np.repeat([1, 0], [len(novel), len(known)]), np.append(novel, known)))
 
 
 def background(x: np.ndarray) -> np.ndarray:
@@ -81,22 +81,22 @@ def main(_: list[str]) -> None:
   held_codes, held_rows = points.parts(points.validation[: FLAGS.held_out])
   busy = time.process_time()
   labels, x = codes[:, 0].astype(int), images(rows, points.event_shape, 0)
-  found = classified(model, x)
+  test = classified(model, x)
   held_out = classified(model, images(held_rows, points.event_shape, 1))
-  warm = held_out.calibrated(held_codes[:, 0].astype(int)).temperature
+  temperature = held_out.calibrated(held_codes[:, 0].astype(int)).temperature
   results: dict[str, Any] = {
     'images': len(x),
-    'by Bayes': summary(found, labels),
-    'at one temperature': summary(dataclasses.replace(found, temperature=warm), labels),
+    'by Bayes': summary(test, labels),
+    'at one temperature': summary(dataclasses.replace(test, temperature=temperature), labels),
     'cpu_seconds': time.process_time() - busy,
   }
   if FLAGS.novel:
     other = data.load(FLAGS.novel, FLAGS.data_dir).test[: len(x)]
     z = images(other, points.event_shape, 2)
     novel = classified(model, z)
-    results['novel by -ln p'] = order(-novel.log_evidence, -found.log_evidence)
+    results['novel by -ln p'] = order(-novel.log_evidence, -test.log_evidence)
     if FLAGS.background:
-      scores = (novel.novelty(background(z)), found.novelty(background(x)))
+      scores = (novel.novelty(background(z)), test.novelty(background(x)))
       results['novel by ratio'] = order(*scores)
   print(results)
   report.write(FLAGS.output, results)

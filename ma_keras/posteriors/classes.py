@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import scipy.special
 import tensorflow as tf
 
 from ma_keras.arguments import is_whole
@@ -35,12 +36,12 @@ class Classification:
   def log_posterior(self) -> np.ndarray:
     """ln P(k | x), [n, K]."""
     joint = self.log_likelihoods / self.temperature + self.log_prior
-    return joint - _log_sum(joint)[:, np.newaxis]
+    return joint - scipy.special.logsumexp(joint, axis=-1, keepdims=True)
 
   @property
   def log_evidence(self) -> np.ndarray:
     """ln p(x) = ln sum_k p(x | k) P(k), nats, [n]: the density of points of any class."""
-    return _log_sum(self.log_likelihoods + self.log_prior)
+    return scipy.special.logsumexp(self.log_likelihoods + self.log_prior, axis=-1)
 
   @property
   def classes(self) -> np.ndarray:
@@ -86,7 +87,7 @@ class Classification:
     return np.asarray(background, np.float64) - self.log_evidence
 
   def calibrated(self, labels: Any) -> Classification:
-    """The same at the temperature T with the least cross-entropy, which is convex in 1/T.
+    """Returns the classification at the T of least cross-entropy, which is convex in 1/T.
 
     Its T is that of points that trained nothing: `dataclasses.replace(other, temperature=T)`.
 
@@ -178,11 +179,3 @@ def classify(
     row, k = np.argwhere(np.isnan(likelihoods))[0].tolist()
     raise ValueError(f'The log density of point {row} under class {k} is not a number.')
   return Classification(likelihoods, np.log(prior))
-
-
-def _log_sum(values: np.ndarray) -> np.ndarray:
-  """ln sum_k exp of values [n, K], [n]."""
-  largest = np.max(values, axis=-1, keepdims=True)
-  largest = np.where(np.isfinite(largest), largest, 0.0)
-  with np.errstate(divide='ignore'):
-    return np.log(np.sum(np.exp(values - largest), axis=-1)) + largest[:, 0]

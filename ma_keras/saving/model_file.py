@@ -107,7 +107,7 @@ class Model:
     )
 
   def _conditional(self, flow: Any) -> Any:
-    """The same flow, whose methods take `context`, if its potential takes one."""
+    """Returns the flow with methods that take `context`, if its potential takes one."""
     if not self.is_conditional and self.encoder is None:
       return flow
     return ConditionalFlow(flow.distribution, flow.bijector, self.encoder)
