@@ -16,6 +16,7 @@ from ma_keras import pretrained
 from ma_keras.apps import process
 from ma_keras.apps.configuration.model import ModelConfig
 from ma_keras.data import tables
+from ma_keras.distributions import FlowChain
 from ma_keras.saving import model_file
 from ma_keras.transport import BrenierMap
 
@@ -54,11 +55,17 @@ def at_depth(model: model_file.Model, config: ModelConfig) -> model_file.Model:
 
 
 def check_steps(model: model_file.Model, config: ModelConfig) -> None:
-  """Raises ValueError for an optimal map, which has no steps."""
+  """Raises ValueError for an optimal map, which has no steps, and for a chain of flows."""
   if isinstance(model.bijector, BrenierMap):
     raise ValueError(
       f'`--model` {config.model} holds an optimal map, which takes no steps that could be halved: '
       '`ma-keras score`, `sample` and `export` take it as it is.'
+    )
+  if isinstance(model.bijector, FlowChain):
+    raise ValueError(
+      f'`--model` {config.model} holds a chain of flows, each in steps of its own, which this '
+      'command cannot change: `ma-keras score`, `sample` and `export` take it as it is, and in '
+      'Python ma_keras.certify(model.flow(), x, reverse=True) halves all steps.'
     )
 
 

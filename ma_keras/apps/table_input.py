@@ -40,7 +40,7 @@ def open_for(path: str, model: model_file.Model, config: TableConfig) -> tables.
     path,
     **arguments,
     model_columns=model.columns,
-    event_size=model.bijector.potential.event_size,
-    event_shape=model.event_shape or (model.bijector.potential.event_size,),
+    event_size=model.event_size,
+    event_shape=model.event_shape or (model.event_size,),
     contexts=model.contexts or (),
   )

@@ -2,6 +2,7 @@
 
 from ma_keras.distributions.batch_normalisation import BatchNormalisation
 from ma_keras.distributions.conditional import ConditionalFlow, conditional_flow
+from ma_keras.distributions.flow_chain import FlowChain
 from ma_keras.distributions.flow_distribution import FlowDistribution
 from ma_keras.distributions.flows import (
   data_space_flow,
@@ -14,6 +15,7 @@ from ma_keras.distributions.flows import (
 __all__ = [
   'BatchNormalisation',
   'ConditionalFlow',
+  'FlowChain',
   'FlowDistribution',
   'conditional_flow',
   'data_space_flow',

@@ -7,6 +7,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from ma_keras import pickling
+
 MOMENTUM, EPSILON = 0.9, 1e-3
 
 
@@ -18,17 +20,22 @@ class BatchNormalisation(tfp.bijectors.Bijector):
   | `training=True`: `inverse`, `log_prob` | those of all points; moving averages follow |
   | `training=False` | the moving averages, so that points do not depend on one another |
 
+  `training.MaximumLikelihood` of a chain takes the first in training and the second elsewhere:
+
   ```python
-  normalisation = BatchNormalisation(event_size=2, training=True)
-  density = tfd.TransformedDistribution(base, tfb.Chain([last, normalisation, first]))
-  ...  # Train density.log_prob of large batches, and then score, sample and export
-  tfd.TransformedDistribution(base, tfb.Chain([last, normalisation.frozen(), first]))
+  chain = tfb.Chain([last, BatchNormalisation(event_size=2), first])
+  model = training.MaximumLikelihood(chain)
   ```
+
+  A loop of one's own trains `log_prob` of a chain with `training=True` in large batches, and then
+  scores, samples and exports a chain with `normalisation.frozen()`. On several replicas the
+  statistics are those of the points of all of them.
 
   TFP's own (0.25) takes its log determinant of the moving averages where it stands in a `Chain`,
   whatever the batch: a likelihood that is wrong while it is trained.
 
   Attributes:
+    event_size: N.
     training: Whether statistics are those of the batch.
     moving_mean: Variable [N], not trained; m' = momentum m' + (1 - momentum) m.
     moving_variance: Variable [N], likewise.
@@ -37,13 +44,15 @@ class BatchNormalisation(tfp.bijectors.Bijector):
   def __init__(
     self,
     event_size: int,
-    training: bool,
+    training: bool = False,
     momentum: float = MOMENTUM,
     epsilon: float = EPSILON,
     dtype: tf.DType = tf.float32,
+    moving_mean: tf.Variable | None = None,
+    moving_variance: tf.Variable | None = None,
     name: str = 'batch_normalisation',
   ) -> None:
-    """Makes the moving averages: 0 and 1.
+    """Makes the moving averages, 0 and 1, unless it is given some.
 
     Args:
       event_size: N.
@@ -51,33 +60,65 @@ class BatchNormalisation(tfp.bijectors.Bijector):
       momentum: Share of the past in the moving averages, in [0, 1).
       epsilon: Added to variances, positive.
       dtype: Floating dtype.
+      moving_mean: Variable [N] to be shared.
+      moving_variance: Likewise.
       name: Name of the ops.
 
     Raises:
       ValueError: `momentum` or `epsilon` is out of range.
     """
-    parameters = dict(locals())
     if not 0 <= momentum < 1 or not epsilon > 0:
       raise ValueError(
         f'`momentum` must be in [0, 1) and `epsilon` positive, got {momentum} and {epsilon}: 0.9 '
         'and 1e-3 are usual.'
       )
+    if moving_mean is None or moving_variance is None:
+      moving_mean = _average(tf.zeros([event_size], dtype))
+      moving_variance = _average(tf.ones([event_size], dtype))
+    parameters = dict(locals())
     super().__init__(forward_min_event_ndims=1, dtype=dtype, parameters=parameters, name=name)
-    self.training, self._momentum, self._epsilon = training, momentum, epsilon
-    with tf.init_scope():
-      self.moving_mean = tf.Variable(tf.zeros([event_size], dtype), trainable=False)
-      self.moving_variance = tf.Variable(tf.ones([event_size], dtype), trainable=False)
+    self.event_size, self.training = event_size, training
+    self._momentum, self._epsilon = momentum, epsilon
+    self.moving_mean, self.moving_variance = moving_mean, moving_variance
+    self._weights: tf.Tensor | None = None
 
   @classmethod
   def _parameter_properties(cls, dtype: Any) -> dict[str, Any]:
     del dtype
     return {}
 
+  def __reduce__(self) -> pickling.Reduced:
+    """Class and arguments, with the averages as arrays."""
+    arguments = {**self.parameters, 'dtype': self.dtype.name}
+    averages = [arguments.pop(name).numpy() for name in ('moving_mean', 'moving_variance')]
+    return _remade, (arguments, *averages)
+
   def frozen(self) -> BatchNormalisation:
     """The bijector with `training=False`, which shares the moving averages."""
-    twin = self.copy(training=False)
-    twin.moving_mean, twin.moving_variance = self.moving_mean, self.moving_variance
+    return self.copy(training=False)
+
+  def of_batch(self, weights: tf.Tensor | None = None) -> BatchNormalisation:
+    """The bijector with `training=True`, which shares the moving averages.
+
+    Args:
+      weights: How often each point of the batch counts, [...]; once by default.
+    """
+    twin = self.copy(training=True)
+    twin._weights = weights
     return twin
+
+  def inverse_with_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """z and ln|det dz/dx| [], of one computation of the statistics."""
+    mean, variance = self._statistics(x)
+    if self.training:
+      self._follow(mean, variance)
+    z = (x - mean) / tf.sqrt(variance + self._epsilon)
+    return z, -0.5 * tf.reduce_sum(tf.math.log(variance + self._epsilon))
+
+  def _follow(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
+    for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+      value = tf.stop_gradient(value)
+      average.assign(self._momentum * average + (1.0 - self._momentum) * value)
 
   def _forward(self, z: tf.Tensor) -> tf.Tensor:
     if self.training:  # What an inverse has made is answered by TFP's cache, and comes not here.
@@ -88,11 +129,7 @@ class BatchNormalisation(tfp.bijectors.Bijector):
     return self.moving_mean + tf.sqrt(self.moving_variance + self._epsilon) * z
 
   def _inverse(self, x: tf.Tensor) -> tf.Tensor:
-    mean, variance = self._statistics(x)
-    if self.training:
-      for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-        average.assign(self._momentum * average + (1.0 - self._momentum) * value)
-    return (x - mean) / tf.sqrt(variance + self._epsilon)
+    return self.inverse_with_log_det(x)[0]
 
   def _inverse_log_det_jacobian(self, x: tf.Tensor) -> tf.Tensor:
     """-sum_i ln s_i, of the statistics that `inverse` takes at x. TFP has the other by minus it."""
@@ -108,4 +145,34 @@ class BatchNormalisation(tfp.bijectors.Bijector):
         '`x` is one point, which has no variance to be normalised by: take batches of hundreds, or '
         'score by the chain of normalisation.frozen().'
       )
-    return tf.nn.moments(tf.reshape(x, [-1, x.shape[-1]]), axes=[0])
+    rows = tf.reshape(x, [-1, x.shape[-1]])
+    weights = tf.ones(tf.shape(rows)[:1], x.dtype) if self._weights is None else self._weights
+    weights = tf.reshape(tf.cast(weights, x.dtype), [-1, 1])
+    total = _over_replicas(tf.reduce_sum(weights))
+    mean = _over_replicas(tf.reduce_sum(weights * rows, axis=0)) / total
+    squares = tf.reduce_sum(weights * tf.square(rows - mean), axis=0)
+    return mean, _over_replicas(squares) / total
+
+
+def _average(start: tf.Tensor) -> tf.Variable:
+  """A variable that is not trained; all replicas assign the same to it."""
+  first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+  with tf.init_scope():
+    return tf.Variable(start, trainable=False, aggregation=first)
+
+
+def _over_replicas(value: tf.Tensor) -> tf.Tensor:
+  """The sum over all replicas, each of which has it."""
+  if (
+    tf.distribute.get_strategy().num_replicas_in_sync == 1
+    or tf.distribute.in_cross_replica_context()
+  ):
+    return value
+  return tf.distribute.get_replica_context().all_reduce('sum', value)
+
+
+def _remade(arguments: dict[str, Any], mean: Any, variance: Any) -> BatchNormalisation:
+  made = BatchNormalisation(**{**arguments, 'dtype': tf.as_dtype(arguments['dtype'])})
+  made.moving_mean.assign(mean)
+  made.moving_variance.assign(variance)
+  return made

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from ma_keras import bases, flow
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions.flow_chain import FlowChain, event_size
 from ma_keras.distributions.flow_distribution import FlowDistribution
 from ma_keras.flow.tallies import Tally
 from ma_keras.potentials.base import Potential
@@ -23,14 +24,14 @@ def standard_normal_flow(
   """p(x, T) with p(x, 0) = Normal(0, I) on R^N (section 4).
 
   Args:
-    bijector: The flow, or a map of `ma_keras.transport`; it fixes N and the dtype.
+    bijector: The flow, a `FlowChain`, or a map of `ma_keras.transport`; it fixes N and the dtype.
     name: Name of the distribution.
 
   Returns:
     tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0, 1), N), bijector).
   """
   _check_flow(bijector)
-  base = bases.StandardNormal(bijector.potential.event_size, bijector.dtype)
+  base = bases.StandardNormal(event_size(bijector), bijector.dtype)
   return FlowDistribution(base, bijector, name=name)
 
 
@@ -53,7 +54,7 @@ def flow_from(
   if base is None:
     return standard_normal_flow(bijector, name)
   _check_flow(bijector)
-  size = bijector.potential.event_size
+  size = event_size(bijector)
   if base.event_shape.as_list() != [size] or base.dtype != bijector.dtype:
     raise ValueError(
       f'`base` must have events [{size}] of {bijector.dtype.name}, as the flow has, got '
@@ -64,7 +65,8 @@ def flow_from(
 
 def _check_flow(bijector: Any) -> None:
   of_potential = isinstance(getattr(bijector, 'potential', None), Potential)
-  if not (of_potential and isinstance(bijector, tfp.bijectors.Bijector)):
+  of_flows = isinstance(bijector, FlowChain)
+  if not of_flows and not (of_potential and isinstance(bijector, tfp.bijectors.Bijector)):
     raise TypeError(
       f'`bijector` must be a MongeAmpereBijector, got {type(bijector).__name__}: for a potential '
       'write MongeAmpereBijector(potential, num_steps, step_size).'
@@ -95,7 +97,7 @@ def data_space_flow(
   """
   parts = [preprocessing, bijector]
   if event_shape is not None:
-    size = bijector.potential.event_size
+    size = event_size(bijector)
     parts.insert(0, tfp.bijectors.Reshape(event_shape, event_shape_in=[size]))
   base = flow_from(base, bijector).distribution
   return FlowDistribution(base, tfp.bijectors.Chain(parts), name=name)

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import math
 import pathlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,40 +15,47 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras import data
-from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data.context_columns import ContextColumn
-from ma_keras.distributions import ConditionalFlow, conditions, data_space_flow, flow_from
+from ma_keras.distributions import (
+  ConditionalFlow,
+  FlowChain,
+  conditions,
+  data_space_flow,
+  flow_from,
+)
 from ma_keras.distributions.encoder import Encoder
+from ma_keras.distributions.flow_chain import event_size
 from ma_keras.files import archive
 from ma_keras.files.replacing import replacing
-from ma_keras.flow.horizon import MOST_STEPS
-from ma_keras.saving import descriptions, encoders, solver_options, tfp_bijectors
+from ma_keras.saving import chains, descriptions, encoders, tfp_bijectors
 from ma_keras.transport import BrenierMap
 
 FORMAT = 2
 MAP_FORMAT = 3  # Of files that hold a `BrenierMap`, which has no steps.
-FORMATS = (1, FORMAT, MAP_FORMAT)
+CHAIN_FORMAT = 4  # Of files that hold a `FlowChain`, each part of which has steps of its own.
+FORMATS = (1, FORMAT, MAP_FORMAT, CHAIN_FORMAT)
+# Where the description of the bijector stands.
+ROOTS = {MAP_FORMAT: 'map', CHAIN_FORMAT: 'chain'}
 MOST_VALUES = 500_000  # Of a description; more where the file is large.
 # Keys of a description, and the JSON types of their values.
 KEYS: dict[str, tuple[type, ...]] = {
   'format': (int,),
-  'potential': (dict,),
-  'num_steps': (int,),
-  'step_size': (int, float),
-  'integrator': (str,),
+  **chains.FLOW,
   'dtype': (str,),
   'preprocessing': (dict, type(None)),
   'event_shape': (list, type(None)),
   'notes': (dict,),
   'base': (dict, type(None)),
   'columns': (list, type(None)),
-  'options': (dict,),
   'encoder': (dict, type(None)),
   'contexts': (list, type(None)),
 }
 # Of a flow alone.
 STEPS = ('potential', 'num_steps', 'step_size', 'integrator', 'options', 'encoder', 'contexts')
 MAP_KEYS = {'map': (dict,), **{name: types for name, types in KEYS.items() if name not in STEPS}}
+CONTEXTS = {name: KEYS[name] for name in ('encoder', 'contexts')}
+KEYS_OF = {'map': MAP_KEYS, 'chain': MAP_KEYS | CONTEXTS | {'chain': (list,)}, 'potential': KEYS}
+del KEYS_OF['chain']['map']
 # What older versions did not write, and for conditional densities alone is written today.
 CONDITIONAL: dict[str, Any] = {'encoder': None, 'contexts': None}
 ABSENT: dict[str, Any] = {'base': None, 'columns': None, 'options': {}, **CONDITIONAL}
@@ -62,7 +69,7 @@ class Model:
   """A flow, and what stands between it and the data.
 
   Attributes:
-    bijector: The flow of R^N, or the optimal map.
+    bijector: The flow of R^N, a chain of flows, or the optimal map.
     preprocessing: TFP bijector y -> x to data: `data.Pixels`, `data.ColumnMaps`, a chain of those
       in `tfp_bijectors`, or None.
     event_shape: Of one data point, (28, 28, 1) say; None for [N].
@@ -82,6 +89,11 @@ class Model:
   columns: tuple[str, ...] | None = None
   encoder: Any = None
   contexts: tuple[ContextColumn, ...] | None = None
+
+  @property
+  def event_size(self) -> int:
+    """N."""
+    return event_size(self.bijector)
 
   @property
   def is_conditional(self) -> bool:
@@ -142,7 +154,7 @@ def save(path: str | pathlib.Path, model: Model) -> None:
   encoder_arrays = encoders.weights(encoder) if encoder else []
   arrays |= {f'encoder_{k}': array for k, array in enumerate(encoder_arrays)}
   _check_finite(arrays)
-  _check_event(bijector.potential.event_size, model.preprocessing, model.event_shape, model.columns)
+  _check_event(event_size(bijector), model.preprocessing, model.event_shape, model.columns)
   text = _json(described)
   large = sum(array.nbytes for array in arrays.values()) > archive.MOST_BYTES // 2
   write = np.savez if large else np.savez_compressed  # Weights hardly become smaller.
@@ -197,7 +209,8 @@ def load(path: str | pathlib.Path) -> Model:
         f'{FORMATS}: install the newest ma_keras.'
       )
     if described['format'] != MAP_FORMAT:
-      described = ABSENT | described
+      absent = CONDITIONAL if described['format'] == CHAIN_FORMAT else ABSENT
+      described = absent | described
     with _refusal(f'`path` {path} is damaged, or was written by hand'):
       return _model(described, file)
 
@@ -206,14 +219,9 @@ def _bijector_described(bijector: Any, arguments: list[np.ndarray]) -> dict[str,
   """The flow with its steps, or the map."""
   if isinstance(bijector, BrenierMap):
     return {'format': MAP_FORMAT, 'map': descriptions.describe(bijector, arguments)}
-  return {
-    'format': FORMAT,
-    'potential': descriptions.describe(bijector.potential, arguments),
-    'num_steps': bijector.horizon.num_steps,
-    'step_size': bijector.horizon.step_size,
-    'integrator': bijector.integrator.name,
-    'options': solver_options.describe(bijector),
-  }
+  if isinstance(bijector, FlowChain):
+    return {'format': CHAIN_FORMAT, 'chain': chains.describe(bijector, arguments)}
+  return {'format': FORMAT, **chains.describe_flow(bijector, arguments)}
 
 
 @contextlib.contextmanager
@@ -242,33 +250,33 @@ def _description(file: archive.Archive) -> dict[str, Any]:
 
 def _model(described: dict[str, Any], file: archive.Archive) -> Model:
   """The model again; its variables are made when all that is known of them fits the file."""
-  root = 'map' if described['format'] == MAP_FORMAT else 'potential'
+  root = ROOTS.get(described['format'], 'potential')
   parts = [described[name] for name in (root, 'preprocessing', 'base') if name in described]
   count = descriptions.num_arrays(parts)
   weights = _encoder_arrays(described, file)
   _check(described, root, len(file.headers) - 1 - count - len(weights))
   dtype = tf.as_dtype(described['dtype'])
   with tf.Graph().as_default():  # Where variables have shapes and take no memory.
-    shapes = [tuple(v.shape) for v in _variables(descriptions.make(described[root], dtype))]
+    shapes = [tuple(v.shape) for v in _variables(_made(root, described, dtype))]
   variables, arrays = _arrays(file, shapes, dtype, count, set(weights))
-  made = descriptions.make(described[root], dtype, arrays)
+  made = _made(root, described, dtype, arrays)
   for variable, array in zip(_variables(made), variables):
     variable.assign(array)
-  bijector = made if root == 'map' else _flow(made, described)
-  potential = bijector.potential
+  bijector = chains.make_flow(made, described) if root == 'potential' else made
+  size = event_size(bijector)
   preprocessing = descriptions.make(described['preprocessing'], dtype, arrays)
   base = descriptions.make(described['base'], dtype, arrays)
   shape = described['event_shape'] and tuple(described['event_shape'])
   columns = described['columns'] and tuple(described['columns'])
-  _check_event(potential.event_size, preprocessing, shape, columns)
+  _check_event(size, preprocessing, shape, columns)
   if preprocessing is not None:
-    image = preprocessing.forward(tf.zeros([1, potential.event_size], dtype))
-    if image.shape != [1, potential.event_size]:
-      raise ValueError(f'its preprocessing makes {image.shape} of [1, {potential.event_size}]')
+    image = preprocessing.forward(tf.zeros([1, size], dtype))
+    if image.shape != [1, size]:
+      raise ValueError(f'its preprocessing makes {image.shape} of [1, {size}]')
   encoder = None
   if described.get('encoder') is not None:
-    size = conditions.context_size(bijector) or 0
-    encoder = encoders.make(described['encoder'], list(weights.values()), size, dtype)
+    given = conditions.context_size(bijector) or 0
+    encoder = encoders.make(described['encoder'], list(weights.values()), given, dtype)
   contexts = described.get('contexts')
   contexts = contexts and tuple(map(ContextColumn.from_config, contexts))
   model = Model(
@@ -292,20 +300,17 @@ def _encoder_arrays(described: dict[str, Any], file: archive.Archive) -> dict[st
   return arrays
 
 
-def _flow(potential: Any, described: dict[str, Any]) -> MongeAmpereBijector:
-  """The flow in its steps."""
-  return MongeAmpereBijector(
-    potential,
-    described['num_steps'],
-    described['step_size'],
-    described['integrator'],
-    **described['options'],
-  )
+def _made(
+  root: str, described: dict[str, Any], dtype: tf.DType, arrays: Sequence[np.ndarray] = ()
+) -> Any:
+  """The potential, the map or the chain, whose variables have first values."""
+  make = chains.make if root == 'chain' else descriptions.make
+  return make(described[root], dtype, arrays)
 
 
 def _check(described: dict[str, Any], root: str, variables: int) -> None:
   """Raises ValueError on keys, types and numbers that no model file of this version has."""
-  keys = MAP_KEYS if root == 'map' else KEYS
+  keys = KEYS_OF[root]
   unknown, missing = sorted(described.keys() - keys.keys()), sorted(keys.keys() - described.keys())
   if unknown or missing:
     raise ValueError(f'keys {missing} are missing, {unknown} unknown: perhaps of a newer version')
@@ -313,24 +318,19 @@ def _check(described: dict[str, Any], root: str, variables: int) -> None:
     descriptions.check_number(name, described[name], types)
   if root == 'map' and described['map'].get('class') not in MAPS:
     raise ValueError(f'`map` is none of {MAPS}')
-  if root != 'map':
-    _check_steps(described)
+  if root == 'potential':
+    chains.check_steps(described)
   if described['dtype'] not in DTYPES:
     raise ValueError(f'`dtype` is {described["dtype"]!r}, of {DTYPES}')
   for size in described['event_shape'] or ():
     descriptions.check_number('event_shape', size, (int,))
   if described['preprocessing'] and described['preprocessing'].get('class') not in PREPROCESSING:
     raise ValueError(f'`preprocessing` is none of {PREPROCESSING}')
-  descriptions.check(described[root], variables)
+  check = chains.check if root == 'chain' else descriptions.check
+  check(described[root], variables)
   descriptions.check(described['preprocessing'], variables)
   if described.get('encoder') is not None:
     encoders.check(described['encoder'])
-
-
-def _check_steps(described: dict[str, Any]) -> None:
-  if not 1 <= described['num_steps'] <= MOST_STEPS:
-    raise ValueError(f'`num_steps` is {described["num_steps"]}, of 1 to {MOST_STEPS}')
-  solver_options.check(described['options'])
 
 
 def _arrays(
@@ -395,4 +395,6 @@ def _check_event(
 
 def _variables(thing: Any) -> list[tf.Variable]:
   """Variables of its potential, each once, in an order that depends on the structure alone."""
+  if isinstance(thing, FlowChain):
+    return chains.variables(thing)
   return list(getattr(thing, 'potential', thing).variables)

@@ -70,13 +70,13 @@ class ConditionalLikelihood(MaximumLikelihood):
       ValueError: See `FlowModel` and `distributions.conditional_flow`.
     """
     super().__init__(bijector, preprocessing, None, seed, penalties, name, base, constrained)
-    self.conditional = distributions.conditional_flow(bijector, encoder, self.base)
+    self.conditional = distributions.conditional_flow(self.bijector, encoder, self.base)
     self.dequantise = dequantise
 
   @property
   def row_size(self) -> int:
     """Numbers in a row: O + N."""
-    return self.conditional.context_size + self.bijector.potential.event_size
+    return self.conditional.context_size + self.base.event_shape[-1]
 
   def density(self) -> distributions.ConditionalFlow:
     """p(x | o) of the data, in steps of equal size, which shares the variables."""
@@ -127,7 +127,7 @@ class ConditionalLikelihood(MaximumLikelihood):
       self._check_quantised(joined)
       return batch
     context, x, weights = _parts(batch)
-    x = _flat(x, self.bijector.potential.event_size, 'x')
+    x = _flat(x, self.base.event_shape[-1], 'x')
     context = _flat(context, self.conditional.context_size, 'context')
     self._check_quantised(x)
     wide = not (x.dtype == tf.float32 and context.dtype in (tf.float32, tf.bool))

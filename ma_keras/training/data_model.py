@@ -26,7 +26,7 @@ class DataModel(FlowModel):
   @property
   def row_size(self) -> int:
     """Numbers in a row: N."""
-    return self.bijector.potential.event_size
+    return self.base.event_shape[-1]
 
   def joined(self, x: Any) -> Any:
     """The data in rows: as they are, unless a model takes them in parts."""

@@ -11,6 +11,7 @@ import tf_keras
 from ma_keras import distributions, seeds
 from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions.flow_chain import FlowChain, is_chain
 from ma_keras.flow.tallies import Tally
 from ma_keras.training import keras3
 from ma_keras.training.built_optimizer import BuiltOptimizer
@@ -45,6 +46,8 @@ class FlowModel(SavedFlow, BuiltOptimizer):
     log_multiplier: ln of the constraint's multiplier, variable; None without one.
   """
 
+  takes_chains = False  # Whether several flows in a row can be trained.
+
   def __init__(
     self,
     bijector: MongeAmpereBijector,
@@ -75,10 +78,12 @@ class FlowModel(SavedFlow, BuiltOptimizer):
     super().__init__(name=name, autocast=False)
     if batch_size is not None and not is_whole(batch_size):
       raise ValueError(f'`batch_size` must be positive and whole, got {batch_size}.')
-    if not isinstance(bijector, MongeAmpereBijector):
+    if self.takes_chains and is_chain(bijector) and not isinstance(bijector, FlowChain):
+      bijector = FlowChain(bijector.bijectors)
+    if not isinstance(bijector, (MongeAmpereBijector, *([FlowChain] if self.takes_chains else []))):
       raise TypeError(
         f'`bijector` must be a ma_keras.MongeAmpereBijector, got {type(bijector).__name__}: '
-        'preprocessing is an argument of its own.'
+        'preprocessing is an argument of its own, and chains of flows are for MaximumLikelihood.'
       )
     seeds.stateless(seed, salt='training')  # Refuses what is no seed.
     self.penalties = Penalties(penalties)

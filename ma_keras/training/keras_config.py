@@ -8,11 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.saving import descriptions, solver_options
+from ma_keras.distributions import FlowChain
+from ma_keras.saving import chains, descriptions
 from ma_keras.training.constrained import Constrained
 from ma_keras.training.penalties import Penalties
 
-PARTS = ('potential', 'preprocessing', 'base')
+PARTS = ('preprocessing', 'base')
 REMEDY = (
   "save its weights by model.save_weights('w.weights.h5'), or all of it by pickle.dump(model, file)"
 )
@@ -42,19 +43,18 @@ def describe(
   Raises:
     NotImplementedError: One of them is of a class, or in a way, that no description says.
   """
-  potential = bijector.potential
   arrays: list[np.ndarray] = []
   try:
-    objects = zip(PARTS, (potential, preprocessing, base))
+    objects = zip(PARTS, (preprocessing, base))
     described = {name: descriptions.describe(part, arrays) for name, part in objects}
-    options = solver_options.describe(bijector)
+    flow = _described(bijector, arrays)
   except NotImplementedError as error:
     raise NotImplementedError(f'{error} Or {REMEDY}.') from error
   return {
     'objects': described,
     'arrays': [np.asarray(array, np.float64).tolist() for array in arrays],
-    'dtypes': [bijector.dtype.name, _dtype_name(preprocessing), bijector.dtype.name],
-    'bijector': {**_steps(bijector), **options},
+    'dtypes': [_dtype_name(preprocessing), bijector.dtype.name],
+    'bijector': flow,
   }
 
 
@@ -77,11 +77,16 @@ def make(described: dict[str, Any]) -> tuple[MongeAmpereBijector, Any, Any]:
     ValueError: It asks for a class that no model file holds.
   """
   arrays = [np.asarray(array, np.float64) for array in described['arrays']]
-  potential, preprocessing, base = (
+  preprocessing, base = (
     descriptions.make(described['objects'][name], tf.as_dtype(dtype), arrays)
     for name, dtype in zip(PARTS, described['dtypes'])
   )
-  return MongeAmpereBijector(potential, **described['bijector']), preprocessing, base
+  flow = described['bijector']
+  dtype = tf.as_dtype(described['dtypes'][-1])
+  if isinstance(flow, list):
+    return chains.make(flow, dtype, arrays), preprocessing, base
+  potential = descriptions.make(flow['potential'], dtype, arrays)
+  return chains.make_flow(potential, flow), preprocessing, base
 
 
 def _dtype_name(preprocessing: Any) -> str:
@@ -89,10 +94,8 @@ def _dtype_name(preprocessing: Any) -> str:
   return tf.as_dtype(dtype or tf.float32).name
 
 
-def _steps(bijector: MongeAmpereBijector) -> dict[str, Any]:
-  return {
-    'num_steps': bijector.horizon.num_steps,
-    'step_size': bijector.horizon.step_size,
-    'integrator': bijector.integrator.name,
-    'dtype': bijector.dtype.name,
-  }
+def _described(bijector: Any, arrays: list[np.ndarray]) -> Any:
+  """A list of the parts of a chain, a dictionary of a flow."""
+  if isinstance(bijector, FlowChain):
+    return chains.describe(bijector, arrays)
+  return chains.describe_flow(bijector, arrays)

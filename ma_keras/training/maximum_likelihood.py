@@ -12,6 +12,7 @@ import tf_keras
 
 from ma_keras import distributions, seeds
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions import conditions
 from ma_keras.saving import export
 from ma_keras.training import keras_config, rows, share
 from ma_keras.training.constrained import Constrained
@@ -45,9 +46,16 @@ class MaximumLikelihood(DataModel):
 
   `evaluate` returns `loss`, and is minus the mean of what `predict` returns, ln p(x) [n].
 
+  Of a chain, `tfb.Chain([last_flow, distributions.BatchNormalisation(N), first_flow])`, all flows
+  are trained at once. Batch normalisations take their statistics of the batch in `fit`, of each
+  part of it where there are several (`accumulate`), and moving averages everywhere else, so that
+  `val_loss` is what the model is worth.
+
   Attributes:
     preprocessing: TFP bijector y -> x from R^N to data.
   """
+
+  takes_chains = True
 
   def __init__(
     self,
@@ -63,7 +71,7 @@ class MaximumLikelihood(DataModel):
     """Checks the arguments.
 
     Args:
-      bijector: The flow to train.
+      bijector: The flow to train, or a `tfb.Chain` of flows and batch normalisations.
       preprocessing: One of `data.for_dataset`, or any TFP bijector of R^N; identity by default.
       batch_size: B, over all replicas, of batches whose rows are numbered; None for any.
       seed: Non-negative integer.
@@ -78,6 +86,8 @@ class MaximumLikelihood(DataModel):
       ValueError: See `FlowModel`.
     """
     super().__init__(bijector, batch_size, seed, penalties, name, base, constrained)
+    if isinstance(self.bijector, distributions.FlowChain):
+      self.bijector = self.bijector.frozen()
     if not isinstance(preprocessing, tfp.bijectors.Bijector | None):
       raise TypeError(
         f'`preprocessing` must be a TFP bijector of R^N, got {type(preprocessing).__name__}: '
@@ -188,11 +198,13 @@ class MaximumLikelihood(DataModel):
       tf.debugging.check_numerics(part, rows.OUTSIDE)
       for part in self._to_latent_space(self._jittered(x, noise_seed))
     )
-    flow = self.flow(flow_seed)
+    flow = self._flow_of_batch(flow_seed, weights)
     log_prob, solution = distributions.solve(flow, y, True, self.tallies, context=context)
     self._nll.update_state(-log_prob, weights)
     path_loss = self.path_loss(solution.tallies, log_prob, weights)
     self._data_nll.update_state(_added(path_loss - log_prob, -log_det), weights)
+    if self.preprocessing.trainable_variables:  # Else a constant, which no gradient sees.
+      path_loss -= tf.cast(log_det, path_loss.dtype)
     return -log_prob, path_loss
 
   def _log_densities(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -203,9 +215,16 @@ class MaximumLikelihood(DataModel):
       x = self._dequantised(x, seeds.PerSample(seed, numbers, tf.shape(x)[0]))
     y, log_det = self._to_latent_space(x)
     flow = self.flow(self.seed)
-    flow = flow.copy(bijector=flow.bijector.copy(jitter=0.0))
-    options = {} if context is None else {'bijector_kwargs': {'context': context}}
-    return flow.log_prob(y, **options), log_det
+    flow = flow.copy(bijector=flow.bijector.in_equal_steps())
+    options = {} if context is None else conditions.options(flow.bijector, context)
+    return flow.log_prob(y, bijector_kwargs=options), log_det
+
+  def _flow_of_batch(self, seed: seeds.Seed, weights: tf.Tensor) -> Any:
+    """The flow as a step trains it: batch normalisations take their statistics of the batch."""
+    flow = self.flow(seed)
+    if not isinstance(flow.bijector, distributions.FlowChain):
+      return flow
+    return flow.copy(bijector=flow.bijector.of_batch(weights))
 
   def _split(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Points of the data and their contexts, of rows of both; here there are none."""

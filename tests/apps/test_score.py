@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ma_keras
-from ma_keras import data
+from ma_keras import data, distributions
 from ma_keras.apps import score
 from ma_keras.apps.configuration import ScoreConfig
 from ma_keras.saving import model_file
@@ -32,6 +32,24 @@ def scores(folder, *arguments):
   score.work(config(folder, *arguments))
   lines = [line.split(',') for line in (folder / 'scores.csv').read_text().split()]
   return [line[0] for line in lines], np.array([float(line[1]) for line in lines[1:]])
+
+
+def test_a_chain_of_flows_is_scored_as_it_is(tmp_path):
+  made = [
+    ma_keras.MongeAmpereBijector(ma_keras.potentials.Quadratic(np.diag(slopes)), 8, 0.1)
+    for slopes in ([0.1, -0.4], [0.2, 0.3])
+  ]
+  normalisation = distributions.BatchNormalisation(2)
+  normalisation.moving_variance.assign([4.0, 0.25])
+  chain = distributions.FlowChain([made[0], normalisation, made[1]])
+  model_file.save(tmp_path / 'model.npz', model_file.Model(chain))
+  np.save(tmp_path / 'x.npy', X.astype(np.float32))
+  deviation = np.exp([0.24, -0.08]) * np.sqrt(np.array([4.0, 0.25]) + 1e-3)
+  exact = -0.5 * np.sum((X / deviation) ** 2 + np.log(2 * np.pi * deviation**2), axis=-1)
+  found = scores(tmp_path, f'--input={tmp_path}/x.npy')[1]
+  np.testing.assert_allclose(found, exact, rtol=1e-4)
+  with pytest.raises(ValueError, match='holds a chain of flows, each in steps of its own'):
+    score.work(config(tmp_path, f'--input={tmp_path}/x.npy', '--num_steps=16'))
 
 
 @pytest.mark.slow

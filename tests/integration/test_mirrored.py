@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import symmetry, targets, training
+from ma_keras import distributions, symmetry, targets, training
 from ma_keras.training import strategy
 from tests.integration import apps
 from tests.support import clusters
@@ -54,6 +55,35 @@ def assert_equal(two, one):
 def test_two_replicas_equal_one(one, tmp_path):
   apps.passes(train, 'mirrored', 2, tmp_path / 'two.npz')
   assert_equal(np.load(tmp_path / 'two.npz'), one)
+
+
+def normalise(name, path):
+  """Steps of a chain with a batch normalisation: the statistics are those of all replicas."""
+  devices = [tf.config.LogicalDeviceConfiguration()] * 2
+  tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0], devices)
+  with strategy.make(name).scope():
+    last, first = (
+      ma_keras.MongeAmpereBijector(
+        ma_keras.potentials.OneHiddenLayer(2, 4, dtype=tf.float64, seed=seed), 2, 0.1, 'heun'
+      )
+      for seed in (1, 2)
+    )
+    normalisation = distributions.BatchNormalisation(2, dtype=tf.float64)
+    chain = tfp.bijectors.Chain([last, normalisation, first])
+    model = training.MaximumLikelihood(chain)
+    model.compile(training.adam(1e-2, 20))
+  x = np.random.default_rng(0).normal(size=(30, 2)) * [3.0, 0.5]
+  model.fit(tf.data.Dataset.from_tensor_slices(x).batch(10), verbose=0)
+  np.savez(path, *(v.numpy() for v in model.bijector.variables))
+
+
+def test_two_replicas_normalise_by_the_points_of_both(tmp_path):
+  for name in ('one_device', 'mirrored'):
+    apps.passes(normalise, name, tmp_path / f'{name}.npz')
+  one, two = (np.load(tmp_path / f'{name}.npz') for name in ('one_device', 'mirrored'))
+  assert len(list(one)) == 8 and set(one) == set(two)
+  for name in one:
+    assert two[name] == pytest.approx(one[name], rel=1e-9, abs=1e-12)
 
 
 def test_two_workers_equal_one(one, tmp_path):

@@ -114,7 +114,7 @@ ROWS = [
     'of a newer format',
     lambda number: with_key('format', number),
     ValueError,
-    '`path` model.npz has format {!r}, and this version reads (1, 2, 3): install the newest '
+    '`path` model.npz has format {!r}, and this version reads (1, 2, 3, 4): install the newest '
     'ma_keras.',
     (99, '2', None),
   ),

@@ -1,0 +1,175 @@
+"""Several flows in a row, and batch normalisations between them, as one flow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_probability.python.bijectors import chain
+
+from ma_keras import flow, pickling, seeds
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions.batch_normalisation import BatchNormalisation
+from ma_keras.flow.tallies import Tally
+
+FORM = 'tfb.Chain([last_flow, ma_keras.distributions.BatchNormalisation(event_size), first_flow])'
+
+
+# The class behind tfb.Chain, whose own subclasses must be CompositeTensors.
+class FlowChain(chain._Chain):
+  """x = f_1(f_2(... z)): `tfb.Chain` of flows that also has `solve`, seeds and steps of a flow.
+
+  Log-density changes and tallies of its flows are added up. `training.MaximumLikelihood` makes one
+  of any such chain:
+
+  ```python
+  chain = tfb.Chain([last, distributions.BatchNormalisation(event_size=2), first])
+  model = training.MaximumLikelihood(chain)
+  ```
+
+  Attributes:
+    event_size: N.
+  """
+
+  def __init__(
+    self, bijectors: Sequence[Any], validate_args: bool = False, name: str = 'flow_chain'
+  ) -> None:
+    """Checks the parts.
+
+    Args:
+      bijectors: Flows and `BatchNormalisation`s, the last first, as in `tfb.Chain`.
+      validate_args: As in TFP.
+      name: Name of the ops.
+
+    Raises:
+      TypeError: A part is neither, or none is a flow.
+      ValueError: Parts have events of different size or dtype.
+    """
+    parameters = dict(locals())
+    flows = [part for part in bijectors if isinstance(part, MongeAmpereBijector)]
+    others = [part for part in bijectors if part not in flows]
+    if not flows or not all(isinstance(part, BatchNormalisation) for part in others):
+      raise TypeError(
+        '`bijectors` must be flows and batch normalisations, one flow at least, got '
+        f'{[type(part).__name__ for part in bijectors]}: {FORM}.'
+      )
+    kinds = {(_size(part), part.dtype.name) for part in bijectors}
+    if len(kinds) > 1:
+      raise ValueError(f'`bijectors` must have events of one size and dtype, got {sorted(kinds)}.')
+    self.event_size = _size(flows[0])
+    super().__init__(list(bijectors), validate_args, parameters=parameters, name=name)
+    self._dtype = flows[0].dtype
+
+  def __reduce__(self) -> pickling.Reduced:
+    """Class and arguments, as those of a flow."""
+    return pickling.reduced(self)
+
+  @classmethod
+  def _parameter_properties(cls, dtype: Any) -> dict[str, Any]:
+    del dtype
+    return {}
+
+  @property
+  def flows(self) -> tuple[MongeAmpereBijector, ...]:
+    """The flows among the parts, the last first."""
+    return tuple(part for part in self.bijectors if isinstance(part, MongeAmpereBijector))
+
+  def frozen(self) -> FlowChain:
+    """Returns the chain that normalises by moving averages, of shared variables."""
+    return self._of([_frozen(part) for part in self.bijectors])
+
+  def of_batch(self, weights: tf.Tensor | None = None) -> FlowChain:
+    """Returns the chain that normalises by the points of the batch, each of that weight [...]."""
+    return self._of([_of_batch(part, weights) for part in self.bijectors])
+
+  def with_seed(self, seed: seeds.Seed) -> FlowChain:
+    """Returns the chain with other draws, independent ones in every flow."""
+    keys = seeds.split(seed, len(self.bijectors), salt='flow_chain')
+    return self._of([_with_seed(part, key) for part, key in zip(self.bijectors, keys)])
+
+  def in_equal_steps(self, factor: int = 1) -> FlowChain:
+    """Returns the chain without jitter, every flow in `factor` times as many steps."""
+    return self._of([_in_equal_steps(part, factor) for part in self.bijectors])
+
+  def check_tallies(self, tallies: Sequence[str | Tally]) -> tuple[Tally, ...]:
+    """See `MongeAmpereBijector.check_tallies`."""
+    return [part.check_tallies(tallies) for part in self.flows][-1]
+
+  def solve(
+    self,
+    x: tf.Tensor,
+    reverse: bool = False,
+    tallies: Sequence[str | Tally] = (),
+    batch_size: int | None = None,
+    context: tf.Tensor | None = None,
+  ) -> flow.Solution:
+    """One solve for the points, their log density, and further sums along all paths.
+
+    Args:
+      x: Points at the start, shape [..., N]; at the end of the last flow if `reverse`.
+      reverse: From data to latents, the direction of `log_prob`.
+      tallies: See `MongeAmpereBijector.solve`; those of all flows are added up.
+      batch_size: Likewise.
+      context: Likewise, for flows that take one.
+
+    Returns:
+      See `MongeAmpereBijector.solve`.
+    """
+    change = tf.zeros(tf.shape(x)[:-1], self.dtype)
+    sums = {tally.name: change for tally in self.check_tallies(tallies)}
+    for part in self.bijectors if reverse else reversed(self.bijectors):
+      if isinstance(part, BatchNormalisation):
+        x, own_change = _normalised(part, x, reverse)
+        change += own_change
+        continue
+      given = context if part.potential.needs_context else None
+      solution = part.solve(x, reverse, tallies, batch_size=batch_size, context=given)
+      x, change = solution.x, change + solution.log_density_change
+      sums = {name: total + solution.tallies[name] for name, total in sums.items()}
+    return flow.Solution(x, change, sums)
+
+  def _of(self, parts: list[Any]) -> FlowChain:
+    """The chain of other parts; itself if they are its own."""
+    same = all(new is old for new, old in zip(parts, self.bijectors))
+    return self if same else self.copy(bijectors=parts)
+
+
+def is_chain(bijector: Any) -> bool:
+  """Tells if it is a `tfb.Chain`, of whichever class TFP makes it."""
+  return isinstance(bijector, chain._Chain)
+
+
+def event_size(bijector: Any) -> int:
+  """N of a flow, an optimal map or a chain of flows."""
+  return bijector.event_size if isinstance(bijector, FlowChain) else bijector.potential.event_size
+
+
+def _size(part: Any) -> int:
+  return part.event_size if isinstance(part, BatchNormalisation) else part.potential.event_size
+
+
+def _normalised(
+  part: BatchNormalisation, x: tf.Tensor, reverse: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
+  """Points beyond a normalisation, and the change of ln p, [] for all of them."""
+  if reverse:
+    z, log_det = part.inverse_with_log_det(x)
+    return z, -log_det
+  return part.forward(x), -part.forward_log_det_jacobian(x, 1)
+
+
+def _frozen(part: Any) -> Any:
+  return part.frozen() if isinstance(part, BatchNormalisation) and part.training else part
+
+
+def _of_batch(part: Any, weights: tf.Tensor | None) -> Any:
+  return part.of_batch(weights) if isinstance(part, BatchNormalisation) else part
+
+
+def _with_seed(part: Any, seed: seeds.Seed) -> Any:
+  return part.with_seed(seed) if isinstance(part, MongeAmpereBijector) else part
+
+
+def _in_equal_steps(part: Any, factor: int) -> Any:
+  return part.in_equal_steps(factor) if isinstance(part, MongeAmpereBijector) else part

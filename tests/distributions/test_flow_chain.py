@@ -1,0 +1,100 @@
+"""Several flows in a row, and batch normalisations between them, are one flow."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import ma_keras
+from ma_keras import potentials, tallies
+from ma_keras.distributions import BatchNormalisation, FlowChain, flow_from
+from ma_keras.distributions.flow_chain import is_chain
+
+tfb = tfp.bijectors
+N = 2
+
+
+def flow(seed, size=N, dtype=tf.float64, **options):
+  potential = potentials.OneHiddenLayer(size, 5, dtype=dtype, seed=seed, **options)
+  return ma_keras.MongeAmpereBijector(potential, 3, 0.2, name=f'flow_{seed}')
+
+
+def normalisation():
+  made = BatchNormalisation(N, dtype=tf.float64)
+  made.moving_mean.assign([1.0, -2.0])
+  made.moving_variance.assign([4.0, 0.25])
+  return made
+
+
+@pytest.mark.parametrize('reverse', [False, True])
+def test_a_solve_adds_up_those_of_the_parts(reverse, rng):
+  last, middle, first = flow(1), normalisation(), flow(2)
+  x = tf.constant(rng.normal(size=(6, N)))
+  solution = FlowChain([last, middle, first]).solve(
+    x, reverse, ['stiffness', tallies.KineticEnergy()]
+  )
+  start, end = (last, first) if reverse else (first, last)
+  one = start.solve(x, reverse, ['stiffness', 'kinetic'])
+  deviation = np.sqrt(np.array([4.0, 0.25]) + 1e-3)
+  y = (one.x - [1.0, -2.0]) / deviation if reverse else [1.0, -2.0] + deviation * one.x
+  two = end.solve(y, reverse, ['stiffness', 'kinetic'])
+  change = np.sum(np.log(deviation)) * (1 if reverse else -1)
+  np.testing.assert_allclose(solution.x, two.x, rtol=1e-12)
+  total = one.log_density_change + two.log_density_change + change
+  np.testing.assert_allclose(solution.log_density_change, total, rtol=1e-12)
+  for name in ('stiffness', 'kinetic'):
+    np.testing.assert_allclose(solution.tallies[name], one.tallies[name] + two.tallies[name])
+
+
+def test_log_prob_is_that_of_a_chain_of_tfp_and_of_a_solve(rng):
+  parts = [flow(1), normalisation(), flow(2)]
+  density = flow_from(None, FlowChain(parts))
+  plain = tfp.distributions.TransformedDistribution(density.distribution, tfb.Chain(parts))
+  x = tf.constant(rng.normal(size=(6, N)))
+  np.testing.assert_allclose(density.log_prob(x), plain.log_prob(x), rtol=1e-12)
+  solution = density.bijector.solve(x, reverse=True)
+  by_solve = density.distribution.log_prob(solution.x) - solution.log_density_change
+  np.testing.assert_allclose(density.log_prob(x), by_solve, rtol=1e-12)
+  assert density.bijector.dtype == tf.float64 and is_chain(density.bijector)
+
+
+def test_a_certificate_halves_the_steps_of_every_flow(rng):
+  chain = FlowChain([flow(1), normalisation(), flow(2)])
+  assert [part.horizon.num_steps for part in chain.in_equal_steps(4).flows] == [12, 12]
+  x = tf.constant(rng.normal(size=(4, N)))
+  found = ma_keras.certify(flow_from(None, chain), x, reverse=True)
+  log_prob = flow_from(None, chain).log_prob(x)
+  finer = flow_from(None, FlowChain([flow(1).refined(2), normalisation(), flow(2).refined(2)]))
+  np.testing.assert_allclose(found.log_prob_change, log_prob - finer.log_prob(x), atol=1e-12)
+  assert np.any(found.log_prob_change)
+
+
+def test_every_flow_has_draws_of_its_own():
+  chain = FlowChain([flow(1).copy(jitter=0.5), flow(2).copy(jitter=0.5)]).with_seed(3)
+  one, other = (part.parameters['seed'] for part in chain.flows)
+  assert np.any(one != other)
+
+
+def test_contexts_reach_the_flows_that_take_one(rng):
+  chain = FlowChain([flow(1, context_size=1), normalisation(), flow(2)])
+  context, x = tf.constant(rng.normal(size=(5, 1))), tf.constant(rng.normal(size=(5, N)))
+  density = ma_keras.conditional_flow(chain)
+  given = density.given(context[0]).log_prob(x[0])
+  log_prob = density.log_prob(x, context=context)
+  np.testing.assert_allclose(log_prob[0], given, rtol=1e-9)
+  solution = chain.solve(x, reverse=True, context=context)
+  by_solve = density.distribution.log_prob(solution.x) - solution.log_density_change
+  np.testing.assert_allclose(by_solve, log_prob, rtol=1e-9)
+
+
+@pytest.mark.parametrize('parts', [[], [normalisation()], [flow(1), tfb.Exp()]])
+def test_parts_that_are_no_flows_are_refused(parts):
+  with pytest.raises(TypeError, match='`bijectors` must be flows and batch normalisations'):
+    FlowChain(parts)
+
+
+def test_parts_of_different_size_are_refused():
+  with pytest.raises(
+    ValueError, match=r'one size and dtype, got .*\(2, .float64.\), \(3, .float32'
+  ):
+    FlowChain([flow(1), flow(2, 3, tf.float32)])
