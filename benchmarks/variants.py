@@ -81,7 +81,7 @@ def moons() -> Problem:
 def digits() -> Problem:
   """The 8 x 8 pixels of scikit-learn's digits, in logit space."""
   images = data.load('digits')
-  pixels = data.Pixels(images.levels, margin=0.05, dtype=tf.float64)
+  pixels = data.Pixels(images.levels or 17, margin=0.05, dtype=tf.float64)
 
   def latent(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return pixels.inverse(rows + rng.random(rows.shape)).numpy()
