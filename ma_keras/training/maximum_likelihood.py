@@ -18,6 +18,7 @@ from ma_keras.training import keras_config, rows, share
 from ma_keras.training.constrained import Constrained
 from ma_keras.training.data_model import DataModel
 from ma_keras.training.penalties import Penalties, Weights
+from ma_keras.training.row_mean import RowMean
 
 # Without it an optimiser learns to cheat its integrator: likelihoods look better than they are.
 PENALTIES: Mapping[str, float] = MappingProxyType({'stiffness': 0.3})
@@ -95,8 +96,8 @@ class MaximumLikelihood(DataModel):
       )
     self.preprocessing = tfp.bijectors.Identity() if preprocessing is None else preprocessing
     self._given = {'preprocessing': preprocessing, 'base': base}
-    self._nll = tf_keras.metrics.Mean('nll', dtype=tf.float64)
-    self._data_nll = tf_keras.metrics.Mean('loss', dtype=tf.float64)
+    self._nll = RowMean('nll', dtype=tf.float64)
+    self._data_nll = RowMean('loss', dtype=tf.float64)
 
   @property
   def metrics(self) -> list[Any]:

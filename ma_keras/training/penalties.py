@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
 from ma_keras.flow.tallies import TALLIES, Tally, get
+from ma_keras.training.row_mean import RowMean
 
 # Of tallies themselves, or by names of the package's.
 Weights: TypeAlias = Mapping[str, float] | Mapping[Tally, float] | Mapping[str | Tally, float]
@@ -54,7 +54,7 @@ class Penalties:
       if weight > 0:
         self._weights[instance] = float(weight)
     self.tallies = tuple(self._weights)
-    self.metrics = [tf_keras.metrics.Mean(tally.name, dtype=tf.float64) for tally in self.tallies]
+    self.metrics = [RowMean(tally.name, dtype=tf.float64) for tally in self.tallies]
 
   def items(self) -> ItemsView[Tally, float]:
     """Tallies and their weights, of which none is zero."""
