@@ -295,7 +295,7 @@ def test_random_elements_stay_the_same_when_steps_are_halved():
 
   layer, x = cases.layer(), cases.points(3)
   potential = OneElementPerInterval(layer, square_lattice(cases.SIDE), 0.25, seed=1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 8, 0.25)
+  bijector = ma_keras.MongeAmpereBijector(potential, 8, 0.25, 'heun')
   exact = bijector.adaptive(x, reverse=True, rtol=1e-10, atol=1e-10)
   base = ma_keras.standard_normal_flow(bijector).distribution
   result = bijector.certificate(x, reverse=True)

@@ -66,13 +66,12 @@ def test_quadratic_flow_is_a_power_of_the_taylor_polynomial(tableau):
 @TABLEAUS
 @DIRECTIONS
 def test_observed_orders_of_position_and_log_density(tableau, reverse):
-  potential, x = flows.Breathing(), flows.points(4)
+  coarse = ma_keras.MongeAmpereBijector(flows.Breathing(), 16, 1.2 / 16, tableau)
+  x, errors = flows.points(4), []
   end, change = flows.exact('breathing', x, 1.2, reverse)
-  solve = tf.function(flow.solve, autograph=False)
-  errors = []
-  for steps in (16, 32):
-    solved = solve(potential, tableau, Horizon(steps, 1.2 / steps), x, reverse)
-    errors.append([flows.max_error(solved[0], end), flows.max_error(solved[1], change)])
+  for bijector in (coarse, coarse.refined()):  # One trace serves both.
+    solved = bijector.solve(x, reverse)
+    errors.append([flows.max_error(solved.x, end), flows.max_error(solved[1], change)])
   np.testing.assert_allclose(flows.observed_orders(errors), [[tableau.order] * 2], atol=0.2)
 
 
@@ -92,12 +91,11 @@ def test_fine_steps_reach_the_closed_form(name, reverse):
 @EXPLICIT
 def test_there_and_back_is_the_identity_at_the_order(tableau):
   """Methods of even order come back one order better: their leading errors cancel."""
-  potential, x = flows.Breathing(), flows.points(4)
-  errors = []
-  for steps in (16, 32):
-    horizon = Horizon(steps, 1.2 / steps)
-    end, out = flow.solve(potential, tableau, horizon, x)
-    back, home = flow.solve(potential, tableau, horizon, end, reverse=True)
+  coarse = ma_keras.MongeAmpereBijector(flows.Breathing(), 16, 1.2 / 16, tableau)
+  x, errors = flows.points(4), []
+  for bijector in (coarse, coarse.refined()):  # One trace serves both.
+    end, out, *_ = bijector.solve(x)
+    back, home, *_ = bijector.solve(end, reverse=True)
     errors.append([flows.max_error(back, x), flows.max_error(out, -home)])
   order = tableau.order + (tableau.order % 2 == 0)
   np.testing.assert_allclose(flows.observed_orders(errors), [[order] * 2], atol=0.3)
@@ -108,12 +106,12 @@ def test_log_determinant_is_that_of_the_dense_jacobian():
   """Integral of the Laplacian and slogdet of d x(T)/dx(0) meet at the integrator's order."""
   potential, x = flows.steady(), flows.points(3)
   errors = []
-  for steps in (15, 30, 60):
+  for steps in (30, 60):
     horizon = Horizon(steps, 1.2 / steps)
     solve = tf.function(lambda x, horizon=horizon: flow.solve(potential, RK4, horizon, x))
     jacobian = flows.jacobians(lambda x, solve=solve: solve(x)[0], x)
     errors.append(flows.max_error(np.linalg.slogdet(jacobian)[1], -solve(x)[1]))
-  np.testing.assert_allclose(flows.observed_orders(errors), [4.0] * 2, atol=0.2)
+  np.testing.assert_allclose(flows.observed_orders(errors), [4.0], atol=0.2)
   assert errors[-1] < 1e-8
 
 

@@ -255,7 +255,7 @@ def test_functional_models_fall_back_and_say_so(package):
 @pytest.mark.parametrize('package', [tf_keras, keras])
 def test_a_deep_copy_has_a_model_and_variables_of_its_own(package):
   potential = cases.generic(KerasModel(cases.keras_sequential(package), cases.EVENT_SIZE))
-  bijector, x = ma_keras.MongeAmpereBijector(potential, 3, 0.1), cases.points(2)
+  bijector, x = ma_keras.MongeAmpereBijector(potential, 2, 0.1, 'euler'), cases.points(2)
   twin, before = copy.deepcopy(bijector), bijector.forward(x).numpy()
   np.testing.assert_array_equal(twin.forward(tf.identity(x)), before)
   assert len(twin.trainable_variables) == len(bijector.trainable_variables) == 3
