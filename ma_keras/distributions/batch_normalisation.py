@@ -107,13 +107,18 @@ class BatchNormalisation(tfp.bijectors.Bijector):
     twin._weights = weights
     return twin
 
-  def inverse_with_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """z and ln|det dz/dx| [], of one computation of the statistics."""
+  @property
+  def scale(self) -> tf.Tensor:
+    """s of the moving averages, [N]."""
+    return tf.sqrt(self.moving_variance + self._epsilon)
+
+  def inverse_with_log_det(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """z, ln|det dz/dx| [] and s [N], of one computation of the statistics."""
     mean, variance = self._statistics(x)
     if self.training:
       self._follow(mean, variance)
-    z = (x - mean) / tf.sqrt(variance + self._epsilon)
-    return z, -0.5 * tf.reduce_sum(tf.math.log(variance + self._epsilon))
+    scale = tf.sqrt(variance + self._epsilon)
+    return (x - mean) / scale, -tf.reduce_sum(tf.math.log(scale)), scale
 
   def _follow(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
     for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
@@ -126,7 +131,7 @@ class BatchNormalisation(tfp.bijectors.Bijector):
         '`forward` of a batch normalisation in training: a sample has no batch to be normalised '
         'by. Draw from the chain of normalisation.frozen().'
       )
-    return self.moving_mean + tf.sqrt(self.moving_variance + self._epsilon) * z
+    return self.moving_mean + self.scale * z
 
   def _inverse(self, x: tf.Tensor) -> tf.Tensor:
     return self.inverse_with_log_det(x)[0]

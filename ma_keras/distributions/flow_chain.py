@@ -20,8 +20,10 @@ FORM = 'tfb.Chain([last_flow, ma_keras.distributions.BatchNormalisation(event_si
 class FlowChain(chain._Chain):
   """x = f_1(f_2(... z)): `tfb.Chain` of flows that also has `solve`, seeds and steps of a flow.
 
-  Log-density changes and tallies of its flows are added up. `training.MaximumLikelihood` makes one
-  of any such chain:
+  Log-density changes and tallies of its flows are added up, the stiffness in units of the latents:
+  a normalisation that stretches errors of the flows beyond it stretches their stiffness, too.
+  Without that training cheats the integrator where points are many times closer.
+  `training.MaximumLikelihood` makes one of any such chain:
 
   ```python
   chain = tfb.Chain([last, distributions.BatchNormalisation(event_size=2), first])
@@ -117,16 +119,23 @@ class FlowChain(chain._Chain):
       See `MongeAmpereBijector.solve`.
     """
     change = tf.zeros(tf.shape(x)[:-1], self.dtype)
-    sums = {tally.name: change for tally in self.check_tallies(tallies)}
+    instances = self.check_tallies(tallies)
+    sums = {tally.name: change for tally in instances}
+    factor = tf.ones([], self.dtype)  # From here to the latents, of squared lengths.
     for part in self.bijectors if reverse else reversed(self.bijectors):
       if isinstance(part, BatchNormalisation):
-        x, own_change = _normalised(part, x, reverse)
+        x, own_change, stretched = _normalised(part, x, reverse)
         change += own_change
+        if reverse:
+          sums = {tally.name: tally.magnified(sums[tally.name], stretched) for tally in instances}
+        else:
+          factor *= stretched
         continue
       given = context if part.potential.needs_context else None
       solution = part.solve(x, reverse, tallies, batch_size=batch_size, context=given)
       x, change = solution.x, change + solution.log_density_change
-      sums = {name: total + solution.tallies[name] for name, total in sums.items()}
+      for tally in instances:
+        sums[tally.name] += tally.magnified(solution.tallies[tally.name], factor)
     return flow.Solution(x, change, sums)
 
   def _of(self, parts: list[Any]) -> FlowChain:
@@ -151,12 +160,20 @@ def _size(part: Any) -> int:
 
 def _normalised(
   part: BatchNormalisation, x: tf.Tensor, reverse: bool
-) -> tuple[tf.Tensor, tf.Tensor]:
-  """Points beyond a normalisation, and the change of ln p, [] for all of them."""
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+  """Points beyond a normalisation, the change of ln p, and what it makes of squared lengths.
+
+  The last is that of the coordinate it stretches most, towards the latents, and at least 1.
+  """
   if reverse:
-    z, log_det = part.inverse_with_log_det(x)
-    return z, -log_det
-  return part.forward(x), -part.forward_log_det_jacobian(x, 1)
+    z, log_det, scale = part.inverse_with_log_det(x)
+    return z, -log_det, _stretched(scale)
+  change = -part.forward_log_det_jacobian(x, 1)
+  return part.forward(x), change, _stretched(part.scale)
+
+
+def _stretched(scale: tf.Tensor) -> tf.Tensor:
+  return tf.maximum(tf.reduce_max(1.0 / tf.square(scale)), 1.0)
 
 
 def _frozen(part: Any) -> Any:

@@ -63,6 +63,16 @@ class Tally(abc.ABC):
     """Raises ValueError if the integrator has no such sum; most go with all."""
     del tableau
 
+  def magnified(self, total: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    """Returns the sum of a flow whose points are stretched on the way to the latents.
+
+    Args:
+      total: The sum, [...].
+      factor: What becomes of squared lengths, [], at least 1.
+    """
+    del factor
+    return total
+
 
 class Integral(Tally):
   """The integral of a rate along every path, by the integrator's weights: |h| sum_i b_i rate_i.
@@ -137,6 +147,10 @@ class Stiffness(_Comparable, Tally):
     """h^2 sum_e (|velocity defect|^2 + (laplacian defect)^2), [...]."""
     squares = tf.reduce_sum(tf.square(velocities), axis=-1) + tf.square(laplacians)
     return h * h * tf.reduce_sum(squares, axis=0)
+
+  def magnified(self, total: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
+    """See `Tally`: a defect in x is as much larger."""
+    return total * factor
 
   def check(self, tableau: integrators.Tableau) -> None:
     """Raises ValueError if the method has no defects."""

