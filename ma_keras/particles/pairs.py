@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from ma_keras.arguments import is_whole
+from ma_keras.arguments import is_finite, is_whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,22 +22,79 @@ class Pairing:
   Attributes:
     particles: n, at least 2.
     dimensions: D.
+    species: Kind of every particle, n numbers of 0, 1, ..., S - 1; None where all are alike.
+    box: Lengths L, [D], of a periodic box: a particle meets the nearest image of another. None
+      without a box.
   """
 
   particles: int
   dimensions: int
+  species: tuple[int, ...] | None = None
+  box: tuple[float, ...] | None = None
 
   def __post_init__(self) -> None:
-    """Checks the sizes.
+    """Checks the sizes, kinds and lengths.
 
     Raises:
-      ValueError: A size is not whole, or too small.
+      ValueError: A size is not whole, or too small; a kind is missing, or a length not positive.
     """
     if not is_whole(self.particles, 2) or not is_whole(self.dimensions):
       raise ValueError(
         '`particles` must be at least 2 and `dimensions` at least 1, both whole, got '
         f'{self.particles!r} and {self.dimensions!r}.'
       )
+    kinds = self.species
+    if kinds is not None and (
+      len(kinds) != self.particles or sorted(set(kinds)) != list(range(max(kinds) + 1))
+    ):
+      raise ValueError(
+        f'`species` must hold a kind 0, 1, ... for each of {self.particles} particles, none left '
+        f'out, got {kinds!r}. For example (0, 0, 1): two alike and a third.'
+      )
+    box = self.box
+    if box is not None and (
+      len(box) != self.dimensions or not all(is_finite(side) and side > 0 for side in box)
+    ):
+      raise ValueError(
+        f'`box` must hold {self.dimensions} positive lengths, got {box!r}: one for every dimension.'
+      )
+
+  @classmethod
+  def of(
+    cls,
+    particles: int,
+    dimensions: int,
+    species: Sequence[int] | None,
+    box: Sequence[float] | None,
+  ) -> Pairing:
+    """Returns the pairing of kinds and lengths in whatever sequences, arrays included.
+
+    Raises:
+      ValueError: As the constructor, or one is no sequence of numbers.
+    """
+    try:
+      kinds = None if species is None else tuple(map(operator.index, species))
+      sides = None if box is None else tuple(map(float, box))
+    except (TypeError, ValueError):
+      raise ValueError(
+        '`species` must be kinds 0, 1, ... of the particles, and `box` lengths, one for every '
+        f'dimension, got {species!r} and {box!r}.'
+      ) from None
+    return cls(particles, dimensions, kinds, sides)
+
+  @property
+  def pair_kinds(self) -> np.ndarray:
+    """Which pairs are of which kind, [P, K, n] of 0 and 1: kinds of pairs that there are, P."""
+    kinds = np.array(self.species or (0,) * self.particles)
+    partners = np.stack([np.roll(kinds, -k) for k in range(1, self.particles // 2 + 1)])
+    pairs = np.stack([np.minimum(kinds, partners), np.maximum(kinds, partners)], axis=-1)
+    present = np.unique(pairs.reshape(-1, 2), axis=0)
+    return np.all(pairs == present[:, np.newaxis, np.newaxis], axis=-1)
+
+  @property
+  def cutoff(self) -> float | None:
+    """Half the shortest side, up to which a particle meets one image of another; None: no box."""
+    return None if self.box is None else 0.5 * min(self.box)
 
   @property
   def event_size(self) -> int:
@@ -70,8 +128,28 @@ class Pairing:
     return tf.reshape(tf.transpose(columns, [2, 1, 0]), shape)
 
   def differences(self, x: tf.Tensor) -> tf.Tensor:
-    """x_i - x_(i+k) of events [..., N], shape [D, K, n, B]."""
-    return self._with_partners(self.columns(x), tf.subtract)
+    """x_i - x_(i+k) of events [..., N], to the nearest image in a box, shape [D, K, n, B]."""
+    differences = self._with_partners(self.columns(x), tf.subtract)
+    if self.box is None:
+      return differences
+    sides = tf.reshape(tf.constant(self.box, differences.dtype), [-1, 1, 1, 1])
+    return differences - sides * tf.round(differences / sides)
+
+  def by_kind(self, values: tf.Tensor) -> tf.Tensor:
+    """Functions of distance [M, K, n, B] for every kind of pair by itself, [P M, K, n, B].
+
+    Each is zero at the pairs of other kinds.
+    """
+    if self.species is None:
+      return values
+    masks = tf.constant(self.pair_kinds[:, np.newaxis, ..., np.newaxis], values.dtype)
+    return tf.reshape(masks * values, tf.concat([[-1], tf.shape(values)[1:]], axis=0))
+
+  def by_particle(self, values: tf.Tensor) -> tf.Tensor:
+    """Values [S, H] of every kind, for every particle, [H, n, 1]; [1, H] serve all, [H, 1, 1]."""
+    if self.species is not None:
+      values = tf.gather(values, self.species)
+    return tf.transpose(values)[..., tf.newaxis]
 
   def squared_distances(self, x: tf.Tensor) -> tf.Tensor:
     """|x_i - x_(i+k)|^2 of events [..., N], shape [K, n, B]."""

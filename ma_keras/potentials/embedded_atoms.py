@@ -13,7 +13,7 @@ from ma_keras.arguments import is_whole
 from ma_keras.particles import Pairing
 from ma_keras.potentials import activations
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.radial import GaussianShells, mixed
+from ma_keras.potentials.radial import GaussianShells, RadialJet, mixed
 from ma_keras.potentials.time_basis import (
   Basis,
   amplitudes,
@@ -34,15 +34,17 @@ class EmbeddedAtoms(Potential):
 
   at O(n^2 M H), where gradient tapes take N times as long as the gradient. With a background every
   z_ih has sum_{j<k} e_h(|x_j - x_k|) added, of all pairs in the cluster: a particle then feels its
-  neighbours differently in one shape of the whole than in another, still at O(n^2).
+  neighbours differently in one shape of the whole than in another, still at O(n^2). With several
+  species s_h depends on the kinds of both particles, a and b on that of particle i; in a periodic
+  box distances are those of the nearest images.
 
   Attributes:
-    pairing: n and D.
+    pairing: n and D, species and box.
     shells: B.
-    mixing: C, variable [M, H].
-    background: The same of e, variable [M, H]; None without a background.
-    bias: b, variable [H].
-    amplitude: a, variable [H]; with a time basis its coefficients, [K, H].
+    mixing: C, variable [P M, H] for P kinds of pairs.
+    background: The same of e, variable [P M, H]; None without a background.
+    bias: b, variable [S H] for S species.
+    amplitude: a, variable [S H]; with a time basis its coefficients, [K, S H].
     time_basis: How the amplitudes vary in time, or None.
   """
 
@@ -62,6 +64,8 @@ class EmbeddedAtoms(Potential):
     seed: int | None = None,
     name: str | None = None,
     background: bool = False,
+    species: Sequence[int] | None = None,
+    box: Sequence[float] | None = None,
   ) -> None:
     """Draws C ~ Normal(0, 1/M), b ~ Normal(0, 1), a ~ Normal(0, 0.01/H): a gentle flow.
 
@@ -78,31 +82,36 @@ class EmbeddedAtoms(Potential):
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
       name: Module name.
       background: Whether all pairs of the cluster act on every particle.
+      species: Kind of every particle, 0, 1, ...; None where all are alike.
+      box: Lengths of a periodic box, [D]; `reach` is at most half the shortest.
 
     Raises:
       ValueError: A number is out of range, or the activation is unknown.
     """
-    pairing = Pairing(particles, dimensions)
+    pairing = Pairing.of(particles, dimensions, species, box)
     super().__init__(pairing.event_size, name)
     if not is_whole(hidden_units):
       raise ValueError(f'`hidden_units` must be a positive integer, got {hidden_units!r}.')
     self.pairing = pairing
     self.activation, self._jet = activation, activations.get_jet(activation)
-    self.shells = GaussianShells(shells, reach, softening, dtype)
+    self.shells = GaussianShells(shells, reach, softening, dtype, cutoff=pairing.cutoff)
     self.time_basis = time_basis
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='embedded_atoms')
     first, second, third = seeds.split(key, 3, salt='variables')
     fourth = seeds.stateless(key, salt='background')
     normal = tf.random.stateless_normal
-    mixing = shells**-0.5 * normal([shells, hidden_units], first, dtype=dtype)
+    self._hidden_units = int(hidden_units)
+    shape = [len(pairing.pair_kinds) * shells, hidden_units]
+    units = (1 + max(pairing.species or (0,))) * hidden_units
+    mixing = shells**-0.5 * normal(shape, first, dtype=dtype)
     self.mixing = tf.Variable(mixing, name='mixing')
     self.background: tf.Variable | None = None
     if background:
-      draws = shells**-0.5 * normal([shells, hidden_units], fourth, dtype=dtype)
+      draws = shells**-0.5 * normal(shape, fourth, dtype=dtype)
       # There are n/2 times as many pairs as neighbours.
       self.background = tf.Variable(2.0 / particles * draws, name='background')
-    self.bias = tf.Variable(normal([hidden_units], second, dtype=dtype), name='bias')
-    amplitude = 0.1 * hidden_units**-0.5 * normal([hidden_units], third, dtype=dtype)
+    self.bias = tf.Variable(normal([units], second, dtype=dtype), name='bias')
+    amplitude = 0.1 * hidden_units**-0.5 * normal([units], third, dtype=dtype)
     self.amplitude = tf.Variable(starting(time_basis, amplitude), name='amplitude')
 
   def config(self) -> dict[str, Any]:
@@ -111,18 +120,21 @@ class EmbeddedAtoms(Potential):
     return {
       'particles': self.pairing.particles,
       'dimensions': self.pairing.dimensions,
-      'hidden_units': self.bias.shape[0],
+      'hidden_units': self._hidden_units,
       'shells': shells['number'],
       'reach': shells['reach'],
       'softening': shells['softening'],
       'activation': self.activation,
       'time_basis': self.time_basis,
       'background': self.background is not None,
+      'species': self.pairing.species and list(self.pairing.species),
+      'box': self.pairing.box and list(self.pairing.box),
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    act, _, _ = self._jet(self._hidden(self.shells.values(self.pairing.squared_distances(x))))
+    shells = self.shells.values(self.pairing.squared_distances(x))
+    act, _, _ = self._jet(self._hidden(self.pairing.by_kind(shells)))
     return tf.reshape(tf.reduce_sum(self._amplitude(t) * act, axis=[0, 1]), tf.shape(x)[:-1])
 
   def prepared(self, times: tf.Tensor | None = None) -> EmbeddedAtoms:
@@ -135,7 +147,7 @@ class EmbeddedAtoms(Potential):
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     differences = self.pairing.differences(x)
     squared = tf.reduce_sum(tf.square(differences), axis=0)
-    jet = self.shells.jet(squared, self.pairing.dimensions)
+    jet = RadialJet(*map(self.pairing.by_kind, self.shells.jet(squared, self.pairing.dimensions)))
     _, slope, curvature = self._jet(self._hidden(jet.value))
     of_both = self.pairing.of_both(self._worth(self._amplitude(t) * slope))
     force = tf.reduce_sum(of_both * jet.slope, axis=0) * differences
@@ -199,7 +211,7 @@ class EmbeddedAtoms(Potential):
 
   def _hidden(self, shells: tf.Tensor) -> tf.Tensor:
     """z [H, n, B] of the shells of every pair, [M, K, n, B]."""
-    z = _column(self.bias) + mixed(self.mixing, self.pairing.over_neighbours(shells))
+    z = self._of_units(self.bias) + mixed(self.mixing, self.pairing.over_neighbours(shells))
     if self.background is None:
       return z
     return z + mixed(self.background, self.pairing.over_pairs(shells))[:, tf.newaxis]
@@ -208,15 +220,14 @@ class EmbeddedAtoms(Potential):
     return time_derivative(self, t, x)
 
   def _amplitude(self, t: tf.Tensor) -> tf.Tensor:
-    """a(t), [H, 1, 1]."""
-    return _column(amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t))
+    """a(t), [H, 1, 1], or particle by particle, [H, n, 1]."""
+    return self._of_units(amplitudes(self.time_basis, tf.convert_to_tensor(self.amplitude), t))
+
+  def _of_units(self, values: tf.Tensor) -> tf.Tensor:
+    """Values [S H] of the units of every species, [H, 1, 1], or particle by particle, [H, n, 1]."""
+    return self.pairing.by_particle(tf.reshape(values, [-1, self._hidden_units]))
 
 
 def _squares(components: Sequence[tf.Tensor]) -> tf.Tensor:
   """|v|^2 of vectors by their components."""
   return functools.reduce(tf.add, [tf.square(part) for part in components])
-
-
-def _column(values: tf.Tensor) -> tf.Tensor:
-  """Values [H] of the units, [H, 1, 1]."""
-  return tf.reshape(values, [-1, 1, 1])

@@ -27,12 +27,14 @@ class RadialJet(NamedTuple):
 class GaussianShells(tf.Module):
   """B_m(r) = exp(-(r - mu_m)^2 / (2 sigma_m^2)), r = sqrt(|x|^2 + eps^2).
 
-  The smooth radius has no singular derivative at x = 0.
+  The smooth radius has no singular derivative at x = 0. With a cutoff R every B_m is multiplied by
+  (1 - |x|^2/R^2)^4, and by zero beyond: three derivatives are continuous there.
 
   Attributes:
     centre: mu, variable [M].
     log_width: ln sigma, variable [M].
     softening: eps.
+    cutoff: R, or None.
   """
 
   def __init__(
@@ -42,6 +44,7 @@ class GaussianShells(tf.Module):
     softening: float = 0.1,
     dtype: tf.DType = tf.float32,
     name: str | None = None,
+    cutoff: float | None = None,
   ) -> None:
     """Spaces centres evenly from 0 to the reach, a spacing wide.
 
@@ -51,6 +54,7 @@ class GaussianShells(tf.Module):
       softening: eps.
       dtype: Floating dtype.
       name: Module name.
+      cutoff: R, the distance from which on particles do not meet at all; None for none.
 
     Raises:
       ValueError: A number is out of range.
@@ -61,7 +65,12 @@ class GaussianShells(tf.Module):
     for key, value in (('reach', reach), ('softening', softening)):
       if not is_finite(value) or value <= 0:
         raise ValueError(f'`{key}` must be a positive distance, got {value!r}.')
-    self.reach, self.softening = float(reach), float(softening)
+    if cutoff is not None and reach > cutoff:
+      raise ValueError(
+        f'`reach` must be at most {cutoff:g}, half the shortest side of the box, got {reach!r}: '
+        'beyond, a particle would meet two images of another.'
+      )
+    self.reach, self.softening, self.cutoff = float(reach), float(softening), cutoff
     spacing = reach / (number - 1)
     self.centre = tf.Variable(tf.cast(tf.linspace(0.0, reach, number), dtype), name='centre')
     self.log_width = tf.Variable(tf.fill([number], tf.cast(np.log(spacing), dtype)), name='width')
@@ -72,7 +81,8 @@ class GaussianShells(tf.Module):
 
   def values(self, squared: tf.Tensor) -> tf.Tensor:
     """B of |x|^2 [...], shape [M, ...]."""
-    return self._gaussians(tf.sqrt(squared + self.softening**2))[2]
+    values = self._gaussians(tf.sqrt(squared + self.softening**2))[2]
+    return values if self.cutoff is None else values * _cut(squared, self.cutoff, 1).value
 
   def jet(self, squared: tf.Tensor, dimensions: int) -> RadialJet:
     """Value, slope and Laplacian in D dimensions at |x|^2 [...]."""
@@ -83,7 +93,10 @@ class GaussianShells(tf.Module):
     second = (tf.square(steepness) - precision) * value
     # d/dx_i of r is x_i / r: the two curvatures are those along x and across it.
     laplacian = squared / tf.square(r) * (second - slope) + dimensions * slope
-    return RadialJet(value, slope, laplacian)
+    jet = RadialJet(value, slope, laplacian)
+    if self.cutoff is None:
+      return jet
+    return _product(jet, _cut(squared, self.cutoff, dimensions), squared)
 
   def _gaussians(self, r: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """r - mu, 1/sigma^2 and B at r [...], [M, ...] each."""
@@ -91,6 +104,25 @@ class GaussianShells(tf.Module):
     shift = r - tf.reshape(self.centre, shape)
     precision = tf.reshape(tf.exp(-2.0 * self.log_width), shape)
     return shift, precision, tf.exp(-0.5 * precision * tf.square(shift))
+
+
+def _cut(squared: tf.Tensor, cutoff: float, dimensions: int) -> RadialJet:
+  """(1 - |x|^2/R^2)^4 for |x| < R, 0 beyond, by |x|^2 [...]."""
+  inside = tf.maximum(1.0 - squared / cutoff**2, 0.0)
+  slope = -8.0 / cutoff**2 * inside**3
+  curvature = 48.0 / cutoff**4 * tf.square(inside)
+  return RadialJet(inside**4, slope, dimensions * slope + curvature * squared)
+
+
+def _product(one: RadialJet, other: RadialJet, squared: tf.Tensor) -> RadialJet:
+  """The product rule: lap (f g) = f lap g + 2 grad f . grad g + g lap f."""
+  return RadialJet(
+    one.value * other.value,
+    one.slope * other.value + one.value * other.slope,
+    one.value * other.laplacian
+    + 2.0 * one.slope * other.slope * squared
+    + one.laplacian * other.value,
+  )
 
 
 def mixed(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

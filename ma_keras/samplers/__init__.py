@@ -6,6 +6,7 @@ from ma_keras.samplers.annealing import Annealed, Path, annealed_importance
 from ma_keras.samplers.bennett import FreeEnergyDifference, free_energy_difference
 from ma_keras.samplers.hamiltonian import Chains, Schedule, hamiltonian_chains, mean_over_chains
 from ma_keras.samplers.importance import ImportanceEstimate, estimate, two_level
+from ma_keras.samplers.inherent_structures import InherentStructures, inherent_structures
 from ma_keras.samplers.markov import (
   independence_metropolis,
   integrated_autocorrelation_time,
@@ -21,6 +22,7 @@ __all__ = [
   'Expectation',
   'FreeEnergyDifference',
   'ImportanceEstimate',
+  'InherentStructures',
   'Path',
   'Schedule',
   'ThermodynamicIntegral',
@@ -32,6 +34,7 @@ __all__ = [
   'free_energy_difference',
   'hamiltonian_chains',
   'independence_metropolis',
+  'inherent_structures',
   'integrated_autocorrelation_time',
   'latent_hmc',
   'mean_over_chains',

@@ -33,11 +33,17 @@ class MeanFreeCoordinates:
 
     Raises:
       TypeError: It has no pairs of particles.
+      ValueError: They are in a periodic box, where the centre of mass moves as well.
     """
     if not isinstance(particles, Particles):
       raise TypeError(
         f'`particles` must be a targets.Particles, got {type(particles).__name__}: other energies '
         'have coordinates of their own already.'
+      )
+    if particles.pairing.box is not None:
+      raise ValueError(
+        '`particles` are in a periodic box, whose ln Z is an integral over all positions: take '
+        'their own energy, in coordinates x.'
       )
     self.particles = particles
     self.event_size, self.dtype = particles.degrees_of_freedom, particles.dtype

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,12 @@ class Particles(abc.ABC):
   all log densities are those of its orthonormal measure. `base` is a normal of that subspace, and
   a flow along a potential without preferred places never leaves it.
 
+  In a periodic box nothing is confined: u, less its value at half the shortest side, is that of the
+  nearest image, up to there; ln Z is the integral over one box for every particle, of n D
+  dimensions, and `base` is uniform.
+
   Attributes:
-    pairing: n and D.
+    pairing: n and D, and the box.
     event_size: N = n D; particle i has the coordinates i D, ..., i D + D - 1.
     confinement: c, of the harmonic trap around the centre of mass; 0 for none.
     dtype: Of positions and energies.
@@ -34,18 +39,27 @@ class Particles(abc.ABC):
 
   confinement = 0.0
 
-  def __init__(self, particles: int, dimensions: int, dtype: Any = tf.float32) -> None:
+  def __init__(
+    self,
+    particles: int,
+    dimensions: int,
+    dtype: Any = tf.float32,
+    box: Sequence[float] | None = None,
+  ) -> None:
     """Takes the sizes.
 
     Args:
       particles: n, at least 2.
       dimensions: D.
       dtype: Floating dtype.
+      box: Lengths of a periodic box, [D]; None for particles in free space.
 
     Raises:
       ValueError: A size or the dtype is not what is said above.
     """
-    self.pairing = Pairing(particles, dimensions)
+    self.pairing = Pairing.of(particles, dimensions, None, box)
+    if box is not None:
+      self.confinement = 0.0
     self.event_size = self.pairing.event_size
     self.dtype = floating_dtype(dtype)
 
@@ -55,16 +69,21 @@ class Particles(abc.ABC):
 
   @property
   def degrees_of_freedom(self) -> int:
-    """(n - 1) D."""
-    return (self.pairing.particles - 1) * self.pairing.dimensions
+    """(n - 1) D, or n D in a periodic box."""
+    free = self.pairing.box is None
+    return (self.pairing.particles - int(free)) * self.pairing.dimensions
 
-  def base(self, scale: float = 1.0) -> bases.MeanFreeNormal:
-    """p(z) = Normal(0, scale^2 I) of the mean-free subspace."""
+  def base(self, scale: float = 1.0) -> bases.MeanFreeNormal | bases.PeriodicUniform:
+    """p(z) = Normal(0, scale^2 I) of the mean-free subspace; uniform in a periodic box."""
+    if self.pairing.box is not None:
+      return bases.PeriodicUniform(self.pairing.particles, self.pairing.box, self.dtype)
     sizes = (self.pairing.particles, self.pairing.dimensions)
     return bases.MeanFreeNormal(*sizes, dtype=self.dtype, scale=scale)
 
   def check_samples(self, x: Any, remedy: str) -> None:
     """Raises ValueError if centres of mass are away from the origin: see `SubspaceTarget`."""
+    if self.pairing.box is not None:
+      return
     x = np.asarray(x)
     particles = x.reshape(len(x), self.pairing.particles, self.pairing.dimensions)
     centre = np.max(np.abs(np.mean(particles, axis=1)), initial=0.0)
@@ -85,9 +104,18 @@ class Particles(abc.ABC):
     squared = self.pairing.squared_distances(x)
     # sum_i |x_i - mean|^2 = (1/n) sum over pairs of |x_i - x_j|^2.
     confinement = 0.5 * self.confinement / self.pairing.particles
-    energy = self.pair_energy(squared)
+    energy = self._within_reach(squared)
     energy = energy + confinement * squared if confinement else energy
     return tf.reshape(self.pairing.over_pairs(energy), tf.shape(x)[:-1])
+
+  def _within_reach(self, squared: tf.Tensor) -> tf.Tensor:
+    """u(d^2), in a box u(d^2) - u(R^2) up to R = half the shortest side, zero beyond."""
+    cutoff = self.pairing.cutoff
+    if cutoff is None:
+      return self.pair_energy(squared)
+    at_cutoff = self.pair_energy(tf.constant(cutoff**2, squared.dtype))
+    # Beyond, u is taken at R^2, whose derivative `minimum` cuts off.
+    return self.pair_energy(tf.minimum(squared, tf.cast(cutoff**2, squared.dtype))) - at_cutoff
 
   def force(self, x: Any) -> tf.Tensor:
     """-grad E: [..., N] -> [..., N]."""
@@ -98,7 +126,13 @@ class Particles(abc.ABC):
     return -tape.gradient(energy, x)
 
   def virial(self, x: Any) -> tf.Tensor:
-    """x . grad E, [...]: its mean under exp(-E)/Z is the number of degrees of freedom."""
+    """x . grad E, [...]: its mean under exp(-E)/Z is the number of degrees of freedom.
+
+    Raises:
+      ValueError: In a periodic box, of whose positions x is one choice of many.
+    """
+    if self.pairing.box is not None:
+      raise ValueError('`virial` depends on the image of every particle in a periodic `box`.')
     x = as_event(x, self)
     return -tf.reduce_sum(x * self.force(x), axis=-1)
 
@@ -115,21 +149,23 @@ class Particles(abc.ABC):
     return as_event(x, self)
 
   def observables(self) -> Observables:
-    """<E>, heat capacity <E^2> - <E>^2, virial, and the mean distance of two particles."""
+    """<E>, heat capacity <E^2> - <E>^2, mean distance of two particles; virial but in a box."""
+    free = self.pairing.box is None
 
     def moments(values: np.ndarray) -> np.ndarray:
       x = tf.constant(values, self.dtype)
       energy = self.energy(x).numpy().astype(np.float64)
       distance = np.mean(self.distances(x).numpy().astype(np.float64), axis=-1)
-      virial = self.virial(x).numpy().astype(np.float64)
-      return np.stack([energy, energy**2, virial, distance], axis=-1)
+      virial = [self.virial(x).numpy().astype(np.float64)] if free else []
+      return np.stack([energy, energy**2, distance, *virial], axis=-1)
 
     statistics: dict[str, Statistic] = {
       'energy': operator.itemgetter(0),
       'heat capacity': lambda mean: mean[1] - mean[0] ** 2,
-      'virial': operator.itemgetter(2),
-      'pair distance': operator.itemgetter(3),
+      'pair distance': operator.itemgetter(2),
     }
+    if free:
+      statistics['virial'] = operator.itemgetter(3)
     return Observables(moments, statistics)
 
 
@@ -159,13 +195,20 @@ class LennardJones(Particles):
 
   confinement = 1.0
 
-  def __init__(self, particles: int, convention: str = 'directed', dtype: Any = tf.float32) -> None:
+  def __init__(
+    self,
+    particles: int,
+    convention: str = 'directed',
+    dtype: Any = tf.float32,
+    box: Sequence[float] | None = None,
+  ) -> None:
     """Takes the size.
 
     Args:
       particles: n, at least 2: 13 for LJ13, 55 for LJ55.
       convention: 'directed' or 'undirected'.
       dtype: Floating dtype.
+      box: Lengths of a periodic box, [3], which takes the place of the trap.
 
     Raises:
       ValueError: `particles` is too small, or the convention has another name.
@@ -178,7 +221,7 @@ class LennardJones(Particles):
       )
     if not is_whole(particles, 2):
       raise ValueError(f'`particles` must be at least 2, and whole, got {particles!r}. 13, say.')
-    super().__init__(particles, 3, dtype)
+    super().__init__(particles, 3, dtype, box)
     self.convention = convention
     self.bond = conventions[convention]
 

@@ -116,8 +116,8 @@ def mlp(time_dependent=False, activation='softplus'):
   return generic(MLP(EVENT_SIZE, (5, 3), activation, time_dependent, tf.float64))
 
 
-def pairs(particles=2, dimensions=2, basis=None):
-  shells = {'shells': 6, 'reach': 3.0, 'softening': 1.0}
+def pairs(particles=2, dimensions=2, basis=None, **others):
+  shells = {'shells': 6, 'reach': 3.0, 'softening': 1.0, **others}
   made = Pairs(particles, dimensions, **shells, time_basis=basis, dtype=tf.float64, seed=0)
   made.amplitude.assign(np.random.default_rng(0).normal(size=made.amplitude.shape))
   return made

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ma_keras import MongeAmpereBijector, bases
+from ma_keras import MongeAmpereBijector, bases, potentials
 from ma_keras.potentials import autodiff
 from tests.potentials.cases import embedded_atoms, pairs
 
 T = tf.constant(0.4, tf.float64)
 
 
-def with_background(particles, dimensions):
-  return embedded_atoms(particles, dimensions, background=True)
+def with_background(particles, dimensions, **options):
+  return embedded_atoms(particles, dimensions, background=True, **options)
 
 
 MAKERS = pytest.mark.parametrize('make', [pairs, embedded_atoms, with_background])
@@ -34,6 +34,75 @@ def test_closed_forms_are_those_of_the_value(make, n, d):
   by_tapes = autodiff.gradient_and_laplacian(potential, T, x)
   np.testing.assert_allclose(velocity, by_tapes[0], atol=1e-12)
   np.testing.assert_allclose(laplacian, by_tapes[1], atol=1e-10)
+
+
+KINDS = {'species': (0, 1, 0, 2, 1, 0), 'box': None}
+BOX = {'species': None, 'box': (6.0, 7.0)}
+BOTH = {'species': (0, 0, 1, 1, 0, 0), 'box': (7.0, 6.0)}
+OTHERS = pytest.mark.parametrize('options', [KINDS, BOX, BOTH], ids=['kinds', 'box', 'both'])
+
+
+def other(make, options):
+  """Six particles in the plane, of several kinds or in a periodic box."""
+  return make(6, 2, **options)
+
+
+@OTHERS
+@MAKERS
+def test_closed_forms_with_kinds_and_in_boxes_are_those_of_the_value(make, options):
+  potential, x = other(make, options), events(3 * positions(6, 2))
+  velocity, laplacian = potential.gradient_and_laplacian(T, x)
+  by_tapes = autodiff.gradient_and_laplacian(potential, T, x)
+  np.testing.assert_allclose(velocity, by_tapes[0], atol=1e-12)
+  np.testing.assert_allclose(laplacian, by_tapes[1], atol=1e-10)
+
+
+@MAKERS
+def test_like_particles_alone_are_permuted(make):
+  potential, x = other(make, KINDS), positions(6, 2)
+  phi = potential(T, events(x)).numpy()
+  alike, unlike = [2, 4, 5, 3, 1, 0], [1, 0, 2, 3, 4, 5]
+  np.testing.assert_allclose(potential(T, events(x[:, alike])), phi, rtol=1e-12)
+  assert np.min(np.abs(potential(T, events(x[:, unlike])).numpy() - phi)) > 1e-3
+
+
+@MAKERS
+def test_one_kind_of_all_is_none(make):
+  x = events(positions(6, 2))
+  one, none = make(6, 2, species=(0,) * 6), make(6, 2)
+  np.testing.assert_array_equal(one(T, x), none(T, x))
+
+
+@MAKERS
+def test_images_of_a_box_are_one_particle(make):
+  """A lattice vector added to one particle changes nothing, and phi is smooth where images swap."""
+  potential, x = other(make, BOX), 3 * positions(6, 2)
+  phi = potential(T, events(x)).numpy()
+  moved = x.copy()
+  moved[:, 2] += np.array([12.0, -7.0])
+  np.testing.assert_allclose(potential(T, events(moved)), phi, rtol=1e-11)
+  halfway = np.zeros((2, 6, 2)) + np.arange(6)[:, np.newaxis] * np.array([0.9, 1.1])
+  halfway[:, 0] = halfway[:, 3] + np.array([[3.0 - 1e-9, 0.3], [3.0 + 1e-9, 0.3]])
+  velocity, laplacian = potential.gradient_and_laplacian(T, events(halfway))
+  np.testing.assert_allclose(velocity[0], velocity[1], atol=1e-7)
+  np.testing.assert_allclose(laplacian[0], laplacian[1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+  'options, message',
+  [
+    ({'species': (0, 2)}, r'`species` must hold a kind 0, 1, .* got \(0, 2\)'),
+    ({'species': (0, 1, 1)}, r'for each of 2 particles'),
+    ({'species': 'ab'}, r'`species` must be kinds'),
+    ({'box': (4.0,)}, r'`box` must hold 2 positive lengths, got \(4.0,\)'),
+    ({'box': (4.0, -4.0)}, r'`box` must hold 2 positive lengths'),
+    ({'box': (4.0, 8.0)}, r'`reach` must be at most 2, half the shortest side of the box, got 3'),
+  ],
+)
+def test_what_is_no_kind_and_no_box_is_refused(options, message):
+  for make in (potentials.Pairs, potentials.EmbeddedAtoms):
+    with pytest.raises(ValueError, match=message):
+      make(2, 2, reach=3.0, **options)
 
 
 @MAKERS

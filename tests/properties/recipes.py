@@ -115,17 +115,28 @@ CLUSTERS = st.sampled_from([(2, 2), (4, 1), (3, 2), (2, 3)])
 SHELLS = {'shells': 3, 'reach': 3.0, 'softening': 0.5, 'seed': 0}
 
 
+def surroundings_of(particles, dimensions):
+  """Kinds of the particles, and a box, or neither."""
+  return st.fixed_dictionaries(
+    {
+      'species': st.sampled_from([None, (0, 1, 0, 0)[:particles]]),
+      'box': st.sampled_from([None, (6.0,) * dimensions]),
+    }
+  )
+
+
 @st.composite
 def pairs(draw, cluster=None):
   sizes, basis = cluster or draw(CLUSTERS), draw(bases())
-  return lambda dtype: Pairs(*sizes, **SHELLS, time_basis=basis(dtype), dtype=dtype)
+  surroundings = draw(surroundings_of(*sizes))
+  return lambda dtype: Pairs(*sizes, **SHELLS, **surroundings, time_basis=basis(dtype), dtype=dtype)
 
 
 @st.composite
 def embedded_atoms(draw, cluster=None):
   sizes, basis = cluster or draw(CLUSTERS), draw(bases())
   options = {'hidden_units': draw(UNITS), 'activation': draw(DEEP), **SHELLS}
-  options['background'] = draw(st.booleans())
+  options |= {'background': draw(st.booleans()), **draw(surroundings_of(*sizes))}
   return lambda dtype: EmbeddedAtoms(*sizes, **options, time_basis=basis(dtype), dtype=dtype)
 
 

@@ -108,3 +108,59 @@ def test_samples_of_chains_that_are_not_mean_free_are_refused(rng):
   model.compile('adam')
   with pytest.raises(ValueError, match=r'Centres of mass .* subtract the mean over particles'):
     model.fit(rng.normal(size=(8, 8)), verbose=0)
+
+
+BOX = (3.0, 3.5, 4.0)
+
+
+def in_box(x, bond=2.0):
+  """The energy of the nearest images, by loops over all images and pairs."""
+  shifts = np.array(list(itertools.product((-1, 0, 1), repeat=3))) * np.array(BOX)
+  level = bond * (1.5**-12 - 2 * 1.5**-6)
+  total = 0.0
+  for a, b in itertools.combinations(x % np.array(BOX), 2):
+    d = np.min(np.linalg.norm(a - b + shifts, axis=1))
+    total += bond * (d**-12 - 2 * d**-6) - level if d < 1.5 else 0.0
+  return total
+
+
+def test_energy_in_a_periodic_box_by_loops():
+  target = targets.LennardJones(5, dtype=tf.float64, box=BOX)
+  x = np.random.default_rng(0).uniform(-5.0, 5.0, size=(6, 5, 3))
+  expected = [in_box(row) for row in x]
+  assert np.ptp(expected) > 0.1
+  np.testing.assert_allclose(target.energy(x.reshape(6, -1)), expected, rtol=1e-9)
+  assert target.degrees_of_freedom == 15 and 'virial' not in target.observables().statistics
+
+
+def test_forces_in_a_periodic_box_pull_where_energies_fall():
+  target = targets.LennardJones(4, dtype=tf.float64, box=BOX)
+  x = np.random.default_rng(3).uniform(0.0, 3.0, size=12)
+  shifts = 1e-6 * np.eye(12)
+  slopes = (target.energy(x + shifts) - target.energy(x - shifts)) / 2e-6
+  np.testing.assert_allclose(target.force(x), -slopes, rtol=1e-5, atol=1e-5)
+
+
+def test_weights_of_a_flow_find_the_partition_function_of_a_box():
+  """Two particles: Z = V times the integral of exp(-u) over one box, by quadrature."""
+  target = targets.LennardJones(2, dtype=tf.float64, box=BOX)
+  sides = [(np.arange(60) + 0.5) / 60 * side for side in BOX]
+  second = np.stack(np.meshgrid(*sides, indexing='ij'), axis=-1).reshape(-1, 3)
+  energies = target.energy(np.concatenate([np.zeros_like(second), second], axis=1))
+  volume = np.prod(BOX)
+  exact = -np.log(volume**2 * np.mean(np.exp(-energies)))
+  phi = potentials.Pairs(2, 3, reach=1.5, softening=0.5, box=BOX, dtype=tf.float64, seed=0)
+  bijector = ma_keras.MongeAmpereBijector(phi, 4, 0.25)
+  result = training.measure(
+    bijector, target, num_samples=4000, batch_size=4000, seed=1, base=target.base()
+  )
+  error = 6 * result.reweighted_error
+  assert abs(6 * result.reweighted_per_site - exact) < 4 * error and error < 0.05
+
+
+def test_what_a_box_has_not_is_refused():
+  target = targets.LennardJones(2, box=BOX)
+  with pytest.raises(ValueError, match=r'`virial` depends on the image'):
+    target.virial(np.zeros(6, np.float32))
+  with pytest.raises(ValueError, match=r'`particles` are in a periodic box'):
+    targets.MeanFreeCoordinates(target)
