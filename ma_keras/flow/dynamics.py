@@ -115,8 +115,9 @@ class Motion:
 
   def prepared(self) -> Motion:
     """Returns the motion with what the potential can compute once computed."""
-    times = tf.reshape(self.stage_times(), [-1])
-    return dataclasses.replace(self, potential=prepared(self.potential, times))
+    nodes = self.tableau.quadrature
+    times = [self._times(c) for c in (self.tableau.c, () if nodes is None else nodes.c)]
+    return dataclasses.replace(self, potential=prepared(self.potential, tf.concat(times, 0)))
 
   def tensors(self) -> list[tf.Tensor]:
     """Tensors that the potential holds, by which the flow has derivatives: see `parts`."""
@@ -141,10 +142,14 @@ class Motion:
 
   def stage_times(self) -> tf.Tensor:
     """The time of every stage, in the order of the motion: [num_steps, s]."""
+    return tf.reshape(self._times(self.tableau.c), [-1, len(self.tableau.c)])
+
+  def _times(self, fractions: Sequence[float]) -> tf.Tensor:
+    """The times t + c h of all steps, one step after the other, for the fractions c of a step."""
     numbers = self._number(tf.range(self.num_steps))
     start, stop, h = (tf.expand_dims(tf.gather(part, numbers), 1) for part in self.grid)
-    c = tf.constant(self.tableau.c, h.dtype)
-    return stop - h * c if self.reverse else start + h * c
+    c = tf.constant(fractions, h.dtype)
+    return tf.reshape(stop - h * c if self.reverse else start + h * c, [-1])
 
   def _number(self, i: tf.Tensor) -> tf.Tensor:
     """Index of step i in the grid."""
@@ -161,10 +166,24 @@ class Motion:
     score = () if self.score is None else totals[-1:]
     state, stage_rates = self._stages(interval, x, *score)
     y, change, *after = integrators.combine(state, interval.h, self.tableau.b, stage_rates)
+    if self.tableau.quadrature is not None:  # Graphs then drop what no tally asks of the stages.
+      change = self._change_at_nodes(self.tableau.quadrature, interval, state, stage_rates)
     sums = [
       a + b for a, b in zip(totals, [change, *self._increments(interval, state, stage_rates)])
     ]
     return interval.frame.leave(y), (*sums, *map(interval.frame.leave, after))
+
+  @staticmethod
+  def _change_at_nodes(
+    nodes: integrators.Quadrature, interval: Interval, state: Any, rates: list[Any]
+  ) -> tf.Tensor:
+    """-h sum_q b_q laplacian phi at the nodes q of a step, the change of ln p by it, [...]."""
+    points = [integrators.combine(state, interval.h, row, rates)[0] for row in nodes.a]
+    laplacians = [
+      interval.frame.potential.laplacian(interval.start + c * interval.h, x)
+      for c, x in zip(nodes.c, points)
+    ]
+    return integrators.combine(tf.zeros_like(laplacians[0]), -interval.h, nodes.b, laplacians)
 
   def record(
     self,

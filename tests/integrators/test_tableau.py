@@ -1,7 +1,9 @@
 """The tableaus satisfy Butcher's order conditions, exactly those of their order."""
 
+import dataclasses
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from ma_keras import integrators
@@ -58,6 +60,45 @@ def test_conditions_hold_up_to_the_order_and_fail_beyond(tableau):
   conditions = residuals(tableau)
   assert all(r == 0 for order in range(1, tableau.order + 1) for r in conditions[order])
   assert any(r != 0 for r in conditions[tableau.order + 1])
+
+
+def test_nodes_between_the_stages_satisfy_the_conditions_of_order_four():
+  """Those of the integral of f(t, x(t)): its nodes are stages that no other stage reads."""
+  tableau = integrators.RK4_GAUSS
+  nodes = tableau.quadrature
+  rows, b, c = map(np.array, (nodes.a, nodes.b, nodes.c))
+  stages = np.array([[*row, *[0.0] * (4 - len(row))] for row in tableau.a])
+  times = np.array(tableau.c)
+  by_time, by_square, by_stage = rows @ times, rows @ times**2, rows @ stages @ times
+  weighed = {
+    1 / 2: b @ c,
+    1 / 3: b @ c**2,
+    1 / 6: b @ by_time,
+    1 / 4: b @ c**3,
+    1 / 8: b @ (c * by_time),
+    1 / 12: b @ by_square,
+    1 / 24: b @ by_stage,
+  }
+  for exact, weight in weighed.items():
+    assert weight == pytest.approx(exact, abs=1e-15)
+  assert abs(b @ c**4 - 1 / 5) > 1e-3
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    {'a': ((0.5,),)},  # Not a weight for every stage.
+    {'c': (0.4,)},  # A node at another time than its point.
+    {'b': (0.9,)},  # Not consistent.
+    {'b': (0.5, 0.5)},  # A weight without a node.
+  ],
+)
+def test_nodes_that_are_none_are_refused(change):
+  nodes = integrators.Quadrature(a=((0.5, 0.0),), b=(1.0,), c=(0.5,))
+  dataclasses.replace(integrators.HEUN, name='mine', quadrature=nodes)
+  with pytest.raises(ValueError, match=r"'mine': `quadrature` must hold"):
+    wrong = dataclasses.replace(nodes, **change)
+    dataclasses.replace(integrators.HEUN, name='mine', quadrature=wrong)
 
 
 @EXPLICIT

@@ -17,7 +17,16 @@ from ma_keras.apps.configuration.option import (
 # Names in the library, which needs TensorFlow: tests hold them against it.
 STRATEGIES = ('one_device', 'mirrored', 'multi_worker', 'parameter_server', 'tpu')
 INTEGRATORS = (
-  *('euler', 'gauss4', 'heun', 'implicit_midpoint', 'midpoint', 'rk4', 'three_eighths'),
+  *(
+    'euler',
+    'gauss4',
+    'heun',
+    'implicit_midpoint',
+    'midpoint',
+    'rk4',
+    'rk4_gauss',
+    'three_eighths',
+  ),
 )
 GRADIENTS = ('adjoint', 'plain', 'recompute', 'reversible', 'store')
 OPTIMIZERS = ('adam', 'soap')

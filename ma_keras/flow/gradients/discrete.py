@@ -67,8 +67,13 @@ def _recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Tensors:
 
   def solve(tensors: Tensors, x: tf.Tensor) -> tuple[Tensors, pullback.Pull]:
     along = motion.with_tensors(tensors)
-    forward = functools.partial(_segment, along)
     steps = (motion.num_steps, segment)
+
+    def forward(x: tf.Tensor, totals: Totals, begin: tf.Tensor, end: tf.Tensor) -> Solution:
+      return (
+        along.step(begin, x, totals) if segment == 1 else _segment(along, x, totals, begin, end)
+      )
+
     y, totals, through = pullback.segmented(forward, x, motion.nothing(x), *steps)
     scoreless = dataclasses.replace(along, score=None)
 
@@ -76,6 +81,8 @@ def _recomputed(motion: Motion, x: tf.Tensor, segment: int) -> Tensors:
       dy, *dtotals = doutputs if motion.score is None else doutputs[:-1]
 
       def back(x: tf.Tensor, begin: tf.Tensor, end: tf.Tensor, after: Cotangents) -> Cotangents:
+        if segment == 1:
+          return _pulled(scoreless, begin, x, after, dtotals, sources)
         states = _states(scoreless, x, begin, end, segment)
         step = lambda i, c: _pulled(scoreless, i, states[i - begin], c, dtotals, sources)  # noqa: E731
         return pullback.backwards(step, begin, end, after, segment)

@@ -215,7 +215,8 @@ def _is_written_out(motion: Motion, x: tf.Tensor) -> bool:
 
 def _has_units(motion: Motion, x: tf.Tensor) -> bool:
   """Tells if there is a hidden layer that the hand-written pass can have."""
-  suits = motion.tableau.explicit and x.shape.rank == 2
+  tableau = motion.tableau
+  suits = tableau.explicit and tableau.quadrature is None and x.shape.rank == 2
   return suits and overrides.units(motion.potential) is not None
 
 

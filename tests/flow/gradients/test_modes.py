@@ -22,6 +22,7 @@ EXACT = {
   'recompute by segments': ('heun', gradients.Recompute(3)),
   'recompute in one': ('heun', gradients.Recompute(50)),
   'recompute, implicit': ('gauss4', 'recompute'),
+  'recompute, nodes': ('rk4_gauss', 'recompute'),
   'reversible': ('gauss4', 'reversible'),
   'reversible, order 2': ('implicit_midpoint', 'reversible'),
 }
@@ -61,6 +62,7 @@ def compiled(*arguments, jit_compile):
   [
     *((mode, 'one hidden layer', reverse) for mode in EXACT for reverse in (False, True)),
     ('recompute by segments', 'mlp in time', True),
+    ('recompute, nodes', 'mlp in time', False),
     ('reversible, order 2', 'mlp in time', False),
   ],
 )
@@ -105,7 +107,7 @@ def test_a_compiled_flow_is_differentiated_from_outside(gradient):
     np.testing.assert_allclose(one, two, rtol=1e-4 if gradient == 'adjoint' else 1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize('integrator, order', [('midpoint', 2), ('rk4', 4)])
+@pytest.mark.parametrize('integrator, order', [('midpoint', 2), ('rk4', 4), ('rk4_gauss', 4)])
 def test_the_adjoint_converges_at_the_order_of_the_integrator(integrator, order):
   potential = potentials.one_hidden_layer()
   errors = []
