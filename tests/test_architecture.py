@@ -22,7 +22,7 @@ ALLOWED = {
   'bases': {'arguments', 'bases', 'pickling', 'seeds'},
   'layers': {'layers'},
   'files': {'files'},
-  'information': {'information'},
+  'information': {'arguments', 'information'},
   'data': {'arguments', 'data', 'files'},
   'plotting': {'files', 'plotting'},
 }

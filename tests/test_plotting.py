@@ -91,3 +91,14 @@ def test_domains_have_a_row_per_moment_and_one_for_what_is_drawn():
   assert len(figure.axes) == 16
   assert [figure.axes[4 * row].get_ylabel() for row in (1, 3)] == ['t = 0.5', 'drawn']
   np.testing.assert_array_equal(figure.axes[15].images[0].get_array(), np.sign(fields[-1, 3]))
+
+
+def test_maps_of_information_share_a_scale_that_begins_at_the_noise(tmp_path):
+  data = np.array([[0.1, np.nan, 0.1]] * 3)
+  figure = plotting.information_maps({'data': data, 'latents': 1e-9 * data}, noise=1e-3)
+  one, other = (ax.images[0] for ax in figure.axes[:2])
+  assert one.norm is other.norm and (one.norm.vmin, one.norm.vmax) == (1e-3, 0.1)
+  np.testing.assert_array_equal(one.get_array().filled(np.nan), data)
+  assert one.get_extent() == [-1.5, 1.5, 1.5, -1.5]
+  plotting.save(figure, tmp_path / 'maps.png')
+  assert (tmp_path / 'maps.png').stat().st_size > 0

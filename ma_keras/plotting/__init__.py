@@ -14,6 +14,7 @@ from ma_keras.plotting.density import (
 )
 from ma_keras.plotting.fluid import fluid
 from ma_keras.plotting.free_energy import domains, free_energy
+from ma_keras.plotting.information import information_maps
 from ma_keras.plotting.table import contours, histogram, pairs
 from ma_keras.plotting.thermodynamics import thermodynamics
 from ma_keras.plotting.transport import convex_map, paths, transport_cost
@@ -32,6 +33,7 @@ __all__ = [
   'free_energy',
   'gallery',
   'histogram',
+  'information_maps',
   'latents',
   'likelihood',
   'pairs',
