@@ -2,7 +2,7 @@
 
 from ma_keras.targets import kaufman, lattice, thermodynamics
 from ma_keras.targets.clusters import LatentClusters
-from ma_keras.targets.families import Family, Phi4Masses
+from ma_keras.targets.families import Family, IsingCouplings, Phi4Masses
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.kaufman import CRITICAL_COUPLING
 from ma_keras.targets.mean_free import MeanFreeCoordinates
@@ -27,6 +27,7 @@ __all__ = [
   'Family',
   'GaussianMixture',
   'Ising',
+  'IsingCouplings',
   'LatentClusters',
   'LennardJones',
   'MeanFreeCoordinates',

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import tensorflow as tf
 
+from ma_keras.potentials.activations import log_cosh
+from ma_keras.potentials.linear import apply_kernel
+from ma_keras.targets import lattice
+from ma_keras.targets.ising import Ising
 from ma_keras.targets.phi4 import Phi4
+from ma_keras.targets.spins import SMALLEST_EIGENVALUE
 from ma_keras.targets.target import Target, as_event
 
 
@@ -31,6 +37,57 @@ class Family(Protocol):
   def at(self, context: Any) -> Target:
     """The target at couplings c, [C]."""
     ...
+
+
+class IsingCouplings:
+  """`Ising` at any coupling k: E(x; k) = 1/2 x.(k A + alpha I)^-1 x - sum_i ln cosh x_i, Eq. 8.
+
+  A is the adjacency of the lattice and alpha(k) as in `CoupledSpins`. In the eigenvectors of A,
+  which do not depend on k, the quadratic form is a sum of squares over k lambda_j + alpha.
+
+  Attributes:
+    event_size: N = L^2.
+    context_size: 1, for k.
+    dtype: Of fields, couplings and energies.
+  """
+
+  context_size = 1
+
+  def __init__(self, side: int, boundary: str = 'periodic', dtype: Any = tf.float32) -> None:
+    """Fixes everything but the coupling.
+
+    Args:
+      side: Lattice side L, at least 2.
+      boundary: 'periodic' or 'open'.
+      dtype: Floating dtype.
+
+    Raises:
+      ValueError: See `Ising`.
+    """
+    self._one = Ising(side, 1.0, boundary, dtype)
+    self.event_size, self.dtype = self._one.event_size, self._one.dtype
+    adjacency = lattice.coupling_matrix(side, side, 1.0, boundary)
+    eigenvalues, vectors = np.linalg.eigh(adjacency)
+    with tf.init_scope():  # Constants outlive a tf.function in which the family is built.
+      self._eigenvalues = tf.constant(eigenvalues, self.dtype)
+      self._vectors = tf.constant(vectors, self.dtype)
+
+  def energy(self, x: Any, context: Any) -> tf.Tensor:
+    """E(x; k), [...], of fields [..., N] and k [..., 1], or one [1] for all."""
+    x = as_event(x, self._one)
+    couplings = tf.convert_to_tensor(context, self.dtype) * self._eigenvalues
+    smallest = tf.reduce_min(couplings, axis=-1, keepdims=True)
+    variances = couplings - smallest + tf.constant(SMALLEST_EIGENVALUE, self.dtype)
+    waves = apply_kernel(x, self._vectors)
+    return tf.reduce_sum(0.5 * tf.square(waves) / variances - log_cosh(x), axis=-1)
+
+  def at(self, context: Any) -> Ising:
+    """`Ising` at k = c, [1]; raises ValueError on another shape."""
+    couplings = tf.convert_to_tensor(context, self.dtype)
+    if couplings.shape != [1]:
+      raise ValueError(f'`context` must be the coupling alone, shape [1], got {couplings.shape}.')
+    one = self._one
+    return Ising(one.side, float(couplings[0]), one.boundary, one.dtype)
 
 
 class Phi4Masses:
