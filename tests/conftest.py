@@ -3,10 +3,12 @@
 import collections
 import gc
 import zlib
+from unittest import mock
 
 import numpy as np
 import pytest
 import tf_keras
+from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
 
 
@@ -24,8 +26,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def seeds_are_those_of_the_test(request):
-  """Seeds Python, NumPy, TensorFlow and Keras by the test's id, whatever ran before it."""
-  tf_keras.utils.set_random_seed(seed_of(request))
+  """Seeds Python, NumPy, TensorFlow and Keras by the test's id, whatever ran before it.
+
+  TensorFlow would forget all kernels as well, and optimise every function that tests share anew: a
+  sixth of the time of such files. New operations have new seeds, and so kernels of their own.
+  """
+  with mock.patch.object(context.pywrap_tfe, 'TFE_ContextClearCaches'):
+    tf_keras.utils.set_random_seed(seed_of(request))
 
 
 @pytest.fixture
@@ -40,7 +47,7 @@ def seed_of(request):
 
 @pytest.fixture(scope='module', autouse=True)
 def graphs_are_forgotten():
-  """Drops the graphs of the file before, ten gigabytes in all.
+  """Drops the graphs and the kernels of the file before, ten gigabytes in all.
 
   TensorFlow (2.21) keeps whatever graph a `tf.custom_gradient` was traced in for the life of the
   process, by the name of its gradient. They go when the next file begins: at the end of their own,
@@ -50,5 +57,6 @@ def graphs_are_forgotten():
   graphs = [name for name in known if name.startswith('CustomGradient-')]
   for name in graphs:
     del known[name]
+  context.context().clear_kernel_cache()
   gc.collect()
   gc.freeze()  # What is left lives on: no later collection looks through it again.
