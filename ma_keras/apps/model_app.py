@@ -149,7 +149,8 @@ def takes_noise(model: model_file.Model, table: tables.Table) -> bool:
   if levels is None or table.levels is not None:
     return levels is not None
   whole, largest = True, 0.0
-  for rows in table.read(SURVEY_ROWS):
+  for block in table.read(SURVEY_ROWS):
+    rows = parts(model, block)[1]
     whole = whole and bool(np.all(rows == np.floor(rows)))
     largest = max(largest, float(np.max(np.abs(rows))))
     if largest > 1 and not whole:

@@ -51,8 +51,11 @@ def scores(
   bar = tf_keras.utils.Progbar(table.num_rows, unit_name='row')
   start, outside = 0, np.zeros(len(model.contexts or ()), int)
   for labels, rows in table.labelled(config.batch_size):
-    x = model_app.dequantised(rows, start, config.seed) if pixels else rows
-    values = score(x)
+    if pixels:
+      contexts, x = model_app.parts(model, rows)
+      noisy = model_app.dequantised(x, start, config.seed)
+      rows = np.concatenate([contexts, noisy], axis=-1)
+    values = score(rows)
     bad = np.flatnonzero(np.isnan(values))
     if bad.size:
       raise ValueError(

@@ -11,6 +11,8 @@ import pytest
 import ma_keras
 from ma_keras import data
 from ma_keras.apps import score
+from ma_keras.apps.model_app import dequantised
+from ma_keras.data.context_columns import ContextColumn
 from ma_keras.saving import model_file
 from tests.apps.test_score import config, scores
 
@@ -80,3 +82,23 @@ def test_a_model_of_vectors_takes_no_pictures(tmp_path):
   PIL.Image.fromarray(GREY[0]).save(tmp_path / 'a.png')
   with pytest.raises(ValueError, match='is a picture, and the model takes vectors of 24 numbers'):
     score.work(config(tmp_path, f'--input={tmp_path}/a.png'))
+
+
+def test_a_table_of_pixels_with_labels_is_scored_under_them(tmp_path):
+  """phi = x.(A x/2 + V'c) moves the pixels by their label, and no noise is added to that."""
+  kernel = np.linspace(-1.0, 1.0, 6)[np.newaxis]
+  potential = ma_keras.potentials.Quadratic(np.zeros([6, 6]), context_kernel=kernel)
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
+  label = ContextColumn('label', ('cat', 'dog', 'owl'), 0.0, 2.0)
+  model = model_file.Model(bijector, data.Pixels(256), (2, 3, 1), contexts=(label,))
+  model_file.save(tmp_path / 'model.npz', model)
+  pixels = GREY[:, :2, :3].reshape(3, 6)
+  lines = [','.join([word, *map(str, row)]) for word, row in zip(('owl', 'cat', 'dog'), pixels)]
+  names = ','.join(['label', *(f'p{k}' for k in range(6))])
+  (tmp_path / 'x.csv').write_text('\n'.join([names, *lines]))
+  y = data.Pixels(256).inverse((dequantised(pixels, 0, 0)).astype(np.float32))
+  log_det = data.Pixels(256).inverse_log_det_jacobian(dequantised(pixels, 0, 0), 1)
+  z = y - 0.4 * np.array([[2.0], [0.0], [1.0]]) * kernel
+  expected = -0.5 * np.sum(z**2 + np.log(2 * np.pi), axis=-1) + log_det
+  found = scores(tmp_path, f'--input={tmp_path}/x.csv')[1]
+  np.testing.assert_allclose(found, expected, rtol=1e-4)
