@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -46,7 +47,7 @@ class PeriodicUniform(Whole, tfp.distributions.Distribution):
     parameters = dict(locals())
     if not is_whole(particles):
       raise ValueError(f'`particles` must be a positive integer, got {particles!r}.')
-    self.box = tuple(box)
+    self.box = tuple(box) if isinstance(box, Sequence | np.ndarray) else ()
     if not self.box or not all(is_finite(side) and side > 0 for side in self.box):
       raise ValueError(f'`box` must hold positive lengths, one for every dimension, got {box!r}.')
     self.particles = int(particles)

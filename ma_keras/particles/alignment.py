@@ -24,7 +24,8 @@ def aligned(
 
   The best labels at these positions (Hungarian method) and the best rotation or reflection for
   these labels (Kabsch) take turns, and |x - reference|^2 falls with both, to a local minimum: the
-  lowest of several starts is returned, of which x itself is one.
+  lowest of several starts is returned, of which x itself is one. Like particles alone change
+  places where there are several species.
 
   Args:
     x: Configurations whose centre of mass is zero, [n, N].
@@ -35,12 +36,16 @@ def aligned(
 
   Returns:
     The moved rows, [n, N].
+
+  Raises:
+    ValueError: x and the reference differ in shape, or the particles are in a periodic box, which
+      rotations do not leave alone.
   """
   x, reference = _positions(x, reference, pairing)
   size = (orientations, len(x), pairing.dimensions, pairing.dimensions)
   rotations = np.linalg.qr(np.random.default_rng(seed).normal(size=size))[0]
   starts = [x, *(x @ rotation for rotation in rotations)]
-  candidates = np.stack([_descended(start, reference) for start in starts])
+  candidates = np.stack([_descended(start, reference, pairing) for start in starts])
   distances = np.sum(np.square(candidates - reference), axis=(2, 3))
   closest = np.argmin(distances, axis=0)
   return candidates[closest, np.arange(len(x))].reshape(len(x), -1)
@@ -61,6 +66,10 @@ def matched(x: np.ndarray, reference: np.ndarray, pairing: Pairing) -> np.ndarra
 
 def _positions(x: Any, reference: Any, pairing: Pairing) -> tuple[np.ndarray, np.ndarray]:
   """Both as [n, particles, D]."""
+  if pairing.box is not None:
+    raise ValueError(
+      f'`pairing` has a periodic box {pairing.box}: ends are aligned by rotations, of free space.'
+    )
   x, reference = np.asarray(x), np.asarray(reference)
   if x.ndim != 2 or x.shape != reference.shape or x.shape[1] != pairing.event_size:
     raise ValueError(
@@ -71,11 +80,14 @@ def _positions(x: Any, reference: Any, pairing: Pairing) -> tuple[np.ndarray, np
   return x.reshape(shape), reference.reshape(shape)
 
 
-def _descended(x: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def _descended(x: np.ndarray, reference: np.ndarray, pairing: Pairing) -> np.ndarray:
   """Labels and rotations in turn, [n, particles, D]."""
+  kinds = np.array(pairing.species or (0,) * pairing.particles)
+  unlike = kinds[:, np.newaxis] != kinds
   for _ in range(SWEEPS):
     overlaps = reference @ np.swapaxes(x, 1, 2)
-    labels = np.stack([optimize.linear_sum_assignment(-overlap)[1] for overlap in overlaps])
+    costs = np.where(unlike, np.inf, -overlaps)
+    labels = np.stack([optimize.linear_sum_assignment(cost)[1] for cost in costs])
     x = np.take_along_axis(x, labels[..., np.newaxis], axis=1)
     left, _, right = np.linalg.svd(np.swapaxes(x, 1, 2) @ reference)
     x = x @ (left @ right)

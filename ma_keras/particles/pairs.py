@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -45,7 +46,7 @@ class Pairing:
       )
     kinds = self.species
     if kinds is not None and (
-      len(kinds) != self.particles or sorted(set(kinds)) != list(range(max(kinds) + 1))
+      len(kinds) != self.particles or sorted(set(kinds)) != list(range(len(set(kinds))))
     ):
       raise ValueError(
         f'`species` must hold a kind 0, 1, ... for each of {self.particles} particles, none left '
@@ -70,17 +71,17 @@ class Pairing:
     """Returns the pairing of kinds and lengths in whatever sequences, arrays included.
 
     Raises:
-      ValueError: As the constructor, or one is no sequence of numbers.
+      ValueError: As the constructor, or `species` or `box` is no sequence of numbers.
     """
-    try:
-      kinds = None if species is None else tuple(map(operator.index, species))
-      sides = None if box is None else tuple(map(float, box))
-    except (TypeError, ValueError):
-      raise ValueError(
-        '`species` must be kinds 0, 1, ... of the particles, and `box` lengths, one for every '
-        f'dimension, got {species!r} and {box!r}.'
-      ) from None
+    kinds = None if species is None else _numbers('species', species, operator.index)
+    sides = None if box is None else _numbers('box', box, float)
     return cls(particles, dimensions, kinds, sides)
+
+  @property
+  def num_pair_kinds(self) -> int:
+    """P, the number of kinds of pairs that there are, counted without a table of pairs."""
+    counts = np.bincount(self.species or (0, 0))
+    return len(counts) * (len(counts) - 1) // 2 + int(np.sum(counts > 1))
 
   @property
   def pair_kinds(self) -> np.ndarray:
@@ -191,6 +192,20 @@ class Pairing:
     """f(v_i, v_(i+k)) of values [C, n, B], shape [C, K, n, B]."""
     shifts = range(1, self.particles // 2 + 1)
     return tf.stack([function(values, _rolled(values, -k)) for k in shifts], axis=1)
+
+
+def _numbers(name: str, values: Sequence[Any], number: Callable[[Any], Any]) -> tuple[Any, ...]:
+  """The numbers of a sequence as a tuple; raises ValueError, by its name, if it holds none."""
+  remedies = {
+    'species': 'a kind 0, 1, ... of every particle, (0, 0, 1) say',
+    'box': 'a length for every dimension, (4.0, 4.0, 4.0) say',
+  }
+  try:
+    if isinstance(values, str) or any(isinstance(value, bool | np.bool_) for value in values):
+      raise TypeError
+    return tuple(map(number, values))
+  except (TypeError, ValueError):
+    raise ValueError(f'`{name}` must be {remedies[name]}, got {values!r}.') from None
 
 
 def _rolled(values: tf.Tensor, shift: int) -> tf.Tensor:

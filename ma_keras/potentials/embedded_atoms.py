@@ -101,7 +101,7 @@ class EmbeddedAtoms(Potential):
     fourth = seeds.stateless(key, salt='background')
     normal = tf.random.stateless_normal
     self._hidden_units = int(hidden_units)
-    shape = [len(pairing.pair_kinds) * shells, hidden_units]
+    shape = [pairing.num_pair_kinds * shells, hidden_units]
     units = (1 + max(pairing.species or (0,))) * hidden_units
     mixing = shells**-0.5 * normal(shape, first, dtype=dtype)
     self.mixing = tf.Variable(mixing, name='mixing')

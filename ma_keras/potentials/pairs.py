@@ -75,7 +75,7 @@ class Pairs(Potential):
     self.shells = GaussianShells(shells, reach, softening, dtype, cutoff=pairing.cutoff)
     self.time_basis = time_basis
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='pairs')
-    kinds = len(pairing.pair_kinds)
+    kinds = pairing.num_pair_kinds
     normal = tf.random.stateless_normal([kinds * shells], key, dtype=dtype)
     self.amplitude = tf.Variable(
       starting(time_basis, 0.1 * shells**-0.5 * normal), name='amplitude'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import scipy.optimize
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from ma_keras.arguments import is_finite, is_whole
 from ma_keras.samplers.ceiling import limited
 from ma_keras.targets.particles import Particles
 from ma_keras.targets.target import as_event
@@ -55,50 +58,66 @@ class InherentStructures:
 
 
 def inherent_structures(
-  target: Particles, x: Any, tolerance: float | None = None, max_iterations: int = 1000
+  target: Particles, x: Any, tolerance: float = 1e-6, max_iterations: int = 1000
 ) -> InherentStructures:
-  """Minimises the energy from every configuration, one after the other, by L-BFGS.
+  """Minimises the energy from every configuration, one after the other, by L-BFGS in float64.
 
   Vibrations are taken away, and what is left are shapes: histograms of their energies, of samples
   of a flow and of chains, tell which are missed. Stillinger & Weber, Phys. Rev. A 25 (1982) 978.
 
   Args:
-    target: Whose energy it is.
+    target: Whose energy it is, in whatever dtype.
     x: Configurations, [n, N].
-    tolerance: Largest force at a minimum; 1e-3 in float32 and 1e-6 in float64 by default.
+    tolerance: Largest force at a minimum.
     max_iterations: At most so many steps.
 
   Raises:
-    TypeError: x has another dtype.
-    ValueError: x has another shape, or the energy is not finite somewhere.
+    TypeError: The target is no `targets.Particles`, or x has another dtype.
+    ValueError: x has another shape, the energy is not finite somewhere, or a number is out of
+      range.
   """
-  x = as_event(x, target)
+  if not isinstance(target, Particles):
+    raise TypeError(f'`target` must be a targets.Particles, got {type(target).__name__}.')
+  if not is_finite(tolerance) or tolerance <= 0 or not is_whole(max_iterations):
+    raise ValueError(
+      '`tolerance` must be a positive force and `max_iterations` a positive integer, got '
+      f'{tolerance!r} and {max_iterations!r}.'
+    )
+  x = tf.cast(as_event(x, target), tf.float64)
   if x.shape.rank != 2:
     raise ValueError(f'`x` must be configurations [n, {target.event_size}], got shape {x.shape}.')
-  energies = target.energy(x).numpy()
+  exact = copy.copy(target)
+  exact.dtype = tf.float64  # Differences of energies near a minimum are lost in float32.
+  energies = exact.energy(x).numpy()
   if not np.all(np.isfinite(energies)):
     row = int(np.flatnonzero(~np.isfinite(energies))[0])
     raise ValueError(f'`x` has the energy {energies[row]} in row {row}: particles coincide there.')
-  if tolerance is None:
-    tolerance = 1e-3 if target.dtype == tf.float32 else 1e-6
+  smooth = _value_and_gradient(exact)
+  options = {'gtol': float(tolerance), 'ftol': 0.0, 'maxiter': int(max_iterations)}
+  rows = [
+    scipy.optimize.minimize(smooth, row, jac=True, method='L-BFGS-B', options=options).x
+    for row in x.numpy()
+  ]
+  end = np.array(rows).reshape(x.shape)
+  energies = exact.energy(end).numpy()
+  forces = np.max(np.abs(exact.force(end)), axis=1, initial=0.0)
+  converged = np.isfinite(energies) & (forces <= tolerance)
+  return InherentStructures(end, np.where(converged, energies, np.nan), converged)
+
+
+def _value_and_gradient(target: Particles) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+  """E and its gradient at one configuration [N], E held down where particles clash.
+
+  A step down from a clash would end far away; minima below the ceiling are the same.
+  """
 
   @tf.function(autograph=False, input_signature=[tf.TensorSpec([target.event_size], target.dtype)])
-  def value_and_gradient(y: tf.Tensor) -> Any:
-    # A step down from a clash would end far away; minima below the ceiling are the same.
+  def compiled(y: tf.Tensor) -> Any:
     ceiling = float(target.degrees_of_freedom)
     return tfp.math.value_and_gradient(lambda y: limited(target.energy(y), ceiling), y)
 
   def smooth(y: np.ndarray) -> tuple[float, np.ndarray]:
-    value, gradient = value_and_gradient(y.astype(target.dtype.as_numpy_dtype))
-    return float(value), gradient.numpy().astype(np.float64)
+    value, gradient = compiled(y)
+    return float(value), gradient.numpy()
 
-  options = {'gtol': tolerance, 'ftol': 0.0, 'maxiter': max_iterations}
-  minimised = [
-    scipy.optimize.minimize(smooth, row, jac=True, method='L-BFGS-B', options=options).x
-    for row in x.numpy().astype(np.float64)
-  ]
-  end = tf.constant(np.array(minimised).reshape(x.shape), target.dtype)
-  energies = target.energy(end).numpy()
-  forces = np.max(np.abs(target.force(end)), axis=1)
-  converged = np.isfinite(energies) & (forces <= tolerance)
-  return InherentStructures(end.numpy(), np.where(converged, energies, np.nan), converged)
+  return smooth

@@ -75,7 +75,7 @@ class IsingCouplings:
   def energy(self, x: Any, context: Any) -> tf.Tensor:
     """E(x; k), [...], of fields [..., N] and k [..., 1], or one [1] for all."""
     x = as_event(x, self._one)
-    couplings = tf.convert_to_tensor(context, self.dtype) * self._eigenvalues
+    couplings = _one_coupling(context, x, 'the coupling') * self._eigenvalues
     smallest = tf.reduce_min(couplings, axis=-1, keepdims=True)
     variances = couplings - smallest + tf.constant(SMALLEST_EIGENVALUE, self.dtype)
     waves = apply_kernel(x, self._vectors)
@@ -121,7 +121,7 @@ class Phi4Masses:
   def energy(self, x: Any, context: Any) -> tf.Tensor:
     """E(x; c), [...], of fields [..., N] and m^2 [..., 1], or one [1] for all."""
     x = as_event(x, self._one)
-    mass_squared = tf.convert_to_tensor(context, self.dtype)[..., 0]
+    mass_squared = _one_coupling(context, x, 'm^2')[..., 0]
     shift = 0.5 * (mass_squared - self._one.mass_squared)
     return self._one.energy(x) + shift * tf.reduce_sum(tf.square(x), axis=-1)
 
@@ -132,3 +132,19 @@ class Phi4Masses:
       raise ValueError(f'`context` must be m^2 alone, shape [1], got {couplings.shape}.')
     one = self._one
     return Phi4(one.side, float(couplings[0]), one.quartic, one.boundary, one.dtype)
+
+
+def _one_coupling(context: Any, x: tf.Tensor, name: str) -> tf.Tensor:
+  """The context as a tensor [..., 1], beside fields [..., N], or [1] for all.
+
+  Raises:
+    ValueError: It has another shape.
+  """
+  context = tf.convert_to_tensor(context, x.dtype)
+  rank = context.shape.rank
+  if not rank or context.shape[-1] not in (None, 1) or (rank > 1 and rank != x.shape.rank):
+    raise ValueError(
+      f'`context` must be {name} alone, [..., 1] beside fields {x.shape}, or [1] for all, got '
+      f'shape {context.shape}.'
+    )
+  return context

@@ -74,11 +74,34 @@ class Particles(abc.ABC):
     return (self.pairing.particles - int(free)) * self.pairing.dimensions
 
   def base(self, scale: float = 1.0) -> bases.MeanFreeNormal | bases.PeriodicUniform:
-    """p(z) = Normal(0, scale^2 I) of the mean-free subspace; uniform in a periodic box."""
+    """p(z) = Normal(0, scale^2 I) of the mean-free subspace; uniform in a periodic box.
+
+    Raises:
+      ValueError: The scale is not positive, or not 1 in a box.
+    """
     if self.pairing.box is not None:
+      if scale != 1.0:
+        raise ValueError(f'`scale` is that of a normal, and a box has none: got {scale!r}.')
       return bases.PeriodicUniform(self.pairing.particles, self.pairing.box, self.dtype)
     sizes = (self.pairing.particles, self.pairing.dimensions)
     return bases.MeanFreeNormal(*sizes, dtype=self.dtype, scale=scale)
+
+  def check_base(self, base: Any) -> None:
+    """Raises ValueError if p(z, 0) draws where exp(-E) has no finite integral.
+
+    In a box it must have the period of the box: exp(-E) is integrated over one of them.
+    """
+    z = base.sample(3, seed=[0, 1])
+    if self.pairing.box is None:
+      self.check_samples(z, 'pass base=target.base()')
+      return
+    moved = np.array(z)
+    moved[:, : self.pairing.dimensions] += self.pairing.box
+    if not np.allclose(base.log_prob(moved), base.log_prob(z), rtol=1e-3):
+      raise ValueError(
+        f'`base` has not the period of the box {self.pairing.box}, over which exp(-E) is '
+        'integrated: pass base=target.base().'
+      )
 
   def check_samples(self, x: Any, remedy: str) -> None:
     """Raises ValueError if centres of mass are away from the origin: see `SubspaceTarget`."""

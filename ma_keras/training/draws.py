@@ -93,7 +93,9 @@ def draw(
 
 def check_base(target: Target, base: Any) -> None:
   """Raises ValueError if the base draws where exp(-E) has no finite integral."""
-  if isinstance(target, SubspaceTarget):
+  if hasattr(target, 'check_base'):
+    target.check_base(base)
+  elif isinstance(target, SubspaceTarget):
     target.check_samples(
       base.sample(3, seed=seeds.stateless(0, salt='base')), 'pass base=target.base()'
     )

@@ -55,6 +55,7 @@ def test_the_density_of_a_flow_has_the_period_of_the_box_and_integrates_to_one()
     ((0, BOX), r'`particles` must be a positive integer, got 0'),
     ((2, ()), r'`box` must hold positive lengths, one for every dimension, got \(\)'),
     ((2, (1.0, -1.0)), r'`box` must hold positive lengths'),
+    ((2, 3.0), r'`box` must hold positive lengths'),
   ],
 )
 def test_what_is_no_box_is_refused(arguments, message):

@@ -68,3 +68,29 @@ def test_rows_that_do_not_go_together_are_refused(rng):
     for wrong in (x[:2], x[:, :12], x[0]):
       with pytest.raises(ValueError, match=r'as many rows of 15 numbers, got \[3, 15\] and \['):
         move(x, wrong, pairing)
+
+
+def test_like_particles_alone_change_places(rng):
+  """Aligned rows have the same distances between kinds as before, and lie no farther away."""
+  pairing = Pairing(5, 2, (0, 1, 1, 0, 1))
+  x, reference = rng.normal(size=(2, 6, 5, 2))
+  x, reference = (part - part.mean(axis=1, keepdims=True) for part in (x, reference))
+  rows = [part.reshape(6, -1) for part in (x, reference)]
+  moved = aligned(*rows, pairing).reshape(6, 5, 2)
+
+  def between(positions):
+    first, second = positions[:, [0, 3]], positions[:, [1, 2, 4]]
+    distances = np.linalg.norm(first[:, :, np.newaxis] - second[:, np.newaxis], axis=-1)
+    return np.sort(distances.reshape(6, -1), axis=1)
+
+  np.testing.assert_allclose(between(moved), between(x), rtol=1e-10)
+  assert np.all(
+    np.sum((moved - reference) ** 2, axis=(1, 2)) <= np.sum((x - reference) ** 2, axis=(1, 2))
+  )
+
+
+def test_particles_in_a_box_are_not_turned(rng):
+  x = rng.normal(size=(2, 4))
+  for function in (aligned, matched):
+    with pytest.raises(ValueError, match=r'`pairing` has a periodic box \(3.0, 3.0\)'):
+      function(x, x, Pairing(2, 2, box=(3.0, 3.0)))

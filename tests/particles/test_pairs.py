@@ -56,3 +56,33 @@ def test_one_event_at_a_time_is_all_at_once():
 def test_sizes_are_whole():
   with pytest.raises(ValueError, match=r'`particles` must be at least 2 .* got 1 and 3'):
     Pairing(1, 3)
+
+
+@pytest.mark.parametrize('species', [None, (0, 0, 0), (0, 1, 0), (0, 1, 2), (2, 1, 0, 1, 1)])
+def test_kinds_of_pairs_are_counted_without_their_table(species):
+  pairing = Pairing.of(len(species or (0, 0)), 2, species, None)
+  assert pairing.num_pair_kinds == len(pairing.pair_kinds)
+  if pairing.particles % 2:  # Every pair comes once, and is of one kind.
+    np.testing.assert_array_equal(pairing.pair_kinds.sum(axis=0), 1)
+
+
+def test_kinds_of_a_file_take_no_memory():
+  """A number of 10^9 is no kind, and found out before anything is as large."""
+  with pytest.raises(ValueError, match=r'`species` must hold a kind 0, 1, ...'):
+    Pairing.of(3, 2, [0, 0, 10**9], None)
+  assert Pairing(10**6, 3).num_pair_kinds == 1
+  assert Pairing.of(2, 2, np.array([0, 1]), np.array([4.0, 5.0])).box == (4.0, 5.0)
+
+
+@pytest.mark.parametrize(
+  'species, box, message',
+  [
+    ([True, False], None, r'`species` must be a kind .* got \[True, False\]'),
+    ([0.5, 0.5], None, r'`species` must be a kind'),
+    (None, '34', r"`box` must be a length for every dimension.* got '34'"),
+    (None, 4.0, r'`box` must be a length for every dimension.* got 4.0'),
+  ],
+)
+def test_what_are_no_kinds_and_no_lengths_is_refused(species, box, message):
+  with pytest.raises(ValueError, match=message):
+    Pairing.of(2, 2, species, box)

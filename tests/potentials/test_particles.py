@@ -93,7 +93,7 @@ def test_images_of_a_box_are_one_particle(make):
   [
     ({'species': (0, 2)}, r'`species` must hold a kind 0, 1, .* got \(0, 2\)'),
     ({'species': (0, 1, 1)}, r'for each of 2 particles'),
-    ({'species': 'ab'}, r'`species` must be kinds'),
+    ({'species': 'ab'}, r'`species` must be a kind'),
     ({'box': (4.0,)}, r'`box` must hold 2 positive lengths, got \(4.0,\)'),
     ({'box': (4.0, -4.0)}, r'`box` must hold 2 positive lengths'),
     ({'box': (4.0, 8.0)}, r'`reach` must be at most 2, half the shortest side of the box, got 3'),

@@ -39,6 +39,15 @@ def test_thirteen_particles_near_the_icosahedron_end_there():
   assert counts.tolist() == [4]
 
 
+@pytest.mark.parametrize('target', [targets.DoubleWells(), targets.LennardJones(5)])
+def test_energies_in_float32_have_minima_as_well(target):
+  """The targets' default: it is minimised in float64 all the same."""
+  x = 2.0 * np.random.default_rng(4).normal(size=(4, target.event_size)).astype(np.float32)
+  ends = samplers.inherent_structures(target, x)
+  assert np.all(ends.converged) and target.dtype == tf.float32
+  assert np.all(ends.energies <= target.energy(x).numpy())
+
+
 def test_what_did_not_arrive_is_no_minimum():
   target = targets.LennardJones(5, dtype=tf.float64)
   x = 2.0 * np.random.default_rng(2).normal(size=(6, 15))
@@ -58,3 +67,13 @@ def test_what_did_not_arrive_is_no_minimum():
 def test_what_are_no_configurations_is_refused(x, message):
   with pytest.raises(ValueError, match=message):
     samplers.inherent_structures(targets.LennardJones(5, dtype=tf.float64), x)
+
+
+def test_what_cannot_be_minimised_is_refused():
+  x = np.ones((2, 15)) * np.arange(15)
+  with pytest.raises(
+    ValueError, match=r'`tolerance` must be a positive force .* got -1.0 and 1000'
+  ):
+    samplers.inherent_structures(targets.LennardJones(5, dtype=tf.float64), x, tolerance=-1.0)
+  with pytest.raises(TypeError, match=r'`target` must be a targets.Particles, got Phi4'):
+    samplers.inherent_structures(targets.Phi4(2, 1.0, 1.0), x)

@@ -28,8 +28,20 @@ def test_ising_energies_are_those_of_the_model_at_each_coupling(rng, boundary):
   np.testing.assert_allclose(family.energy(x, [0.44]), family.at([0.44]).energy(x), rtol=1e-11)
 
 
-def test_the_slope_of_ising_free_energies_is_that_of_onsagers_sums():
-  """d ln Z/dk = -<dE/dk>, by all fields of two coupled spins on a fine grid."""
+@pytest.mark.parametrize(
+  'context', [[0.1, 0.2, 0.3], np.full((3, 3), 0.1), 0.1, np.full((2, 3, 1), 0.1)]
+)
+def test_contexts_beside_fields_are_one_coupling_each(rng, context):
+  for family in (
+    targets.IsingCouplings(3, dtype=tf.float64),
+    targets.Phi4Masses(3, 1.0, dtype=tf.float64),
+  ):
+    with pytest.raises(ValueError, match=r'`context` must be .* alone, \[..., 1\] beside fields'):
+      family.energy(rng.normal(size=(3, 9)), context)
+
+
+def test_the_slope_of_ising_free_energies_is_that_of_the_transfer_matrix():
+  """d ln Z/dk = -<dE/dk>, by the fields of 2 x 2 spins on a fine grid."""
   family, step = targets.IsingCouplings(2, 'open', tf.float64), 1e-4
   grid = np.linspace(-9.0, 9.0, 31)
   x = np.stack(np.meshgrid(*[grid] * 4), axis=-1).reshape(-1, 4)

@@ -160,6 +160,14 @@ def test_weights_of_a_flow_find_the_partition_function_of_a_box():
 
 def test_what_a_box_has_not_is_refused():
   target = targets.LennardJones(2, box=BOX)
+  phi = potentials.Pairs(2, 3, reach=1.5, box=BOX, seed=0)
+  bijector = ma_keras.MongeAmpereBijector(phi, 2, 0.5)
+  with pytest.raises(ValueError, match=r'`base` has not the period of the box .*target.base()'):
+    training.measure(bijector, target, num_samples=10, batch_size=10, seed=1)
+  with pytest.raises(ValueError, match=r'`base` has not the period of the box'):
+    training.VariationalFreeEnergy(bijector, target, batch_size=4)
+  with pytest.raises(ValueError, match=r'`scale` is that of a normal'):
+    target.base(scale=2.0)
   with pytest.raises(ValueError, match=r'`virial` depends on the image'):
     target.virial(np.zeros(6, np.float32))
   with pytest.raises(ValueError, match=r'`particles` are in a periodic box'):

@@ -73,7 +73,7 @@ class Store(GradientMode):
     if self.products is not None:
       raise ValueError(
         f'`products` {self.products.name} need a OneHiddenLayer potential, alone or within '
-        'OneElementPerInterval, and an explicit integrator: leave them out.'
+        "OneElementPerInterval, and an explicit integrator, 'rk4' say: leave them out."
       )
     if compiled.is_step_by_step(motion.potential, x):
       return discrete.recomputed(motion, x, segment=1)
