@@ -24,6 +24,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_integer('side', 16, 'L.', lower_bound=2)
 flags.DEFINE_float('low', 0.36, 'Smallest coupling.')
 flags.DEFINE_float('high', 0.48, 'Largest coupling.')
+flags.DEFINE_float('margin', 0.1, 'Part of the range by which the one is trained beyond its ends.')
 flags.DEFINE_integer('couplings', 9, 'How many, evenly spaced.', lower_bound=2)
 flags.DEFINE_integer('steps', 400, 'Training steps of each alone.', lower_bound=1)
 flags.DEFINE_integer('channels', 8, 'Kernels of the lattice potential.', lower_bound=1)
@@ -87,11 +88,11 @@ def main(_: list[str]) -> None:
   """Prints and writes the table."""
   tf_keras.utils.set_random_seed(FLAGS.seed)
   couplings = np.linspace(FLAGS.low, FLAGS.high, FLAGS.couplings)
-  penalties = {'stiffness': 0.3}
+  penalties, beyond = {'stiffness': 0.3}, FLAGS.margin * (FLAGS.high - FLAGS.low)
   family = training.FamilyFreeEnergy(
     bijector(float(np.mean(couplings)), FLAGS.features),
     targets.IsingCouplings(FLAGS.side),
-    *([FLAGS.low], [FLAGS.high], FLAGS.batch_size),
+    *([FLAGS.low - beyond], [FLAGS.high + beyond], FLAGS.batch_size),
     seed=FLAGS.seed,
     encoder=encoder(),
     penalties=penalties,
