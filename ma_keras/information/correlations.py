@@ -19,12 +19,12 @@ ROUNDING = 1e-10  # Of the least eigenvalue of correlations.
 
 
 class PairwiseInformation(NamedTuple):
-  """Mutual information of all pairs of coordinates that their correlation proves.
+  """Mutual information of all pairs of coordinates that a statistic of theirs proves.
 
   Attributes:
-    nats: -ln(1 - rho_ij^2) / 2 less its mean under independence, 1/(2n); [N, N], zero on the
-      diagonal.
-    noise: Standard deviation of an entry under independence, 1/(sqrt(2) n).
+    nats: By correlations -ln(1 - rho_ij^2) / 2, by ranks that of a histogram, less its mean under
+      independence; [N, N], zero on the diagonal.
+    noise: Standard deviation of an entry under independence; by correlations 1/(sqrt(2) n).
   """
 
   nats: np.ndarray

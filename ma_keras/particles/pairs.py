@@ -44,6 +44,8 @@ class Pairing:
         '`particles` must be at least 2 and `dimensions` at least 1, both whole, got '
         f'{self.particles!r} and {self.dimensions!r}.'
       )
+    object.__setattr__(self, 'particles', int(self.particles))  # 4.0 is whole, and no length.
+    object.__setattr__(self, 'dimensions', int(self.dimensions))
     kinds = self.species
     if kinds is not None and (
       len(kinds) != self.particles or sorted(set(kinds)) != list(range(len(set(kinds))))

@@ -54,8 +54,9 @@ KEYS: dict[str, tuple[type, ...]] = {
 STEPS = ('potential', 'num_steps', 'step_size', 'integrator', 'options', 'encoder', 'contexts')
 MAP_KEYS = {'map': (dict,), **{name: types for name, types in KEYS.items() if name not in STEPS}}
 CONTEXTS = {name: KEYS[name] for name in ('encoder', 'contexts')}
-KEYS_OF = {'map': MAP_KEYS, 'chain': MAP_KEYS | CONTEXTS | {'chain': (list,)}, 'potential': KEYS}
-del KEYS_OF['chain']['map']
+SHARED_KEYS = {name: types for name, types in MAP_KEYS.items() if name != 'map'}
+CHAIN_KEYS = {'chain': (list,), **SHARED_KEYS, **CONTEXTS}
+KEYS_OF = {'map': MAP_KEYS, 'chain': CHAIN_KEYS, 'potential': KEYS}
 # What older versions did not write, and for conditional densities alone is written today.
 CONDITIONAL: dict[str, Any] = {'encoder': None, 'contexts': None}
 ABSENT: dict[str, Any] = {'base': None, 'columns': None, 'options': {}, **CONDITIONAL}

@@ -19,6 +19,7 @@ class RowMean(tf_keras.metrics.Mean):
     """Adds the values of some rows, by their weights [b] if there are any."""
     if sample_weight is None:
       return super().update_state(values)
-    weights = tf.cast(sample_weight, self.dtype)
+    # In the shape of the values: [b, 1] would be broadcast to [b, b].
+    weights = tf.reshape(tf.cast(sample_weight, self.dtype), tf.shape(values))
     self.total.assign_add(tf.reduce_sum(weights * tf.cast(values, self.dtype)))
     return self.count.assign_add(tf.reduce_sum(weights))

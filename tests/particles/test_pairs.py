@@ -66,6 +66,10 @@ def test_kinds_of_pairs_are_counted_without_their_table(species):
     np.testing.assert_array_equal(pairing.pair_kinds.sum(axis=0), 1)
 
 
+def test_whole_floats_are_sizes():
+  assert Pairing(4.0, 2.0) == Pairing(4, 2) and type(Pairing(4.0, 2.0).event_size) is int
+
+
 def test_kinds_of_a_file_take_no_memory():
   """A number of 10^9 is no kind, and found out before anything is as large."""
   with pytest.raises(ValueError, match=r'`species` must hold a kind 0, 1, ...'):

@@ -24,3 +24,10 @@ def test_rows_without_weights_count_once_each(rng):
   values, metric = rng.normal(size=10), RowMean('mean', dtype=tf.float64)
   metric.update_state(values)
   np.testing.assert_allclose(metric.result(), np.mean(values), rtol=1e-12)
+
+
+def test_weights_in_a_column_are_those_of_the_rows(rng):
+  values, weights = rng.normal(size=5), rng.uniform(size=5)
+  metric = RowMean('mean', dtype=tf.float64)
+  metric.update_state(tf.constant(values), weights[:, np.newaxis])
+  np.testing.assert_allclose(metric.result(), np.average(values, weights=weights), rtol=1e-12)
