@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras import pickling
+from ma_keras.arguments import is_finite, is_whole
 
 MOMENTUM, EPSILON = 0.9, 1e-3
 
@@ -30,6 +31,9 @@ class BatchNormalisation(tfp.bijectors.Bijector):
   A loop of one's own trains `log_prob` of a chain with `training=True` in large batches, and then
   scores, samples and exports a chain with `normalisation.frozen()`. On several replicas the
   statistics are those of the points of all of them.
+
+  A batch of which fewer than two points have weight tells of no variance: it is normalised by the
+  moving averages, and leaves them as they are.
 
   TFP's own (0.25) takes its log determinant of the moving averages where it stands in a `Chain`,
   whatever the batch: a likelihood that is wrong while it is trained.
@@ -60,19 +64,29 @@ class BatchNormalisation(tfp.bijectors.Bijector):
       momentum: Share of the past in the moving averages, in [0, 1).
       epsilon: Added to variances, positive.
       dtype: Floating dtype.
-      moving_mean: Variable [N] to be shared.
+      moving_mean: Variable [N] to be shared, with `moving_variance`.
       moving_variance: Likewise.
       name: Name of the ops.
 
     Raises:
-      ValueError: `momentum` or `epsilon` is out of range.
+      ValueError: `event_size`, `momentum` or `epsilon` is out of range, or one average is given
+        without the other.
     """
-    if not 0 <= momentum < 1 or not epsilon > 0:
+    if not is_whole(event_size):
       raise ValueError(
-        f'`momentum` must be in [0, 1) and `epsilon` positive, got {momentum} and {epsilon}: 0.9 '
-        'and 1e-3 are usual.'
+        f'`event_size` must be a whole number from 1, got {event_size!r}: take N, the length of a '
+        'point.'
       )
-    if moving_mean is None or moving_variance is None:
+    if not (is_finite(momentum) and 0 <= momentum < 1 and is_finite(epsilon) and epsilon > 0):
+      raise ValueError(
+        f'`momentum` must be in [0, 1) and `epsilon` positive, got {momentum!r} and '
+        f'{epsilon!r}: 0.9 and 1e-3 are usual.'
+      )
+    if (moving_mean is None) != (moving_variance is None):
+      one, other = ('moving_mean', 'moving_variance')[:: 1 if moving_variance is None else -1]
+      raise ValueError(f'`{one}` is given without `{other}`: give both, or neither.')
+    event_size = int(event_size)
+    if moving_mean is None or moving_variance is None:  # Both.
       moving_mean = _average(tf.zeros([event_size], dtype))
       moving_variance = _average(tf.ones([event_size], dtype))
     parameters = dict(locals())
@@ -123,7 +137,7 @@ class BatchNormalisation(tfp.bijectors.Bijector):
   def _follow(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
     for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
       value = tf.stop_gradient(value)
-      average.assign(self._momentum * average + (1.0 - self._momentum) * value)
+      average.assign(average + (1.0 - self._momentum) * (value - average))  # Itself stays itself.
 
   def _forward(self, z: tf.Tensor) -> tf.Tensor:
     if self.training:  # What an inverse has made is answered by TFP's cache, and comes not here.
@@ -143,8 +157,9 @@ class BatchNormalisation(tfp.bijectors.Bijector):
 
   def _statistics(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and variance, [N] each."""
+    averages = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
     if not self.training:
-      return tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
+      return averages
     if x.shape.num_elements() == x.shape[-1]:
       raise ValueError(
         '`x` is one point, which has no variance to be normalised by: take batches of hundreds, or '
@@ -153,10 +168,13 @@ class BatchNormalisation(tfp.bijectors.Bijector):
     rows = tf.reshape(x, [-1, x.shape[-1]])
     weights = tf.ones(tf.shape(rows)[:1], x.dtype) if self._weights is None else self._weights
     weights = tf.reshape(tf.cast(weights, x.dtype), [-1, 1])
-    total = _over_replicas(tf.reduce_sum(weights))
-    mean = _over_replicas(tf.reduce_sum(weights * rows, axis=0)) / total
+    sums = tf.stack([tf.reduce_sum(weights), tf.math.count_nonzero(weights, dtype=x.dtype)])
+    total, number = tf.unstack(_over_replicas(sums))
+    mean = tf.math.divide_no_nan(_over_replicas(tf.reduce_sum(weights * rows, axis=0)), total)
     squares = tf.reduce_sum(weights * tf.square(rows - mean), axis=0)
-    return mean, _over_replicas(squares) / total
+    variance = tf.math.divide_no_nan(_over_replicas(squares), total)
+    is_enough = number >= 2
+    return tf.where(is_enough, mean, averages[0]), tf.where(is_enough, variance, averages[1])
 
 
 def _average(start: tf.Tensor) -> tf.Variable:

@@ -55,9 +55,36 @@ def test_a_chain_is_normalised_by_its_batch_in_training_and_by_moving_averages_a
     training.sample(3)
 
 
-def test_what_is_no_share_is_refused():
-  with pytest.raises(ValueError, match=r'`momentum` must be in \[0, 1\)'):
-    BatchNormalisation(2, True, momentum=1.0)
+@pytest.mark.parametrize('weights', [[0.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
+def test_fewer_than_two_points_with_weight_are_normalised_by_moving_averages(weights, rng):
+  layer = BatchNormalisation(2, momentum=0.5, dtype=tf.float64)
+  layer.moving_mean.assign([1.3, -2.1])
+  layer.moving_variance.assign([4.7, 0.3])
+  x = tf.Variable(rng.normal(size=(3, 2)))
+  with tf.GradientTape() as tape:
+    z, log_det, scale = layer.of_batch(tf.constant(weights)).inverse_with_log_det(x)
+    loss = tf.reduce_sum(weights * tf.reduce_sum(z**2, axis=-1)) - log_det
+  expected = 2 * np.array(weights)[:, np.newaxis] * z / scale
+  np.testing.assert_allclose(tape.gradient(loss, x), expected, rtol=1e-12)
+  np.testing.assert_array_equal(z, layer.inverse(x))
+  np.testing.assert_array_equal(layer.moving_mean, [1.3, -2.1])
+  np.testing.assert_array_equal(layer.moving_variance, [4.7, 0.3])
+
+
+@pytest.mark.parametrize(
+  'arguments, message',
+  [
+    ({'momentum': 1.0}, r'`momentum` must be in \[0, 1\).*got 1.0 and 0.001: 0.9'),
+    ({'momentum': 'x'}, r"`momentum` must be in \[0, 1\).*got 'x' and 0.001: 0.9"),
+    ({'epsilon': None}, '`epsilon` positive, got 0.9 and None'),
+    ({'event_size': 2.5}, '`event_size` must be a whole number from 1, got 2.5: take N'),
+    ({'moving_mean': [0.0, 0.0]}, '`moving_mean` is given without `moving_variance`: give both'),
+    ({'moving_variance': [1.0, 1.0]}, '`moving_variance` is given without `moving_mean`'),
+  ],
+)
+def test_what_is_no_layer_is_refused(arguments, message):
+  with pytest.raises(ValueError, match=message):
+    BatchNormalisation(**{'event_size': 2, **arguments})
 
 
 def test_one_point_has_no_variance():

@@ -49,6 +49,17 @@ def nll_by_hand(parts, x, mean, variance):
   return -np.mean(log_base + log_dets) + 0.5 * np.sum(np.log(variance + EPSILON))
 
 
+def test_a_last_batch_of_one_row_in_two_parts_leaves_the_moving_averages_alone():
+  averages = []
+  for n in (40, 41):
+    made = model()
+    made.accumulate = 2
+    made.fit(points(41)[:n], batch_size=40, shuffle=False, verbose=0)
+    middle = made.bijector.bijectors[1]
+    averages.append([middle.moving_mean.numpy(), middle.moving_variance.numpy()])
+  np.testing.assert_array_equal(*averages)
+
+
 def test_fit_normalises_by_the_batch_and_the_rest_by_moving_averages():
   made, x = model(), points()
   parts = made.bijector.bijectors
