@@ -96,7 +96,7 @@ def main(_: list[str]) -> None:
     by = information.by_offset(pairs, (side, side), is_lattice)
     results[name] = summary(pairs, by)
     print(name, results[name], flush=True)
-    maps[name], noise = by.nats, float(np.median(by.noise))
+    maps[name], noise = by.nats, float(np.nanmedian(by.noise))
   about = {'samples': len(x), 'noise_of_a_pair': pairs.noise, 'noise_of_an_offset': noise}
   results = {**results, **about, 'cpu_seconds': time.process_time() - start}
   report.write(FLAGS.output, results)

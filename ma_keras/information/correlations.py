@@ -40,10 +40,15 @@ def normal_scores(x: Any) -> np.ndarray:
   x = np.asarray(x, np.float64)
   if x.ndim != 2 or len(x) < 3 or not np.all(np.isfinite(x)):
     raise ValueError(f'`x` must be three or more finite points [n, N], got {list(x.shape)}.')
+  check_varying(x)
+  return scipy.special.ndtri(scipy.stats.rankdata(x, axis=0) / (len(x) + 1))
+
+
+def check_varying(x: np.ndarray) -> None:
+  """Raises ValueError if a column of points [n, N] is constant."""
   constant = np.flatnonzero(np.ptp(x, axis=0) == 0)
   if constant.size:
     raise ValueError(f'`x` does not vary in column {constant[0]}, which has no rank: leave it out.')
-  return scipy.special.ndtri(scipy.stats.rankdata(x, axis=0) / (len(x) + 1))
 
 
 def correlation_bound(x: Any) -> Estimate:

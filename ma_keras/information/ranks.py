@@ -13,7 +13,7 @@ import numpy as np
 import scipy.stats
 
 from ma_keras.arguments import is_whole
-from ma_keras.information.correlations import PairwiseInformation
+from ma_keras.information.correlations import PairwiseInformation, check_varying
 
 BINS = 6
 
@@ -23,7 +23,7 @@ class OffsetInformation(NamedTuple):
 
   Attributes:
     nats: Means, [H', W'], the offset zero in the middle, where it is NaN.
-    noise: Standard deviation of each under independence, [H', W'].
+    noise: Standard deviation of each under independence, [H', W'], NaN there as well.
   """
 
   nats: np.ndarray
@@ -31,36 +31,47 @@ class OffsetInformation(NamedTuple):
 
   @property
   def nearest(self) -> float:
-    """Mean of the four offsets of length one."""
-    row, column = (size // 2 for size in self.nats.shape)
+    """Mean of the offsets of length one: four, or fewer on two rows of a torus or one of sites."""
+    height, width = self.nats.shape
+    row, column = height // 2, width // 2
     around = ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
-    return float(np.mean([self.nats[place] for place in around]))
+    places = {(i % height, j % width) for i, j in around} - {(row, column)}
+    return float(np.mean([self.nats[place] for place in sorted(places)])) if places else math.nan
 
 
-def pairwise_by_ranks(x: Any, bins: int = BINS) -> PairwiseInformation:
+def pairwise_by_ranks(x: Any, bins: int = BINS, seed: int = 0) -> PairwiseInformation:
   """Mutual information of all pairs of coordinates, each in bins of equal counts.
 
   Binning loses some: the mean is at most the mutual information, and more bins lose less. Under
   independence 2n times the sum over bins is chi-square of (bins - 1)^2 degrees, whose mean is
   taken off; its standard deviation is the noise. Monotone maps of a coordinate change nothing.
 
+  Equal values are put in an order by chance, in every coordinate by itself: noise of its own adds
+  no information, where the order of rows, which all coordinates share, would.
+
   Args:
-    x: Points, [n, N]; ties are put in order of appearance.
+    x: Points, [n, N].
     bins: Bins of a coordinate.
+    seed: Of the order of equal values.
 
   Raises:
-    ValueError: `x` is no table of finite numbers with five points or more a cell.
+    ValueError: `x` is no table of finite numbers with five points or more a cell, or a column is
+      constant.
   """
   x = np.asarray(x, np.float64)
-  if not is_whole(bins) or bins < 2:
+  if not is_whole(bins, 2):
     raise ValueError(f'`bins` must be a whole number, 2 at least, got {bins!r}: 6 is usual.')
+  if not is_whole(seed, 0):
+    raise ValueError(f'`seed` must be a whole number, 0 at least, got {seed!r}: 0 is usual.')
+  bins = int(bins)
   if x.ndim != 2 or len(x) < 5 * bins**2 or not np.all(np.isfinite(x)):
     raise ValueError(
       f'`x` must be finite points [n, N], {5 * bins**2} or more for {bins} bins, got '
       f'{list(x.shape)}.'
     )
+  check_varying(x)
   count, size = x.shape
-  numbers = (scipy.stats.rankdata(x, 'ordinal', axis=0) - 1).astype(np.int64) * bins // count
+  numbers = _ranks(x, int(seed)) * bins // count
   members = np.zeros([count, size, bins], np.float32)
   np.put_along_axis(members, numbers[..., np.newaxis], 1.0, axis=-1)
   members = members.reshape(count, size * bins)
@@ -102,8 +113,24 @@ def by_offset(
     (positions - positions[:, np.newaxis] + size // 2) % size
     for positions, size in zip((rows, columns), sizes)
   ]
+  # At half a torus, both ways, a vector is its own negative, and every pair is there twice.
+  is_own = [2 * (np.arange(size) - size // 2) % size == 0 for size in sizes]
+  times = 1 + np.logical_and.outer(*is_own)
   flat = np.ravel_multi_index(places, sizes).ravel()
   numbers = np.bincount(flat, minlength=math.prod(sizes)).reshape(sizes)
   nats = np.bincount(flat, pairs.nats.ravel(), math.prod(sizes)).reshape(sizes) / numbers
-  nats[sizes[0] // 2, sizes[1] // 2] = np.nan
-  return OffsetInformation(nats, pairs.noise / np.sqrt(numbers))
+  noise = pairs.noise / np.sqrt(numbers / times)
+  middle = (sizes[0] // 2, sizes[1] // 2)
+  nats[middle] = noise[middle] = np.nan
+  return OffsetInformation(nats, noise)
+
+
+def _ranks(x: np.ndarray, seed: int) -> np.ndarray:
+  """Ranks 0..n-1 of every column, ties by a permutation of its own."""
+  rng = np.random.default_rng([seed, 2])  # Not the draws that made points of that seed.
+  rows = np.broadcast_to(np.arange(len(x))[:, np.newaxis], x.shape)
+  orders = rng.permuted(rows, axis=0)
+  shuffled = scipy.stats.rankdata(np.take_along_axis(x, orders, axis=0), 'ordinal', axis=0)
+  ranks = np.empty(x.shape, np.int64)
+  np.put_along_axis(ranks, orders, shuffled.astype(np.int64) - 1, axis=0)
+  return ranks

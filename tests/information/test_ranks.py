@@ -62,13 +62,71 @@ def test_offsets_are_those_of_a_loop_over_pairs(periodic, rng):
   middle = (sizes[0] // 2, sizes[1] // 2)
   assert np.isnan(found.nats[middle]) and np.sum(np.isnan(found.nats)) == 1
   for place in np.ndindex(*sizes):
-    values = expected[place[0]][place[1]]
-    assert found.noise[place] == pytest.approx(0.5 / np.sqrt(len(values)))
     if place != middle:
-      assert found.nats[place] == pytest.approx(np.mean(values))
+      assert found.nats[place] == pytest.approx(np.mean(expected[place[0]][place[1]]))
   if not periodic:
     around = [(0, 2), (2, 2), (1, 1), (1, 3)]
     assert found.nearest == pytest.approx(np.mean([found.nats[place] for place in around]))
+
+
+@pytest.mark.parametrize('periodic', [False, True])
+@pytest.mark.parametrize('shape', [(2, 3), (4, 2)])
+def test_offsets_have_the_spread_that_is_stated(shape, periodic, rng):
+  draws = [
+    information.by_offset(
+      information.pairwise_by_ranks(rng.normal(size=(200, np.prod(shape))), 3),
+      shape,
+      periodic,
+    )
+    for _ in range(600)
+  ]
+  spread, noise = np.std([draw.nats for draw in draws], axis=0), draws[0].noise
+  middle = tuple(size // 2 for size in noise.shape)
+  assert np.isnan(noise[middle]) and np.sum(np.isnan(noise)) == 1
+  np.testing.assert_allclose(spread / noise, np.where(np.isnan(noise), np.nan, 1.0), rtol=0.2)
+
+
+@pytest.mark.parametrize(
+  'shape, periodic, pairs',
+  [
+    ((1, 4), True, [(0, 1), (1, 2), (2, 3), (3, 0)]),
+    ((1, 4), False, [(0, 1), (1, 2), (2, 3)]),
+    ((1, 2), True, [(0, 1)]),
+  ],
+)
+def test_neighbours_in_one_row_are_those_beside_each_other(shape, periodic, pairs, rng):
+  nats = rng.random((shape[1],) * 2)
+  nats += nats.T
+  found = information.by_offset(information.PairwiseInformation(nats, 0.5), shape, periodic)
+  assert found.nearest == pytest.approx(np.mean([nats[pair] for pair in pairs]))
+
+
+def test_neighbours_of_two_rows_of_a_torus_are_across_and_beside(rng):
+  nats = rng.random((8, 8))
+  nats += nats.T
+  found = information.by_offset(information.PairwiseInformation(nats, 0.5), (2, 4), True)
+  across = np.mean([nats[j, j + 4] for j in range(4)])
+  beside = np.mean([nats[4 * i + j, 4 * i + (j + 1) % 4] for i in range(2) for j in range(4)])
+  assert found.nearest == pytest.approx((across + 2 * beside) / 3)  # Beside: to the left, right.
+
+
+def test_one_site_has_no_neighbours():
+  found = information.by_offset(information.PairwiseInformation(np.zeros([1, 1]), 0.5), (1, 1))
+  assert np.isnan(found.nearest)
+
+
+@pytest.mark.parametrize('bins', [2, 6.0])
+def test_spins_have_no_information_that_is_not_theirs(bins, rng):
+  """None if they are independent, ln 2 at most if they are the same."""
+  spins = rng.choice([-1.0, 1.0], size=(5000, 20))
+  spins[:, 1] = spins[:, 0] = rng.permutation(np.repeat([-1.0, 1.0], 2500))
+  found = information.pairwise_by_ranks(spins, bins)
+  assert 0.97 * np.log(2) < found.nats[0, 1] < np.log(2)
+  entries = found.nats[np.triu_indices(20, 1)][1:]
+  assert np.max(np.abs(entries)) < 6 * found.noise
+  assert abs(np.mean(entries)) < 5 * found.noise / np.sqrt(len(entries))
+  again = information.pairwise_by_ranks(spins, bins, seed=1)
+  assert np.any(again.nats != found.nats)
 
 
 def test_what_has_no_ranks_is_refused(rng):
@@ -76,6 +134,11 @@ def test_what_has_no_ranks_is_refused(rng):
   for call, message in (
     (lambda: information.pairwise_by_ranks(x), '`x` must be finite points .* 180 or more for 6'),
     (lambda: information.pairwise_by_ranks(x, 1), '`bins` must be a whole number, 2 at least'),
+    (lambda: information.pairwise_by_ranks(x, 2, seed=-1), '`seed` must be .* 0 at least, got -1'),
+    (
+      lambda: information.pairwise_by_ranks(x * [1.0, 0.0], 2),
+      '`x` does not vary in column 1, which has no rank',
+    ),
     (lambda: information.pairwise_by_ranks([[np.nan, 1.0]] * 50, 2), '`x` must be finite points'),
     (
       lambda: information.by_offset(information.pairwise_by_ranks(x, 2), (2, 2)),
