@@ -117,7 +117,15 @@ class FlowChain(chain._Chain):
 
     Returns:
       See `MongeAmpereBijector.solve`.
+
+    Raises:
+      ValueError: Likewise; or there is a context and no flow that takes one.
     """
+    if context is not None and not any(part.potential.needs_context for part in self.flows):
+      raise ValueError(
+        'The chain takes no `context`: build the potential of one of its flows with '
+        'context_size=C, the length of one context.'
+      )
     change = tf.zeros(tf.shape(x)[:-1], self.dtype)
     instances = self.check_tallies(tallies)
     sums = {tally.name: change for tally in instances}

@@ -91,6 +91,14 @@ def test_contexts_reach_the_flows_that_take_one(rng):
   np.testing.assert_allclose(by_solve, log_prob, rtol=1e-9)
 
 
+def test_a_context_that_no_flow_takes_is_refused(rng):
+  x, context = tf.constant(rng.normal(size=(5, N))), tf.constant(rng.normal(size=(5, 1)))
+  given = FlowChain([flow(1, context_size=1).given(context[0]), flow(2)])
+  for chain in (FlowChain([flow(1), normalisation(), flow(2)]), given):
+    with pytest.raises(ValueError, match=r'takes no `context`: .* context_size=C'):
+      chain.solve(x, context=context)
+
+
 @pytest.mark.parametrize('parts', [[], [normalisation()], [flow(1), tfb.Exp()]])
 def test_parts_that_are_no_flows_are_refused(parts):
   with pytest.raises(TypeError, match='`bijectors` must be flows and batch normalisations'):
