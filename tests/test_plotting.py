@@ -1,6 +1,7 @@
 """Figures hold the data they were given."""
 
 import numpy as np
+import pytest
 
 from ma_keras import plotting
 
@@ -102,3 +103,8 @@ def test_maps_of_information_share_a_scale_that_begins_at_the_noise(tmp_path):
   assert one.get_extent() == [-1.5, 1.5, 1.5, -1.5]
   plotting.save(figure, tmp_path / 'maps.png')
   assert (tmp_path / 'maps.png').stat().st_size > 0
+
+
+def test_no_map_of_information_is_refused():
+  with pytest.raises(ValueError, match='`maps` is empty: give one map at least'):
+    plotting.information_maps({}, noise=1e-3)

@@ -22,9 +22,14 @@ def information_maps(maps: Mapping[str, np.ndarray], noise: float, note: str = '
 
   Returns:
     A matplotlib figure.
+
+  Raises:
+    ValueError: There is no map.
   """
   from matplotlib.colors import LogNorm
 
+  if not maps:
+    raise ValueError("`maps` is empty: give one map at least, {'latents': by.nats}.")
   most = max(float(np.nanmax(nats)) for nats in maps.values())
   norm = LogNorm(noise, max(most, 10 * noise), clip=True)
   figure, axes = subplots(1, len(maps), figsize=(3.4 * len(maps) + 0.8, 3.4), squeeze=False)
