@@ -3,7 +3,7 @@
   python benchmarks/pairwise_information.py --model=ising_l16 --output=x.json --figure=x.png
   python benchmarks/pairwise_information.py --model=mnist --data_dir=FOLDER --output=y.json
 
-Data of an Ising model are fields x of exact samples: spins by Wolff's clusters, and x given them;
+Data of an Ising model are fields x given spins, successive states of one chain of Wolff's clusters;
 of mnist the test images, dequantised. Latents are theirs by the flow. Both, and latents whose
 coordinates were shuffled apart, as a control, have the mutual information of all pairs by
 histograms of ranks.
@@ -36,7 +36,7 @@ flags.DEFINE_string('output', None, 'JSON file for the results.')
 
 
 def fields(side: int) -> np.ndarray:
-  """Samples x [n, L^2] of the target: p(x | s) = Normal(C s, C), C the shifted couplings."""
+  """x [n, L^2] of one chain's spins: p(x | s) = Normal(C s, C), C the shifted couplings."""
   target = targets.Ising(side, dtype=tf.float64)
   covariance = target.covariance
   couplings = covariance - target.shift * np.eye(len(covariance))
