@@ -243,7 +243,9 @@ def report(experiment: Experiment, doubts: str = '') -> str:
   write(experiment, measured)
   if config.figures:
     particles_figures.save(experiment.run, target, draws, reference)
-  for doubtful in (result.reweighting_doubts, str(reference.doubts) if reference else ''):
+  of_chains = str(reference.doubts) if reference else ''
+  of_both = agreement[0].doubts() if agreement else ''
+  for doubtful in (result.reweighting_doubts, of_chains, of_both):
     if doubtful:
       print(f'Doubtful: {doubtful}')
   print(line(measured))

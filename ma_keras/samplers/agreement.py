@@ -37,6 +37,18 @@ class Agreement:
   forward_kl: Expectation
   energy_distance: float
 
+  def doubts(self) -> str:
+    """Says in one line why a measure is not to be trusted; empty if nothing speaks against."""
+    forward = self.forward_ess
+    if forward.error <= 0.5 * forward.value:
+      return ''
+    percent = f'{100 * forward.value:.3g} +- {100 * forward.error:.2g} %'
+    return (
+      f'the forward effective sample size, {percent}, '
+      f'is ruled by a few of {self.num_target_samples} samples of the target, to which the model '
+      'gives next to no mass: train it on likelihood for longer, or with more samples.'
+    )
+
 
 def agreement(
   log_weights: np.ndarray,

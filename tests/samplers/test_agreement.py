@@ -35,6 +35,19 @@ def test_all_measures_of_two_gaussians(rng):
   # E is s^-2 chi^2/2 and chi^2/2: W2 = (s^-2 - 1) sqrt(3)/2, sqrt(3) the root of E chi^4.
   assert result.energy_distance == pytest.approx((WIDTH**-2 - 1) * np.sqrt(3) / 2, rel=0.05)
   assert (result.num_samples, result.num_target_samples) == (20_000, 20_000)
+  assert not result.doubts()
+
+
+def test_one_sample_that_rules_the_forward_ess_is_a_doubt(rng):
+  """The model gives next to no mass to a single sample of the target."""
+  x, y = rng.normal(size=1000), rng.normal(size=(20, 100))
+  weights = np.zeros((20, 100))
+  weights[3, 7] = 12.0
+  result = samplers.agreement(
+    np.zeros(1000), energy(x), weights, energy(y), samplers.Expectation(0.0, 0.0)
+  )
+  assert result.forward_ess.value < 0.05 < result.forward_ess.error
+  assert 'is ruled by a few of 2000 samples of the target' in result.doubts()
 
 
 def test_a_missed_mode_is_seen_forward_alone(rng):
