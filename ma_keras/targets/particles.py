@@ -97,7 +97,7 @@ class Particles(abc.ABC):
       return
     moved = np.array(z)
     moved[:, : self.pairing.dimensions] += self.pairing.box
-    if not np.allclose(base.log_prob(moved), base.log_prob(z), rtol=1e-3):
+    if not np.allclose(base.log_prob(moved), base.log_prob(z), rtol=1e-4):
       raise ValueError(
         f'`base` has not the period of the box {self.pairing.box}, over which exp(-E) is '
         'integrated: pass base=target.base().'
