@@ -10,10 +10,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras.arguments import is_finite, is_whole
-from ma_keras.bases.whole import Whole, no_batches
+from ma_keras.bases.whole import VectorDistribution
 
 
-class MeanFreeNormal(Whole, tfp.distributions.Distribution):
+class MeanFreeNormal(VectorDistribution):
   """p(z) = (2 pi s^2)^(-(n-1) d/2) exp(-|z|^2/(2 s^2)), n particles in d dimensions, sum_i z_i = 0.
 
   A density on the linear subspace of R^(n d) whose centre of mass is zero, by the volume of the
@@ -23,8 +23,6 @@ class MeanFreeNormal(Whole, tfp.distributions.Distribution):
 
   Events are vectors [n d], particle by particle.
   """
-
-  _parameter_properties = classmethod(no_batches)
 
   def __init__(
     self,
@@ -57,14 +55,7 @@ class MeanFreeNormal(Whole, tfp.distributions.Distribution):
       raise ValueError(f'`scale` must be a positive standard deviation, got {scale!r}.')
     self.particles, self.dimensions = int(particles), int(dimensions)
     self.scale = float(scale)
-    super().__init__(
-      dtype=tf.as_dtype(dtype),
-      reparameterization_type=tfp.distributions.FULLY_REPARAMETERIZED,
-      validate_args=False,
-      allow_nan_stats=True,
-      parameters=parameters,
-      name=name,
-    )
+    super().__init__(self.particles * self.dimensions, dtype, parameters, name)
 
   @property
   def degrees_of_freedom(self) -> int:
@@ -74,18 +65,6 @@ class MeanFreeNormal(Whole, tfp.distributions.Distribution):
   def config(self) -> dict[str, Any]:
     """The constructor's arguments as plain values: see `model_file`."""
     return {'particles': self.particles, 'dimensions': self.dimensions, 'scale': self.scale}
-
-  def _event_shape(self) -> tf.TensorShape:
-    return tf.TensorShape([self.particles * self.dimensions])
-
-  def _event_shape_tensor(self) -> tf.Tensor:
-    return tf.constant([self.particles * self.dimensions])
-
-  def _batch_shape(self) -> tf.TensorShape:
-    return tf.TensorShape([])
-
-  def _batch_shape_tensor(self) -> tf.Tensor:
-    return tf.constant([], tf.int32)
 
   def _sample_n(self, n: tf.Tensor, seed: Any = None) -> tf.Tensor:
     seed = tfp.random.sanitize_seed(seed, salt='mean_free_normal')

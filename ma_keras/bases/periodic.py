@@ -11,10 +11,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras.arguments import is_finite, is_whole
-from ma_keras.bases.whole import Whole, no_batches
+from ma_keras.bases.whole import VectorDistribution
 
 
-class PeriodicUniform(Whole, tfp.distributions.Distribution):
+class PeriodicUniform(VectorDistribution):
   """p(z) = V^-n, n particles in a periodic box of volume V = L_1 ... L_d, wherever z is.
 
   A density on the torus, by the volume of one box: coordinates that differ by lattice vectors are
@@ -23,8 +23,6 @@ class PeriodicUniform(Whole, tfp.distributions.Distribution):
 
   Events are vectors [n d], particle by particle.
   """
-
-  _parameter_properties = classmethod(no_batches)
 
   def __init__(
     self,
@@ -51,14 +49,7 @@ class PeriodicUniform(Whole, tfp.distributions.Distribution):
     if not self.box or not all(is_finite(side) and side > 0 for side in self.box):
       raise ValueError(f'`box` must hold positive lengths, one for every dimension, got {box!r}.')
     self.particles = int(particles)
-    super().__init__(
-      dtype=tf.as_dtype(dtype),
-      reparameterization_type=tfp.distributions.FULLY_REPARAMETERIZED,
-      validate_args=False,
-      allow_nan_stats=True,
-      parameters=parameters,
-      name=name,
-    )
+    super().__init__(self.degrees_of_freedom, dtype, parameters, name)
 
   @property
   def degrees_of_freedom(self) -> int:
@@ -68,18 +59,6 @@ class PeriodicUniform(Whole, tfp.distributions.Distribution):
   def config(self) -> dict[str, Any]:
     """The constructor's arguments as plain values: see `model_file`."""
     return {'particles': self.particles, 'box': list(map(float, self.box))}
-
-  def _event_shape(self) -> tf.TensorShape:
-    return tf.TensorShape([self.degrees_of_freedom])
-
-  def _event_shape_tensor(self) -> tf.Tensor:
-    return tf.constant([self.degrees_of_freedom])
-
-  def _batch_shape(self) -> tf.TensorShape:
-    return tf.TensorShape([])
-
-  def _batch_shape_tensor(self) -> tf.Tensor:
-    return tf.constant([], tf.int32)
 
   def _sample_n(self, n: tf.Tensor, seed: Any = None) -> tf.Tensor:
     seed = tfp.random.sanitize_seed(seed, salt='periodic_uniform')

@@ -50,8 +50,8 @@ class FlowChain(chain._Chain):
     """
     parameters = dict(locals())
     flows = [part for part in bijectors if isinstance(part, MongeAmpereBijector)]
-    others = [part for part in bijectors if part not in flows]
-    if not flows or not all(isinstance(part, BatchNormalisation) for part in others):
+    allowed = (MongeAmpereBijector, BatchNormalisation)
+    if not flows or not all(isinstance(part, allowed) for part in bijectors):
       raise TypeError(
         '`bijectors` must be flows and batch normalisations, one flow at least, got '
         f'{[type(part).__name__ for part in bijectors]}: {FORM}.'
