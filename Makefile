@@ -35,5 +35,8 @@ mutate:
 	$(PYTHON) -m pip install -q -e '.[dev,mutate]'
 	$(PYTHON) -m mutation --folder=$(FOLDER) --parts=$(PARTS) --sample=$(SAMPLE) --seed=$(SEED)
 
+# Wheel and sdist: pip install build twine.
 wheel:
-	$(PYTHON) -m build --wheel
+	rm -rf build dist
+	$(PYTHON) -m build
+	$(PYTHON) -m twine check --strict dist/*

@@ -85,7 +85,7 @@ def read_version() -> str:
   """Version string of ma_keras/version.py, read as text because an import would need TensorFlow."""
   found = re.search(r"^__version__ = '([^']+)'$", read_text('ma_keras/version.py'), re.MULTILINE)
   if found is None:
-    raise RuntimeError("ma_keras/version.py must hold a line such as: __version__ = '0.1.0'")
+    raise RuntimeError("ma_keras/version.py must hold a line such as: __version__ = '0.2.0'")
   return found.group(1)
 
 
@@ -100,7 +100,7 @@ setup(
   license_files=['LICENSE'],
   keywords='normalizing-flow monge-ampere generative-model tensorflow-probability ising',
   packages=find_packages(include=['ma_keras', 'ma_keras.*']),
-  package_data={'ma_keras': ['py.typed'], 'ma_keras.pretrained': ['*.npz', '*.md']},
+  package_data={'ma_keras': ['py.typed'], 'ma_keras.pretrained': ['*.json', '*.npz', '*.md']},
   zip_safe=False,
   entry_points={'console_scripts': ['ma-keras = ma_keras.apps.command:main']},
   python_requires='>=3.10,<3.14',

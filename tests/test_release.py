@@ -1,0 +1,22 @@
+"""Files of a release agree: one version everywhere, and the package holds what it needs."""
+
+import pathlib
+import re
+
+import ma_keras
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def test_the_version_is_the_same_everywhere():
+  (cited,) = re.findall(r'^version: (\S+)$', (ROOT / 'CITATION.cff').read_text(), re.MULTILINE)
+  newest = re.search(r'^## \[(\S+)\]', (ROOT / 'CHANGELOG.md').read_text(), re.MULTILINE)[1]
+  assert cited == newest == ma_keras.__version__
+
+
+def test_data_files_of_packages_are_packed():
+  """Every file in the package that is no module has a pattern in setup.py."""
+  packed = re.search(r'package_data=\{(.*)\}', (ROOT / 'setup.py').read_text())[1]
+  for path in (ROOT / 'ma_keras').rglob('*'):
+    if path.is_file() and '__pycache__' not in path.parts and path.suffix != '.py':
+      assert f"'{path.name}'" in packed or f"'*{path.suffix}'" in packed, path
