@@ -33,8 +33,11 @@ COMMANDS = {
   'certify': ('certify', 'what halving the steps does to log densities of a model'),
   'export': ('export', 'SavedModel for TensorFlow alone'),
   'serve': ('serve', 'the REST interface of TensorFlow Serving, for a SavedModel'),
+  'models': ('models', 'trained models that come along, or lie elsewhere, as a table'),
   'figure1': ('figure1', 'Figure 1(a) of the paper'),
 }
+
+WITHOUT_TENSORFLOW = ('models',)  # Answered at once.
 
 
 def run(name: str) -> None:
@@ -66,10 +69,11 @@ def _run(name: str) -> None:
 
 
 def _main(name: str, config: Configuration) -> None:
-  """The app, with TensorFlow."""
+  """The app, with TensorFlow where it needs it."""
   for variable, value in config.environment.items():
     os.environ.setdefault(variable, value)
-  tensorflow_start.quiet()
+  if name not in WITHOUT_TENSORFLOW:
+    tensorflow_start.quiet()
   importlib.import_module(f'ma_keras.apps.{name}').main(config)
 
 

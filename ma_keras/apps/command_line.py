@@ -31,6 +31,7 @@ FIRST = {
   'certify': 'model input n tolerance',
   'export': 'model output',
   'serve': 'saved_model name host port',
+  'models': 'source card',
   'figure1': 'output rate time',
 }
 # Topic -> flags of any command, in the order in which they are listed after the first ones.

@@ -28,6 +28,9 @@ def load(config: ModelConfig) -> model_file.Model:
   """The model of --model, at --num_steps."""
   if config.model in pretrained.names():
     return at_depth(pretrained.load(config.model), config)
+  if '://' in config.model:
+    source, _, name = config.model.rpartition('/')
+    return at_depth(pretrained.load(name, source), config)
   if not pathlib.Path(config.model).is_file():
     raise ValueError(
       f'`--model` {config.model} is neither a file nor one of {pretrained.names()}: pass the '

@@ -1,46 +1,109 @@
-"""Trained models that come with the package; the card beside each says what it is."""
+"""Trained models: those that come with the package, and those of a folder or an address.
+
+Every place has an index.json with sizes, figures and hashes; a file whose hash is another is not
+opened. The card beside each model says what it is.
+"""
 
 from __future__ import annotations
 
+import os
 import pathlib
+from typing import TYPE_CHECKING
 
-from ma_keras.saving import model_file
-from ma_keras.saving.model_file import Model
+from ma_keras.pretrained import index, sources
+from ma_keras.pretrained.index import Entry, Table
+from ma_keras.pretrained.index import write as write_index
+
+if TYPE_CHECKING:
+  from ma_keras.saving.model_file import Model
+
+__all__ = ['FOLDER', 'Entry', 'Table', 'card', 'load', 'names', 'table', 'write_index']
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+MOST_INDEX_BYTES = 1 << 20
+MOST_CARD_BYTES = 1 << 20
 
 
-def names() -> list[str]:
-  """The models there are."""
-  return sorted(path.stem for path in FOLDER.glob('*.npz'))
-
-
-def load(name: str) -> Model:
-  """A trained model: `load('mnist').flow()` draws images and scores them.
+def table(source: str | os.PathLike[str] | None = None) -> Table:
+  """Names, sizes, figures and hashes of the models there are.
 
   Args:
-    name: One of `names()`.
+    source: A folder with an index.json, or its address, http, https or file; None for the models
+      of the package.
+
+  Returns:
+    An entry for every model, by name; `print(table())` lists them.
+
+  Raises:
+    ValueError: There is no index, or it is none.
+    OSError: The address cannot be reached.
+  """
+  place = _place(source)
+  return index.read(place.read(index.INDEX, MOST_INDEX_BYTES), place.where(index.INDEX))
+
+
+def names(source: str | os.PathLike[str] | None = None) -> list[str]:
+  """The models there are; see `table`."""
+  return [entry.name for entry in table(source)]
+
+
+def load(
+  name: str, source: str | os.PathLike[str] | None = None, sha256: str | None = None
+) -> Model:
+  """A trained model: `load('mnist').flow()` draws images and scores them.
+
+  A model of an address is kept in the folder that MA_KERAS_CACHE names, or in the user's cache. The
+  index tells a damaged file from a whole one. If whoever serves the address is not to be trusted,
+  give the hash that you expect, too; model files run no code in any case.
+
+  Args:
+    name: One of `names(source)`.
+    source: A folder with an index.json, or its address; None for the models of the package.
+    sha256: The hash that the file must have. A model that was loaded before then needs no network.
 
   Returns:
     The model; its `notes` hold the figures of merit, its card (`card`) what to know of it.
 
   Raises:
-    ValueError: No model has that name.
+    ValueError: No model has that name, or its file has another hash.
+    OSError: The address cannot be reached.
   """
-  _check(name)
-  return model_file.load(FOLDER / f'{name}.npz')
+  from ma_keras.saving import model_file
+
+  return model_file.load(_path(name, source, sha256 and sha256.lower()))
 
 
-def card(name: str) -> str:
+def card(name: str, source: str | os.PathLike[str] | None = None) -> str:
   """The model card, Markdown.
 
   Raises:
-    ValueError: No model has that name.
+    ValueError: No model has that name, or it has no card.
+    OSError: The address cannot be reached.
   """
-  _check(name)
-  return (FOLDER / f'{name}.md').read_text(encoding='utf-8')
+  _entry(name, source)
+  return _place(source).read(f'{name}.md', MOST_CARD_BYTES).decode('utf-8', errors='replace')
 
 
-def _check(name: str) -> None:
-  if name not in names():
-    raise ValueError(f'`name` must be one of {names()}, got {name!r}.')
+def _path(name: str, source: str | os.PathLike[str] | None, sha256: str | None) -> pathlib.Path:
+  """The file of a model, its hash checked."""
+  place = _place(source)
+  if sha256 and isinstance(place, sources.Address) and (path := place.cached(sha256)):
+    return path
+  entry = _entry(name, source)
+  if sha256 and sha256 != entry.sha256:
+    raise ValueError(
+      f'`sha256` {sha256} is not that of {name!r} in {place.where(index.INDEX)}, {entry.sha256}: '
+      'it is another model by now.'
+    )
+  return place.model_path(entry)
+
+
+def _place(source: str | os.PathLike[str] | None) -> sources.Source:
+  return sources.source_of(FOLDER if source is None else source)
+
+
+def _entry(name: str, source: str | os.PathLike[str] | None) -> Entry:
+  entries = {entry.name: entry for entry in table(source)}
+  if name not in entries:
+    raise ValueError(f'`name` must be one of {list(entries)}, got {name!r}.')
+  return entries[name]

@@ -10,6 +10,7 @@ from ma_keras.apps.configuration.evaluate import EvaluateConfig
 from ma_keras.apps.configuration.export import ExportConfig
 from ma_keras.apps.configuration.figure1 import Figure1Config
 from ma_keras.apps.configuration.ising import IsingConfig
+from ma_keras.apps.configuration.models import ModelsConfig
 from ma_keras.apps.configuration.option import Configuration
 from ma_keras.apps.configuration.particles import ParticlesConfig
 from ma_keras.apps.configuration.plot import PlotConfig
@@ -30,6 +31,7 @@ CONFIGURATIONS: dict[str, type[Configuration]] = {
   'plot': PlotConfig,
   'certify': CertifyConfig,
   'export': ExportConfig,
+  'models': ModelsConfig,
   'serve': ServeConfig,
   'figure1': Figure1Config,
 }

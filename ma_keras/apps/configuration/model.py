@@ -11,7 +11,10 @@ from ma_keras.apps.configuration.option import REQUIRED, Configuration, integer,
 class ModelConfig(Configuration):
   """A model, its depth, and the size of batches."""
 
-  model: str = text(REQUIRED, 'The model.npz of a run, or the name of a pretrained model.')
+  model: str = text(
+    REQUIRED,
+    'The model.npz of a run, the name of a pretrained model, or the address of one: https://...',
+  )
   num_steps: int = integer(
     0,
     'Integration steps d over the same T; 0: as the file says, where they are certified.',
