@@ -153,6 +153,10 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     finer = self._horizon.refined(factor)
     return self.copy(num_steps=finer.num_steps, step_size=finer.step_size)
 
+  def in_steps(self, num_steps: int) -> MongeAmpereBijector:
+    """Returns the flow in so many equal steps: T is unchanged, and there is no jitter."""
+    return self.copy(num_steps=num_steps, step_size=self._horizon.time / num_steps, jitter=0.0)
+
   def in_equal_steps(self, factor: int = 1) -> MongeAmpereBijector:
     """Returns the flow without jitter, in `factor` times as many steps.
 

@@ -41,12 +41,8 @@ def draw(
     figures['depths'] = depths(points, model)
   else:
     figures['density'] = model_figures.density(trained, test, SCORED, seed=model.seed)
-  separable = [
-    phi
-    for phi in (model.bijector.potential, *model.bijector.potential.submodules)
-    if isinstance(phi, potentials.Separable)
-  ]
-  if separable:
+  separable = [phi for phi in model.bijector.submodules if isinstance(phi, potentials.Separable)]
+  if len(separable) == 1:  # A chain has maps of pixels in every segment of time.
     figures['pixel_maps'] = pixel_maps(points, model, separable[0])
   _save(figures, run)
 
@@ -115,9 +111,9 @@ def path_to_images(points: data.Dataset, model: training.MaximumLikelihood) -> A
 
 def depths(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
   """Draws samples of equal latents at d/2, d, 2 d and 4 d steps, as pixels."""
-  horizon, z = model.bijector.horizon, noise(points, model, COLUMNS)
-  numbers = [max(horizon.num_steps // 2, 1), *(horizon.num_steps * k for k in (1, 2, 4))]
-  flows = [model.bijector.copy(num_steps=d, step_size=horizon.time / d) for d in numbers]
+  num_steps, z = model.bijector.horizon.num_steps, noise(points, model, COLUMNS)
+  numbers = [max(num_steps // 2, 1), *(num_steps * k for k in (1, 2, 4))]
+  flows = [model.bijector.in_steps(d) for d in numbers]
   pictures = [model.preprocessing.forward(flow.forward(z)) for flow in flows]
   return plotting.flowing(as_images(points, tf.stack(pictures)), numbers, label='d')
 

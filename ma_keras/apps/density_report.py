@@ -37,7 +37,7 @@ def report(experiment: Experiment, doubts: str) -> str:
   if density_table.is_table(points):
     comparison, worse = density_table.compared(config, points, model, result.certified_steps)
     doubts = doubts or worse
-  model.bijector = training_app.in_steps(model.bijector, result.certified_steps)
+  model.bijector = model.bijector.in_steps(result.certified_steps)
   notes = {**density_data.notes(config), **summary(experiment, result), 'doubts': doubts}
   write(experiment, notes)
   if config.figures:

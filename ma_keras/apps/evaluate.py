@@ -23,6 +23,7 @@ from ma_keras.apps.configuration.particles_target import PARTICLES, ParticlesTar
 from ma_keras.apps.configuration.target import TargetConfig
 from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.data import pictures
+from ma_keras.distributions.flow_chain import event_size
 from ma_keras.files.replacing import check_apart, replacing
 from ma_keras.saving import model_file
 
@@ -35,7 +36,7 @@ def likelihood(model: model_file.Model, config: EvaluateConfig) -> training.Like
   model_app.check_contexts(model, config)
   contexts = model.contexts or ()
   points = density_data.load(config, model_columns=model.columns, contexts=contexts)
-  size = model.bijector.potential.event_size
+  size = event_size(model.bijector)
   if points.event_size != size:
     raise ValueError(
       f'`--model` {config.model} takes points of {size} numbers, and {points.name!r} has '

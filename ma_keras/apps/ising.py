@@ -146,7 +146,7 @@ def report(experiment: Experiment, exact: float | None, doubts: str = '') -> str
   result = training.summarise(draws, exact)
   halving = halve_log_densities(config, model)
   doubts = doubts or result.doubts() or halving.doubts() or violation(model, result)
-  model.bijector = training_app.in_steps(model.bijector, halving.certified_steps())
+  model.bijector = model.bijector.in_steps(halving.certified_steps())
   training_app.write_weights(model.bijector, run)
   if config.saved_model:
     export.save(model.flow(config.seed), run.saved_model)

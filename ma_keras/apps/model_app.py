@@ -16,7 +16,6 @@ from ma_keras import pretrained
 from ma_keras.apps import process
 from ma_keras.apps.configuration.model import ModelConfig
 from ma_keras.data import tables
-from ma_keras.distributions import FlowChain
 from ma_keras.saving import model_file
 from ma_keras.transport import BrenierMap
 
@@ -52,23 +51,15 @@ def at_depth(model: model_file.Model, config: ModelConfig) -> model_file.Model:
       f'`--num_steps` {config.num_steps} are fewer than the {certified} in which the log densities '
       'of this model are certified: `ma-keras certify` with the same flag tells by how much.'
     )
-  time = model.bijector.horizon.time
-  bijector = model.bijector.copy(num_steps=config.num_steps, step_size=time / config.num_steps)
-  return dataclasses.replace(model, bijector=bijector)
+  return dataclasses.replace(model, bijector=model.bijector.in_steps(config.num_steps))
 
 
 def check_steps(model: model_file.Model, config: ModelConfig) -> None:
-  """Raises ValueError for an optimal map, which has no steps, and for a chain of flows."""
+  """Raises ValueError for an optimal map, which has no steps."""
   if isinstance(model.bijector, BrenierMap):
     raise ValueError(
       f'`--model` {config.model} holds an optimal map, which takes no steps that could be halved: '
       '`ma-keras score`, `sample` and `export` take it as it is.'
-    )
-  if isinstance(model.bijector, FlowChain):
-    raise ValueError(
-      f'`--model` {config.model} holds a chain of flows, each in steps of its own, which this '
-      'command cannot change: `ma-keras score`, `sample` and `export` take it as it is, and in '
-      'Python ma_keras.certify(model.flow(), x, reverse=True) halves all steps.'
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras import bases, data, plotting, seeds
+from ma_keras.distributions.flow_chain import event_size
 from ma_keras.saving import model_file
 
 MOST_COLUMNS = 8  # In one figure.
@@ -26,7 +27,7 @@ def is_image(model: model_file.Model) -> bool:
 
 def names(model: model_file.Model) -> tuple[str, ...]:
   """Names of the N columns; x0, x1, ... where the model has none."""
-  return model.columns or tuple(f'x{i}' for i in range(model.bijector.potential.event_size))
+  return model.columns or tuple(f'x{i}' for i in range(event_size(model.bijector)))
 
 
 def density(
@@ -55,7 +56,7 @@ def density(
   points = {'samples': samples(model, count, batch_size, seed)}
   if rows is not None:
     points = {'data': continuous(model, rows, seed).astype(np.float64), **points}
-  size = model.bijector.potential.event_size
+  size = event_size(model.bijector)
   chosen = list(columns or range(min(size, MOST_COLUMNS)))
   axes = [_axis(model, i, [x[:, i] for x in points.values()]) for i in chosen]
   shown = {name: x[:, chosen] for name, x in points.items()}

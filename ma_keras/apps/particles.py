@@ -238,7 +238,7 @@ def report(experiment: Experiment, doubts: str = '') -> str:
     model.bijector, CERTIFIED_SAMPLES, config.eval_batch_size, config.seed, model.base
   )
   doubts = doubts or result.doubts() or halving.doubts() or beyond(result, reference)
-  model.bijector = training_app.in_steps(model.bijector, halving.certified_steps())
+  model.bijector = model.bijector.in_steps(halving.certified_steps())
   measured = {**totals(result, agreement, reference), 'doubts': doubts}
   write(experiment, measured)
   if config.figures:

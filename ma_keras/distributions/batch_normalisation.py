@@ -134,6 +134,17 @@ class BatchNormalisation(tfp.bijectors.Bijector):
     scale = tf.sqrt(variance + self._epsilon)
     return (x - mean) / scale, -tf.reduce_sum(tf.math.log(scale)), scale
 
+  def moved(self, x: tf.Tensor, reverse: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Points beyond the normalisation, the change of ln p, and what squared lengths grow by.
+
+    The last is that of the coordinate it stretches most towards the latents, and at least 1.
+    """
+    if reverse:
+      z, log_det, scale = self.inverse_with_log_det(x)
+      return z, -log_det, _stretched(scale)
+    change = -self.forward_log_det_jacobian(x, 1)
+    return self.forward(x), change, _stretched(self.scale)
+
   def _follow(self, mean: tf.Tensor, variance: tf.Tensor) -> None:
     for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
       value = tf.stop_gradient(value)
@@ -175,6 +186,10 @@ class BatchNormalisation(tfp.bijectors.Bijector):
     variance = tf.math.divide_no_nan(_over_replicas(squares), total)
     is_enough = number >= 2
     return tf.where(is_enough, mean, averages[0]), tf.where(is_enough, variance, averages[1])
+
+
+def _stretched(scale: tf.Tensor) -> tf.Tensor:
+  return tf.maximum(tf.reduce_max(1.0 / tf.square(scale)), 1.0)
 
 
 def _average(start: tf.Tensor) -> tf.Variable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.bijectors import chain
 
@@ -94,6 +95,27 @@ class FlowChain(chain._Chain):
     """Returns the chain without jitter, every flow in `factor` times as many steps."""
     return self._of([_in_equal_steps(part, factor) for part in self.bijectors])
 
+  @property
+  def horizon(self) -> flow.Horizon:
+    """Time and steps of all flows together, as if steps were of one size."""
+    horizons = [part.horizon for part in self.flows]
+    num_steps = sum(horizon.num_steps for horizon in horizons)
+    return flow.Horizon(num_steps, sum(horizon.time for horizon in horizons) / num_steps)
+
+  def refined(self, factor: int = 2) -> FlowChain:
+    """Returns the chain with every flow in `factor` times as many, smaller steps."""
+    return self._of([_refined(part, factor) for part in self.bijectors])
+
+  def in_steps(self, num_steps: int) -> FlowChain:
+    """Returns the chain in so many equal steps, shared out as the flows have them, 1 at least."""
+    own = [part.horizon.num_steps for part in self.flows]
+    ends = np.rint(np.cumsum([0, *own]) * (num_steps / sum(own))).astype(int)
+    shares = iter(np.maximum(np.diff(ends), 1).tolist())
+    is_flow = [isinstance(part, MongeAmpereBijector) for part in self.bijectors]
+    return self._of(
+      [part.in_steps(next(shares)) if own else part for part, own in zip(self.bijectors, is_flow)]
+    )
+
   def check_tallies(self, tallies: Sequence[str | Tally]) -> tuple[Tally, ...]:
     """See `MongeAmpereBijector.check_tallies`."""
     return [part.check_tallies(tallies) for part in self.flows][-1]
@@ -132,7 +154,7 @@ class FlowChain(chain._Chain):
     factor = tf.ones([], self.dtype)  # From here to the latents, of squared lengths.
     for part in self.bijectors if reverse else reversed(self.bijectors):
       if isinstance(part, BatchNormalisation):
-        x, own_change, stretched = _normalised(part, x, reverse)
+        x, own_change, stretched = part.moved(x, reverse)
         change += own_change
         if reverse:
           sums = {tally.name: tally.magnified(sums[tally.name], stretched) for tally in instances}
@@ -145,6 +167,34 @@ class FlowChain(chain._Chain):
       for tally in instances:
         sums[tally.name] += tally.magnified(solution.tallies[tally.name], factor)
     return flow.Solution(x, change, sums)
+
+  def trajectory(
+    self, x: tf.Tensor, times: Sequence[float], reverse: bool = False
+  ) -> flow.Trajectory:
+    """The fluid along all flows: see `MongeAmpereBijector.trajectory`.
+
+    Times of a flow begin where those of the flow before it end. A normalisation takes no time: at
+    the boundary between two flows the fluid is on the side that it comes from.
+    """
+    flow.check_times(self.horizon, times, reverse)
+    x = tf.convert_to_tensor(x, self.dtype)
+    change, paths, pending = tf.zeros(tf.shape(x)[:-1], self.dtype), [], list(times)
+    begin = self.horizon.time if reverse else 0.0
+    for part in self.bijectors if reverse else reversed(self.bijectors):
+      if isinstance(part, BatchNormalisation):
+        x, own_change, _ = part.moved(x, reverse)
+        change += own_change
+        continue
+      time = part.horizon.time
+      offset = begin - time if reverse else begin
+      own = [t - offset for t in pending if _is_within(t - offset, time, reverse)]
+      inside = [min(max(t, 0.0), time) for t in own]
+      path = part.trajectory(x, [*inside, 0.0 if reverse else time], reverse)
+      after = change + path.log_density_changes
+      paths.append((path.times[:-1] + offset, path.states[:-1], after[:-1]))
+      x, change, pending = path.states[-1], after[-1], pending[len(own) :]
+      begin = offset if reverse else offset + time
+    return flow.Trajectory(*(tf.concat(parts, axis=0) for parts in zip(*paths)))
 
   def _of(self, parts: list[Any]) -> FlowChain:
     """The chain of other parts; itself if they are its own."""
@@ -166,22 +216,10 @@ def _size(part: Any) -> int:
   return part.event_size if isinstance(part, BatchNormalisation) else part.potential.event_size
 
 
-def _normalised(
-  part: BatchNormalisation, x: tf.Tensor, reverse: bool
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-  """Points beyond a normalisation, the change of ln p, and what it makes of squared lengths.
-
-  The last is that of the coordinate it stretches most, towards the latents, and at least 1.
-  """
-  if reverse:
-    z, log_det, scale = part.inverse_with_log_det(x)
-    return z, -log_det, _stretched(scale)
-  change = -part.forward_log_det_jacobian(x, 1)
-  return part.forward(x), change, _stretched(part.scale)
-
-
-def _stretched(scale: tf.Tensor) -> tf.Tensor:
-  return tf.maximum(tf.reduce_max(1.0 / tf.square(scale)), 1.0)
+def _is_within(t: float, time: float, reverse: bool) -> bool:
+  """Tells if the fluid meets time t of a flow of [0, T] before it leaves that, but for rounding."""
+  margin = 1e-6 * time
+  return t >= -margin if reverse else t <= time + margin
 
 
 def _frozen(part: Any) -> Any:
@@ -194,6 +232,10 @@ def _of_batch(part: Any, weights: tf.Tensor | None) -> Any:
 
 def _with_seed(part: Any, seed: seeds.Seed) -> Any:
   return part.with_seed(seed) if isinstance(part, MongeAmpereBijector) else part
+
+
+def _refined(part: Any, factor: int) -> Any:
+  return part.refined(factor) if isinstance(part, MongeAmpereBijector) else part
 
 
 def _in_equal_steps(part: Any, factor: int) -> Any:

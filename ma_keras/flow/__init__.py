@@ -2,7 +2,7 @@
 
 from ma_keras.flow.horizon import Grid, Horizon
 from ma_keras.flow.solution import Solution, check_tallies, solve
-from ma_keras.flow.trajectory import Trajectory, trajectory
+from ma_keras.flow.trajectory import Trajectory, check_times, trajectory
 
 __all__ = [
   'Grid',
@@ -10,6 +10,7 @@ __all__ = [
   'Solution',
   'Trajectory',
   'check_tallies',
+  'check_times',
   'solve',
   'trajectory',
 ]

@@ -57,7 +57,8 @@ def trajectory(
   Raises:
     ValueError: A time lies outside [0, T], or the times run against the motion.
   """
-  marks = _nearest_steps(horizon, times, reverse)
+  check_times(horizon, times, reverse)
+  marks = _nearest_steps(horizon, times)
   change = tf.zeros_like(x[..., 0])
   states, changes = [], []
   position = horizon.num_steps if reverse else 0
@@ -74,13 +75,16 @@ def trajectory(
   return Trajectory(stamps, tf.stack(states), tf.stack(changes))
 
 
-def _nearest_steps(horizon: Horizon, times: Sequence[float], reverse: bool) -> list[int]:
-  marks = [round(float(t) / horizon.step_size) for t in times]
-  ordered = sorted(marks, reverse=reverse)
+def check_times(horizon: Horizon, times: Sequence[float], reverse: bool) -> None:
+  """Raises ValueError unless times lie within [0, T] and run with the motion."""
+  marks = _nearest_steps(horizon, times)
   within = all(0 <= t <= horizon.time * (1 + 1e-9) for t in times)
-  if not marks or marks != ordered or not within:
+  if not marks or marks != sorted(marks, reverse=reverse) or not within:
     raise ValueError(
       f'`times` must lie within [0, {horizon.time:g}] and '
       f'{"fall" if reverse else "rise"}, as the fluid moves; got {list(times)}.'
     )
-  return marks
+
+
+def _nearest_steps(horizon: Horizon, times: Sequence[float]) -> list[int]:
+  return [round(float(t) / horizon.step_size) for t in times]

@@ -56,7 +56,7 @@ class ConditionalLikelihood(MaximumLikelihood):
     """Checks the arguments.
 
     Args:
-      bijector: Flow along a potential with `context_size=C`.
+      bijector: Flow along a potential with `context_size=C`, or a chain of such flows.
       encoder: tf_keras or Keras 3 model [B, O] -> [B, C]; None for o = c.
       preprocessing: TFP bijector from R^N to data, as in `MaximumLikelihood`.
       seed: Non-negative integer.

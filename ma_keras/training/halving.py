@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from ma_keras import bases, seeds
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import flow_from
+from ma_keras.distributions import FlowChain, conditions, flow_from
 from ma_keras.training.penalties import SMALLER_STEPS
 
 MOST_HALVINGS = 6
@@ -30,7 +30,7 @@ class Scorer:
 
   def __init__(
     self,
-    bijector: MongeAmpereBijector,
+    bijector: MongeAmpereBijector | FlowChain,
     batch_size: int,
     jit_compile: bool = False,
     base: Any = None,
@@ -39,7 +39,7 @@ class Scorer:
     """Keeps the flow; nothing is traced yet.
 
     Args:
-      bijector: The flow; random steps are left out.
+      bijector: The flow, or a chain of flows; random steps are left out.
       batch_size: Points flowed at once.
       jit_compile: Whether XLA compiles the flow.
       base: p(y, 0); None for Normal(0, I).
@@ -47,7 +47,7 @@ class Scorer:
     """
     self._base = base
     self._conditional = conditional
-    self._bijector = bijector.copy(jitter=0.0)
+    self._bijector = bijector.in_equal_steps()
     self._batch_size = batch_size
     self._jit_compile = jit_compile
     self._functions: dict[int, Callable[[np.ndarray], tf.Tensor]] = {}
@@ -60,7 +60,7 @@ class Scorer:
 
   def _function(self, num_steps: int) -> Callable[[np.ndarray], tf.Tensor]:
     if num_steps not in self._functions:
-      flow = flow_from(self._base, self._bijector.copy(**self._steps(num_steps)))
+      flow = flow_from(self._base, self._bijector.in_steps(num_steps))
 
       def log_prob(rows: Any) -> tf.Tensor:
         y, options = self._parts(tf.convert_to_tensor(rows))
@@ -82,10 +82,7 @@ class Scorer:
     observed, y = tf.split(rows, [self._conditional.context_size, -1], axis=-1)
     encoder = self._conditional.encoder
     context = observed if encoder is None else encoder(observed)
-    return y, {'bijector_kwargs': {'context': context}}
-
-  def _steps(self, num_steps: int) -> dict[str, float]:
-    return {'num_steps': num_steps, 'step_size': self._bijector.horizon.time / num_steps}
+    return y, {'bijector_kwargs': conditions.options(self._bijector, context)}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -62,6 +62,36 @@ def test_log_prob_is_that_of_a_chain_of_tfp_and_of_a_solve(rng):
   assert density.bijector.dtype == tf.float64 and is_chain(density.bijector)
 
 
+def test_steps_are_shared_out_as_the_flows_have_them():
+  chain = FlowChain([flow(1).refined(3), normalisation(), flow(2)])
+  assert (chain.horizon.num_steps, chain.horizon.time) == (12, flow(1).horizon.time * 2)
+  for num_steps, shares in [(24, [18, 6]), (12, [9, 3]), (6, [4, 2]), (1, [1, 1])]:
+    own = chain.in_steps(num_steps).flows
+    assert [part.horizon.num_steps for part in own] == shares
+    assert [part.horizon.time for part in own] == pytest.approx([flow(1).horizon.time] * 2)
+  assert [part.horizon.num_steps for part in chain.refined(2).flows] == [18, 6]
+
+
+@pytest.mark.parametrize('reverse', [False, True])
+def test_a_trajectory_passes_through_all_flows(rng, reverse):
+  x, time = tf.constant(rng.normal(size=(4, N))), flow(1).horizon.time
+  parts = [flow(1), normalisation(), flow(2)]
+  times = [0.0, time / 3, time, time * 4 / 3, time * 2]
+  path = FlowChain(parts).trajectory(x, times[:: -1 if reverse else 1], reverse)
+  first, middle, last = parts if reverse else parts[::-1]
+  one = first.trajectory(x, times[:3][:: -1 if reverse else 1], reverse)
+  beyond, _, _ = middle.moved(one.states[-1], reverse)
+  own = [time / 3, 0.0] if reverse else [time / 3, time]
+  two = last.trajectory(beyond, own, reverse)
+  np.testing.assert_allclose(path.times, times[:: -1 if reverse else 1])
+  np.testing.assert_allclose(path.states[-2:], two.states, rtol=1e-12)
+  whole = FlowChain(parts).solve(x, reverse)
+  np.testing.assert_allclose(path.states[-1], whole.x, rtol=1e-12)
+  np.testing.assert_allclose(path.log_density_changes[-1], whole.log_density_change, rtol=1e-12)
+  with pytest.raises(ValueError, match='`times` must lie within'):
+    FlowChain(parts).trajectory(x, [0.0, time * 3])
+
+
 def test_a_certificate_halves_the_steps_of_every_flow(rng):
   chain = FlowChain([flow(1), normalisation(), flow(2)])
   assert [part.horizon.num_steps for part in chain.in_equal_steps(4).flows] == [12, 12]
