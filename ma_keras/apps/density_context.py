@@ -13,6 +13,7 @@ from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import columns, context_reading
 from ma_keras.data.context_columns import ContextColumn
 from ma_keras.data.sources import LABEL
+from ma_keras.distributions import FlowChain
 from ma_keras.fitting.settings import seed_of_try
 from ma_keras.layers.context_columns import ContextColumns
 
@@ -88,7 +89,7 @@ def encoder(points: data.Dataset, config: DensityConfig) -> tf_keras.Model:
 def build_model(
   points: data.Dataset,
   config: DensityConfig,
-  bijector: MongeAmpereBijector,
+  bijector: MongeAmpereBijector | FlowChain,
   start: fitting.Start | None = None,
 ) -> training.ConditionalLikelihood:
   """The Keras model, not yet compiled; call within the strategy's scope."""

@@ -93,10 +93,9 @@ def build_model(
   points: data.Dataset, config: DensityConfig, start: fitting.Start | None = None
 ) -> training.MaximumLikelihood:
   """The compiled Keras model; call within the strategy's scope."""
-  potential = density_potential.build(points, config)
+  bijector = density_potential.build_flow(points, config)
   if start:
-    density_table.begin_as_identity(potential)
-  bijector = training_app.build_bijector(potential, config)
+    density_table.begin_as_identity(bijector)
   if points.contexts:
     conditional = density_context.build_model(points, config, bijector, start)
     return training_app.compiled(conditional, steps_per_epoch(points, config), config)

@@ -1,9 +1,31 @@
-"""The potential of apps/mnist_main.py: a sum of layers, as flags say."""
+"""The flow of apps/mnist_main.py: its potentials are sums of layers, as flags say."""
 
 from __future__ import annotations
 
+import dataclasses
+
 from ma_keras import data, potentials
+from ma_keras.apps import training_app
 from ma_keras.apps.configuration.density import DensityConfig
+from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions import FlowChain
+from ma_keras.fitting.settings import seed_of_try
+
+SEEDS_APART = 1000  # Of two segments; layers of one have seeds in a row.
+
+
+def build_flow(points: data.Dataset, config: DensityConfig) -> MongeAmpereBijector | FlowChain:
+  """The flow; a chain of --segments flows, each a part of [0, T] with a potential of its own."""
+  if config.segments == 1:
+    return training_app.build_bijector(build(points, config), config)
+  if config.num_steps % config.segments:
+    raise ValueError(
+      f'`--segments` {config.segments} must divide --num_steps, got {config.num_steps}: every '
+      'segment takes as many steps.'
+    )
+  part = dataclasses.replace(config, num_steps=config.num_steps // config.segments, segments=1)
+  seeds = [seed_of_try(config.seed, SEEDS_APART * k) for k in range(config.segments)]
+  return FlowChain([training_app.build_bijector(build(points, part, seed), part) for seed in seeds])
 
 
 def build(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 from ma_keras import data, fitting, potentials, training
@@ -14,6 +15,7 @@ from ma_keras.apps import density_potential
 from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import columns, disk_rows
+from ma_keras.distributions.flow_chain import event_size
 from ma_keras.files.replacing import replacing
 from ma_keras.fitting import flow
 from ma_keras.fitting.settings import seed_of_try
@@ -34,7 +36,8 @@ def is_table(points: data.Dataset) -> bool:
 def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
   """Options that have a value by the size of the table, unless they were given."""
   chosen = fitting.Settings.for_table(len(points.train), points.event_size)
-  num_steps = config.num_steps if 'num_steps' in config.overrides else chosen.num_steps
+  each = math.ceil(chosen.num_steps / config.segments)
+  num_steps = config.num_steps if 'num_steps' in config.overrides else each * config.segments
   free = not config.overrides & {'hidden_units', 'epochs'} and config.begins_anew
   free = free and not points.contexts  # An encoder would have to begin anew as well.
   return {
@@ -142,9 +145,9 @@ def first_potentials(points: data.Dataset, config: DensityConfig) -> list[potent
   return first
 
 
-def begin_as_identity(potential: potentials.Potential) -> None:
+def begin_as_identity(module: tf.Module) -> None:
   """Sets amplitudes to zero: the flow begins as x = z, its likelihood as that of the start."""
-  for part in (potential, *potential.submodules):
+  for part in (module, *module.submodules):
     if isinstance(part, potentials.OneHiddenLayer | potentials.Separable):
       part.amplitude.assign(np.zeros(part.amplitude.shape))
 
@@ -183,7 +186,7 @@ def given_by(model: training.MaximumLikelihood) -> Any:
 
 def start_log_prob(model: training.MaximumLikelihood, rows: np.ndarray) -> np.ndarray:
   """ln p(y, 0) of rows [o, y] of the flow's space, [n], whatever they are given."""
-  y = rows[:, -model.bijector.potential.event_size :]
+  y = rows[:, -event_size(model.bijector) :]
   return model.base.log_prob(y.astype(model.bijector.dtype.as_numpy_dtype)).numpy()
 
 
@@ -198,7 +201,7 @@ def keep_start_without_gain(
   gain, error = flow.gained(halving.fine, start_log_prob(model, rows))
   if flow.beyond_chance(gain, error):
     return
-  begin_as_identity(bijector.potential)
+  begin_as_identity(bijector)
   print(
     f'Held-out rows gain {gain:.2g} +- {error:.1g} nats by the flow, no more than chance gives: '
     'the model is its start, x = z.',

@@ -41,6 +41,21 @@ def test_dense_units_begin_with_one_for_every_pixel_or_at_random():
   assert np.count_nonzero(random.kernel) > 64 * 60
 
 
+def test_every_segment_of_time_has_a_potential_of_its_own():
+  points = data.split('images', IMAGES, levels=17)
+  sizes = {'num_steps': 6, 'step_size': 0.5, 'hidden_units': 70, 'basis_size': 2}
+  chain = density_potential.build_flow(points, DensityConfig(**sizes, segments=3))
+  assert (chain.horizon.num_steps, chain.horizon.time) == (6, 3.0)
+  first, second, third = (part.potential for part in chain.flows)
+  assert first.time_basis.time == 1.0
+  assert not np.array_equal(first.kernel, second.kernel)
+  assert not np.array_equal(second.kernel, third.kernel)
+  alone = density_potential.build_flow(points, DensityConfig(**sizes))
+  np.testing.assert_array_equal(alone.potential.kernel, first.kernel)
+  with pytest.raises(ValueError, match='`--segments` 4 must divide --num_steps, got 6'):
+    density_potential.build_flow(points, DensityConfig(**sizes, segments=4))
+
+
 def test_options_that_do_not_go_together_are_named():
   vectors = data.split('vectors', np.random.default_rng(0).normal(size=(30, 3)))
   with pytest.raises(ValueError, match='potential is empty'):

@@ -70,14 +70,15 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
     super().__post_init__()
     if self.tries > 1 and not self.begins_anew:
       raise ValueError(
-        '`--tries` above 1 needs --strategy=one_device and --optimizer=adam, got '
-        f'--tries={self.tries}, --strategy={self.strategy} and --optimizer={self.optimizer}.'
+        '`--tries` above 1 needs --strategy=one_device, --optimizer=adam and --segments=1, got '
+        f'--tries={self.tries}, --strategy={self.strategy}, --optimizer={self.optimizer} and '
+        f'--segments={self.segments}.'
       )
 
   @property
   def begins_anew(self) -> bool:
     """Tells whether a training can be begun several times, as `fitting.flow.begin` does."""
-    return (self.strategy, self.optimizer) == ('one_device', 'adam')
+    return (self.strategy, self.optimizer, self.segments) == ('one_device', 'adam', 1)
 
   @property
   def run_name(self) -> str:

@@ -9,7 +9,7 @@ from ma_keras.apps.configuration.option import Configuration, choice, integer, n
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DensityPotentialConfig(Configuration):
-  """Dense units, units of single coordinates and units on patches."""
+  """Dense units, units of single coordinates and units on patches, in every segment of time."""
 
   hidden_units: int = integer(1024, 'Dense hidden units H; 0: none.', lower=0, fixes_run=True)
   dense_start: str = choice(
@@ -35,3 +35,9 @@ class DensityPotentialConfig(Configuration):
     fixes_run=True,
   )
   basis_size: int = integer(1, 'Functions of time per amplitude.', lower=1, fixes_run=True)
+  segments: int = integer(
+    1,
+    'Equal parts of [0, T], each with a potential of its own: a chain of so many flows.',
+    lower=1,
+    fixes_run=True,
+  )
