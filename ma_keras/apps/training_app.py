@@ -51,14 +51,6 @@ def constrained(config: TrainingConfig) -> training.Constrained | None:
   return parsed and training.Constrained(parsed.bound, parsed.tally)
 
 
-def in_steps(
-  bijector: ma_keras.MongeAmpereBijector, num_steps: int
-) -> ma_keras.MongeAmpereBijector:
-  """Returns the same flow in equal steps of another number: random ones are for training."""
-  step_size = bijector.horizon.time / num_steps
-  return bijector.copy(num_steps=num_steps, step_size=step_size, jitter=0.0)
-
-
 def prepare(
   config: TrainingConfig,
   run: training.RunDirectory,
@@ -88,8 +80,7 @@ def prepare(
 def compiled(model: ModelT, steps_per_epoch: int, config: TrainingConfig) -> ModelT:
   """The model with its optimiser, ready for a checkpoint; call within the strategy's scope."""
   total_steps = config.epochs * steps_per_epoch
-  make = training.soap if config.optimizer == 'soap' else training.adam
-  optimizer = make(
+  optimizer = getattr(training, config.optimizer)(
     config.learning_rate, total_steps, min(config.warmup_steps, total_steps), config.gradient_clip
   )
   optimizer.build(model.trainable_variables)  # Before a checkpoint is restored into it.

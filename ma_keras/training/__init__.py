@@ -30,8 +30,9 @@ from ma_keras.training.likelihood import (
   to_latent_space,
 )
 from ma_keras.training.maximum_likelihood import PENALTIES, MaximumLikelihood
+from ma_keras.training.muon import Muon
 from ma_keras.training.observables import Observable, measure_observables
-from ma_keras.training.optimizer import adam, soap
+from ma_keras.training.optimizer import adam, muon, soap
 from ma_keras.training.ownership import Owned
 from ma_keras.training.refinement import Refinement
 from ma_keras.training.run_directory import RunDirectory
@@ -62,6 +63,7 @@ __all__ = [
   'KantorovichDual',
   'Likelihood',
   'MaximumLikelihood',
+  'Muon',
   'Observable',
   'Owned',
   'Patience',
@@ -85,6 +87,7 @@ __all__ = [
   'measure',
   'measure_likelihood',
   'measure_observables',
+  'muon',
   'saved_epochs',
   'soap',
   'summarise',

@@ -1,4 +1,4 @@
-"""The optimisers of the apps: warm-up, cosine decay and gradient clipping, around Adam or Soap."""
+"""The optimisers of the apps: warm-up, cosine decay and clipping around Adam, Soap or Muon."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import tf_keras
 
 from ma_keras.arguments import is_finite
+from ma_keras.training.muon import Muon
 from ma_keras.training.soap import FIRST_TURN, Soap
 
-OPTIMIZERS = ('adam', 'soap')
+OPTIMIZERS = ('adam', 'soap', 'muon')
 
 
 def adam(
@@ -41,6 +42,14 @@ def soap(
   Train with a `Turns` callback.
   """
   return Soap(_schedule(learning_rate, total_steps, warmup_steps), gradient_clip, FIRST_TURN)
+
+
+def muon(
+  learning_rate: float, total_steps: int, warmup_steps: int = 0, gradient_clip: float = 0.0
+) -> Muon:
+  """`Muon` with the schedule of `adam`, and its arguments; kernels learn at twice the rate."""
+  schedule = _schedule(learning_rate, total_steps, warmup_steps)
+  return Muon(schedule, global_clipnorm=gradient_clip or None)
 
 
 def _schedule(learning_rate: float, total_steps: int, warmup_steps: int) -> Any:

@@ -29,7 +29,7 @@ INTEGRATORS = (
   ),
 )
 GRADIENTS = ('adjoint', 'plain', 'recompute', 'reversible', 'store')
-OPTIMIZERS = ('adam', 'soap')
+OPTIMIZERS = ('adam', 'soap', 'muon')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -110,8 +110,9 @@ class TrainingConfig(Configuration):
   optimizer: str = choice(
     'adam',
     OPTIMIZERS,
-    'adam, or soap: Adam in the eigenbasis of the second moment of the gradient, for models of a '
-    'few thousand parameters.',
+    'adam; soap: Adam in the eigenbasis of the second moment of the gradient, for models of a few '
+    'thousand parameters; muon: kernels take steps whose singular values are all about one, for '
+    'models of large layers.',
     fixes_run=True,
   )
   learning_rate: float = number(

@@ -27,7 +27,7 @@ BOUNDS = {
   'eval_batch_size': (['1'], ['0']),
   'integrator': (['rk4', 'gauss4'], ['rk5']),
   'gradient': (['store', 'adjoint'], ['none']),
-  'optimizer': (['adam', 'soap'], ['sgd']),
+  'optimizer': (['adam', 'soap', 'muon'], ['sgd']),
   'strategy': (['one_device', 'tpu'], ['gpu']),
 }
 
