@@ -19,27 +19,23 @@ PAGE = RESULTS / 'benchmarks.md'
 
 HEAD = """# The best runs
 
-Written by `python benchmarks/records.py` out of [records.json](records.json) and the `summary.json` of every
-run; [Results](README.md) tells more of each. All ran without a GPU. Errors are one standard error of the samples, or of
-the test points, and then what halving the steps changes. Published figures are of GPUs unless they are the
-paper's.
+Written by `python benchmarks/records.py` out of [records.json](records.json) and the
+`summary.json` of every run; [Results](README.md) tells more of each. All ran without a GPU. Errors
+are one standard error of the samples, or of the test points, and then what halving the steps
+changes. Published figures are of GPUs unless they are the paper's.
 """
 SAMPLERS = """
 ## Samplers of an energy
 
-ESS is the effective sample size of reweighted samples, none of them trimmed; KL is that of the flow from the target in
-nats, for which ln Z has to be known exactly.
+ESS is the effective sample size of reweighted samples, none of them trimmed; KL is that of the flow
+from the target in nats, for which ln Z has to be known exactly.
 
-| problem | flagfile | ESS | KL | seed | time | machine | commit | published |
-|---|---|---|---|---|---|---|---|---|
 """
 DENSITIES = """
 ## Densities of images
 
 Test likelihood, uniform dequantisation.
 
-| problem | flagfile | nats in logit space | bits per dimension | seed | time | machine | commit | published |
-|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -48,7 +44,15 @@ def page() -> str:
   rows = [(row, summary(row['run'])) for row in json.loads((RESULTS / 'records.json').read_text())]
   samplers = [line(row, found, sampled(found)) for row, found in rows if 'nll' not in found]
   densities = [line(row, found, likelihood(found)) for row, found in rows if 'nll' in found]
-  return ''.join([HEAD, SAMPLERS, *samplers, DENSITIES, *densities])
+  parts = [HEAD, SAMPLERS, header('ESS', 'KL'), *samplers]
+  parts += [DENSITIES, header('nats in logit space', 'bits per dimension'), *densities]
+  return ''.join(parts)
+
+
+def header(*values: str) -> str:
+  """Names of the columns of a table."""
+  names = ['problem', 'flagfile', *values, 'seed', 'time', 'machine', 'commit', 'published']
+  return f'| {" | ".join(names)} |\n{"|---" * len(names)}|\n'
 
 
 def summary(run: str) -> dict[str, Any]:
