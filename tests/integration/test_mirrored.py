@@ -28,7 +28,7 @@ def train(name, replicas, path, accumulate=1):
     potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 0.1)
     bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
     model = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
-    optimizer = training.adam(1e-2, 20, 2, 1.0)
+    optimizer = training.muon(1e-2, 20, 2, 1.0)  # Of which all but kernels take steps of Adam.
     optimizer.build(model.trainable_variables)
     model.accumulate = accumulate
     model.compile(optimizer)
