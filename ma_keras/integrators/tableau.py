@@ -104,11 +104,15 @@ class Tableau:
       )
 
 
+# Euler's method.
 EULER = Tableau('euler', order=1, a=((),), b=(1.0,), c=(0.0,))
+# The explicit midpoint rule.
 MIDPOINT = Tableau(
   'midpoint', order=2, a=((), (0.5,)), b=(0.0, 1.0), c=(0.0, 0.5), defects=((1.0, -1.0),)
 )
+# Heun's method, the explicit trapezoidal rule.
 HEUN = Tableau('heun', order=2, a=((), (1.0,)), b=(0.5, 0.5), c=(0.0, 1.0), defects=((1.0, -1.0),))
+# The classical Runge-Kutta method, which the paper uses.
 RK4 = Tableau(
   'rk4',
   order=4,
@@ -136,6 +140,7 @@ RK4_GAUSS = dataclasses.replace(
     a=(_between_rk4(0.5 - _R), _between_rk4(0.5 + _R)), b=(0.5, 0.5), c=(0.5 - _R, 0.5 + _R)
   ),
 )
+# Kutta's three-eighths rule.
 THREE_EIGHTHS = Tableau(
   'three_eighths',
   order=4,
@@ -148,6 +153,7 @@ THREE_EIGHTHS = Tableau(
 IMPLICIT_MIDPOINT = Tableau(
   'implicit_midpoint', order=2, a=((0.5,),), b=(1.0,), c=(0.5,), iterations=24
 )
+# Gauss collocation in two stages, of order 4.
 GAUSS4 = Tableau(
   'gauss4',
   order=4,
@@ -156,6 +162,7 @@ GAUSS4 = Tableau(
   c=(0.5 - _R, 0.5 + _R),
   iterations=24,
 )
+# Methods by the names that users write.
 TABLEAUS = {
   tableau.name: tableau
   for tableau in (

@@ -18,6 +18,7 @@ MOST_HALVINGS = 6
 QUANTILE = 0.95
 TOLERANCE = 0.1  # Nats: log densities that change by less on halving stand still.
 
+# What to do where log densities do not stand still.
 REMEDY = f'train anew in another --run_dir {SMALLER_STEPS}.'
 
 

@@ -220,6 +220,7 @@ def _has_units(motion: Motion, x: tf.Tensor) -> bool:
   return suits and overrides.units(motion.potential) is not None
 
 
+# Gradient modes by the names that users write.
 MODES = {
   'store': Store(),
   'plain': Plain(),
