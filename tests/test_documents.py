@@ -16,7 +16,12 @@ from ma_keras.saving import model_file
 from tests.integration import apps
 
 ROOT = apps.ROOT
-PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))]
+DOCS = ROOT / 'docs'
+PAGES = [
+  *(ROOT / 'README.md', ROOT / 'CONTRIBUTING.md'),
+  *sorted(DOCS.glob('*.md')),
+  *sorted(DOCS.glob('reference/*.md')),
+]
 TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in PAGES}
 FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 PLACEHOLDER = re.compile(r'\.\.\.|^[A-Z_]+$|\$')
@@ -26,12 +31,11 @@ def blocks(page):
   return [code for language, code in FENCE.findall(TEXTS[page]) if language == 'python']
 
 
-def check_readme(names):
+def check_start(names):
   assert names['x'].shape == (16, 2)
   assert names['path'].states.shape == (3, 16, 2)
   assert names['pictures'].shape == (2, 28, 28, 1)
   assert names['samples'].shape == (100, 3) and len(names['scores']) == 15
-  assert names['drawn']['x'].shape == (100, 2)
   assert names['symmetric'].laplacian(0.0, tf.zeros([1, 256])).shape == (1,)
 
 
@@ -82,14 +86,14 @@ def small_table(monkeypatch):
   np.savetxt('points.csv', points, delimiter=',', header='a,b,c', comments='')
 
 
-FIXTURES = {'README.md': small_table, 'docs/serving.md': small_mnist}
+FIXTURES = {'docs/start.md': (small_table, small_mnist), 'docs/serving.md': (small_mnist,)}
 FIRST = {'docs/keras.md': check_likelihoods}
 LAST = {
-  'README.md': check_readme,
   'docs/keras.md': check_keras,
   'docs/density.md': check_survey,
   'docs/recovery.md': check_backup,
   'docs/serving.md': check_serving,
+  'docs/start.md': check_start,
 }
 
 
@@ -97,8 +101,8 @@ LAST = {
 @pytest.mark.parametrize('page', [page for page in TEXTS if blocks(page)])
 def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
-  if page in FIXTURES:
-    FIXTURES[page](monkeypatch)
+  for fixture in FIXTURES.get(page, ()):
+    fixture(monkeypatch)
   names: dict = {'__name__': '__main__'}
   for number, block in enumerate(blocks(page)):
     exec(compile(block, f'{page}, block {number}', 'exec'), names)

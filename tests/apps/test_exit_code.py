@@ -1,4 +1,4 @@
-"""Exit codes are part of the interface: scripts compare `$?` with the numbers of the README."""
+"""Exit codes are part of the interface: scripts compare `$?` with those of docs/commands.md."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from ma_keras.apps import command, process
 from ma_keras.apps.exit_code import ExitCode, end, ending_unread
 
 
-def test_the_codes_are_those_of_the_readme():
+def test_the_codes_are_those_of_the_page():
   assert (ExitCode.DONE, ExitCode.USAGE, ExitCode.STOPPED, ExitCode.NO_ROOM) == (0, 1, 3, 4)
   assert (ExitCode.INTERRUPTED, ExitCode.TERMINATED) == (128 + 2, 128 + 15)  # 128 + signal.
   assert ExitCode.UNREAD == 128 + 13
