@@ -3,13 +3,17 @@ PYTHON ?= python3
 CHECK = .venv-check
 CHECKED = $(CHECK)/.requirements-check.txt
 
+# So does the site, whose pages must not break by another release of its builder.
+DOCS = .venv-docs
+DOCUMENTED = $(DOCS)/.requirements-docs.txt
+
 # Of `make mutate`: where copy and results go, which parts (all), how many mutants, and which.
 FOLDER ?= $(or $(TMPDIR),/tmp)/ma_keras_mutants
 PARTS ?=
 SAMPLE ?= 300
 SEED ?= 0
 
-.PHONY: install test lint types check mutate wheel
+.PHONY: install test lint types check docs docs-check mutate wheel
 
 install:
 	$(PYTHON) -m pip install -e '.[dev]'
@@ -24,12 +28,25 @@ lint: $(CHECKED)
 	$(CHECK)/bin/ruff format --check .
 
 types: $(CHECKED)
-	$(CHECK)/bin/mypy ma_keras apps benchmarks
+	$(CHECK)/bin/mypy ma_keras apps benchmarks website
 
 $(CHECKED): requirements-check.txt
 	$(PYTHON) -m venv --clear $(CHECK)
 	$(CHECK)/bin/python -m pip install -q --no-deps -r requirements-check.txt
 	cp requirements-check.txt $@
+
+docs: $(DOCUMENTED)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs --quiet build --strict
+	@echo 'The site is in build/site.'
+
+# Chromium is that of the machine, or the one of `.venv-docs/bin/playwright install chromium`.
+docs-check: docs
+	$(DOCS)/bin/python -m website.browser build/site
+
+$(DOCUMENTED): requirements-docs.txt
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install -q --no-deps -r requirements-docs.txt
+	cp requirements-docs.txt $@
 
 mutate:
 	$(PYTHON) -m pip install -q -e '.[dev,mutate]'

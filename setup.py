@@ -74,6 +74,9 @@ DEV_REQUIRES = [
 # `make mutate` uses parts of it that a new major release may change.
 MUTATE_REQUIRES = ['cosmic-ray>=8.7,<9', 'toml>=0.10']
 
+# What builds the site, to the release: requirements-docs.txt.
+DOCS_REQUIRES = ['mkdocs-material', 'mkdocstrings-python', 'playwright']
+
 
 def read_text(name: str) -> str:
   """Text of a file beside setup.py, empty if the file is missing."""
@@ -113,6 +116,7 @@ setup(
     'transport': TRANSPORT_REQUIRES,
     'dev': DEV_REQUIRES,
     'mutate': MUTATE_REQUIRES,
+    'docs': DOCS_REQUIRES,
   },
   classifiers=[
     'Development Status :: 4 - Beta',

@@ -1,0 +1,1 @@
+"""The documentation site: pages of the API, links into the repository, a check in a browser."""

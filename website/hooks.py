@@ -1,0 +1,33 @@
+"""What mkdocs calls: pages that lie outside docs/, pages of results, links, entries of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+from website import links, names, reference, results
+
+CARDS = names.ROOT / links.CARDS
+
+
+def on_files(files: Files, config: Any) -> Files:
+  """Adds the pages that lie outside docs/, the cards of models and the folders of results."""
+  for path, page in links.PAGES.items():
+    files.append(File.generated(config, page, content=(names.ROOT / path).read_text('utf-8')))
+  for card in sorted(CARDS.glob('*.md')):
+    content = card.read_text(encoding='utf-8')
+    files.append(File.generated(config, f'pretrained/{card.name}', content=content))
+  files.append(File.generated(config, 'pretrained/index.md', content=results.models(CARDS)))
+  for folder in links.runs():
+    page = f'results/{folder.name}/index.md'
+    files.append(File.generated(config, page, content=results.run(folder)))
+  return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+  """Links of the repository as links of the site; in pages of the API, the entries."""
+  uri = page.file.src_uri
+  generated = uri == 'pretrained/index.md' or (names.ROOT / links.source_of(uri)).exists() is False
+  text = markdown if generated else links.rewritten(markdown, uri)
+  return reference.with_entries(text, uri)
