@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ['FOLDER', 'Entry', 'Table', 'card', 'load', 'names', 'table', 'write_index']
 
+# Where the models of the package are.
 FOLDER = pathlib.Path(__file__).resolve().parent
 MOST_INDEX_BYTES = 1 << 20
 MOST_CARD_BYTES = 1 << 20
