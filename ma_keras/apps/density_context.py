@@ -11,8 +11,7 @@ from ma_keras.apps.configuration import penalty
 from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.data import columns, context_reading
-from ma_keras.data.context_columns import ContextColumn
-from ma_keras.data.sources import LABEL
+from ma_keras.data.context_columns import LABEL, ContextColumn
 from ma_keras.distributions import FlowChain
 from ma_keras.fitting.settings import seed_of_try
 from ma_keras.layers.context_columns import ContextColumns

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 SHOWN = 8
+LABEL = 'label'  # The class of an image.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -55,6 +55,15 @@ class Pictures:
     line = f'pictures {height} x {width}, {colours}, {self.levels} levels'
     return '; '.join([line, *self.remarks])
 
+  @property
+  def classes(self) -> tuple[str, ...] | None:
+    """Name of the first folder of each, '3' of 3/a.png and of label=3/a.png; None without folders.
+
+    Pictures of one class alone, or beside folders, have none.
+    """
+    folders = [label.partition('/')[0].removeprefix('label=') for label in self.labels]
+    return tuple(folders) if all('/' in label for label in self.labels) else None
+
   def read(self, size: int) -> Iterator[np.ndarray]:
     """Blocks of up to `size` pictures in turn, [b, h, w, c].
 

@@ -30,6 +30,7 @@ class Reader:
     event_shape: Shape of a row; None for [width].
     levels: Number of values of pixels and bytes, 0..levels-1; None where the file does not tell.
     part: Which part of the file it is, in words; empty for all of it.
+    label: Name of a last column of classes, which belongs to no event; empty where there is none.
   """
 
   path: pathlib.Path
@@ -43,7 +44,10 @@ class Reader:
   event_shape: tuple[int, ...] | None = None
   levels: int | None = None
   part: str = ''
+  label: str = ''
 
   def name(self, number: int) -> str:
     """Name of a column, or its number from 0."""
+    if self.label and number == self.width - 1:
+      return self.label
     return self.names[number] if self.names else str(number)

@@ -94,7 +94,8 @@ def select(
     numbers, by_position = rest, tuple(model_columns or ()) or None
   if numbers or not given or columns is None:  # Contexts may be all that is wanted.
     _check(reader, numbers)
-  remaining = sorted(set(range(reader.width)) - set(numbers) - set(given))
+  width = reader.width - bool(reader.label)  # Nobody misses classes that nobody has asked for.
+  remaining = sorted(set(range(width)) - set(numbers) - set(given))
   left_out = {reader.name(j): _reason(reader, j, label) for j in remaining}
   names = tuple(reader.names[j] for j in numbers) if reader.names else None
   return Selection(

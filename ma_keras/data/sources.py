@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ma_keras.data import byte_streams, dataset, fingerprint, gathering, tables
-from ma_keras.data.context_columns import ContextColumn
+from ma_keras.data.context_columns import LABEL, ContextColumn
 from ma_keras.data.dataset import Dataset
 
 EMBEDDED = 'digits'
-LABEL = 'label'  # Context column of the class of an image.
 IMAGE_LEVELS = 256
 DIGIT_LEVELS = 17
 MOST_BYTES = 4 << 30

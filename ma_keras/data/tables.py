@@ -25,7 +25,7 @@ from ma_keras.data import (
   pictures,
   quantised,
 )
-from ma_keras.data.context_columns import ContextColumn
+from ma_keras.data.context_columns import LABEL, ContextColumn
 from ma_keras.data.frames import from_frame
 from ma_keras.data.reader import Blocks, Reader
 from ma_keras.data.selection import Selection, select
@@ -57,6 +57,7 @@ UNREAD = {
 REMEDY = 'mend them, or leave such rows out by --missing=drop'
 SHOWN = 5
 PICTURES_AT_ONCE = 100
+FOLDERS = 'put every picture into the folder of its class, 3/a.png or label=3/a.png'
 UNREADABLE = (pa.ArrowException, UnicodeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -86,7 +87,8 @@ class Table:
     self.path = reader.path
     self.names = selection.names
     size = len(selection.numbers)
-    whole = reader.event_shape and selection.numbers == tuple(range(reader.width))
+    width = reader.width - bool(reader.label)
+    whole = reader.event_shape and selection.numbers == tuple(range(width))
     self.event_shape = tuple(reader.event_shape) if whole and reader.event_shape else (size,)
     self.num_rows = reader.num_rows
     self.levels = levels or reader.levels
@@ -259,6 +261,8 @@ def open_table(
   try:
     reader = _reader(path, header, separator, decimal, array, event_shape, levels)
     names = context_columns if contexts is None else [column.name for column in contexts]
+    if list(names) == [LABEL] and reader.event_shape and not reader.label:
+      raise ValueError(f'has no classes: {FOLDERS}')
     selection = select(reader, columns, ignore_columns, ids, model_columns, names)
     if contexts is None:
       contexts = context_reading.surveyed(reader, selection.contexts, categorical)
@@ -273,10 +277,7 @@ def open_table(
     )
   table = Table(reader, selection, missing, levels, contexts)
   if contexts and table.levels is not None:
-    raise ValueError(
-      f'`path` {path} holds levels of pixels, and --context_columns go with real numbers alone: '
-      'leave --levels out, and write bytes as fractions.'
-    )
+    _check_classes(table, reader)
   if event_shape is not None and len(event_shape) == 3 and len(table.event_shape) > 1:
     pictures.check_shape(path, table.event_shape, event_shape)
   return table
@@ -342,24 +343,46 @@ def _reader(
 
 
 def _pictures(path: pathlib.Path, event_shape: Sequence[int] | None, levels: int | None) -> Reader:
-  """Pictures, flat, labelled by their paths."""
+  """Pictures, flat, labelled by their paths; classes, if folders tell them, in a last column."""
   source = pictures.open_pictures(path, event_shape, levels)
+  size, classes = math.prod(source.shape), source.classes
 
   def read(numbers: Sequence[int], ids: int | None) -> Blocks:
-    del ids
+    labels = source.labels if ids is None else classes or ()
+    if not numbers:  # Nothing that a picture must be decoded for.
+      yield np.empty((len(labels), 0)), labels
+      return
     for start, block in enumerate(source.read(PICTURES_AT_ONCE)):
-      labels = source.labels[start * PICTURES_AT_ONCE :][: len(block)]
-      yield block.reshape(len(block), -1)[:, list(numbers)].astype(np.float64), labels
+      own = labels[start * PICTURES_AT_ONCE :][: len(block)]
+      yield block.reshape(len(block), -1)[:, list(numbers)].astype(np.float64), own
 
   return Reader(
     path=path,
     form=source.form,
-    width=math.prod(source.shape),
+    width=size + bool(classes),
     read=read,
+    unfit={size: 'text, the names of folders'} if classes else {},
+    spare={size: 'names of folders'} if classes else {},
     num_rows=len(source),
     event_shape=source.shape,
     levels=source.levels,
+    label=LABEL if classes else '',
   )
+
+
+def _check_classes(table: Table, reader: Reader) -> None:
+  """Raises ValueError unless what pixels are given are the classes of their folders."""
+  if [column.name for column in table.contexts] != [reader.label]:
+    raise ValueError(
+      f'`path` {table.path} holds pixels, and --context_columns but a {LABEL} of pictures '
+      f'go with real numbers alone: {FOLDERS}; else leave --levels out, and write fractions.'
+    )
+  size = table.contexts[0].size
+  if table.levels is not None and size > table.levels:
+    raise ValueError(
+      f'`path` {table.path} has folders of {size} classes, and pixels of {table.levels} levels '
+      f'have room for as many: leave --context_columns out.'
+    )
 
 
 def _folder(

@@ -84,7 +84,7 @@ def test_a_model_of_vectors_takes_no_pictures(tmp_path):
     score.work(config(tmp_path, f'--input={tmp_path}/a.png'))
 
 
-def test_a_table_of_pixels_with_labels_is_scored_under_them(tmp_path):
+def test_pixels_and_pictures_with_labels_are_scored_under_them(tmp_path):
   """phi = x.(A x/2 + V'c) moves the pixels by their label, and no noise is added to that."""
   kernel = np.linspace(-1.0, 1.0, 6)[np.newaxis]
   potential = ma_keras.potentials.Quadratic(np.zeros([6, 6]), context_kernel=kernel)
@@ -96,9 +96,19 @@ def test_a_table_of_pixels_with_labels_is_scored_under_them(tmp_path):
   lines = [','.join([word, *map(str, row)]) for word, row in zip(('owl', 'cat', 'dog'), pixels)]
   names = ','.join(['label', *(f'p{k}' for k in range(6))])
   (tmp_path / 'x.csv').write_text('\n'.join([names, *lines]))
-  y = data.Pixels(256).inverse((dequantised(pixels, 0, 0)).astype(np.float32))
-  log_det = data.Pixels(256).inverse_log_det_jacobian(dequantised(pixels, 0, 0), 1)
-  z = y - 0.4 * np.array([[2.0], [0.0], [1.0]]) * kernel
-  expected = -0.5 * np.sum(z**2 + np.log(2 * np.pi), axis=-1) + log_det
   found = scores(tmp_path, f'--input={tmp_path}/x.csv')[1]
-  np.testing.assert_allclose(found, expected, rtol=1e-4)
+  np.testing.assert_allclose(found, log_prob(pixels, [2, 0, 1], kernel), rtol=1e-4)
+  for k, word in enumerate(('owl', 'cat', 'dog')):  # The same, as pictures in folders of classes.
+    (tmp_path / 'pictures' / word).mkdir(parents=True)
+    PIL.Image.fromarray(pixels[k].reshape(2, 3)).save(tmp_path / 'pictures' / word / 'a.png')
+  labels, found = scores(tmp_path, f'--input={tmp_path}/pictures')
+  assert labels == ['row', 'cat/a.png', 'dog/a.png', 'owl/a.png']
+  np.testing.assert_allclose(found, log_prob(pixels[[1, 2, 0]], [0, 1, 2], kernel), rtol=1e-4)
+
+
+def log_prob(pixels, codes, kernel):
+  """ln p of pixels under z = y - 0.4 c V, whose log-det is that of the logit alone."""
+  noisy = dequantised(pixels, 0, 0)
+  z = data.Pixels(256).inverse(noisy.astype(np.float32)) - 0.4 * np.outer(codes, kernel)
+  log_det = data.Pixels(256).inverse_log_det_jacobian(noisy, 1)
+  return -0.5 * np.sum(z**2 + np.log(2 * np.pi), axis=-1) + log_det

@@ -5,7 +5,8 @@ import PIL.Image
 import pytest
 
 from ma_keras import data
-from ma_keras.data import pictures
+from ma_keras.data import pictures, tables
+from ma_keras.data.context_columns import ContextColumn
 
 
 def write(file, array, mode=None):
@@ -155,3 +156,28 @@ def test_links_in_a_circle_end(tmp_path):
   folder(tmp_path, ['a.png'])
   (tmp_path / 'loop').symlink_to(tmp_path)
   assert pictures.open_pictures(tmp_path).labels == ('a.png',)
+
+
+@pytest.mark.parametrize('prefix', ['', 'label='])
+def test_folders_are_classes_of_the_pictures_in_them(tmp_path, prefix):
+  names = [f'{prefix}cat/{k}.png' for k in range(10, 26)]
+  names += [f'{prefix}dog/a.png', f'{prefix}dog/more/c.png']
+  pixels = folder(tmp_path, names).reshape(18, -1)
+  table = tables.open_table(tmp_path, context_columns=['label'])
+  assert table.contexts == (ContextColumn('label', ('cat', 'dog'), 0.0, 1.0),)
+  labels, rows = next(table.labelled(20))
+  assert list(labels) == names and table.event_shape == (4, 6, 1)
+  np.testing.assert_array_equal(rows, np.insert(pixels, 0, [0] * 16 + [1, 1], axis=1))
+  plain = tables.open_table(tmp_path)
+  np.testing.assert_array_equal(next(plain.read(20)), rows[:, 1:])
+  assert 'label' not in plain.understood
+  points = data.load_file(tmp_path, context_columns=['label'])
+  assert points.is_image and points.levels == 256 and points.contexts == table.contexts
+
+
+def test_pictures_without_a_class_are_said_so(tmp_path):
+  folder(tmp_path, ['cat/a.png', 'b.png'])
+  with pytest.raises(ValueError, match=r'has no classes: put every picture into the folder of its'):
+    tables.open_table(tmp_path, context_columns=['label'])
+  with pytest.raises(ValueError, match=r"no column 'kind' of --context_columns"):
+    tables.open_table(tmp_path, context_columns=['kind'])
