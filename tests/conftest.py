@@ -13,8 +13,10 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import ops
 from tensorflow.python.util import tf_stack
 
-# TensorFlow takes down the Python stack at every operation of a graph, 7 % of the time of all tests,
-# to say where an operation that fails was made. Here all operations share the stack of the first.
+from tests.support import eager
+
+# TensorFlow takes down the Python stack at every operation of a graph, to say where one that fails
+# was made: 7 % of the time of all tests. Here all operations share the stack of the first.
 tf_stack.extract_stack = functools.cache(tf_stack.extract_stack)
 
 
@@ -39,6 +41,13 @@ def seeds_are_those_of_the_test(request):
   """
   with mock.patch.object(context.pywrap_tfe, 'TFE_ContextClearCaches'):
     tf_keras.utils.set_random_seed(seed_of(request))
+
+
+@pytest.fixture
+def eagerly():
+  """Runs a test without graphs, which are not what it is about."""
+  with eager.eagerly():
+    yield
 
 
 @pytest.fixture

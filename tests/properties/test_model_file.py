@@ -1,6 +1,5 @@
 """A model file holds the model or is refused: no other end, whatever happens to its bytes."""
 
-import contextlib
 import inspect
 import json
 
@@ -15,6 +14,7 @@ from ma_keras import data, potentials
 from ma_keras.potentials.hutchinson import PROBES as PROBES_OF_HUTCHINSON
 from ma_keras.saving import descriptions, model_file, solver_options
 from tests.properties import recipes, strategies
+from tests.support import eager
 
 NOTES = st.dictionaries(
   st.text(max_size=5), st.text() | st.integers() | st.booleans() | st.floats(allow_nan=False)
@@ -111,16 +111,6 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@contextlib.contextmanager
-def eagerly():
-  """Nothing is traced: a flow of a few steps is computed sooner."""
-  tf.config.run_functions_eagerly(True)
-  try:
-    yield
-  finally:
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.mark.slow
 @strategies.examples(12)
 @hypothesis.given(
@@ -137,7 +127,7 @@ def test_no_option_of_a_flow_is_dropped(path, recipe, part, whole, options, seed
   found = model_file.load(path)
   assert_equal(found, made)
   x = strategies.points(5, 4, seed=seed, dtype=tf.float64)
-  with eagerly():
+  with eager.eagerly():
     np.testing.assert_array_equal(found.flow().log_prob(x), made.flow().log_prob(x))
 
 

@@ -12,6 +12,7 @@ from ma_keras.flow import gradients
 from ma_keras.potentials import Hutchinson
 from ma_keras.seeds import PerSample
 from tests.potentials import cases as potentials
+from tests.support import eager
 from tests.support.bijectors import generic, points
 from tests.symmetry import cases as symmetric
 
@@ -63,20 +64,27 @@ def assert_close(one, two):
     np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize('of_the_call', [False, True])
 @pytest.mark.parametrize('batch_size', [2, 8])
-def test_chunks_are_the_whole(batch_size):
+def test_chunks_are_the_whole(batch_size, of_the_call):
+  """Of the bijector by its compiled calls, of one call eagerly."""
   bijector, expected = small()
-  assert_close(likelihood(bijector.copy(batch_size=batch_size), points(5)), expected)
-  options = {'bijector_kwargs': {'batch_size': batch_size}}
-  assert_close(likelihood(bijector, points(5), **options), expected)
+  if of_the_call:
+    options = {'bijector_kwargs': {'batch_size': batch_size}}
+    with eager.eagerly():
+      assert_close(likelihood(bijector, points(5), **options), expected)
+  else:
+    assert_close(likelihood(bijector.copy(batch_size=batch_size), points(5)), expected)
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('gradient', ['plain', 'recompute', 'adjoint'])
 def test_every_mode_goes_in_chunks(gradient):
   bijector = generic(gradient=gradient, **SMALL)
   assert_close(likelihood(bijector.copy(batch_size=2), points(5)), likelihood(bijector, points(5)))
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('name', ['value only', 'mlp in time'])
 def test_potentials_with_tapes_of_their_own_go_in_chunks(name):
   bijector = ma_keras.MongeAmpereBijector(
@@ -89,6 +97,7 @@ def test_potentials_with_tapes_of_their_own_go_in_chunks(name):
   assert_close(likelihood(chunked, x)[:2], likelihood(bijector, tf.identity(x))[:2])
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('name', RANDOM)
 def test_rows_keep_their_draws(name):
   bijector = ma_keras.MongeAmpereBijector(RANDOM[name](5), 2, 0.1, 'euler')
@@ -117,15 +126,16 @@ def solved(bijector, x, **options):
   return tf.nest.flatten([part for part in solution if part is not None])
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_every_call_of_the_bijector_goes_in_chunks():
   """Leading axes are rows, and come back."""
-  bijector = generic()
+  bijector = generic(num_steps=2, integrator='heun')
   chunked, x = bijector.copy(batch_size=2), points(3, 2)
   assert_close([chunked.forward(x)], [bijector.forward(x)])
   assert_close(*(solved(each, x, reverse=True) for each in (chunked, bijector)))
   y, z = points(5), points(5, seed=2)
   assert_close(*(solved(each, y, score=z) for each in (chunked, bijector)))
-  times = [0.0, 0.2, 0.6]
+  times = [0.0, 0.1, 0.4]
   assert_close(chunked.trajectory(x, times), bijector.trajectory(x, times))
   sample = ma_keras.standard_normal_flow(chunked).sample([2, 3], seed=[1, 2])
   assert_close([sample], [ma_keras.standard_normal_flow(bijector).sample([2, 3], seed=[1, 2])])

@@ -64,16 +64,10 @@ def derivatives(function, x, variables):
   return [y, change, *tape.gradient(total, [x, *variables], unconnected_gradients='zero')]
 
 
-def as_one_graph(function, x, variables):
-  """`derivatives` of a flow that is traced with its tape around it."""
-  return tf.function(lambda x: derivatives(function, x, variables), autograph=False)(x)
-
-
-@functools.cache
-def traced_with_its_tape(potential, mode, reverse, count):
-  """`as_one_graph` of so many points, for several tests: tracing is all that it costs."""
+def with_its_tape(potential, mode, reverse, count):
+  """`derivatives` of so many points where nothing is traced."""
   solve = solver(potential, *MODES[mode], reverse)
-  return as_one_graph(solve, potentials.points(count), potential.trainable_variables)
+  return derivatives(solve, potentials.points(count), potential.trainable_variables)
 
 
 def assert_close(one, two, tolerance=1e-9):
@@ -140,26 +134,23 @@ def test_values_are_those_of_a_taped_flow_to_the_bit(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-  'mode, potential, jit_compile',
+  'mode, potential',
   [
-    ('store', wide, False),
-    ('store', wide, True),
-    ('store', narrow, True),
-    ('store', narrow, False),
-    ('recompute', narrow, False),
-    ('recompute, tapes', bare, False),
-    ('reversible', bare, False),
-    ('adjoint', bare, False),
+    ('store', wide),
+    ('store', narrow),
+    ('recompute', wide),
+    ('recompute, tapes', bare),
+    ('reversible', bare),
+    ('adjoint', bare),
   ],
 )
-def test_a_function_traced_without_a_tape_is_differentiated_from_outside(
-  mode, potential, jit_compile
-):
+def test_a_function_traced_without_a_tape_is_differentiated_from_outside(mode, potential):
+  """Under XLA as well: tests/flow/gradients/test_units.py."""
   potential, x = potential(), potentials.points(4)
   solve, variables = solver(potential, *MODES[mode], reverse=True), potential.trainable_variables
-  compiled = tf.function(solve, jit_compile=jit_compile, autograph=False)
+  compiled = tf.function(solve, autograph=False)
   compiled(x)
-  expected = traced_with_its_tape(potential, mode, reverse=True, count=4)
+  expected = with_its_tape(potential, mode, reverse=True, count=4)
   assert max(np.max(np.abs(part)) for part in expected[3:]) > 1e-3
   assert_close(derivatives(compiled, x, variables), expected)
 
@@ -174,14 +165,16 @@ def test_tf_gradients_needs_no_tape():
     y, change = solve(x)
     return tf.gradients(tf.reduce_sum(tf.sin(y)) + tf.reduce_sum(tf.square(change)), x)[0]
 
-  assert_close([by_the_graph(x)], [traced_with_its_tape(potential, 'store', False, 4)[2]])
+  assert_close([by_the_graph(x)], [with_its_tape(potential, 'store', False, 4)[2]])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('potential', [wide, bare])
-def test_second_derivatives_of_a_function_traced_without_a_tape(potential):
-  """Whatever is differentiated twice has no loops: few stages and steps keep it small."""
-  potential, x = potential(), potentials.points(3)
+def test_second_derivatives_of_a_function_traced_without_a_tape():
+  """Whatever is differentiated twice has no loops: few stages and steps keep it small.
+
+  Those in hidden coordinates: tests/flow/gradients/test_units.py.
+  """
+  potential, x = bare(), potentials.points(3)
   solve = solver(potential, 'euler', horizon=Horizon(2, 0.1))
   compiled = tf.function(solve, autograph=False)
   compiled(x)
@@ -214,12 +207,12 @@ def test_a_call_without_a_tape_leaves_training_its_own_trace():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('known', [False, True])
-def test_many_points_are_taken_some_at_a_time(monkeypatch, known):
+@pytest.mark.parametrize('known, potential', [(False, narrow), (True, bare)])
+def test_many_points_are_taken_some_at_a_time(monkeypatch, known, potential):
   """7 rows by 3: the last chunk is filled up, and its extra rows are dropped."""
-  potential, x = narrow(), potentials.points(7)
+  potential, x = potential(), potentials.points(7)
   solve, variables = solver(potential), potential.trainable_variables
-  whole = traced_with_its_tape(potential, 'store', False, 7)
+  whole = with_its_tape(potential, 'store', False, 7)
   monkeypatch.setitem(units.CHUNK, 'CPU', 3 * 5 * potentials.EVENT_SIZE)
   spec = tf.TensorSpec([7 if known else None, potentials.EVENT_SIZE], tf.float64)
   compiled = tf.function(solve, input_signature=[spec], autograph=False)

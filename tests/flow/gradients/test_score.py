@@ -37,24 +37,27 @@ def carried(potential, num_steps, latents):
   return score.numpy(), by_tape(distribution, x)
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('name', ['lattice in time', 'softplus', 'mlp in time'])
 def test_the_score_is_the_gradient_of_the_log_density(name):
   potential = cases.CASES[name]()
-  score, expected = carried(potential, 40, cases.points(3))
+  score, expected = carried(potential, 12, cases.points(3))
   np.testing.assert_allclose(score, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_its_error_is_that_of_the_integrator():
   potential, latents = cases.one_hidden_layer(), cases.points(3)
-  exact = carried(potential, 64, latents)[0]
+  exact = carried(potential, 32, latents)[0]
   errors = [np.abs(carried(potential, d, latents)[0] - exact).max() for d in (4, 8)]
   assert np.log2(errors[0] / errors[1]) == pytest.approx(4.0, abs=0.4)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_group_elements_turn_the_score_as_they_turn_points():
   group, interval = symmetry.square_lattice(symmetric.SIDE), cases.TIME / 10
   potential = symmetry.OneElementPerInterval(symmetric.layer(), group, interval, seed=3)
-  score, expected = carried(potential, 40, symmetric.points(4))
+  score, expected = carried(potential, 10, symmetric.points(4))
   np.testing.assert_allclose(score, expected, rtol=1e-5, atol=1e-6)
 
 

@@ -1,0 +1,15 @@
+"""Flows without graphs: of a few steps, they are computed sooner than traced."""
+
+import contextlib
+
+import tensorflow as tf
+
+
+@contextlib.contextmanager
+def eagerly():
+  """No tf.function is traced within, nor compiled: whatever is called runs as Python."""
+  tf.config.run_functions_eagerly(True)
+  try:
+    yield
+  finally:
+    tf.config.run_functions_eagerly(False)
