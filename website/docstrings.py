@@ -12,7 +12,7 @@ def as_markdown(text: str) -> str:
   """A docstring that Markdown shows as it reads.
 
   An indented paragraph outside a section, an equation or a command, is indented by four columns,
-  which makes it code; elsewhere `*` and `<` are escaped.
+  which makes it code; elsewhere `*` and `<` are those signs.
   """
   lines: list[str] = []
   fenced = section = code = False
@@ -26,13 +26,14 @@ def as_markdown(text: str) -> str:
     else:
       section = bool(SECTION.match(line)) or (section and line.startswith(' '))
       code = not section and line.startswith(' ') and (code or not before.strip())
-      lines.append(f'    {line.strip()}' if code else _escaped(line))
+      lines.append(f'    {line.strip()}' if code else escaped(line))
     before = line
   return '\n'.join(lines)
 
 
-def _escaped(line: str) -> str:
+def escaped(line: str) -> str:
+  """A line in which `*` and `<` are those signs, code left alone."""
   words = line.lstrip(' *')  # The stars of a parameter, *args, belong to its name.
   parts = CODE.split(words)
-  parts[::2] = [re.sub(r'([*<])', r'\\\1', part) for part in parts[::2]]
+  parts[::2] = [part.replace('*', r'\*').replace('<', '&lt;') for part in parts[::2]]
   return line[: len(line) - len(words)] + ''.join(parts)

@@ -9,12 +9,16 @@ from mkdocs.structure.files import File, Files
 from website import links, names, reference, results
 
 CARDS = names.ROOT / links.CARDS
+ALONE = '---\nhide: [navigation]\n---\n'  # The first page has no pages beside it.
 
 
 def on_files(files: Files, config: Any) -> Files:
   """Adds the pages that lie outside docs/, the cards of models and the folders of results."""
   for path, page in links.PAGES.items():
-    files.append(File.generated(config, page, content=(names.ROOT / path).read_text('utf-8')))
+    content = (names.ROOT / path).read_text(encoding='utf-8')
+    if page == 'index.md':
+      content = f'{ALONE}{content}'
+    files.append(File.generated(config, page, content=content))
   for card in sorted(CARDS.glob('*.md')):
     content = card.read_text(encoding='utf-8')
     files.append(File.generated(config, f'pretrained/{card.name}', content=content))
@@ -30,4 +34,6 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
   uri = page.file.src_uri
   generated = uri == 'pretrained/index.md' or (names.ROOT / links.source_of(uri)).exists() is False
   text = markdown if generated else links.rewritten(markdown, uri)
+  if not uri.startswith('changelog'):
+    text = reference.with_references(text)
   return reference.with_entries(text, uri)

@@ -11,10 +11,12 @@ import functools
 import posixpath
 import re
 
-from website import examples, links, names
+from website import docstrings, examples, links, names
 
 MARK = re.compile(r'^<!-- entries: (.+?) -->$', re.MULTILINE)
 FOLDER = 'reference'
+# A link, or code that is none.
+MENTION = re.compile(r'\[(?:[^\[\]]|\[[^\]]*\])*\]\([^)]*\)|`(?P<code>[^`\n]+)`')
 USES = 4  # Links of an entry at most.
 
 
@@ -58,7 +60,7 @@ def _last(path: str) -> str:
 
 
 def _row(name: names.Name, module: str, page: str) -> str:
-  summary = re.sub(r'([|*<])', r'\\\1', name.summary)
+  summary = docstrings.escaped(name.summary).replace('|', r'\|')
   return f'| [`{_last(name.path)}`][{name.path}] | {summary} |'
 
 
@@ -67,6 +69,40 @@ def _entry(name: names.Name, page: str) -> str:
   comment = name.summary if name.kind == 'constant' else ''
   blocks = [f'::: {name.path}', comment, used_in(name, page)]
   return '\n\n'.join(block for block in blocks if block)
+
+
+@functools.cache
+def entries() -> dict[str, str]:
+  """Entry of what a page may call a public name: a dotted path, or a class name that is unique."""
+  found: dict[str, str] = {}
+  last: dict[str, set[str]] = {}
+  for name in names.public().values():
+    for path in (name.path, *name.others):
+      found[path] = name.path
+      found[path.removeprefix(f'{names.PACKAGE}.')] = name.path
+    last.setdefault(_last(name.path), set()).add(name.path)
+  unique = {word: min(paths) for word, paths in last.items() if len(paths) == 1}
+  classes = {word: path for word, path in unique.items() if word[0].isupper()}
+  return {path: entry for path, entry in found.items() if '.' in path} | classes
+
+
+def with_references(markdown: str) -> str:
+  """Markdown in which the first mention of every public name, in code, leads to its entry."""
+  known = dict(entries())
+  lines, fenced = [], False
+  for line in markdown.split('\n'):
+    fenced ^= line.lstrip().startswith('```')
+    if not fenced and not line.startswith(('#', '    ')):
+      line = MENTION.sub(lambda match: _mention(match, known), line)
+    lines.append(line)
+  return '\n'.join(lines)
+
+
+def _mention(match: re.Match[str], known: dict[str, str]) -> str:
+  """A link around code that begins with a name; links themselves, and other code, as they are."""
+  path = re.match(r'[\w.]*', match['code'] or '')
+  entry = known.pop(path[0], None) if path else None
+  return f'[`{match["code"]}`][{entry}]' if entry else match[0]
 
 
 def used_in(name: names.Name, page: str) -> str:
@@ -78,10 +114,13 @@ def used_in(name: names.Name, page: str) -> str:
       continue
     relative = posixpath.relpath(there, posixpath.dirname(page) or '.')
     address = f'#{slug(block.heading)}' if there == page else f'{relative}#{slug(block.heading)}'
-    targets.setdefault(address, plain(block.heading))
+    # The reference has a heading "Examples" on every page.
+    elsewhere = there != page and block.page.startswith(f'docs/{FOLDER}/')
+    words = f'{posixpath.basename(there).removesuffix(".md")}: ' if elsewhere else ''
+    targets.setdefault(f'{words}{plain(block.heading)}', address)
   if not targets:
     return ''
-  written = [f'[{heading}]({address})' for address, heading in targets.items()]
+  written = [f'[{words}]({address})' for words, address in targets.items()]
   return f'Used in: {", ".join(written[:USES])}.\n{{ .used-in }}'
 
 

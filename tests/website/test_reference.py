@@ -68,5 +68,5 @@ def test_examples_in_docstrings_call_what_there_is(home):
 def test_equations_of_docstrings_are_code_and_operators_stay():
   text = 'Says a * b < c and `x * y`.\n\n  u = v * w,\n  v = 1.\n\nArgs:\n  x: Of a * b.\n'
   assert docstrings.as_markdown(text) == (
-    'Says a \\* b \\< c and `x * y`.\n\n    u = v * w,\n    v = 1.\n\nArgs:\n  x: Of a \\* b.\n'
+    'Says a \\* b &lt; c and `x * y`.\n\n    u = v * w,\n    v = 1.\n\nArgs:\n  x: Of a \\* b.\n'
   )
