@@ -85,7 +85,7 @@ def look_at(tab: sync_api.Page, address: str, root: str, width: int) -> Page:
 
   def on_message(message: sync_api.ConsoleMessage) -> None:
     if message.type == 'error':
-      faults.append(message.text)
+      faults.append(f'{message.text} {message.location["url"]}')
 
   def on_error(error: sync_api.Error) -> None:
     faults.append(f'script: {error}')
