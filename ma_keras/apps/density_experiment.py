@@ -71,6 +71,7 @@ def set_up(config: DensityConfig, run: training.RunDirectory) -> Experiment:
     config = config.with_defaults(**density_table.settings(points, config))
     rise = density_table.warmup_steps(points, config)  # Of the batch size that is now chosen.
     config = config.with_defaults(warmup_steps=rise)
+    density_potential.check_segments(config)  # Before anything that takes its time.
     surveyed = density_table.surveyed(points, column_kind)
     start = density_table.start(config, points, surveyed, run)
   with strategy.scope():

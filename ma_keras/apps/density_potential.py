@@ -18,14 +18,19 @@ def build_flow(points: data.Dataset, config: DensityConfig) -> MongeAmpereBiject
   """The flow; a chain of --segments flows, each a part of [0, T] with a potential of its own."""
   if config.segments == 1:
     return training_app.build_bijector(build(points, config), config)
+  check_segments(config)
+  part = dataclasses.replace(config, num_steps=config.num_steps // config.segments, segments=1)
+  seeds = [seed_of_try(config.seed, SEEDS_APART * k) for k in range(config.segments)]
+  return FlowChain([training_app.build_bijector(build(points, part, seed), part) for seed in seeds])
+
+
+def check_segments(config: DensityConfig) -> None:
+  """Raises ValueError unless every segment takes as many steps."""
   if config.num_steps % config.segments:
     raise ValueError(
       f'`--segments` {config.segments} must divide --num_steps, got {config.num_steps}: every '
       'segment takes as many steps.'
     )
-  part = dataclasses.replace(config, num_steps=config.num_steps // config.segments, segments=1)
-  seeds = [seed_of_try(config.seed, SEEDS_APART * k) for k in range(config.segments)]
-  return FlowChain([training_app.build_bijector(build(points, part, seed), part) for seed in seeds])
 
 
 def build(
