@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pathlib
-import re
+
+from ma_keras.pretrained import index
 
 PICTURES = ('.png', '.svg', '.gif')
 TEXTS = ('.txt', '.flags')
@@ -24,15 +25,16 @@ def run(folder: pathlib.Path) -> str:
 
 
 def models(folder: pathlib.Path) -> str:
-  """Page of the models that come with the package: a line for every card."""
+  """Page of the models that come with the package: their index, a line for every card."""
   lines = [
     '# Models',
     '',
     'They come with the package, `ma_keras.pretrained`; each has a card.',
     '',
   ]
-  lines += ['| name | what |', '|---|---|']
-  for card in sorted(folder.glob('*.md')):
-    title = re.search(r'^# (.+)$', card.read_text(encoding='utf-8'), re.MULTILINE)
-    lines.append(f'| [`{card.stem}`]({card.name}) | {title[1] if title else card.stem} |')
+  lines += [f'| {" | ".join(index.HEADER)} |', f'|{"---|" * len(index.HEADER)}']
+  content = (folder / index.INDEX).read_bytes()
+  for entry in index.read(content, index.INDEX):
+    name, *rest = entry.row()
+    lines.append(f'| [`{name}`]({name}.md) | {" | ".join(rest)} |')
   return '\n'.join(lines) + '\n'

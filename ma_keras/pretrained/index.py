@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import pathlib
 import re
 from typing import Any
-
-import numpy as np
 
 INDEX = 'index.json'
 FORMAT = 1
@@ -126,7 +125,7 @@ def describe(path: pathlib.Path) -> Entry:
     name=path.stem,
     about=_about(path.with_suffix('.md')),
     event_shape=model.event_shape or (model.event_size,),
-    parameters=sum(int(np.prod(v.shape)) for v in model.bijector.trainable_variables),
+    parameters=sum(math.prod(v.shape) for v in model.bijector.trainable_variables),
     size=len(content),
     sha256=hashlib.sha256(content).hexdigest(),
     figures={key: float(model.notes[key]) for key in FIGURES if key in model.notes},
