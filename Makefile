@@ -13,7 +13,7 @@ PARTS ?=
 SAMPLE ?= 300
 SEED ?= 0
 
-.PHONY: install test lint types check docs docs-check mutate wheel
+.PHONY: install test lint types check docs docs-check tutorials mutate wheel
 
 install:
 	$(PYTHON) -m pip install -e '.[dev]'
@@ -38,6 +38,11 @@ $(CHECKED): requirements-check.txt
 docs: $(DOCUMENTED)
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs --quiet build --strict
 	@echo 'The site is in build/site.'
+
+# Runs the notebooks, some ten minutes; `make docs` shows those that were run with their outputs.
+tutorials:
+	$(PYTHON) -m pip install -q -e '.[tutorials]'
+	$(PYTHON) -m website.tutorials
 
 # Chromium is that of the machine, or the one of `.venv-docs/bin/playwright install chromium`.
 docs-check: docs

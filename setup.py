@@ -74,6 +74,14 @@ DEV_REQUIRES = [
 # `make mutate` uses parts of it that a new major release may change.
 MUTATE_REQUIRES = ['cosmic-ray>=8.7,<9', 'toml>=0.10']
 
+# Tutorials as notebooks, and what they show.
+TUTORIALS_REQUIRES = [
+  *PLOT_REQUIRES,
+  *SERVE_REQUIRES,
+  *TRANSPORT_REQUIRES,
+  *('ipykernel', 'jupytext', 'nbclient', 'nbconvert', 'scipy'),
+]
+
 # What builds the site, to the release: requirements-docs.txt.
 DOCS_REQUIRES = ['mkdocs-material', 'mkdocstrings-python', 'playwright']
 
@@ -117,6 +125,7 @@ setup(
     'dev': DEV_REQUIRES,
     'mutate': MUTATE_REQUIRES,
     'docs': DOCS_REQUIRES,
+    'tutorials': TUTORIALS_REQUIRES,
   },
   classifiers=[
     'Development Status :: 4 - Beta',

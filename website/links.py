@@ -36,6 +36,8 @@ def page_of(path: str) -> str | None:
   if not path.startswith('docs/'):
     return None
   inside = path.removeprefix('docs/')
+  if inside.startswith('tutorials/') and inside.endswith('.py'):
+    return f'{inside.removesuffix(".py")}.md'  # A notebook.
   if not (names.ROOT / path).is_dir():
     return inside
   index = 'README.md' if (names.ROOT / path / 'README.md').is_file() else 'index.md'
