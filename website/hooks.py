@@ -24,7 +24,8 @@ def on_files(files: Files, config: Any) -> Files:
     files.append(File.generated(config, f'pretrained/{card.name}', content=content))
   files.append(File.generated(config, 'pretrained/index.md', content=results.models(CARDS)))
   for folder in links.runs():
-    page = f'results/{folder.name}/index.md'
+    page = links.page_of(folder.relative_to(names.ROOT).as_posix())
+    assert page is not None
     files.append(File.generated(config, page, content=results.run(folder)))
   return files
 
@@ -32,7 +33,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
   """Links of the repository as links of the site; in pages of the API, the entries."""
   uri = page.file.src_uri
-  generated = uri == 'pretrained/index.md' or (names.ROOT / links.source_of(uri)).exists() is False
+  generated = not (names.ROOT / links.source_of(uri)).exists()
   text = markdown if generated else links.rewritten(markdown, uri)
   if not uri.startswith('changelog'):
     text = reference.with_references(text)

@@ -40,8 +40,11 @@ def page_of(path: str) -> str | None:
     return f'{inside.removesuffix(".py")}.md'  # A notebook.
   if not (names.ROOT / path).is_dir():
     return inside
-  index = 'README.md' if (names.ROOT / path / 'README.md').is_file() else 'index.md'
-  return f'{inside}/{index}'
+  if (names.ROOT / path / 'README.md').is_file():
+    return f'{inside}/README.md'
+  # benchmarks.md has the address benchmarks/, which the folder benchmarks/ would have as well.
+  taken = (names.ROOT / f'{path}.md').is_file()
+  return f'{inside}/{"files" if taken else "index"}.md'
 
 
 def source_of(page: str) -> str:

@@ -14,6 +14,7 @@ from website import links
     ('start.md', '../ma_keras/pretrained/mnist.md', 'pretrained/mnist.md'),
     ('start.md', '../ma_keras/pretrained', 'pretrained/index.md'),
     ('results/README.md', 'dw4', 'dw4/index.md'),
+    ('results/README.md', 'benchmarks', 'benchmarks/files.md'),
     ('results/README.md', '../lattice.md', '../lattice.md'),
     ('reference/data.md', '../tables.md#headers', '../tables.md#headers'),
     ('engine.md', '#measured', '#measured'),
