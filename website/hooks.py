@@ -24,9 +24,9 @@ def on_files(files: Files, config: Any) -> Files:
     files.append(File.generated(config, f'pretrained/{card.name}', content=content))
   files.append(File.generated(config, 'pretrained/index.md', content=results.models(CARDS)))
   for folder in links.runs():
-    page = links.page_of(folder.relative_to(names.ROOT).as_posix())
-    assert page is not None
-    files.append(File.generated(config, page, content=results.run(folder)))
+    address = links.page_of(folder.relative_to(names.ROOT).as_posix())
+    assert address is not None
+    files.append(File.generated(config, address, content=results.run(folder)))
   return files
 
 
