@@ -62,7 +62,7 @@ def fitted():
   x = np.stack([np.cos(5 * t), np.sin(5 * t), t], axis=1) + rng.normal(size=(600, 3)) * 0.2
   frame = pandas.DataFrame(x, columns=['a', 'b', 'c'])
   estimator = ma_keras.MongeAmpereDensity(
-    base='normal', hidden_units=32, max_steps=400, n_init=1, learning_rate=0.02, random_state=1
+    base='normal', hidden_units=32, max_steps=200, n_init=1, learning_rate=0.02, random_state=1
   )
   return estimator.fit(frame[:500]), frame[500:]
 

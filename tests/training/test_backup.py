@@ -43,7 +43,7 @@ def model():
   potential = ma_keras.potentials.OneHiddenLayer(
     4, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1
   )
-  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'heun')
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'euler')
   made = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
   optimizer = training.adam(1e-2, EPOCHS * STEPS, 2, 1.0)
   optimizer.build(made.trainable_variables)

@@ -178,6 +178,7 @@ def test_weights_are_kept_in_small_batches_and_in_single_ones(shared):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_batches_of_any_size_are_means_over_their_rows():
   """The model's `batch_size` is how many rows of a table go into a step, and nothing else."""
   made = model(batch_size=7)
@@ -189,6 +190,7 @@ def test_batches_of_any_size_are_means_over_their_rows():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_parts_of_a_batch_need_not_be_equal():
   one, other = model(), model()
   other.accumulate = 3
@@ -198,6 +200,7 @@ def test_parts_of_a_batch_need_not_be_equal():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_the_loss_is_of_the_data_and_nll_of_the_flow():
   """ln p(x) = ln p(y) + ln|det dy/dx|, in closed form of a diagonal scale."""
   scale = tfb.Scale(np.array([2.0, 3.0, 5.0]))
@@ -235,6 +238,7 @@ def test_preprocessing_sees_float64(form):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_whole_numbers_are_dequantised_always_the_same_way_by_evaluate():
   counts = np.random.default_rng(0).integers(0, 16, (40, N))
   made = model(preprocessing=data.Pixels(16, dtype=tf.float64))
@@ -275,6 +279,7 @@ def test_cells_are_filled_in_training_alone():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_callbacks_find_loss_and_val_loss(tmp_path):
   path = str(tmp_path / 'best.weights.h5')
   stop = tf_keras.callbacks.EarlyStopping(patience=1, min_delta=1e9)
@@ -349,6 +354,7 @@ def test_one_dimension_may_be_flat():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_a_base_of_ones_own_is_trained_with_the_flow():
   """An expectation step would give the same direction: only that it moves is asked for."""
   location = tf.Variable(np.zeros(N), name='location')

@@ -41,6 +41,7 @@ def slope_of_samples(made, x):
   return tape.gradient(mean, made.bijector.potential.matrix).numpy()
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('path_gradient', [False, True])
 def test_terms_of_samples_are_their_log_weights(path_gradient, rng):
   """ln w = -E - ln q in closed form: q = Normal(0, exp(2 rate T))."""
@@ -54,6 +55,7 @@ def test_terms_of_samples_are_their_log_weights(path_gradient, rng):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_along_paths_samples_teach_nothing_where_the_flow_is_the_target(rng):
   """Where q = p the gradient of any samples is zero, and that of likelihoods is noise."""
   scale = np.exp(RATE * TIME)
@@ -63,6 +65,7 @@ def test_along_paths_samples_teach_nothing_where_the_flow_is_the_target(rng):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('path_gradient', [False, True])
 def test_gradients_of_samples_are_those_of_the_divergence(path_gradient):
   """d KL(p, q)/dr along r I, of two points that have the second moments of p.

@@ -13,7 +13,7 @@ def model(num_steps=2):
   potential = ma_keras.potentials.OneHiddenLayer(
     4, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1
   )
-  bijector = ma_keras.MongeAmpereBijector(potential, num_steps, 1.0 / num_steps)
+  bijector = ma_keras.MongeAmpereBijector(potential, num_steps, 1.0 / num_steps, 'midpoint')
   made = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
   optimizer = training.adam(1e-2, 100)
   optimizer.build(made.trainable_variables)
@@ -30,6 +30,7 @@ def euler_like(bijector):
   return 1.0 / bijector.horizon.num_steps
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_steps_double_until_the_error_is_tolerable():
   made = model()
   fit(made, [training.Refinement(euler_like, tolerance=0.13)])
@@ -37,6 +38,7 @@ def test_steps_double_until_the_error_is_tolerable():
   assert made.bijector.horizon.time == pytest.approx(1.0)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_tolerable_errors_and_the_largest_depth_are_left_alone():
   for tolerance, largest in ((0.6, 1024), (1e-9, 3)):
     made = model()
@@ -67,6 +69,7 @@ def test_training_goes_on_with_the_finer_flow():
   assert results[0] == pytest.approx(results[1], rel=1e-12)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_a_resumed_run_goes_on_at_the_depth_it_had(tmp_path):
   def callbacks():
     from tf_keras.callbacks import BackupAndRestore

@@ -25,7 +25,7 @@ def model(seed=1, units=4, potential=None, mixture=False, optimizer='adam', **op
   first = potentials.OneHiddenLayer(N, units, seed=seed)
   potential = potential or first + potentials.OneHiddenLayer(N, 5, seed=seed + 1)
   base = bases.Mixture(np.ones(2), np.eye(2, N), np.stack([np.eye(N)] * 2)) if mixture else None
-  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.2, 'midpoint', **options)
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.2, 'heun', **options)
   made = training.MaximumLikelihood(bijector, data.Standardised(**PREPROCESSING), base=base)
   made.compile(optimizer)
   return made
@@ -138,6 +138,7 @@ def test_case_2_whole_models_come_back_to_the_bit(way, trained, tmp_path):
   np.testing.assert_array_equal(scores(trained), before)
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('way, optimizer', [('model.keras', 'adam'), ('pickle', 'soap')])
 def test_training_goes_on_to_the_bit(way, optimizer, tmp_path):
   """The optimiser's moments and count come along, and with the count all random numbers."""
@@ -152,6 +153,7 @@ def test_training_goes_on_to_the_bit(way, optimizer, tmp_path):
     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('whole', [False, True])
 def test_model_checkpoint_keeps_the_best(whole, tmp_path):
   path = str(tmp_path / ('best.keras' if whole else 'best.weights.h5'))
@@ -191,6 +193,7 @@ class Quartic(potentials.Potential):
     return self.strength * tf.reduce_sum(x**4, -1)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_what_no_file_describes_is_pickled(tmp_path):
   one = potentials.OneHiddenLayer(N, 4, seed=1)
   for potential in (Quartic(), one.with_laplacian(autodiff.gradient_and_laplacian)):
@@ -201,6 +204,7 @@ def test_what_no_file_describes_is_pickled(tmp_path):
     np.testing.assert_array_equal(scores(pickle.loads(pickle.dumps(made))), scores(made))
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_a_stochastic_laplacian_is_kept(tmp_path):
   one = potentials.OneHiddenLayer(N, 4, seed=1)
   made = model(potential=one.with_laplacian(potentials.Hutchinson(seed=1)))
@@ -210,6 +214,7 @@ def test_a_stochastic_laplacian_is_kept(tmp_path):
   assert np.any(scores(model(potential=one)) != scores(made))
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_a_free_energy_pickles_with_its_target():
   bijector = ma_keras.MongeAmpereBijector(
     potentials.OneHiddenLayer(4, 3, seed=1), 2, 0.2, 'midpoint'

@@ -10,6 +10,7 @@ import tf_keras
 
 import ma_keras
 from ma_keras import objectives, symmetry, targets, training
+from tests.support import eager
 
 pytestmark = pytest.mark.slow
 
@@ -44,9 +45,9 @@ class Harmonic:
 def weights_after(made, steps, numbers=None):
   numbers = tf.range(made.batch_size, dtype=tf.int64) if numbers is None else numbers
   made.optimizer.build(made.trainable_variables)
-  train_step = tf.function(made.train_step, autograph=False)
-  for _ in range(steps):
-    train_step(numbers)
+  with eager.eagerly():
+    for _ in range(steps):
+      made.train_step(numbers)
   return np.concatenate([v.numpy().ravel() for v in made.trainable_variables])
 
 
@@ -102,6 +103,7 @@ def test_the_free_energy_falls_and_stays_above_the_exact_one():
   assert history[-1] > exact
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_force_matching_is_added_with_its_weight():
   made = model(symmetric=False, force_weight=3.0)
   latents = tf.random.stateless_normal([5, N], [5, 6], dtype=tf.float64)
@@ -128,6 +130,7 @@ def test_sizes_that_do_not_fit_are_rejected():
       training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), wrong)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_path_gradients_change_the_noise_and_not_the_value_of_the_loss():
   made, along_paths = model(symmetric=False), model(symmetric=False, path_gradient=True)
   latents = tf.random.stateless_normal([5, N], [5, 6], dtype=tf.float64)
@@ -136,6 +139,7 @@ def test_path_gradients_change_the_noise_and_not_the_value_of_the_loss():
   assert np.abs(weights_after(made, 1) - weights_after(along_paths, 1)).max() > 1e-4
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_annealing_scales_the_energy_of_the_loss_and_not_what_is_reported():
   made, cooling = model(symmetric=False), model(symmetric=False, anneal_steps=10)
   latents = tf.random.stateless_normal([5, N], [5, 6], dtype=tf.float64)
