@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import tempfile
 import time
 from typing import Any
@@ -84,6 +85,7 @@ def execute(name: str, folder: pathlib.Path) -> dict[str, float]:
   exporter = nbconvert.MarkdownExporter()
   resources = {'output_files_dir': f'{name}_files', 'unique_key': name}
   page, resources = exporter.from_notebook_node(notebook, resources)
+  shutil.rmtree(folder / f'{name}_files', ignore_errors=True)  # Of another run.
   folder.mkdir(parents=True, exist_ok=True)
   for path, content in resources['outputs'].items():
     (folder / path).parent.mkdir(exist_ok=True)
