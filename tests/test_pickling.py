@@ -135,6 +135,7 @@ def flows():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('name', flows())
 def test_whole_flows_pickle_and_copy(name, tmp_path):
   flow = flows()[name]

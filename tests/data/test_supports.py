@@ -24,6 +24,7 @@ def flow(dtype, shape=None):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize('shape', [None, (1, 3, 1)])
 def test_log_densities_and_gradients(dtype, shape):

@@ -43,6 +43,7 @@ def points(*shape):
   return tf.constant(np.random.default_rng(shape).normal(size=(*shape, N)))
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_every_row_has_the_density_of_its_own_flow(flow):
   x, o = points(3), observed(3)
   ours = flow.log_prob(x, context=o)
@@ -70,6 +71,7 @@ def test_the_density_of_one_context_integrates_to_one(flow):
   np.testing.assert_allclose(mass, 1.0, atol=1e-2)  # Twelve stages of a method of order two.
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('package', [tf_keras, keras], ids=['tf_keras', 'Keras 3'])
 def test_encoder_and_potential_are_trained_and_copied_together(package):
   flow = ma_keras.conditional_flow(bijector(), encoder(package))

@@ -145,6 +145,7 @@ def test_base_of_another_dtype_is_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_gradients_of_both_likelihoods_are_finite_differences():
   """Of ln p(data), and of E[ln p(y) + |y|^2/2] over reparameterised samples y."""
   flow = ma_keras.standard_normal_flow(generic(integrator='heun'))
@@ -202,6 +203,7 @@ def test_variables_of_a_sum_are_all_there():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('copied', [False, True])
 def test_checkpoint_restores_a_fresh_flow(tmp_path, copied):
   flow = ma_keras.standard_normal_flow(generic())

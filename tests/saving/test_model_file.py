@@ -69,6 +69,7 @@ def model(name='dense', preprocessing=None, event_shape=None):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('name', POTENTIALS)
 def test_it_comes_back_to_the_bit(tmp_path, name):
   made = model(name)
@@ -83,6 +84,7 @@ def test_it_comes_back_to_the_bit(tmp_path, name):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize(
   'preprocessing',
   [data.Pixels(), data.Pixels(300, 0.01), data.Standardised(np.ones(4, 'f'), 2 * np.ones(4, 'f'))],
@@ -96,6 +98,7 @@ def test_preprocessing_and_image_shape_come_back(tmp_path, preprocessing):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_a_mixture_as_base_and_names_of_columns_come_back(tmp_path):
   rng = np.random.default_rng(1)
   scale = np.tril(rng.normal(size=(3, 4, 4)), -1) + np.eye(4)
@@ -154,6 +157,7 @@ def test_numbers_of_numpy_among_the_notes_are_plain_ones(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_draws_named_by_a_tensor_come_back(tmp_path):
   made = model('one element')
   made = model_file.Model(made.bijector.with_seed(tf.constant([7, 11])))

@@ -131,6 +131,7 @@ def test_halving_the_steps_changes_the_integrator_alone():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_different_seeds_are_different_flows_of_the_same_variables():
   potential, x = build(seed=1), cases.points(3)
   same, other = build(seed=1), potential.with_seed(2)
@@ -217,6 +218,7 @@ def test_nested_draws_are_draws_from_the_product():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_a_nested_flow_is_that_of_its_product_element():
   layer = cases.layer()
   inner = OneElementPerInterval(layer, translations(cases.SIDE), H, seed=0)
@@ -232,6 +234,7 @@ def test_a_nested_flow_is_that_of_its_product_element():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_every_sample_may_have_elements_of_its_own():
   """Row by row the flow of that row's elements, there and back, value and density."""
   numbers, layer = [3, 0, 2], cases.layer()

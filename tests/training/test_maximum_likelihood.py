@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 import ma_keras
 from ma_keras import data, distributions, objectives, training
 from tests.potentials import cases
+from tests.support import eager
 
 pytestmark = pytest.mark.slow
 
@@ -41,9 +42,9 @@ def batch(made, numbers=None):
 
 def weights_after(made, steps, of=None):
   made.optimizer.build(made.trainable_variables)
-  train_step = tf.function(made.train_step, autograph=False)
-  for _ in range(steps):
-    train_step(of or batch(made))
+  with eager.eagerly():
+    for _ in range(steps):
+      made.train_step(of or batch(made))
   return np.concatenate([v.numpy().ravel() for v in made.trainable_variables])
 
 
@@ -106,6 +107,7 @@ def test_jitter_is_for_training_alone():
   assert np.any(weights_after(plain, 2) != weights_after(jittered, 2))
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_stiffness_is_added_with_its_weight():
   made, plain = (model(penalties={'stiffness': weight}, dtype=tf.float64) for weight in (3.0, 0.0))
   for each in (made, plain):
