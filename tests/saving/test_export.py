@@ -225,7 +225,9 @@ def test_a_full_disk_leaves_the_export_before_and_nothing_beside(tmp_path):
 def mixtures():
   """Case 19: a mixture in two forms, and what else is one density of one tensor."""
   tfb, tfd = tfp.bijectors, tfp.distributions
-  layer = bijector('adjoint')
+  layer = bijectors.generic(
+    num_steps=200, step_size=0.003, integrator='midpoint', gradient='adjoint'
+  )
   flow = ma_keras.standard_normal_flow(layer)
   wide = bijectors.generic(num_steps=4, integrator='euler')
   means = tf.constant(np.eye(2, N), tf.float64)

@@ -123,11 +123,14 @@ def test_every_potential_has_every_tally(name, gradient):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('gradient', ['store', gradients.Recompute(2)])
-def test_compiled_by_xla_they_are_the_same(gradient):
+@pytest.mark.parametrize(
+  'gradient, known', [('store', ALL), (gradients.Recompute(2), (tallies.Stiffness(), Fastest()))]
+)
+def test_compiled_by_xla_they_are_the_same(gradient, known):
   potential, x = cases.in_time(), cases.points(3)
   compiled = tf.function(solution, jit_compile=True, autograph=False)
-  assert_same(compiled(potential, gradient, x, 'heun'), solution(potential, 'plain', x, 'heun'))
+  one = compiled(potential, gradient, x, 'heun', known=known)
+  assert_same(one, solution(potential, 'plain', x, 'heun', known=known))
 
 
 @pytest.mark.slow
