@@ -27,11 +27,14 @@ WIDTHS = {390: 844, 1280: 800}  # Width of the screen: its height.
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 PAGES = ('', 'start/', 'transport/', 'reference/potentials/', 'results/')
 SEARCHED = 'certificate'
-# What the page knows of itself: ids, links, pictures that did not load, elements that stick out.
+# What a page knows of itself: ids, links, pictures that did not load, links without words, width.
 LOOK = """() => ({
   ids: [...document.querySelectorAll('[id]')].map(e => e.id),
   links: [...document.querySelectorAll('a[href]')].map(e => e.href),
   broken: [...document.images].filter(e => !e.complete || !e.naturalWidth).map(e => e.src),
+  nameless: [...document.querySelectorAll('article a[href]')].filter(
+    e => !e.textContent.trim() && !e.querySelector('img, svg') && !e.ariaLabel && !e.title
+  ).map(e => e.href),
   width: document.documentElement.scrollWidth,
 })"""
 
@@ -114,6 +117,7 @@ def look_at(tab: sync_api.Page, address: str, root: str, width: int) -> Page:
   for event, listener in listeners.items():
     tab.remove_listener(event, listener)
   faults += [f'picture that does not show: {source}' for source in seen['broken']]
+  faults += [f'link without words: {link}' for link in seen['nameless']]
   if seen['width'] > width:
     faults.append(f'{seen["width"]} points wide')
   return Page(set(seen['ids']), set(seen['links']), faults)

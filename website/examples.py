@@ -17,6 +17,7 @@ from website import names
 
 PAGES = ('README.md', 'CONTRIBUTING.md')
 FENCE = re.compile(r'^( *)```python[^\n]*\n(.*?)^ *```$', re.DOTALL | re.MULTILINE)
+TITLE = re.compile(r'^# # +(.+?) *$', re.MULTILINE)  # Of a notebook in the form of a script.
 HEADING = re.compile(r'^#+ +(.+?) *$', re.MULTILINE)
 
 
@@ -62,7 +63,9 @@ def pages() -> dict[str, list[Block]]:
     found[page] = blocks_of(path.read_text(encoding='utf-8'), page, runs=True)
   for path in sorted(docs.glob('tutorials/*.py')):
     page = path.relative_to(names.ROOT).as_posix()
-    found[page] = [Block(page, '', path.read_text(encoding='utf-8'), runs=True)]
+    code = path.read_text(encoding='utf-8')
+    title = TITLE.search(code)
+    found[page] = [Block(page, title[1] if title else path.stem, code, runs=True)]
   return found
 
 

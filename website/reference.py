@@ -113,7 +113,9 @@ def used_in(name: names.Name, page: str) -> str:
     if there is None:
       continue
     relative = posixpath.relpath(there, posixpath.dirname(page) or '.')
-    address = f'#{slug(block.heading)}' if there == page else f'{relative}#{slug(block.heading)}'
+    # A notebook is one example.
+    anchor = '' if block.page.endswith('.py') else f'#{slug(block.heading)}'
+    address = anchor if there == page else f'{relative}{anchor}'
     # The reference has a heading "Examples" on every page.
     elsewhere = there != page and block.page.startswith(f'docs/{FOLDER}/')
     words = f'{posixpath.basename(there).removesuffix(".md")}: ' if elsewhere else ''

@@ -49,6 +49,11 @@ def test_every_public_name_has_an_example():
   assert examples.without_example() == []
 
 
+def test_every_example_of_a_page_has_a_heading_to_lead_to():
+  blocks = [block for page in examples.pages().values() for block in page]
+  assert [block.page for block in blocks if not block.heading] == []
+
+
 DOCSTRINGS = {home: examples.in_docstring(home) for home in PUBLIC if examples.in_docstring(home)}
 
 
