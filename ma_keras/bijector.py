@@ -154,7 +154,12 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     return self.copy(num_steps=finer.num_steps, step_size=finer.step_size)
 
   def in_steps(self, num_steps: int) -> MongeAmpereBijector:
-    """Returns the flow in so many equal steps: T is unchanged, and there is no jitter."""
+    """Returns the flow in so many equal steps: T is unchanged, and there is no jitter.
+
+    Raises:
+      ValueError: `num_steps` is not a positive integer.
+    """
+    flow.check_steps(num_steps)
     return self.copy(num_steps=num_steps, step_size=self._horizon.time / num_steps, jitter=0.0)
 
   def in_equal_steps(self, factor: int = 1) -> MongeAmpereBijector:

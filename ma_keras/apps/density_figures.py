@@ -112,7 +112,8 @@ def path_to_images(points: data.Dataset, model: training.MaximumLikelihood) -> A
 def depths(points: data.Dataset, model: training.MaximumLikelihood) -> Any:
   """Draws samples of equal latents at d/2, d, 2 d and 4 d steps, as pixels."""
   num_steps, z = model.bijector.horizon.num_steps, noise(points, model, COLUMNS)
-  numbers = [max(num_steps // 2, 1), *(num_steps * k for k in (1, 2, 4))]
+  fewest = len(getattr(model.bijector, 'flows', [model.bijector]))  # A step for each of a chain.
+  numbers = [max(num_steps // 2, fewest), *(num_steps * k for k in (1, 2, 4))]
   flows = [model.bijector.in_steps(d) for d in numbers]
   pictures = [model.preprocessing.forward(flow.forward(z)) for flow in flows]
   return plotting.flowing(as_images(points, tf.stack(pictures)), numbers, label='d')

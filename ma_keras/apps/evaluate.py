@@ -23,6 +23,7 @@ from ma_keras.apps.configuration.particles_target import PARTICLES, ParticlesTar
 from ma_keras.apps.configuration.target import TargetConfig
 from ma_keras.apps.exit_code import ExitCode, end
 from ma_keras.data import pictures
+from ma_keras.distributions import BatchNormalisation
 from ma_keras.distributions.flow_chain import event_size
 from ma_keras.files.replacing import check_apart, replacing
 from ma_keras.saving import model_file
@@ -111,6 +112,9 @@ def transport_cost(
     return None
   if model.is_conditional:
     print('No cost of paths: it is another under every context (--paths=0 leaves this out).')
+    return None
+  if any(isinstance(part, BatchNormalisation) for part in model.bijector.submodules):
+    print('No cost of paths: a normalisation moves points in no time (--paths=0 leaves this out).')
     return None
   size = min(config.batch_size, config.paths)
   return transport.transport_cost(model.bijector, config.paths, size, config.seed, model.base)

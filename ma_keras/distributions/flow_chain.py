@@ -107,13 +107,26 @@ class FlowChain(chain._Chain):
     return self._of([_refined(part, factor) for part in self.bijectors])
 
   def in_steps(self, num_steps: int) -> FlowChain:
-    """Returns the chain in so many equal steps, shared out as the flows have them, 1 at least."""
-    own = [part.horizon.num_steps for part in self.flows]
-    ends = np.rint(np.cumsum([0, *own]) * (num_steps / sum(own))).astype(int)
-    shares = iter(np.maximum(np.diff(ends), 1).tolist())
-    is_flow = [isinstance(part, MongeAmpereBijector) for part in self.bijectors]
+    """Returns the chain in so many equal steps, shared out as the flows have them now.
+
+    Raises:
+      ValueError: `num_steps` is not whole, or leaves a flow without a step.
+    """
+    flow.check_steps(num_steps)
+    counts = [part.horizon.num_steps for part in self.flows]
+    ends = np.rint(np.cumsum([0, *counts]) * (num_steps / sum(counts))).astype(int)
+    shares = np.diff(ends).tolist()
+    if min(shares) < 1:
+      raise ValueError(
+        f'`num_steps` {num_steps} leave a flow of the chain, of {counts} steps, without one: take '
+        f'{sum(counts)}, or a multiple.'
+      )
+    numbers = iter(shares)
     return self._of(
-      [part.in_steps(next(shares)) if own else part for part, own in zip(self.bijectors, is_flow)]
+      [
+        part.in_steps(next(numbers)) if isinstance(part, MongeAmpereBijector) else part
+        for part in self.bijectors
+      ]
     )
 
   def check_tallies(self, tallies: Sequence[str | Tally]) -> tuple[Tally, ...]:

@@ -47,6 +47,17 @@ class EqualSteps(NamedTuple):
     return Grid(times[:-1], times[1:], tf.fill([self.num_steps], h))
 
 
+def check_steps(num_steps: int) -> None:
+  """Raises ValueError unless it is a positive integer, and not beyond all bounds."""
+  if not is_whole(num_steps):
+    raise ValueError(
+      f'`num_steps` must be a positive integer, got {num_steps}. '
+      'The paper uses 50 for Ising and 100 for MNIST.'
+    )
+  if num_steps > MOST_STEPS:
+    raise ValueError(f'`num_steps` must be at most {MOST_STEPS:,}, got {num_steps}.')
+
+
 @dataclasses.dataclass(frozen=True)
 class Horizon:
   """The time interval [0, T] in d steps: T = num_steps * step_size (Appendix C).
@@ -77,13 +88,7 @@ class Horizon:
     for name in ('num_steps', 'step_size', 'jitter'):
       if not isinstance(getattr(self, name), numbers.Real):
         raise ValueError(f'`{name}` must be a number, got {getattr(self, name)!r}.')
-    if not is_whole(self.num_steps):
-      raise ValueError(
-        f'`num_steps` must be a positive integer, got {self.num_steps}. '
-        'The paper uses 50 for Ising and 100 for MNIST.'
-      )
-    if self.num_steps > MOST_STEPS:
-      raise ValueError(f'`num_steps` must be at most {MOST_STEPS:,}, got {self.num_steps}.')
+    check_steps(self.num_steps)
     if not (0 < self.step_size < np.inf):
       raise ValueError(
         f'`step_size` must be positive and finite, got {self.step_size}. The paper uses 0.1; '

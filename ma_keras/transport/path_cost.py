@@ -11,6 +11,7 @@ import tensorflow as tf
 from ma_keras import bases, distributions, seeds
 from ma_keras.arguments import is_whole
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions import BatchNormalisation, FlowChain
 from ma_keras.transport import wasserstein
 from ma_keras.transport.wasserstein import Estimate, SquaredDistance
 
@@ -111,7 +112,7 @@ class _Paths(NamedTuple):
 
 
 def transport_cost(
-  bijector: MongeAmpereBijector,
+  bijector: MongeAmpereBijector | FlowChain,
   num_points: int = 4096,
   batch_size: int = 1024,
   seed: int = 0,
@@ -122,7 +123,7 @@ def transport_cost(
   Random elements of the potential are drawn for every path: all bounds hold for their mixture.
 
   Args:
-    bijector: The flow; of a conditional one `bijector.given(context)`.
+    bijector: The flow, or a chain of flows; of a conditional one `bijector.given(context)`.
     num_points: Paths, at least 16; rounded up to whole batches.
     batch_size: Points flowed at once.
     seed: Non-negative integer.
@@ -132,8 +133,14 @@ def transport_cost(
     The costs with their errors; without those by POT if it is not installed.
 
   Raises:
-    ValueError: A number is out of range.
+    ValueError: A number is out of range, or a chain of flows holds a normalisation, which moves
+      points at no cost.
   """
+  if any(isinstance(part, BatchNormalisation) for part in getattr(bijector, 'bijectors', ())):
+    raise ValueError(
+      '`bijector` holds a batch normalisation, which moves points in no time: its paths have no '
+      'energy. Take its flows one by one, or a chain without.'
+    )
   if not is_whole(num_points, least=16) or not is_whole(batch_size):
     raise ValueError(
       '`num_points` must be at least 16 and `batch_size` positive, got '

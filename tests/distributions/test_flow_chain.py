@@ -65,11 +65,17 @@ def test_log_prob_is_that_of_a_chain_of_tfp_and_of_a_solve(rng):
 def test_steps_are_shared_out_as_the_flows_have_them():
   chain = FlowChain([flow(1).refined(3), normalisation(), flow(2)])
   assert (chain.horizon.num_steps, chain.horizon.time) == (12, flow(1).horizon.time * 2)
-  for num_steps, shares in [(24, [18, 6]), (12, [9, 3]), (6, [4, 2]), (1, [1, 1])]:
+  for num_steps, shares in [(24, [18, 6]), (12, [9, 3]), (6, [4, 2])]:
     own = chain.in_steps(num_steps).flows
     assert [part.horizon.num_steps for part in own] == shares
     assert [part.horizon.time for part in own] == pytest.approx([flow(1).horizon.time] * 2)
   assert [part.horizon.num_steps for part in chain.refined(2).flows] == [18, 6]
+  with pytest.raises(ValueError, match=r'`num_steps` 1 leave a flow of the chain, of \[9, 3\]'):
+    chain.in_steps(1)
+  for num_steps in (0, 7.5):
+    for bijector in (chain, flow(1)):
+      with pytest.raises(ValueError, match=r'`num_steps` must be a positive integer, got'):
+        bijector.in_steps(num_steps)
 
 
 @pytest.mark.parametrize('reverse', [False, True])
@@ -84,12 +90,17 @@ def test_a_trajectory_passes_through_all_flows(rng, reverse):
   own = [time / 3, 0.0] if reverse else [time / 3, time]
   two = last.trajectory(beyond, own, reverse)
   np.testing.assert_allclose(path.times, times[:: -1 if reverse else 1])
-  np.testing.assert_allclose(path.states[-2:], two.states, rtol=1e-12)
+  np.testing.assert_allclose(path.states, [*one.states, *two.states], rtol=1e-12)
   whole = FlowChain(parts).solve(x, reverse)
   np.testing.assert_allclose(path.states[-1], whole.x, rtol=1e-12)
   np.testing.assert_allclose(path.log_density_changes[-1], whole.log_density_change, rtol=1e-12)
   with pytest.raises(ValueError, match='`times` must lie within'):
     FlowChain(parts).trajectory(x, [0.0, time * 3])
+
+
+def test_paths_of_a_normalisation_have_no_energy():
+  with pytest.raises(ValueError, match='moves points in no time: its paths have no energy'):
+    ma_keras.transport.transport_cost(FlowChain([flow(1), normalisation()]))
 
 
 def test_a_certificate_halves_the_steps_of_every_flow(rng):
