@@ -18,6 +18,7 @@ from ma_keras.data.picture_files import Header
 
 BYTE_LEVELS, SHORT_LEVELS = 256, 65536
 SHOWN = 5
+SPLITS = {'train', 'test', 'val', 'valid', 'validation', 'dev'}  # Names of folders, not of classes.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +58,14 @@ class Pictures:
 
   @property
   def classes(self) -> tuple[str, ...] | None:
-    """Name of the first folder of each, '3' of 3/a.png and of label=3/a.png; None without folders.
+    """Name of the first folder of each, '3' of 3/a.png and of label=3/a.png.
 
-    Pictures of one class alone, or beside folders, have none.
+    None where a picture lies in no folder, or the folders are those of splits: train, test, ...
     """
     folders = [label.partition('/')[0].removeprefix('label=') for label in self.labels]
-    return tuple(folders) if all('/' in label for label in self.labels) else None
+    if not all('/' in label for label in self.labels) or SPLITS.issuperset(folders):
+      return None
+    return tuple(folders)
 
   def read(self, size: int) -> Iterator[np.ndarray]:
     """Blocks of up to `size` pictures in turn, [b, h, w, c].

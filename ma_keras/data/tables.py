@@ -261,7 +261,7 @@ def open_table(
   try:
     reader = _reader(path, header, separator, decimal, array, event_shape, levels)
     names = context_columns if contexts is None else [column.name for column in contexts]
-    if list(names) == [LABEL] and reader.event_shape and not reader.label:
+    if list(names) == [LABEL] and pictures.is_pictures(path) and not reader.label:
       raise ValueError(f'has no classes: {FOLDERS}')
     selection = select(reader, columns, ignore_columns, ids, model_columns, names)
     if contexts is None:
@@ -374,14 +374,14 @@ def _check_classes(table: Table, reader: Reader) -> None:
   """Raises ValueError unless what pixels are given are the classes of their folders."""
   if [column.name for column in table.contexts] != [reader.label]:
     raise ValueError(
-      f'`path` {table.path} holds pixels, and --context_columns but a {LABEL} of pictures '
-      f'go with real numbers alone: {FOLDERS}; else leave --levels out, and write fractions.'
+      f'`path` {table.path} holds pixels, which can be given the classes of pictures alone '
+      f'(--context_columns={LABEL}: {FOLDERS}): leave --levels out, and write bytes as fractions.'
     )
   size = table.contexts[0].size
   if table.levels is not None and size > table.levels:
     raise ValueError(
-      f'`path` {table.path} has folders of {size} classes, and pixels of {table.levels} levels '
-      f'have room for as many: leave --context_columns out.'
+      f'`path` {table.path} has folders of {size} classes, more than its pixels have levels, '
+      f'{table.levels}: leave --context_columns out.'
     )
 
 

@@ -179,5 +179,8 @@ def test_pictures_without_a_class_are_said_so(tmp_path):
   folder(tmp_path, ['cat/a.png', 'b.png'])
   with pytest.raises(ValueError, match=r'has no classes: put every picture into the folder of its'):
     tables.open_table(tmp_path, context_columns=['label'])
+  folder(tmp_path / 'splits', ['train/3/a.png', 'test/5/b.png'])
+  with pytest.raises(ValueError, match=r'has no classes: put every picture into the folder of its'):
+    tables.open_table(tmp_path / 'splits', context_columns=['label'])
   with pytest.raises(ValueError, match=r"no column 'kind' of --context_columns"):
     tables.open_table(tmp_path, context_columns=['kind'])
