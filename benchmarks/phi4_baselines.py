@@ -28,11 +28,13 @@ QUARTIC = {6: 6.975 / 4, 12: 5.276 / 4, 20: 4.807 / 4, 32: 4.572 / 4, 64: 4.398 
 MASS_SQUARED = -4.0
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer('side', 12, 'L, one of the table.')
+flags.DEFINE_enum('side', '12', [str(side) for side in QUARTIC], 'L.')
 flags.DEFINE_integer('annealed', 1000, 'Samples of annealed importance sampling.', lower_bound=2)
 flags.DEFINE_integer('temperatures', 1000, 'Steps of the annealing.', lower_bound=1)
 flags.DEFINE_integer('leapfrogs', 10, 'Mean leapfrog steps of a trajectory.', lower_bound=1)
-flags.DEFINE_float('base_mass', 1.0, 'm^2 of the free field that annealing begins at.')
+flags.DEFINE_float(
+  'base_mass', 1.0, 'm^2 of the free field that annealing begins at.', lower_bound=1e-3
+)
 flags.DEFINE_integer('chains', 64, 'Chains of the target.', lower_bound=2)
 flags.DEFINE_integer('samples', 2000, 'Samples of every chain.', lower_bound=4)
 flags.DEFINE_integer('thinning', 4, 'Trajectories from one sample to the next.', lower_bound=1)
@@ -53,16 +55,21 @@ def free_field(side: int, mass_squared: float) -> Any:
 def annealed(target: targets.Phi4) -> tuple[samplers.Annealed, dict[str, Any]]:
   """Samples with weights, and what they are worth."""
   path = samplers.Path(
-    target.energy, free_field(FLAGS.side, FLAGS.base_mass), power=1.0, ceiling=None
+    target.energy, free_field(target.side, FLAGS.base_mass), power=1.0, ceiling=None
   )
-  options = (FLAGS.annealed, FLAGS.temperatures, FLAGS.leapfrogs, FLAGS.seed)
-  found = samplers.annealed_importance(path, *options)
-  return found, {
-    'effective_sample_size': found.estimate.effective_sample_size,
+  result = samplers.annealed_importance(
+    path,
+    num_samples=FLAGS.annealed,
+    num_temperatures=FLAGS.temperatures,
+    num_leapfrog_steps=FLAGS.leapfrogs,
+    seed=FLAGS.seed,
+  )
+  return result, {
+    'effective_sample_size': result.estimate.effective_sample_size,
     'num_samples': FLAGS.annealed,
-    'log_partition_per_site': -found.estimate.negative_log_partition / target.event_size,
-    'log_partition_error_per_site': found.estimate.standard_error / target.event_size,
-    'doubts': found.estimate.doubts(),
+    'log_partition_per_site': -result.estimate.negative_log_partition / target.event_size,
+    'log_partition_error_per_site': result.estimate.standard_error / target.event_size,
+    'doubts': result.estimate.doubts(),
   }
 
 
@@ -99,13 +106,14 @@ def over_chains(means: np.ndarray, statistic: Any) -> dict[str, float]:
 def main(_: list[str]) -> None:
   """Prints and writes what is measured."""
   tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads)
-  target = targets.Phi4(FLAGS.side, MASS_SQUARED, QUARTIC[FLAGS.side])
+  side = int(FLAGS.side)
+  target = targets.Phi4(side, MASS_SQUARED, QUARTIC[side])
   busy = time.process_time()
-  found, summary = annealed(target)
+  result, summary = annealed(target)
   summary['cpu_seconds'] = time.process_time() - busy
   print(summary, flush=True)
   busy = time.process_time()
-  chains = reference(target, found.resampled(FLAGS.chains, FLAGS.seed))
+  chains = reference(target, result.resampled(FLAGS.chains, FLAGS.seed))
   chains['cpu_seconds'] = time.process_time() - busy
   print(chains, flush=True)
   report.write(FLAGS.output, {'annealed': summary, 'chains': chains})

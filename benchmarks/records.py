@@ -42,8 +42,8 @@ Test likelihood, uniform dequantisation.
 def page() -> str:
   """The whole page."""
   rows = [(row, summary(row['run'])) for row in json.loads((RESULTS / 'records.json').read_text())]
-  samplers = [line(row, found, sampled(found)) for row, found in rows if 'nll' not in found]
-  densities = [line(row, found, likelihood(found)) for row, found in rows if 'nll' in found]
+  samplers = [line(row, result, sampled(result)) for row, result in rows if 'nll' not in result]
+  densities = [line(row, result, likelihood(result)) for row, result in rows if 'nll' in result]
   parts = [HEAD, SAMPLERS, header('ESS', 'KL'), *samplers]
   parts += [DENSITIES, header('nats in logit space', 'bits per dimension'), *densities]
   return ''.join(parts)
@@ -56,32 +56,32 @@ def header(*values: str) -> str:
 
 
 def summary(run: str) -> dict[str, Any]:
-  """What a run has measured."""
+  """Measurements of a run, as it wrote them."""
   values: dict[str, Any] = json.loads((RESULTS / run / 'summary.json').read_text())
   return values
 
 
-def line(row: dict[str, str], found: dict[str, Any], values: tuple[str, str]) -> str:
+def line(row: dict[str, str], result: dict[str, Any], values: tuple[str, str]) -> str:
   """A row of a table."""
   name = f'[{row["run"]}.flags](../../apps/flagfiles/{row["run"]}.flags)'
-  cells = [row['problem'], name, *values, str(found['seed']), row['time'], row['machine']]
+  cells = [row['problem'], name, *values, str(result['seed']), row['time'], row['machine']]
   return f'| {" | ".join([*cells, row["commit"], row["published"]])} |\n'
 
 
-def sampled(found: dict[str, Any]) -> tuple[str, str]:
+def sampled(result: dict[str, Any]) -> tuple[str, str]:
   """Effective sample size, and KL where ln Z is exact."""
-  ess = f'{100 * found["effective_sample_size"]:.3g} % of {found["num_samples"]:,}'
-  if 'exact_per_site' not in found:
+  ess = f'{100 * result["effective_sample_size"]:.3g} % of {result["num_samples"]:,}'
+  if 'exact_per_site' not in result:
     return ess, ''
-  sites = found['num_sites']
-  errors = [sites * found[name] for name in ('statistical_error', 'integration_error')]
-  return ess, f'{found["total_kl"]:.3g} +- {errors[0]:.1g} +- {errors[1]:.1g}'
+  sites = result['num_sites']
+  errors = [sites * result[name] for name in ('statistical_error', 'integration_error')]
+  return ess, f'{result["total_kl"]:.3g} +- {errors[0]:.1g} +- {errors[1]:.1g}'
 
 
-def likelihood(found: dict[str, Any]) -> tuple[str, str]:
+def likelihood(result: dict[str, Any]) -> tuple[str, str]:
   """Test likelihood in nats and bits."""
-  errors = ' +- '.join(f'{found[name]:.1g}' for name in ('point_error', 'integration_error'))
-  return f'{found["nll"]:.2f} +- {errors}', f'{found["bits_per_dimension"]:.4f}'
+  errors = ' +- '.join(f'{result[name]:.1g}' for name in ('point_error', 'integration_error'))
+  return f'{result["nll"]:.2f} +- {errors}', f'{result["bits_per_dimension"]:.4f}'
 
 
 if __name__ == '__main__':

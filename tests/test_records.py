@@ -12,10 +12,15 @@ def test_the_page_says_what_the_summaries_do():
 
 
 def test_values_carry_their_errors():
-  found = {
-    **{'effective_sample_size': 0.5, 'num_samples': 2000, 'num_sites': 100, 'total_kl': 1.234},
-    **{'statistical_error': 2e-4, 'integration_error': 1e-5, 'exact_per_site': -2.0},
+  result = {
+    'effective_sample_size': 0.5,
+    'num_samples': 2000,
+    'num_sites': 100,
+    'total_kl': 1.234,
+    'statistical_error': 2e-4,
+    'integration_error': 1e-5,
+    'exact_per_site': -2.0,
   }
-  assert SCRIPT['sampled'](found) == ('50 % of 2,000', '1.23 +- 0.02 +- 0.001')
-  del found['exact_per_site']
-  assert SCRIPT['sampled'](found) == ('50 % of 2,000', '')
+  assert SCRIPT['sampled'](result) == ('50 % of 2,000', '1.23 +- 0.02 +- 0.001')
+  del result['exact_per_site']
+  assert SCRIPT['sampled'](result) == ('50 % of 2,000', '')

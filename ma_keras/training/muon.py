@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-MEMORY = 0.95  # Of the mean gradient of a kernel.
-# p(s) = a s + b s^3 + c s^5: five times over, it takes all s of [0.01, 1] to between 0.7 and 1.2.
+MOMENTUM = 0.95
+# p(s) = a s + b s^3 + c s^5: five times over, it takes all s of [0.01, 1] to between 0.68 and 1.13.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 
@@ -65,8 +65,8 @@ class Muon(tf_keras.optimizers.Adam):
       super().update_step(gradient, variable)
       return
     mean = self._momentums[self._index_dict[self._var_key(variable)]]
-    mean.assign(MEMORY * mean + gradient)
-    step = orthogonalised(gradient + MEMORY * mean)  # Nesterov's.
+    mean.assign(MOMENTUM * mean + gradient)
+    step = orthogonalised(gradient + MOMENTUM * mean)  # Nesterov's.
     rows, columns = variable.shape[-2:]
     rate = tf.cast(self.learning_rate, variable.dtype) * self.kernel_rate
     variable.assign_sub(rate * max(1.0, rows / columns) ** 0.5 * step)
@@ -77,7 +77,7 @@ class Muon(tf_keras.optimizers.Adam):
 
 
 def is_kernel(variable: tf.Variable) -> bool:
-  """Tells whether it is a matrix, or a stack of them, by the name of `kernel`."""
+  """Tells if it is a matrix, or a stack of them, by the name of `kernel`."""
   return variable.shape.rank >= 2 and variable.name.split('/')[-1].split(':')[0] == 'kernel'
 
 
