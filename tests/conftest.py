@@ -16,7 +16,7 @@ from tensorflow.python.util import tf_stack
 from tests.support import eager
 
 # TensorFlow takes down the Python stack at every operation of a graph, to say where one that fails
-# was made: 7 % of the time of all tests. Here all operations share the stack of the first.
+# was made: some per cent of the time of tests. Here all operations share the stack of the first.
 tf_stack.extract_stack = functools.cache(tf_stack.extract_stack)
 
 

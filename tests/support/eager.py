@@ -8,8 +8,9 @@ import tensorflow as tf
 @contextlib.contextmanager
 def eagerly():
   """No tf.function is traced within, nor compiled: whatever is called runs as Python."""
+  before = tf.config.functions_run_eagerly()
   tf.config.run_functions_eagerly(True)
   try:
     yield
   finally:
-    tf.config.run_functions_eagerly(False)
+    tf.config.run_functions_eagerly(before)
