@@ -3,20 +3,24 @@
 import functools
 import hashlib
 import http.server
+import io
 import json
 import pathlib
 import shutil
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
 
+import ma_keras
 from ma_keras import pretrained
 from ma_keras.apps import command, model_app
 from ma_keras.apps.configuration.model import ModelConfig
-from ma_keras.pretrained import index, sources
+from ma_keras.pretrained import index, sources, web
 
 NAME = 'ising_l8'
 WITHOUT_TENSORFLOW = """
@@ -31,8 +35,18 @@ class Handler(http.server.SimpleHTTPRequestHandler):
   """Serves a folder, and remembers what was asked for."""
 
   def do_GET(self):
+    """/to/ADDRESS redirects to it, and /code/503 answers with this code."""
     self.server.asked.append(self.path)
-    super().do_GET()
+    _, kind, rest = self.path.split('/', 2) if self.path.count('/') > 1 else ('', '', '')
+    if kind == 'to':
+      self.send_response(302)
+      self.send_header('Location', rest)
+      self.end_headers()
+    elif kind == 'code':
+      self.send_response(int(rest.split('/')[0]), 'a \x1b[31mred reason')
+      self.end_headers()
+    else:
+      super().do_GET()
 
   def log_message(self, *args):
     """Says nothing."""
@@ -97,8 +111,33 @@ def test_an_index_is_written_as_it_is_read(folder):
     pretrained.write_index(folder.parent)
 
 
+def test_figures_that_nobody_measured_are_left_out(tmp_path):
+  """Nor do letters of another encoding keep an index from being written."""
+  potential = ma_keras.potentials.Quadratic(np.diag([0.5, -0.3]))
+  notes = {'nll': 2, 'bits_per_dimension': None, 'total_kl': float('nan')}
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.25)
+  ma_keras.model_file.save(tmp_path / 'two.npz', ma_keras.model_file.Model(bijector, notes=notes))
+  (tmp_path / 'two.md').write_bytes('# two: a Monge-Ampere flow of Sch\xe4fchen'.encode('latin-1'))
+  (entry,) = pretrained.write_index(tmp_path)
+  assert entry.figures == {'nll': 2.0} and entry.about == 'Sch\ufffdfchen'
+  assert pretrained.table(tmp_path) == (entry,)
+
+
+def test_who_reads_an_index_while_another_is_written_reads_it_whole(folder):
+  (folder / index.INDEX).write_text('the old one')
+  with (folder / index.INDEX).open() as reader:
+    pretrained.write_index(folder)
+    assert reader.read() == 'the old one'
+  assert {path.name for path in folder.iterdir()} == {f'{NAME}.npz', f'{NAME}.md', index.INDEX}
+
+
+def test_memory_is_taken_by_the_bytes_of_a_file_and_not_of_its_index(folder):
+  content = (folder / f'{NAME}.npz').read_bytes()
+  assert sources.Folder(folder).read(f'{NAME}.npz', 1 << 60) == content
+
+
 def test_a_folder_and_its_file_address_hold_the_model(folder):
-  for source in (folder, folder.as_uri()):
+  for source in (folder, folder.as_uri(), folder.as_uri().replace('//', '//localhost')):
     assert pretrained.names(source) == [NAME]
     assert pretrained.card(NAME, source) == pretrained.card(NAME)
     for one, two in zip(weights(pretrained.load(NAME, source)), weights(pretrained.load(NAME))):
@@ -123,6 +162,9 @@ def test_a_model_whose_hash_is_known_needs_no_network_again(server):
   url, sha256 = server.url, pretrained.table(server.url)[0].sha256
   with pytest.raises(ValueError, match='it is another model by now'):
     pretrained.load(NAME, url, sha256='0' * 64)
+  for none in ('', '0' * 63, 'sha256:' + sha256):
+    with pytest.raises(ValueError, match='must be 64 hexadecimal digits'):
+      pretrained.load(NAME, url, sha256=none)
   pretrained.load(NAME, url, sha256=sha256.upper())
   server.shutdown()
   server.server_close()
@@ -154,9 +196,51 @@ def test_what_is_missing_is_named(server, folder):
     pretrained.load(NAME, folder)
   with pytest.raises(ValueError, match=r'elsewhere/index\.json is answered by 404'):
     pretrained.table(f'{server.url}/elsewhere')
-  for source in ('ftp://host/models', 'https:///models', 'https://host/models?version=1'):
-    with pytest.raises(ValueError, match='must be a folder or an address'):
-      pretrained.table(source)
+
+
+@pytest.mark.parametrize(
+  'source',
+  [
+    *('ftp://host/models', 'https:///models', 'https://host/models?version=1', 'http://[::1'),
+    *('http://host:port/models', 'file://elsewhere/models', 'https:/', 'https:', 'https:/host'),
+    pathlib.Path('https://host/models'),
+  ],
+)
+def test_other_places_than_folders_and_addresses_are_refused(source):
+  with pytest.raises(ValueError, match='`source` must be a folder or an address'):
+    pretrained.table(source)
+
+
+@pytest.mark.parametrize(
+  'source', ['https://u:secret@host/x', 'https:/u:secret@x', 'http://u:secret@[::1']
+)
+def test_no_password_is_shown(source):
+  with pytest.raises(ValueError, match='`source` must hold no user and no password') as error:
+    pretrained.table(source)
+  assert 'secret' not in str(error.value)
+
+
+def test_redirects_lead_to_the_web_alone(server):
+  assert pretrained.names(f'{server.url}/to/{server.url}') == [NAME]
+  for address in ('ftp://127.0.0.1:1', 'file:///etc'):
+    with pytest.raises(ValueError, match=rf'is answered by 302 .*{address}'):
+      pretrained.names(f'{server.url}/to/{address}')
+
+
+def test_redirects_do_not_leave_https():
+  def redirected(to):
+    request = urllib.request.Request('https://host/index.json')
+    return web.Redirects().redirect_request(request, io.BytesIO(), 302, 'Found', {}, to)
+
+  assert redirected('https://other/index.json').full_url == 'https://other/index.json'
+  with pytest.raises(urllib.error.HTTPError, match='and only https is followed'):
+    redirected('http://host/index.json')
+
+
+@pytest.mark.parametrize('code, error', [(403, ValueError), (429, OSError), (503, OSError)])
+def test_answers_that_may_change_are_those_of_a_network(server, code, error):
+  with pytest.raises(error, match=rf'is answered by {code} a \?\[31mred reason'):
+    pretrained.names(f'{server.url}/code/{code}')
 
 
 @pytest.mark.parametrize(
@@ -166,7 +250,15 @@ def test_what_is_missing_is_named(server, folder):
     lambda whole: whole.pop('models'),
     lambda whole: whole['models'].update({'../up': whole['models'][NAME]}),
     lambda whole: whole['models'][NAME].update(sha256='0a'),
-    lambda whole: whole['models'][NAME].update(size='many'),
+    lambda whole: whole['models'].update({'\xe4': whole['models'][NAME]}),
+    *(
+      lambda whole, key=key, value=value: whole['models'][NAME].update({key: value})
+      for key, value in [
+        *(('size', 'many'), ('size', 0), ('size', 10**15), ('size', float('inf')), ('size', True)),
+        *(('parameters', -1), ('parameters', 0.5)),
+        *(('event_shape', [8, -8]), ('event_shape', [float('inf')]), ('event_shape', '64')),
+      ]
+    ),
     lambda whole: whole['models'].update({NAME: None}),
   ],
 )
@@ -179,6 +271,13 @@ def test_an_index_that_is_none_is_refused(change, folder):
   (folder / index.INDEX).write_bytes(b'\xff[')
   with pytest.raises(ValueError, match='is no index of models'):
     pretrained.table(folder)
+
+
+def test_figures_too_large_to_show_are_left_out(folder):
+  whole = json.loads((folder / index.INDEX).read_text())
+  whole['models'][NAME]['figures'] = {'nll': 10**400, 'total_kl': 1.5, 'bits_per_dimension': None}
+  (folder / index.INDEX).write_text(json.dumps(whole))
+  assert pretrained.table(folder)[0].figures == {'total_kl': 1.5}
 
 
 def test_the_command_lists_models_without_tensorflow():
@@ -212,9 +311,23 @@ def test_the_command_prints_cards_and_says_what_is_wrong(server, monkeypatch, ca
     assert message in stderr and stderr.count('\n') == 1
 
 
+def test_texts_of_strangers_do_not_steer_the_terminal(folder, monkeypatch, capsys):
+  whole = json.loads((folder / index.INDEX).read_text())
+  whole['models'][NAME]['about'] = 'red\x1b[31m\r\x9b\u202e\ud800\nend'
+  (folder / index.INDEX).write_text(json.dumps(whole))
+  (folder / f'{NAME}.md').write_text('# ising\r\n\n\u03c6\t\x1b]0;title\x07\n', newline='')
+  assert run(monkeypatch, f'--source={folder}') == 0
+  assert 'red?[31m ??? end' in capsys.readouterr().out
+  assert run(monkeypatch, f'--source={folder}', f'--card={NAME}') == 0
+  assert capsys.readouterr().out == '# ising\n\n\u03c6       ?]0;title?\n'
+
+
 def test_commands_take_the_address_of_a_model(server):
   model = model_app.load(ModelConfig(model=f'{server.url}/{NAME}', num_steps=32))
   assert model.bijector.horizon.num_steps == 32 and model.event_size == 64
+  for address in ('https://mnist', 'https:/mnist'):
+    with pytest.raises(ValueError, match=r'must be a folder or an address .* followed by /NAME'):
+      model_app.load(ModelConfig(model=address))
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch):

@@ -16,6 +16,7 @@ from ma_keras import pretrained
 from ma_keras.apps import process
 from ma_keras.apps.configuration.model import ModelConfig
 from ma_keras.data import tables
+from ma_keras.pretrained import sources
 from ma_keras.saving import model_file
 from ma_keras.transport import BrenierMap
 
@@ -27,7 +28,7 @@ def load(config: ModelConfig) -> model_file.Model:
   """The model of --model, at --num_steps."""
   if config.model in pretrained.names():
     return at_depth(pretrained.load(config.model), config)
-  if '://' in config.model:
+  if sources.is_address(config.model):
     source, _, name = config.model.rpartition('/')
     return at_depth(pretrained.load(name, source), config)
   if not pathlib.Path(config.model).is_file():

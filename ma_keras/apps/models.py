@@ -5,12 +5,13 @@ from __future__ import annotations
 from ma_keras import pretrained
 from ma_keras.apps.configuration.models import ModelsConfig
 from ma_keras.apps.exit_code import ExitCode, end
+from ma_keras.pretrained.content import printable_lines
 
 
 def text(config: ModelsConfig) -> str:
   """The table, or the card."""
   if config.card is not None:
-    return pretrained.card(config.card, config.source).rstrip()
+    return printable_lines(pretrained.card(config.card, config.source).rstrip())
   return str(pretrained.table(config.source))
 
 

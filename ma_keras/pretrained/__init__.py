@@ -1,7 +1,7 @@
 """Trained models: those that come with the package, and those of a folder or an address.
 
-Every place has an index.json with sizes, figures and hashes; a file whose hash is another is not
-opened. The card beside each model says what it is.
+Every place has an index.json with sizes, figures and hashes; a model file whose hash is another
+is not opened. The card beside each model says what it is.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ def load(
     The model; its `notes` hold the figures of merit, its card (`card`) what to know of it.
 
   Raises:
-    ValueError: No model has that name, or its file has another hash.
+    ValueError: No model has that name, its file has another hash, or `sha256` is no hash.
     OSError: The address cannot be reached.
   """
   from ma_keras.saving import model_file
 
-  return model_file.load(_path(name, source, sha256 and sha256.lower()))
+  return model_file.load(_path(name, source, None if sha256 is None else _hash(sha256)))
 
 
 def card(name: str, source: str | os.PathLike[str] | None = None) -> str:
@@ -88,15 +88,23 @@ def card(name: str, source: str | os.PathLike[str] | None = None) -> str:
 def _path(name: str, source: str | os.PathLike[str] | None, sha256: str | None) -> pathlib.Path:
   """The file of a model, its hash checked."""
   place = _place(source)
-  if sha256 and isinstance(place, sources.Address) and (path := place.cached(sha256)):
+  if sha256 is not None and isinstance(place, sources.Address) and (path := place.cached(sha256)):
     return path
   entry = _entry(name, source)
-  if sha256 and sha256 != entry.sha256:
+  if sha256 is not None and sha256 != entry.sha256:
     raise ValueError(
       f'`sha256` {sha256} is not that of {name!r} in {place.where(index.INDEX)}, {entry.sha256}: '
       'it is another model by now.'
     )
   return place.model_path(entry)
+
+
+def _hash(sha256: str) -> str:
+  """The hash in small letters; raises ValueError if it is none, which must not go unnoticed."""
+  lower = str(sha256).lower()
+  if not index.SHA256.fullmatch(lower):
+    raise ValueError(f'`sha256` must be 64 hexadecimal digits, got {sha256!r}.')
+  return lower
 
 
 def _place(source: str | os.PathLike[str] | None) -> sources.Source:

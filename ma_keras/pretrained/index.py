@@ -8,12 +8,17 @@ import json
 import math
 import pathlib
 import re
+import sys
 from typing import Any
+
+from ma_keras.files.replacing import replacing
+from ma_keras.pretrained.content import printable
 
 INDEX = 'index.json'
 FORMAT = 1
-NAME = re.compile(r'[A-Za-z0-9][\w.-]{0,99}')  # A part of addresses and of file names.
+NAME = re.compile(r'[A-Za-z0-9][\w.-]{0,99}', re.ASCII)  # A part of addresses and of file names.
 SHA256 = re.compile(r'[0-9a-f]{64}')
+MOST = 1 << 32  # Bytes of a file, weights, and coordinates along an axis.
 # Figures of merit that training writes into the notes of a model, and how they are read.
 FIGURES = {
   'nll': 'NLL {:.2f} nats',
@@ -52,7 +57,7 @@ class Entry:
     shape = ' x '.join(map(str, self.event_shape))
     return (
       self.name,
-      self.about,
+      printable(self.about),
       shape,
       f'{self.parameters:,}',
       f'{self.size:,}',
@@ -110,7 +115,8 @@ def write(folder: str | pathlib.Path) -> Table:
   entries = Table(describe(path) for path in sorted(folder.glob('*.npz')))
   if not entries:
     raise ValueError(f'`folder` {folder} holds no .npz: save models there first.')
-  (folder / INDEX).write_text(_json(entries), encoding='utf-8')
+  with replacing(folder / INDEX) as beside:  # A server may be reading it.
+    beside.write_text(_json(entries), encoding='utf-8')
   return entries
 
 
@@ -128,7 +134,7 @@ def describe(path: pathlib.Path) -> Entry:
     parameters=sum(math.prod(v.shape) for v in model.bijector.trainable_variables),
     size=len(content),
     sha256=hashlib.sha256(content).hexdigest(),
-    figures={key: float(model.notes[key]) for key in FIGURES if key in model.notes},
+    figures=_figures(model.notes),
   )
 
 
@@ -136,8 +142,15 @@ def _about(card: pathlib.Path) -> str:
   """The subject in the title of a card."""
   if not card.is_file():
     return ''
-  title = card.read_text(encoding='utf-8').partition('\n')[0].partition(': ')[2]
+  title = card.read_text(encoding='utf-8', errors='replace').partition('\n')[0].partition(': ')[2]
   return title.removeprefix('a Monge-Ampere flow of ').strip()
+
+
+def _figures(values: dict[str, Any]) -> dict[str, float]:
+  """Figures that are finite numbers; training notes None for those that it has not measured."""
+  numbers = {key: values[key] for key in FIGURES if type(values.get(key)) in (int, float)}
+  largest = sys.float_info.max
+  return {key: float(value) for key, value in numbers.items() if abs(value) <= largest}
 
 
 def _json(entries: Table) -> str:
@@ -153,12 +166,19 @@ def _entry(name: str, values: dict[str, Any]) -> Entry:
   entry = Entry(
     name=name,
     about=str(values['about'])[:100],
-    event_shape=tuple(int(size) for size in values['event_shape']),
-    parameters=int(values['parameters']),
-    size=int(values['size']),
+    event_shape=tuple(_whole(size) for size in values['event_shape']),
+    parameters=_whole(values['parameters'], least=0),
+    size=_whole(values['size']),
     sha256=values['sha256'],
-    figures={key: float(values['figures'][key]) for key in FIGURES if key in values['figures']},
+    figures=_figures(values['figures']),
   )
-  if not NAME.fullmatch(name) or not SHA256.fullmatch(entry.sha256) or entry.size < 1:
-    raise ValueError(f'the entry {name[:100]!r} has no good name, hash or size')
+  if not NAME.fullmatch(name) or not SHA256.fullmatch(entry.sha256):
+    raise ValueError(f'the entry {name[:100]!r} has no good name or hash')
   return entry
+
+
+def _whole(value: Any, least: int = 1) -> int:
+  """The number; raises ValueError if it is not whole, or not from `least` to `MOST`."""
+  if type(value) is not int or not least <= value <= MOST:
+    raise ValueError(f'{repr(value)[:40]} is no whole number from {least} to {MOST:,}')
+  return value

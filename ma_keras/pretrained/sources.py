@@ -5,18 +5,22 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
-import http.client
 import os
 import pathlib
-import urllib.error
+import re
 import urllib.parse
 import urllib.request
 
 from ma_keras.files.replacing import replacing
+from ma_keras.pretrained import web
+from ma_keras.pretrained.content import check_size, head
 from ma_keras.pretrained.index import Entry
 
 CACHE_VARIABLE = 'MA_KERAS_CACHE'
-SECONDS = 30.0  # Without a byte from the server.
+# A scheme of two letters or more and a slash; `https:` is what is left of `https:/NAME`.
+ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+:(/|$)', re.IGNORECASE)
+# Whatever is before an @ in the first part of an address, however many slashes lead to it.
+USER = re.compile(r'[^:]+:/*[^/]*@')
 
 
 class Source(abc.ABC):
@@ -79,7 +83,9 @@ class Folder(Source):
     if not path.is_file():
       raise ValueError(f'There is no {path}.')
     with path.open('rb') as file:
-      return _limited(file.read(most + 1), most, str(path))
+      content = head(file, most)
+    check_size(content, most, str(path))
+    return content
 
   def model_path(self, entry: Entry) -> pathlib.Path:
     """See `Source`."""
@@ -105,18 +111,7 @@ class Address(Source):
 
   def read(self, name: str, most: int) -> bytes:
     """See `Source`."""
-    where = self.where(name)
-    try:
-      with urllib.request.urlopen(where, timeout=SECONDS) as response:
-        content = response.read(most + 1)
-    except urllib.error.HTTPError as error:
-      with error:
-        raise ValueError(f'{where} is answered by {error.code} {error.reason}.') from error
-    except (OSError, ValueError, http.client.HTTPException) as error:
-      # No network, no such host, a certificate, time.
-      reason = getattr(error, 'reason', error)
-      raise OSError(f'{where} cannot be reached ({reason}): check address and network') from error
-    return _limited(content, most, where)
+    return web.fetch(self.where(name), most)
 
   def model_path(self, entry: Entry) -> pathlib.Path:
     """See `Source`; a model that was loaded before needs no network."""
@@ -139,6 +134,11 @@ class Address(Source):
     return None
 
 
+def is_address(text: str) -> bool:
+  """Tells an address, which may be none that is understood, from a path."""
+  return ADDRESS.match(text) is not None
+
+
 def source_of(place: str | os.PathLike[str]) -> Source:
   """The source that a path or an address names.
 
@@ -146,18 +146,23 @@ def source_of(place: str | os.PathLike[str]) -> Source:
     place: A folder, or an address of http, https or file.
 
   Raises:
-    ValueError: It is neither.
+    ValueError: It is neither, or holds a password.
   """
   text = os.fspath(place)
-  if '://' not in text:
+  if not is_address(text):
     return Folder(pathlib.Path(text))
-  parts = urllib.parse.urlsplit(text)
-  if parts.scheme == 'file':
-    return Folder(pathlib.Path(urllib.request.url2pathname(parts.path)))
-  if parts.scheme not in ('http', 'https') or not parts.netloc or parts.query or parts.fragment:
+  if USER.match(text):
     raise ValueError(
-      f'`source` must be a folder or an address such as https://HOST/FOLDER, got {text!r}.'
+      '`source` must hold no user and no password, which errors and logs would show: leave out '
+      'what is before the @ of its host.'
     )
+  if (parts := _parts(text)) is None:
+    raise ValueError(
+      '`source` must be a folder or an address such as https://HOST/FOLDER or file:///FOLDER, got '
+      f'{text!r}; that of a model is followed by /NAME.'
+    )
+  if parts.scheme == 'file':
+    return Folder(pathlib.Path(urllib.request.url2pathname(parts.path or '/')))
   return Address(text.rstrip('/'), cache_folder())
 
 
@@ -170,7 +175,15 @@ def cache_folder() -> pathlib.Path:
   return pathlib.Path(base) / 'ma_keras' / 'models'
 
 
-def _limited(content: bytes, most: int, where: str) -> bytes:
-  if len(content) > most:
-    raise ValueError(f'{where} is larger than the {most:,} bytes that it may have.')
-  return content
+def _parts(text: str) -> urllib.parse.SplitResult | None:
+  """Parts of the address of a folder; None if it is none."""
+  try:
+    parts = urllib.parse.urlsplit(text)
+    host, port = parts.hostname, parts.port
+  except ValueError:  # No IPv6 address, no number of a port.
+    return None
+  if parts.query or parts.fragment:
+    return None
+  if parts.scheme == 'file':
+    return parts if host in (None, 'localhost') and port is None else None
+  return parts if parts.scheme in ('http', 'https') and host else None
