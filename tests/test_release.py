@@ -1,5 +1,6 @@
 """Files of a release agree: one version everywhere, and the package holds what it needs."""
 
+import ast
 import pathlib
 import re
 
@@ -15,8 +16,10 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_data_files_of_packages_are_packed():
-  """Every file in the package that is no module has a pattern in setup.py."""
-  packed = re.search(r'package_data=\{(.*)\}', (ROOT / 'setup.py').read_text())[1]
+  """Every file in a package that is no module has a pattern of this package in setup.py."""
+  patterns = re.search(r'package_data=(\{.*?\})', (ROOT / 'setup.py').read_text(), re.DOTALL)[1]
+  patterns = ast.literal_eval(patterns)
   for path in (ROOT / 'ma_keras').rglob('*'):
     if path.is_file() and '__pycache__' not in path.parts and path.suffix != '.py':
-      assert f"'{path.name}'" in packed or f"'*{path.suffix}'" in packed, path
+      package = '.'.join(path.relative_to(ROOT).parent.parts)
+      assert any(path.match(pattern) for pattern in patterns.get(package, ())), path
