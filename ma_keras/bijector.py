@@ -13,6 +13,7 @@ from ma_keras import bases, flow, integrators, pickling, seeds
 from ma_keras.flow import adaptive, calls, certificate, gradients
 from ma_keras.flow.calls import Calls
 from ma_keras.flow.events import Events, of_dtype
+from ma_keras.flow.horizon import check_steps
 from ma_keras.flow.tallies import Tally, all_of
 from ma_keras.layers import keras_layers
 from ma_keras.potentials import contexts
@@ -159,7 +160,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
     Raises:
       ValueError: `num_steps` is not a positive integer.
     """
-    flow.check_steps(num_steps)
+    check_steps(num_steps)
     return self.copy(num_steps=num_steps, step_size=self._horizon.time / num_steps, jitter=0.0)
 
   def in_equal_steps(self, factor: int = 1) -> MongeAmpereBijector:

@@ -16,7 +16,7 @@ def summary(run):
 
 
 def mention(run):
-  """What the page says of a run: a row of a table if there is one, else the section about it."""
+  """Text of the page on a run: a row of a table if there is one, else the section about it."""
   (row,) = re.findall(rf'^\| `{run}\.flags` \|.*$', PAGE, re.MULTILINE) or ['']
   sections = [text for text in re.split(r'^## ', PAGE, flags=re.M) if f'({run})' in text]
   return row or sections[0]
@@ -27,7 +27,7 @@ ISING += ['ising_l32_lattice', 'ising_l64_lattice']
 
 
 def rounds_to(value, printed):
-  """Whether a number is the value in as many decimals."""
+  """Tells if a number is the value in as many decimals."""
   return f'{value:.{len(printed.partition(".")[2])}f}' == printed
 
 

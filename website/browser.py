@@ -124,7 +124,7 @@ def look_at(tab: sync_api.Page, address: str, root: str, width: int) -> Page:
 
 
 def foreign(address: str, root: str) -> bool:
-  """Whether a page asks another host for something."""
+  """Tells if a page asks another host for something."""
   return not address.startswith((root, 'data:', 'blob:'))
 
 
@@ -137,7 +137,7 @@ def dead_links(pages: dict[str, Page], root: str, folder: pathlib.Path) -> list[
       if foreign(target, root):
         continue
       path = folder / urllib.parse.unquote(target.removeprefix(root).partition('?')[0])
-      if not path.exists():
+      if not (path / 'index.html' if path.is_dir() else path).exists():
         dead.append(f'{address}: {link} is not there')
       elif anchor and target in pages and urllib.parse.unquote(anchor) not in pages[target].ids:
         dead.append(f'{address}: {link} has no such anchor')

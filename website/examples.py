@@ -1,4 +1,4 @@
-"""Which code blocks of README.md, docs/ and docstrings use which public name.
+"""Code blocks of README.md, docs/ and docstrings by the public names that they use.
 
 A block uses a name that it imports, calls or inherits from, and the class of what a call of a
 public name returns, by its annotation: `flow.certificate(x)` is an example of `Certificate`.

@@ -1,4 +1,4 @@
-"""What mkdocstrings does to docstrings before it reads them."""
+"""Changes to docstrings before mkdocstrings reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What mkdocs calls: pages that lie outside docs/, pages of results, links, entries of the API."""
+"""Hooks that mkdocs calls: pages outside docs/, pages of results, links, entries of the API."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _link(match: re.Match[str], page: str) -> str:
   file, hash_, anchor = target.partition('#')
   folder = posixpath.dirname(source_of(page))
   path = posixpath.normpath(posixpath.join(folder, file))
-  if not (names.ROOT / path).exists() and page_of(path) != 'pretrained/index.md':
+  if not (names.ROOT / path).exists():
     raise ValueError(f'{source_of(page)}: the link to {target} leads to no file.')
   there = page_of(path)
   if there is None:

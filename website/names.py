@@ -65,7 +65,7 @@ def statements(module: str) -> list[ast.stmt]:
 
 @functools.cache
 def imported(module: str) -> dict[str, tuple[str, str]]:
-  """What a module imports at its top: (module, name in it) by the name that it gives them.
+  """Imports at the top of a module: (module, name in it) by the name that it gives them.
 
   The name in it is empty for modules that are imported whole, `import numpy as np`.
   """
@@ -96,7 +96,7 @@ def defined(module: str) -> dict[str, Definition]:
 
 
 def is_package(module: str) -> bool:
-  """Whether a module is a folder."""
+  """Tells if a module is a folder."""
   path = file_of(module)
   return path is not None and path.name == '__init__.py'
 

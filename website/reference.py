@@ -44,7 +44,7 @@ def with_entries(markdown: str, page: str) -> str:
 def _module(path: str, page: str) -> str:
   home = names.home(path)
   entries = [names.public()[where] for where in homes(home)]
-  table = ['| name | what |', '|---|---|', *(_row(name, path, page) for name in entries)]
+  table = ['| name | what |', '|---|---|', *map(_row, entries)]
   own = [_entry(name, page) for name in entries if name.path == f'{path}.{_last(name.path)}']
   return '\n\n'.join([f'## `{path}`', names.docstring(home), '\n'.join(table), *own])
 
@@ -59,7 +59,7 @@ def _last(path: str) -> str:
   return path.rpartition('.')[2]
 
 
-def _row(name: names.Name, module: str, page: str) -> str:
+def _row(name: names.Name) -> str:
   summary = docstrings.escaped(name.summary).replace('|', r'\|')
   return f'| [`{_last(name.path)}`][{name.path}] | {summary} |'
 

@@ -8,6 +8,7 @@ was not run is a page without outputs. That needs the extra `tutorials`, buildin
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
@@ -22,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCES = ROOT / 'docs' / 'tutorials'
 BUILT = ROOT / 'build' / 'tutorials'
 SECONDS = 'seconds.json'
+SOURCE_MARK = '<!-- source {} -->\n'  # Tells which source a page was made of.
 CELL = re.compile(r'^# %%(.*)\n', re.MULTILINE)
 LINK = re.compile(r'\]\((\w+)\.py\)')  # To another tutorial, whose page is .md.
 NOT_RUN = '*Outputs are missing: `make tutorials` runs this page.*'
@@ -53,6 +55,11 @@ def without_outputs(source: str) -> str:
   ]
   page = '\n\n'.join([blocks[0], NOT_RUN, *blocks[1:]]) + '\n'
   return LINK.sub(r'](\1.md)', page)
+
+
+def fingerprint(source: str) -> str:
+  """A short hash of a source."""
+  return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
 def execute(name: str, folder: pathlib.Path) -> dict[str, float]:
@@ -91,7 +98,8 @@ def execute(name: str, folder: pathlib.Path) -> dict[str, float]:
     (folder / path).parent.mkdir(exist_ok=True)
     (folder / path).write_bytes(content)
   jupytext.write(notebook, folder / f'{name}.ipynb')
-  (folder / f'{name}.md').write_text(_tidied(page, name), encoding='utf-8')
+  mark = SOURCE_MARK.format(fingerprint((SOURCES / f'{name}.py').read_text(encoding='utf-8')))
+  (folder / f'{name}.md').write_text(f'{mark}{_tidied(page, name)}', encoding='utf-8')
   return seconds
 
 
@@ -102,7 +110,10 @@ def on_files(files: Any, config: Any) -> Any:
   for name in names():
     path = BUILT / f'{name}.md'
     source = (SOURCES / f'{name}.py').read_text(encoding='utf-8')
-    content = path.read_text(encoding='utf-8') if path.exists() else without_outputs(source)
+    content = path.read_text(encoding='utf-8') if path.exists() else ''
+    mark = SOURCE_MARK.format(fingerprint(source))
+    # A source that has changed since has no outputs.
+    content = content.removeprefix(mark) if content.startswith(mark) else without_outputs(source)
     files.append(File.generated(config, f'tutorials/{name}.md', content=content))
     for output in [BUILT / f'{name}.ipynb', *sorted((BUILT / f'{name}_files').glob('*'))]:
       if output.exists():

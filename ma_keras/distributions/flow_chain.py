@@ -12,6 +12,7 @@ from tensorflow_probability.python.bijectors import chain
 from ma_keras import flow, pickling, seeds
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions.batch_normalisation import BatchNormalisation
+from ma_keras.flow.horizon import check_steps
 from ma_keras.flow.tallies import Tally
 
 FORM = 'tfb.Chain([last_flow, ma_keras.distributions.BatchNormalisation(event_size), first_flow])'
@@ -112,7 +113,7 @@ class FlowChain(chain._Chain):
     Raises:
       ValueError: `num_steps` is not whole, or leaves a flow without a step.
     """
-    flow.check_steps(num_steps)
+    check_steps(num_steps)
     counts = [part.horizon.num_steps for part in self.flows]
     ends = np.rint(np.cumsum([0, *counts]) * (num_steps / sum(counts))).astype(int)
     shares = np.diff(ends).tolist()

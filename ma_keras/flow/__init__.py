@@ -1,6 +1,6 @@
 """The fluid in time: horizon, dynamics and their solution, tallies, trajectories, certificates."""
 
-from ma_keras.flow.horizon import Grid, Horizon, check_steps
+from ma_keras.flow.horizon import Grid, Horizon
 from ma_keras.flow.solution import Solution, check_tallies, solve
 from ma_keras.flow.trajectory import Trajectory, check_times, trajectory
 
@@ -9,7 +9,6 @@ __all__ = [
   'Horizon',
   'Solution',
   'Trajectory',
-  'check_steps',
   'check_tallies',
   'check_times',
   'solve',
