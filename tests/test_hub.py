@@ -250,7 +250,7 @@ def test_answers_that_may_change_are_those_of_a_network(server, code, error):
     lambda whole: whole.pop('models'),
     lambda whole: whole['models'].update({'../up': whole['models'][NAME]}),
     lambda whole: whole['models'][NAME].update(sha256='0a'),
-    lambda whole: whole['models'].update({'\xe4': whole['models'][NAME]}),
+    lambda whole: whole['models'].update({'sp\xe4t': whole['models'][NAME]}),
     *(
       lambda whole, key=key, value=value: whole['models'][NAME].update({key: value})
       for key, value in [
