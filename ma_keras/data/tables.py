@@ -374,8 +374,8 @@ def _check_classes(table: Table, reader: Reader) -> None:
   """Raises ValueError unless what pixels are given are the classes of their folders."""
   if [column.name for column in table.contexts] != [reader.label]:
     raise ValueError(
-      f'`path` {table.path} holds pixels, which can be given the classes of pictures alone '
-      f'(--context_columns={LABEL}: {FOLDERS}): leave --levels out, and write bytes as fractions.'
+      f'`path` {table.path} holds levels of pixels, which can be given classes of pictures '
+      f'alone (--context_columns={LABEL}: {FOLDERS}): leave --levels out, and write fractions.'
     )
   size = table.contexts[0].size
   if table.levels is not None and size > table.levels:
