@@ -261,7 +261,8 @@ def open_table(
   try:
     reader = _reader(path, header, separator, decimal, array, event_shape, levels)
     names = context_columns if contexts is None else [column.name for column in contexts]
-    if list(names) == [LABEL] and pictures.is_pictures(path) and not reader.label:
+    without_classes = reader.event_shape and not reader.label  # Tables have no shape of a row.
+    if list(names) == [LABEL] and without_classes and pictures.is_pictures(path):
       raise ValueError(f'has no classes: {FOLDERS}')
     selection = select(reader, columns, ignore_columns, ids, model_columns, names)
     if contexts is None:

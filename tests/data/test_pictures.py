@@ -175,6 +175,14 @@ def test_folders_are_classes_of_the_pictures_in_them(tmp_path, prefix):
   assert points.is_image and points.levels == 256 and points.contexts == table.contexts
 
 
+def test_labels_of_tables_beside_a_picture_are_those_of_the_tables(tmp_path):
+  folder(tmp_path, ['plot.png'])
+  for name in ('a.csv', 'b.csv'):
+    (tmp_path / name).write_text('x,label\n' + '1.5,cat\n2.5,dog\n' * 4)
+  (column,) = tables.open_table(tmp_path, context_columns=['label']).contexts
+  assert column.categories == ('cat', 'dog')
+
+
 def test_pictures_without_a_class_are_said_so(tmp_path):
   folder(tmp_path, ['cat/a.png', 'b.png'])
   with pytest.raises(ValueError, match=r'has no classes: put every picture into the folder of its'):
