@@ -36,8 +36,8 @@ def is_table(points: data.Dataset) -> bool:
 def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
   """Options that have a value by the size of the table, unless they were given."""
   chosen = fitting.Settings.for_table(len(points.train), points.event_size)
-  each = math.ceil(chosen.num_steps / config.segments)
-  num_steps = config.num_steps if 'num_steps' in config.overrides else each * config.segments
+  num_steps = config.segments * math.ceil(chosen.num_steps / config.segments)
+  num_steps = config.num_steps if 'num_steps' in config.overrides else num_steps
   free = not config.overrides & {'hidden_units', 'epochs'} and config.begins_anew
   free = free and not points.contexts  # An encoder would have to begin anew as well.
   return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ class FlowChain(chain._Chain):
 
   def in_equal_steps(self, factor: int = 1) -> FlowChain:
     """Returns the chain without jitter, every flow in `factor` times as many steps."""
-    return self._of([_in_equal_steps(part, factor) for part in self.bijectors])
+    return self._over_flows(lambda part: part.in_equal_steps(factor))
 
   @property
   def horizon(self) -> flow.Horizon:
@@ -105,7 +105,7 @@ class FlowChain(chain._Chain):
 
   def refined(self, factor: int = 2) -> FlowChain:
     """Returns the chain with every flow in `factor` times as many, smaller steps."""
-    return self._of([_refined(part, factor) for part in self.bijectors])
+    return self._over_flows(lambda part: part.refined(factor))
 
   def in_steps(self, num_steps: int) -> FlowChain:
     """Returns the chain in so many equal steps, shared out as the flows have them now.
@@ -123,12 +123,7 @@ class FlowChain(chain._Chain):
         f'{sum(counts)}, or a multiple.'
       )
     numbers = iter(shares)
-    return self._of(
-      [
-        part.in_steps(next(numbers)) if isinstance(part, MongeAmpereBijector) else part
-        for part in self.bijectors
-      ]
-    )
+    return self._over_flows(lambda part: part.in_steps(next(numbers)))
 
   def check_tallies(self, tallies: Sequence[str | Tally]) -> tuple[Tally, ...]:
     """See `MongeAmpereBijector.check_tallies`."""
@@ -210,6 +205,12 @@ class FlowChain(chain._Chain):
       begin = offset if reverse else offset + time
     return flow.Trajectory(*(tf.concat(parts, axis=0) for parts in zip(*paths)))
 
+  def _over_flows(self, change: Callable[[MongeAmpereBijector], MongeAmpereBijector]) -> FlowChain:
+    """The chain with every flow changed, the last first."""
+    return self._of(
+      [change(part) if isinstance(part, MongeAmpereBijector) else part for part in self.bijectors]
+    )
+
   def _of(self, parts: list[Any]) -> FlowChain:
     """The chain of other parts; itself if they are its own."""
     same = all(new is old for new, old in zip(parts, self.bijectors))
@@ -246,11 +247,3 @@ def _of_batch(part: Any, weights: tf.Tensor | None) -> Any:
 
 def _with_seed(part: Any, seed: seeds.Seed) -> Any:
   return part.with_seed(seed) if isinstance(part, MongeAmpereBijector) else part
-
-
-def _refined(part: Any, factor: int) -> Any:
-  return part.refined(factor) if isinstance(part, MongeAmpereBijector) else part
-
-
-def _in_equal_steps(part: Any, factor: int) -> Any:
-  return part.in_equal_steps(factor) if isinstance(part, MongeAmpereBijector) else part

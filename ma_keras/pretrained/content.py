@@ -38,5 +38,5 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-  """The same of a text of several lines, which end in newlines alone."""
+  """Lines without such characters; newlines alone end them."""
   return '\n'.join(printable(line) for line in text.expandtabs().splitlines())

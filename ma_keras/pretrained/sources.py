@@ -54,10 +54,10 @@ class Source(abc.ABC):
 
   def check(self, content: bytes, entry: Entry) -> None:
     """Raises ValueError unless a model file has the hash of the index."""
-    found = hashlib.sha256(content).hexdigest()
-    if found != entry.sha256:
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != entry.sha256:
       raise ValueError(
-        f'{self.where(entry.name + ".npz")} is not the file of the index: SHA-256 {found}, '
+        f'{self.where(entry.name + ".npz")} is not the file of the index: SHA-256 {actual}, '
         f'expected {entry.sha256}. It is damaged, or the index is of another version: get both '
         'again.'
       )
