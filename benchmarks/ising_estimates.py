@@ -57,7 +57,7 @@ def main(argv: list[str]) -> None:
     )
     print(f'  {energy}; exact {known.energy:.6f}\n  {heat}; exact {known.specific_heat:.6f}')
     observables = {each.name: dataclasses.asdict(each) for each in (energy, heat)}
-    results.append({**dataclasses.asdict(found), 'off': off, **observables})
+    results.append({'seed': seed, **dataclasses.asdict(found), 'off': off, **observables})
     report.write(FLAGS.output, results)
   offs = np.array([each['off'] for each in results])
   print(f'mean of all: off by {offs.mean():.1e} +- {offs.std() / math.sqrt(len(offs)):.1e}')
