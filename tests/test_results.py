@@ -1,4 +1,4 @@
-"""Figures in prose are those of the summaries of the runs."""
+"""Pages of results are what their sources make, and the first page of the project says the same."""
 
 import json
 import re
@@ -7,48 +7,39 @@ import pytest
 
 from tests.integration.apps import ROOT
 
-RESULTS = ROOT / 'docs' / 'results'
-PAGE = (RESULTS / 'README.md').read_text()
+with pytest.MonkeyPatch.context() as patch:
+  patch.syspath_prepend(ROOT / 'benchmarks')
+  import records
+
+SOURCE = (records.SOURCES / 'results.md').read_text()
+SECTIONS = re.findall(r'^## (.*?)\n(.*?)(?=^## |\Z)', records.page('results.md'), re.M | re.S)
+
+
+@pytest.mark.parametrize('source', records.PAGES)
+def test_pages_are_those_of_their_sources(source):
+  written = records.PAGES[source].read_text()
+  assert written == records.page(source), 'Write it: python benchmarks/records.py'
+
+
+def typed(source):
+  """Decimal numbers of a source, outside of placeholders, code, links and versions."""
+  read = r'\{\{.*?\}\}|`[^`]*`|\]\([^)]*\)|(Python|TensorFlow)\s[\d.]+'
+  return re.findall(r'\d+\.\d+\S*|\b\d+e[+-]?\d+\b', re.sub(read, '', source))
+
+
+def test_no_figure_is_typed_by_hand():
+  assert typed(SOURCE) == []
+  assert typed('| KL | {{a:b|.1f}} +- 0.1 | 3e-5 |, Python\n3.11, `--rate=0.1`') == ['0.1', '3e-5']
+
+
+@pytest.mark.parametrize('title, text', SECTIONS, ids=[title for title, _ in SECTIONS])
+def test_sections_say_where_their_figures_come_from(title, text):
+  for provenance in (r'`(python|ma-keras) ', r'\bseeds?\b', r'\bcommits?\s', r'Intel|AMD|NVIDIA'):
+    assert re.search(provenance, text), f'{title}: {provenance}'
 
 
 def summary(run):
-  return json.loads((RESULTS / run / 'summary.json').read_text())
-
-
-def mention(run):
-  """Text of the page on a run: a row of a table if there is one, else the section about it."""
-  (row,) = re.findall(rf'^\| `{run}\.flags` \|.*$', PAGE, re.MULTILINE) or ['']
-  sections = [text for text in re.split(r'^## ', PAGE, flags=re.M) if f'({run})' in text]
-  return row or sections[0]
-
-
-ISING = ['ising_l8', 'ising_l16_paper', 'ising_l16_quick', 'ising_l8_lattice', 'ising_l16_best']
-ISING += ['ising_l32_lattice', 'ising_l64_lattice']
-
-
-def rounds_to(value, printed):
-  """Tells if a number is the value in as many decimals."""
-  return f'{value:.{len(printed.partition(".")[2])}f}' == printed
-
-
-@pytest.mark.parametrize('run', ISING)
-def test_free_energies_are_those_of_the_runs(run):
-  measured, text = summary(run), mention(run)
-  value, error = re.search(r'(-\d\.\d{6}) \+- (\S+)', text).groups()
-  assert value == f'{measured["free_energy_per_site"]:.6f}'
-  assert float(error) == float(f'{measured["statistical_error"]:.1g}')
-  in_a_row = text.startswith('|')
-  divergence = text.split('|')[5] if in_a_row else re.search(r'KL (.+?) nats', text)[1]
-  assert rounds_to(measured['total_kl'], divergence.split()[0])
-  shares = re.findall(r'([\d.]+) % of [\d,]+', text)
-  assert shares and rounds_to(100 * measured['effective_sample_size'], shares[0])
-
-
-@pytest.mark.parametrize('run', ['mnist_best', 'mnist_paper_fast', 'mnist_quick'])
-def test_likelihoods_are_those_of_the_runs(run):
-  measured, text = summary(run), mention(run).replace('**', '')
-  assert f'{measured["nll"]:.2f} +- {measured["point_error"]:.2g} (images)' in text
-  assert f'{measured["bits_per_dimension"]:.4f}' in text
+  return json.loads((records.RESULTS / run / 'summary.json').read_text())
 
 
 def test_the_first_page_says_what_the_best_runs_measured():
