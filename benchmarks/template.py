@@ -29,6 +29,7 @@ from places import Files
 PLACEHOLDER = re.compile(r'\{\{(.*?)\}\}')
 LOOP = re.compile(r'\{\{for (\w+) in (.*?)\}\}(.*)')
 REDUCTIONS: dict[str, Callable[[list[float]], float]] = {
+  'count': len,
   'sum': math.fsum,
   'least': min,
   'greatest': max,

@@ -11,7 +11,6 @@ with pytest.MonkeyPatch.context() as patch:
   patch.syspath_prepend(ROOT / 'benchmarks')
   import records
 
-SOURCE = (records.SOURCES / 'results.md').read_text()
 SECTIONS = re.findall(r'^## (.*?)\n(.*?)(?=^## |\Z)', records.page('results.md'), re.M | re.S)
 
 
@@ -27,8 +26,12 @@ def typed(source):
   return re.findall(r'\d+\.\d+\S*|\b\d+e[+-]?\d+\b', re.sub(read, '', source))
 
 
-def test_no_figure_is_typed_by_hand():
-  assert typed(SOURCE) == []
+@pytest.mark.parametrize('source', records.PAGES)
+def test_no_figure_is_typed_by_hand(source):
+  assert typed((records.SOURCES / source).read_text()) == []
+
+
+def test_figures_that_are_typed_are_found():
   assert typed('| KL | {{a:b|.1f}} +- 0.1 | 3e-5 |, Python\n3.11, `--rate=0.1`') == ['0.1', '3e-5']
 
 
@@ -36,6 +39,11 @@ def test_no_figure_is_typed_by_hand():
 def test_sections_say_where_their_figures_come_from(title, text):
   for provenance in (r'`(python|ma-keras) ', r'\bseeds?\b', r'\bcommits?\s', r'Intel|AMD|NVIDIA'):
     assert re.search(provenance, text), f'{title}: {provenance}'
+
+
+def test_every_run_has_its_row():
+  runs = {path.parent.name for path in records.RESULTS.glob('*/summary.json')}
+  assert runs == set(re.findall(r'\[(\w+)\.flags\]', records.page('benchmarks.md')))
 
 
 def summary(run):

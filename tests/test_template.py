@@ -42,6 +42,7 @@ def files(tmp_path):
     ('seeds/one/kl|percent|.0f', '150'),
     ('error|milli|.2f', '0.03'),
     ('seeds/*/kl|.1f', '1.5, -2.5'),
+    ('seeds/*/kl|count', '2'),
     ('seeds/*/kl|sum|.1f', '-1.0'),
     ('seeds/*/kl|least|.1f', '-2.5'),
     ('seeds/*/kl|greatest|.1f', '1.5'),
