@@ -22,7 +22,8 @@ PAGES = {
 }
 CARDS = 'ma_keras/pretrained'
 LINK = re.compile(r'(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)')
-CODE = re.compile(r'^```.*?^```$|`[^`\n]*`', re.DOTALL | re.MULTILINE)
+# Blocks, and code in a line between as many backticks as it begins with.
+CODE = re.compile(r'^```.*?^```$|(?<!`)(`+)(?!`)[^\n]*?(?<!`)\1(?!`)', re.DOTALL | re.MULTILINE)
 
 
 def page_of(path: str) -> str | None:
@@ -63,17 +64,14 @@ def rewritten(markdown: str, page: str) -> str:
   Raises:
     ValueError: A link leads to no file.
   """
-  parts, end = [], 0
-  for match in CODE.finditer(markdown):
-    # Links around code are left whole: [`code`](path).
-    if match[0].startswith('```'):
-      parts += [_text(markdown[end : match.start()], page), match[0]]
-      end = match.end()
-  return ''.join([*parts, _text(markdown[end:], page)])
+  code = [match.span() for match in CODE.finditer(markdown)]
 
+  def link(match: re.Match[str]) -> str:
+    # Links around code, [`code`](path), begin before it.
+    within = any(begin < match.start() < end for begin, end in code)
+    return match[0] if within else _link(match, page)
 
-def _text(text: str, page: str) -> str:
-  return LINK.sub(lambda match: _link(match, page), text)
+  return LINK.sub(link, markdown)
 
 
 def _link(match: re.Match[str], page: str) -> str:

@@ -35,8 +35,18 @@ def test_sources_are_links_where_the_repository_has_an_address(monkeypatch):
   assert links.rewritten(text, 'keras.md') == f'in [the file]({there})'
 
 
-def test_code_is_left_alone_and_dead_links_are_refused():
-  text = '```text\n[a](b.md)\n```\n'
+@pytest.mark.parametrize(
+  'text', ['```text\n[a](b.md)\n```\n', 'as in `[a](b.md)`', 'or `` `x`[0](b.md) `` there']
+)
+def test_code_is_left_alone(text):
   assert links.rewritten(text, 'engine.md') == text
+
+
+def test_links_around_code_and_beside_it_lead_on():
+  text = '`x` is [`y`](docs/keras.md), [z](docs/keras.md) `w`'
+  assert links.rewritten(text, 'index.md') == text.replace('docs/', '')
+
+
+def test_dead_links_are_refused():
   with pytest.raises(ValueError, match=r'docs/engine.md: the link to b.md leads to no file'):
     links.rewritten('[a](b.md)', 'engine.md')
