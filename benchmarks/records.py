@@ -3,7 +3,7 @@
   python benchmarks/records.py
 
 benchmarks/pages/results.md makes docs/results/README.md, benchmarks/pages/benchmarks.md the table
-of the best runs. `template` says how a source names its figures; a test compares the pages with
+of the best runs, benchmarks/pages/mutation.md what became of mutants. `template` says how a source names its figures; a test compares the pages with
 what this makes.
 
 A new run has flags, metrics and `summary.json` in docs/results/RUN, and in records.json what they
@@ -24,7 +24,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / 'docs' / 'results'
 SOURCES = pathlib.Path(__file__).with_name('pages')
 # Source -> page.
-PAGES = {'results.md': RESULTS / 'README.md', 'benchmarks.md': RESULTS / 'benchmarks.md'}
+PAGES = {
+  'results.md': RESULTS / 'README.md',
+  'benchmarks.md': RESULTS / 'benchmarks.md',
+  'mutation.md': RESULTS / 'mutation.md',
+}
 
 
 def page(source: str) -> str:
