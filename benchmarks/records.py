@@ -3,8 +3,8 @@
   python benchmarks/records.py
 
 benchmarks/pages/results.md makes docs/results/README.md, benchmarks/pages/benchmarks.md the table
-of the best runs, benchmarks/pages/mutation.md what became of mutants. `template` says how a source names its figures; a test compares the pages with
-what this makes.
+of the best runs, benchmarks/pages/mutation.md what became of mutants. `template` says how a source
+names its figures; a test compares the pages with what this makes.
 
 A new run has flags, metrics and `summary.json` in docs/results/RUN, and in records.json what they
 do not say: problem, commit, machine, time, best published figure. Its name goes into a row of
