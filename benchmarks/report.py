@@ -33,8 +33,8 @@ def write(path: str | None, results: Any) -> None:
 
 def machine() -> str:
   """Processor and number of cores."""
-  found = pathlib.Path('/proc/cpuinfo')
-  lines = found.read_text().splitlines() if found.exists() else []
+  cpuinfo = pathlib.Path('/proc/cpuinfo')
+  lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
   names = [line.split(':')[1].strip() for line in lines if line.startswith('model name')]
   return f'{len(names) or "?"} x {names[0] if names else platform.machine()}'
 

@@ -57,16 +57,16 @@ def pages() -> dict[str, list[Block]]:
   paths = [names.ROOT / page for page in PAGES]
   for pattern in ('*.md', 'tutorials/*.md', 'reference/*.md'):
     paths += sorted(docs.glob(pattern))
-  found = {}
+  by_page = {}
   for path in paths:
     page = path.relative_to(names.ROOT).as_posix()
-    found[page] = blocks_of(path.read_text(encoding='utf-8'), page, runs=True)
+    by_page[page] = blocks_of(path.read_text(encoding='utf-8'), page, runs=True)
   for path in sorted(docs.glob('tutorials/*.py')):
     page = path.relative_to(names.ROOT).as_posix()
     code = path.read_text(encoding='utf-8')
     title = TITLE.search(code)
-    found[page] = [Block(page, title[1] if title else path.stem, code, runs=True)]
-  return found
+    by_page[page] = [Block(page, title[1] if title else path.stem, code, runs=True)]
+  return by_page
 
 
 @functools.cache
@@ -212,15 +212,15 @@ def bases(home: str) -> tuple[str, ...]:
 @functools.cache
 def uses() -> dict[str, list[Block]]:
   """Blocks of pages that use a public name, by the path at which it is defined."""
-  found: dict[str, list[Block]] = {}
+  by_name: dict[str, list[Block]] = {}
   for blocks in pages().values():
     visitor = Uses()
     for block in blocks:
       visitor.reset()
       visitor.visit(ast.parse(block.code))
       for home in visitor.used:
-        found.setdefault(home, []).append(block)
-  return found
+        by_name.setdefault(home, []).append(block)
+  return by_name
 
 
 def without_example() -> list[str]:

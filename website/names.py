@@ -57,10 +57,10 @@ def tree(module: str) -> ast.Module:
 
 def statements(module: str) -> list[ast.stmt]:
   """Statements at the top of a module, those under `if TYPE_CHECKING` included."""
-  found: list[ast.stmt] = []
+  statements: list[ast.stmt] = []
   for node in tree(module).body:
-    found += node.body if isinstance(node, ast.If) else [node]
-  return found
+    statements += node.body if isinstance(node, ast.If) else [node]
+  return statements
 
 
 @functools.cache

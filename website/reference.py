@@ -74,16 +74,16 @@ def _entry(name: names.Name, page: str) -> str:
 @functools.cache
 def entries() -> dict[str, str]:
   """Entry of what a page may call a public name: a dotted path, or a class name that is unique."""
-  found: dict[str, str] = {}
+  entry_of: dict[str, str] = {}
   last: dict[str, set[str]] = {}
   for name in names.public().values():
     for path in (name.path, *name.others):
-      found[path] = name.path
-      found[path.removeprefix(f'{names.PACKAGE}.')] = name.path
+      entry_of[path] = name.path
+      entry_of[path.removeprefix(f'{names.PACKAGE}.')] = name.path
     last.setdefault(_last(name.path), set()).add(name.path)
   unique = {word: min(paths) for word, paths in last.items() if len(paths) == 1}
   classes = {word: path for word, path in unique.items() if word[0].isupper()}
-  return {path: entry for path, entry in found.items() if '.' in path} | classes
+  return {path: entry for path, entry in entry_of.items() if '.' in path} | classes
 
 
 def with_references(markdown: str) -> str:
