@@ -171,7 +171,7 @@ def run(script, folder, **environment):
 
 
 def test_saved_model_needs_tensorflow_alone(tmp_path):
-  flow = ma_keras.standard_normal_flow(generic(integrator='heun'))
+  flow = ma_keras.standard_normal_flow(generic(integrator='heun', gradient='plain'))
   tf.saved_model.save(Exported(flow), str(tmp_path / 'model'))
   np.save(tmp_path / 'x.npy', points(4))
   run(RELOAD, tmp_path, PYTHONPATH='')

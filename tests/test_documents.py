@@ -74,10 +74,23 @@ def check_likelihoods(names):
 
 def small_mnist(monkeypatch):
   """A model of MNIST's pictures that compiles in seconds, under the name of the real one."""
+  flow = one_step(784, gradient='plain')
+  under_the_name(monkeypatch, 'mnist', model_file.Model(flow, data.Pixels(), (28, 28, 1)))
+
+
+def small_ising(monkeypatch):
+  """A flow as wide as the lattice, with derivatives that a loaded model cannot be saved with."""
+  under_the_name(monkeypatch, 'ising_l8', model_file.Model(one_step(64, gradient='store')))
+
+
+def one_step(event_size, gradient):
+  potential = potentials.OneHiddenLayer(event_size, 2)
+  return ma_keras.MongeAmpereBijector(potential, 1, 0.1, 'euler', gradient=gradient)
+
+
+def under_the_name(monkeypatch, name, model):
   load = pretrained.load
-  flow = ma_keras.MongeAmpereBijector(potentials.OneHiddenLayer(784, 2), 1, 0.1)
-  model = model_file.Model(flow, data.Pixels(), (28, 28, 1))
-  monkeypatch.setattr(pretrained, 'load', lambda name: model if name == 'mnist' else load(name))
+  monkeypatch.setattr(pretrained, 'load', lambda other: model if other == name else load(other))
 
 
 def small_table(monkeypatch):
@@ -87,7 +100,10 @@ def small_table(monkeypatch):
   np.savetxt('points.csv', points, delimiter=',', header='a,b,c', comments='')
 
 
-FIXTURES = {'docs/start.md': (small_table, small_mnist), 'docs/serving.md': (small_mnist,)}
+FIXTURES = {
+  'docs/start.md': (small_table, small_mnist),
+  'docs/serving.md': (small_mnist, small_ising),
+}
 FIRST = {'docs/keras.md': check_likelihoods}
 LAST = {
   'docs/keras.md': check_keras,

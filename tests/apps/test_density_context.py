@@ -109,8 +109,9 @@ def test_samples_have_one_source_of_contexts():
     SampleConfig(model='m', n=3, context_file='c.csv')
 
 
-SIZES = {'hidden_units': 8, 'num_steps': 4, 'epochs': 6, 'context_units': 4, 'batch_size': 50}
-OPTIONS = {**SIZES, 'learning_rate': 0.03, 'figures': False, 'saved_model': False}
+SIZES = {'hidden_units': 8, 'num_steps': 4, 'context_units': 4, 'integrator': 'heun'}
+TRAINING = {'epochs': 6, 'batch_size': 50, 'learning_rate': 0.03}
+OPTIONS = {**SIZES, **TRAINING, 'figures': False, 'saved_model': False}
 
 
 @pytest.mark.slow

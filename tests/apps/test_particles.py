@@ -28,6 +28,7 @@ CONFIG = ParticlesConfig(
   basis_size=2,
   num_steps=3,
   integrator='midpoint',
+  gradient='plain',
   step_size=0.25,
   batch_size=8,
   epochs=1,

@@ -31,7 +31,7 @@ def plotted(folder, *words):
 
 def save(folder, size, preprocessing=None, **others):
   potential = ma_keras.potentials.Quadratic(np.diag(np.linspace(-0.2, 0.2, size)))
-  flow = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  flow = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'midpoint')
   model_file.save(folder / 'model.npz', model_file.Model(flow, preprocessing, **others))
 
 

@@ -11,7 +11,13 @@ from ma_keras.fitting import flow
 
 ROWS = np.random.default_rng(0).normal(size=(150, 2))
 SETTINGS = fitting.Settings(
-  hidden_units=8, num_steps=4, batch_size=120, steps=60, steps_per_epoch=10, learning_rate=0.05
+  hidden_units=8,
+  num_steps=4,
+  batch_size=120,
+  steps=30,
+  steps_per_epoch=10,
+  learning_rate=0.05,
+  penalties={},
 )
 
 

@@ -13,7 +13,7 @@ from tests.integration import apps
 
 run = functools.partial(apps.run, 'ising_main.py')
 TINY = [
-  *('--side=2', '--hidden_units=8', '--num_steps=4', '--integrator=heun', '--batch_size=16'),
+  *('--side=2', '--hidden_units=8', '--num_steps=4', '--integrator=euler', '--batch_size=16'),
   *('--epochs=3', '--steps_per_epoch=10', '--eval_samples=128', '--deterministic'),
   *('--nosaved_model', '--nofigures'),
 ]
@@ -39,6 +39,7 @@ def test_l4_ends_with_an_honest_free_energy(tmp_path):
   flags = [
     *('--side=4', '--potential=lattice', '--channels=6', '--basis_size=3', '--path_gradient'),
     *('--num_steps=12', '--step_size=0.08333333333333333', '--epochs=4', '--steps_per_epoch=100'),
+    '--integrator=heun',
     *('--learning_rate=0.005', '--eval_samples=10000', '--eval_batch_size=1000', '--jit_compile'),
     *('--nosaved_model', '--nofigures'),
   ]
@@ -118,7 +119,10 @@ def test_a_compiled_run_ends_in_the_same_place(finished, tmp_path):
 @pytest.mark.parametrize(
   'flags',
   [
-    ['--symmetry=average', '--gradient=recompute', '--penalty=stiffness:0.1', '--dtype=float64'],
+    [
+      *('--symmetry=average', '--gradient=recompute', '--penalty=stiffness:0.1'),
+      *('--integrator=heun', '--dtype=float64'),
+    ],
     ['--flagfile=apps/flagfiles/ising_l4.flags', '--epochs=1'],
     ['--symmetry=none', '--activation=softplus', '--start=random'],
   ],

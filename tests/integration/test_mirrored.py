@@ -26,7 +26,7 @@ def train(name, replicas, path, accumulate=1):
       4, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1
     )
     potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 0.1)
-    bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1)
+    bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1, 'heun')
     model = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
     optimizer = training.muon(1e-2, 20, 2, 1.0)  # Of which all but kernels take steps of Adam.
     optimizer.build(model.trainable_variables)
@@ -104,6 +104,7 @@ def test_a_run_whose_worker_is_killed_ends_and_resumes(tmp_path):
   flags = [
     *('--side=2', '--hidden_units=8', '--num_steps=3', '--batch_size=8', '--steps_per_epoch=5'),
     *('--eval_samples=64', '--strategy=multi_worker', '--nosaved_model', '--nofigures'),
+    '--integrator=euler',
     f'--run_dir={tmp_path}',
   ]
   endless = apps.script('ising_main.py', *flags, '--epochs=100000')

@@ -16,7 +16,7 @@ run = functools.partial(apps.run, 'mnist_main.py')
 # Two terms and two stages a step: most of a run's time goes into tracing them.
 TINY = [
   *('--flagfile=apps/flagfiles/digits_tiny.flags', '--hidden_units=0'),
-  *('--integrator=heun', '--step_size=0.25'),
+  *('--integrator=heun', '--step_size=0.25', '--gradient=plain'),
 ]
 # Vectors in two dimensions: nothing but one dense layer.
 SMALL = [

@@ -183,7 +183,8 @@ def test_one_solve_yields_value_and_log_det(name):
 def test_a_flow_of_random_elements_is_exported_with_those_it_has(tmp_path):
   potential = OneHiddenLayer(4, 8, seed=1)
   potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 0.2, seed=5)
-  flow = ma_keras.standard_normal_flow(ma_keras.MongeAmpereBijector(potential, 4, 0.2, 'midpoint'))
+  layer = ma_keras.MongeAmpereBijector(potential, 4, 0.2, 'midpoint', gradient='plain')
+  flow = ma_keras.standard_normal_flow(layer)
   export.save(flow, tmp_path)
   loaded = tf.saved_model.load(str(tmp_path))
   drawn = loaded.sample(seed=tf.constant([3, 4]), n=tf.constant(7))
@@ -195,7 +196,8 @@ def test_a_flow_of_random_elements_is_exported_with_those_it_has(tmp_path):
 @pytest.mark.slow
 def test_images_through_a_chain_are_exported(tmp_path):
   tfb, tfd = tfp.bijectors, tfp.distributions
-  layer = ma_keras.MongeAmpereBijector(OneHiddenLayer(6, 4, seed=1), 30, 0.02, 'midpoint')
+  potential = OneHiddenLayer(6, 4, seed=1)
+  layer = ma_keras.MongeAmpereBijector(potential, 30, 0.02, 'midpoint', gradient='plain')
   chain = tfb.Chain([tfb.Reshape([2, 3, 1], event_shape_in=[6]), layer])
   flow = tfd.TransformedDistribution(tfd.Sample(tfd.Normal(0.0, 1.0), 6), chain)
   export.save(flow, tmp_path)
@@ -225,11 +227,9 @@ def test_a_full_disk_leaves_the_export_before_and_nothing_beside(tmp_path):
 def mixtures():
   """Case 19: a mixture in two forms, and what else is one density of one tensor."""
   tfb, tfd = tfp.bijectors, tfp.distributions
-  layer = bijectors.generic(
-    num_steps=200, step_size=0.003, integrator='midpoint', gradient='adjoint'
-  )
+  layer = bijectors.generic(num_steps=200, step_size=0.003, integrator='midpoint', gradient='plain')
   flow = ma_keras.standard_normal_flow(layer)
-  wide = bijectors.generic(num_steps=4, integrator='euler')
+  wide = bijectors.generic(num_steps=4, integrator='euler', gradient='plain')
   means = tf.constant(np.eye(2, N), tf.float64)
   several = tfd.TransformedDistribution(tfd.MultivariateNormalDiag(means), layer)
   weights = tfd.Categorical(probs=tf.constant([0.3, 0.7], tf.float64))

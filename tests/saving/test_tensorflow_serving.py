@@ -50,7 +50,7 @@ def prediction_log():
 @pytest.fixture(scope='module')
 def path(tmp_path_factory):
   folder = tmp_path_factory.mktemp('served')
-  flow = bijectors.generic(tf.float32, num_steps=1, integrator='euler')
+  flow = bijectors.generic(tf.float32, num_steps=1, integrator='euler', gradient='plain')
   model = ma_keras.model_file.Model(flow, data.Pixels())
   export.save(model.flow(), folder, model.latent_flow(), serving_files=True)
   return folder
