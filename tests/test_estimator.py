@@ -27,6 +27,7 @@ def quick(**settings):
   return ma_keras.MongeAmpereDensity(**{'max_steps': 0, 'random_state': 0, **settings})
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_scikit_learns_own_checks_pass():
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')

@@ -104,7 +104,8 @@ def test_preprocessing_and_chains_take_the_context(flow):
   np.testing.assert_allclose(scaled.given(o[0]).log_prob(x[0]), expected[0], rtol=1e-12)
 
 
-def test_an_export_takes_what_the_encoder_takes(flow, tmp_path):
+def test_an_export_takes_what_the_encoder_takes(tmp_path):
+  flow = ma_keras.conditional_flow(bijector(gradient='plain'), encoder())
   export.save(flow, tmp_path)
   module = tf.saved_model.load(str(tmp_path))
   x, o = points(3), observed(3)

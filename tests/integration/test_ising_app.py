@@ -38,9 +38,8 @@ def test_l4_ends_with_an_honest_free_energy(tmp_path):
   """
   flags = [
     *('--side=4', '--potential=lattice', '--channels=6', '--basis_size=3', '--path_gradient'),
-    *('--num_steps=12', '--step_size=0.08333333333333333', '--epochs=4', '--steps_per_epoch=100'),
-    '--integrator=heun',
-    *('--learning_rate=0.005', '--eval_samples=10000', '--eval_batch_size=1000', '--jit_compile'),
+    *('--num_steps=12', '--step_size=0.08333333333333333', '--epochs=3', '--steps_per_epoch=100'),
+    *('--learning_rate=0.005', '--eval_samples=5000', '--eval_batch_size=1000', '--jit_compile'),
     *('--nosaved_model', '--nofigures'),
   ]
   done = run(*flags, f'--run_dir={tmp_path}')
@@ -123,7 +122,7 @@ def test_a_compiled_run_ends_in_the_same_place(finished, tmp_path):
       *('--symmetry=average', '--gradient=recompute', '--penalty=stiffness:0.1'),
       *('--integrator=heun', '--dtype=float64'),
     ],
-    ['--flagfile=apps/flagfiles/ising_l4.flags', '--epochs=1'],
+    ['--flagfile=apps/flagfiles/ising_l4.flags', '--epochs=1', '--integrator=heun'],
     ['--symmetry=none', '--activation=softplus', '--start=random'],
   ],
 )

@@ -33,7 +33,7 @@ def model(seed=1, units=4, potential=None, mixture=False, optimizer='adam', **op
 
 @pytest.fixture(scope='module')
 def trained():
-  made = model(mixture=True, jitter=0.2)
+  made = model(mixture=True, jitter=0.2, gradient='plain')
   made.fit(X, verbose=0)
   return made
 
