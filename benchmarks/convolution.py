@@ -13,6 +13,7 @@ the median over the rounds, with quartiles, of two routes' times within one roun
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,7 @@ from absl import app, flags
 
 import ma_keras
 from ma_keras import potentials
-from ma_keras.potentials import activations
+from ma_keras.potentials import activations, patches
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list('image_shape', ['28', '28', '1'], 'Height, width, channels.')
@@ -43,21 +44,23 @@ SLICES = 'slices'
 SEPARATE = 'slices, unshared'
 
 
-class Gathered(potentials.LocallyConnected):
-  """The same potential, its patches gathered by index and added up again by segment."""
+class Gathered(patches.Patches):
+  """The same patches, gathered by index and added up again by segment."""
+
+  def cut(self, x: tf.Tensor) -> tf.Tensor:
+    """[..., N] -> [P, B, k^2 c]."""
+    return tf.transpose(tf.gather(x, self._indices(), axis=-1), [1, 0, 2])
+
+  def assembled(self, of_patches: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    """[P, B, k^2 c] -> [..., N]."""
+    entries = tf.transpose(of_patches, [0, 2, 1])
+    pixels = tf.math.unsorted_segment_sum(entries, self._indices(), math.prod(self.image_shape))
+    return tf.reshape(tf.transpose(pixels), shape)
 
   def _indices(self) -> tf.Tensor:
     """Which pixel each entry of a patch is, [P, k^2 c]."""
-    pixels = tf.range(self.event_size, dtype=tf.float32)
-    return tf.cast(super()._patches(pixels), tf.int32)[:, 0]
-
-  def _patches(self, x: tf.Tensor) -> tf.Tensor:
-    return tf.transpose(tf.gather(x, self._indices(), axis=-1), [1, 0, 2])
-
-  def _assembled(self, of_patches: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
-    entries = tf.transpose(of_patches, [0, 2, 1])
-    pixels = tf.math.unsorted_segment_sum(entries, self._indices(), self.event_size)
-    return tf.reshape(tf.transpose(pixels), shape)
+    pixels = tf.range(math.prod(self.image_shape), dtype=tf.float32)
+    return tf.cast(super().cut(pixels), tf.int32)[:, 0]
 
 
 class Convolution(potentials.Potential):
@@ -72,9 +75,9 @@ class Convolution(potentials.Potential):
   def __init__(self, layer: potentials.LocallyConnected) -> None:
     """Starts from the weights of `layer`, whose kernel is shared."""
     super().__init__(layer.event_size)
-    self._image_shape, self._stride = layer.image_shape, layer.stride
+    self._image_shape, self._stride = layer.patches.image_shape, layer.patches.stride
     self._activation = activations.SOFTPLUS
-    grid = [(side - layer.patch) // layer.stride + 1 for side in layer.image_shape[:2]]
+    grid = layer.patches.grid
     self.kernel = tf.Variable(as_filter(layer.kernel, layer))
     self.bias = tf.Variable(tf.reshape(layer.bias, [*grid, -1]))
     self.amplitude = tf.Variable(tf.reshape(layer.amplitude, [*grid, -1]))
@@ -105,7 +108,7 @@ class Convolution(potentials.Potential):
 
 def as_filter(kernel: tf.Tensor, layer: potentials.LocallyConnected) -> tf.Tensor:
   """[1, k^2 c, C], block after block, -> [k, k, c, C], row after row."""
-  k, s, channels = layer.patch, layer.stride, layer.image_shape[2]
+  k, s, channels = layer.patches.patch, layer.patches.stride, layer.patches.image_shape[2]
   blocks = tf.reshape(kernel, [k // s, k // s, s, s, channels, -1])
   return tf.reshape(tf.transpose(blocks, [0, 2, 1, 3, 4, 5]), [k, k, channels, -1])
 
@@ -114,10 +117,11 @@ def routes() -> dict[str, potentials.Potential]:
   """Name to potential; all but `SEPARATE` are the same function."""
   height, width, channels = map(int, FLAGS.image_shape)
   shape = ((height, width, channels), FLAGS.patch, FLAGS.stride, FLAGS.units)
-  layer = potentials.LocallyConnected(*shape, shared=True, seed=0)
+  layer, gathered = (potentials.LocallyConnected(*shape, shared=True, seed=0) for _ in range(2))
+  gathered.patches = Gathered(*shape[:3])
   return {
     SLICES: layer,
-    'gather': Gathered(*shape, shared=True, seed=0),
+    'gather': gathered,
     'convolution': Convolution(layer),
     SEPARATE: potentials.LocallyConnected(*shape, seed=0),
   }

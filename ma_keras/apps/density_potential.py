@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from ma_keras import data, potentials
 from ma_keras.apps import training_app
@@ -90,17 +91,22 @@ def build_local(
   seed: int,
   context_size: int | None = None,
 ) -> potentials.Potential:
-  """A locally connected layer out of 'patch,stride,units'."""
+  """Local units out of 'patch,stride,units', or two layers by ',reach,second_units' beside."""
   sizes = layer.split(',')
-  if len(sizes) != 3 or not all(size.strip().isdigit() for size in sizes):
+  if len(sizes) not in (3, 5) or not all(size.strip().isdigit() for size in sizes):
     raise ValueError(
-      f'`--local` must be patch,stride,units, got {layer!r}: --local=8,4,64, say; + joins several.'
+      f'`--local` must be patch,stride,units, got {layer!r}: --local=8,4,64, say, or '
+      '8,4,16,2,16 for 16 units that see the first 16 of 2 x 2 patches; + joins several.'
     )
   if not points.is_image:
     raise ValueError(f'`--local` needs images, got points of shape {points.event_shape}.')
-  patch, stride, units = (int(size) for size in sizes)
+  patch, stride, units, *second = (int(size) for size in sizes)
   height, width, channels = points.event_shape
   image = (height, width, channels)
-  return potentials.LocallyConnected(
-    image, patch, stride, units, time_basis=basis, seed=seed, context_size=context_size
+  options: dict[str, Any] = {'time_basis': basis, 'seed': seed, 'context_size': context_size}
+  if not second:
+    return potentials.LocallyConnected(image, patch, stride, units, **options)
+  reach, second_units = second
+  return potentials.DeepLocallyConnected(
+    image, patch, stride, units, second_units, reach, **options
   )

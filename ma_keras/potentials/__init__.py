@@ -4,6 +4,7 @@ from ma_keras.potentials import autograph
 from ma_keras.potentials.activations import Activation
 from ma_keras.potentials.base import LaplacianMethod, Potential, Sum
 from ma_keras.potentials.deep_lattice import DeepLattice
+from ma_keras.potentials.deep_local import DeepLocallyConnected
 from ma_keras.potentials.embedded_atoms import EmbeddedAtoms
 from ma_keras.potentials.exchangeable_set import ExchangeableSet
 from ma_keras.potentials.hutchinson import Hutchinson
@@ -25,6 +26,7 @@ __all__ = [
   'MLP',
   'Activation',
   'DeepLattice',
+  'DeepLocallyConnected',
   'EmbeddedAtoms',
   'ExchangeableSet',
   'Hutchinson',

@@ -27,7 +27,7 @@ CLASSES: dict[str, Any] = {
   for cls in (
     *(potentials.DeepLattice, potentials.HyperNetwork, potentials.ParameterODE),
     potentials.Lattice,
-    *(potentials.LocallyConnected, potentials.MLP),
+    *(potentials.DeepLocallyConnected, potentials.LocallyConnected, potentials.MLP),
     *(potentials.EmbeddedAtoms, potentials.ExchangeableSet, potentials.Pairs),
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),

@@ -31,6 +31,9 @@ def test_the_layers_are_those_that_are_asked_for():
   assert not np.array_equal(local[0].kernel[0, :, :16], local[1].kernel[0, :5, :16])
   one, _ = built(hidden_units=0, local='4,2,5+8,8,6').terms
   assert isinstance(one, potentials.LocallyConnected)
+  two = built(hidden_units=0, local='4,2,5,2,3')
+  assert isinstance(two, potentials.DeepLocallyConnected) and two.reach == 2
+  assert (two.kernel.shape, two.second_kernel.shape) == ((9, 16, 5), (4, 20, 3))
 
 
 def test_dense_units_begin_with_one_for_every_pixel_or_at_random():
@@ -60,7 +63,7 @@ def test_options_that_do_not_go_together_are_named():
   vectors = data.split('vectors', np.random.default_rng(0).normal(size=(30, 3)))
   with pytest.raises(ValueError, match='potential is empty'):
     built(hidden_units=0)
-  for layer in ('8,4', '8,4,x', '8,4,2,1'):
+  for layer in ('8,4', '8,4,x', '8,4,2,1', '8,4,2,1,'):
     with pytest.raises(ValueError, match='must be patch,stride,units, got'):
       built(hidden_units=0, local=layer)
   with pytest.raises(ValueError, match=r'needs images, got points of shape \(3,\)'):

@@ -8,6 +8,7 @@ import tf_keras
 from ma_keras.potentials import (
   MLP,
   DeepLattice,
+  DeepLocallyConnected,
   EmbeddedAtoms,
   ExchangeableSet,
   HyperNetwork,
@@ -100,6 +101,13 @@ def local(patch=1, shared=False, basis=None, image_shape=(2, 2, 1), activation='
   return generic(made)
 
 
+def deep_local(image_shape=(2, 2, 1), patch=1, stride=1, reach=2, activation='softplus', **options):
+  made = DeepLocallyConnected(
+    image_shape, patch, stride, 3, 2, reach, activation, dtype=tf.float64, **options
+  )
+  return generic(made)
+
+
 def deep_lattice(side=2, basis=None, reach=None):
   return generic(DeepLattice(side, 3, 2, basis, reach=reach, dtype=tf.float64))
 
@@ -151,6 +159,8 @@ CASES = {
   'separable log_cosh in time': lambda: separable('log_cosh', TimeBasis(1.5, 2)),
   'locally connected': local,
   'locally connected in time': lambda: local(2, basis=TimeBasis(1.5, 2)),
+  'two local layers': deep_local,
+  'two local layers in time': lambda: deep_local(reach=1, time_basis=TimeBasis(1.5, 2)),
   'convolution log_cosh': lambda: local(shared=True, activation='log_cosh'),
   'hyper-network': lambda: separable(basis=HyperNetwork(1.5, 3, 4, tf.float64)),
   'lattice': lattice,

@@ -42,6 +42,7 @@ POTENTIALS = {
   'quadratic': lambda: potentials.Quadratic(0.3 * np.eye(N), context_kernel=KERNEL, **DOUBLE),
   'separable': separable,
   'locally_connected': lambda: potentials.LocallyConnected((2, 2, 1), 2, 1, 3, **LATTICE),
+  'deep_local': lambda: potentials.DeepLocallyConnected((2, 2, 1), 1, 1, 3, 2, **LATTICE),
   'lattice': lambda: potentials.Lattice(2, 3, **LATTICE),
   'deep_lattice': lambda: potentials.DeepLattice(2, 3, 4, **LATTICE),
   'spectral': lambda: potentials.SpectralQuadratic(2, **LATTICE),

@@ -18,7 +18,8 @@ def local(image_shape, patch, stride, shared=False):
 
 def dense(potential):
   """The one-hidden-layer potential with the same units, their kernels zero outside patches."""
-  (height, width, channels), k, s = potential.image_shape, potential.patch, potential.stride
+  patches = potential.patches
+  (height, width, channels), k, s = patches.image_shape, patches.patch, patches.stride
   corners = [(i, j) for i in range(0, height - k + 1, s) for j in range(0, width - k + 1, s)]
   kernels = np.broadcast_to(potential.kernel, [len(corners), *potential.kernel.shape[1:]])
   columns = []
@@ -78,7 +79,8 @@ def test_one_seed_gives_one_start_and_amplitudes_begin_constant():
     ((28, 28, 1), 8, 3, 1, '`stride` must divide'),
     ((28, 28, 1), 6, 4, 1, '`stride` must divide'),
     ((4, 4, 1), 8, 4, 1, '`patch` fit into the image'),
-    ((4, 4, 1), 2, 2, 0, 'must be positive'),
+    ((4, 4, 1), 2, 2, 0, '`units` must be a positive integer, got 0'),
+    ((4, 4, 1), 0, 2, 1, '`patch` and `stride` must be positive'),
   ],
 )
 def test_patches_that_do_not_tile_are_refused(image_shape, patch, stride, units, message):

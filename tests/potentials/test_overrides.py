@@ -9,6 +9,7 @@ from ma_keras import flow, integrators, symmetry
 from ma_keras.potentials import (
   MLP,
   DeepLattice,
+  DeepLocallyConnected,
   Hutchinson,
   KerasModel,
   Lattice,
@@ -45,6 +46,7 @@ KINDS = {
   OneHiddenLayer: lambda kind: kind(N, 5, dtype=tf.float64, time_basis=TimeBasis(0.6, 2)),
   Separable: lambda kind: kind(N, 3, dtype=tf.float64),
   LocallyConnected: lambda kind: kind((2, 2, 1), 2, 1, 3, dtype=tf.float64),
+  DeepLocallyConnected: lambda kind: kind((2, 2, 1), 1, 1, 3, 2, dtype=tf.float64),
   MLP: lambda kind: kind(N, (5, 3), dtype=tf.float64),
   Lattice: lambda kind: kind(2, 3, dtype=tf.float64),
   DeepLattice: lambda kind: kind(2, 3, 2, dtype=tf.float64),

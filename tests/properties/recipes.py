@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ma_keras.potentials import (
   MLP,
   DeepLattice,
+  DeepLocallyConnected,
   EmbeddedAtoms,
   ExchangeableSet,
   HyperNetwork,
@@ -75,6 +76,19 @@ def local(draw, blocks=None):
   activation, basis = draw(SHALLOW), draw(bases())
   return lambda dtype: LocallyConnected(
     image, patch, stride, units, shared, activation, basis(dtype), dtype, seed=0
+  )
+
+
+@st.composite
+def deep_local(draw):
+  """Two layers on images of a x b pixels, of one channel or two."""
+  a, b = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+  patch = draw(st.integers(1, min(a, b)))
+  reach = draw(st.integers(1, min(a, b) - patch + 1))
+  image, first, second = (a, b, draw(st.integers(1, 2))), draw(UNITS), draw(UNITS)
+  activation, basis = draw(SHALLOW), draw(bases())
+  return lambda dtype: DeepLocallyConnected(
+    image, patch, 1, first, second, reach, activation, basis(dtype), dtype, seed=0
   )
 
 
@@ -181,6 +195,7 @@ RECIPES = {
   'MLP': mlp(),
   'Lattice': lattice(),
   'DeepLattice': deep_lattice(),
+  'DeepLocallyConnected': deep_local(),
   'SpectralQuadratic': spectral(),
   'Quadratic': quadratic(),
   'Pairs': pairs(),

@@ -141,7 +141,8 @@ OF_FIRST_VALUES |= {'parameters', 'validate_args'}
 )
 def test_configurations_name_all_arguments_but_those_of_first_values(cls):
   """What a constructor takes and config() does not name, a file would drop."""
-  source = inspect.getsource(cls.config)
+  parts = [kind.config for kind in cls.__mro__ if 'config' in vars(kind)]
+  source = ''.join(map(inspect.getsource, parts))
   names = inspect.signature(cls).parameters.keys() - OF_FIRST_VALUES
   whole = 'vars(self)' in source or 'asdict(self)' in source
   assert names and all(f"'{name}'" in source or whole for name in names)

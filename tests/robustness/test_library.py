@@ -330,7 +330,7 @@ ROWS = [
     'an image of no three sides',
     lambda shape: potentials.LocallyConnected(shape, 2, 2, 3),
     ValueError,
-    '`image_shape`, `patch`, `stride` and `units` must be positive, got {}, 2, 2 and 3. ...',
+    '`image_shape`, `patch` and `stride` must be positive, got {}, 2 and 2. ...',
     ((4, 4), None, (4, 4, 0), 28),
   ),
   Row(

@@ -31,6 +31,7 @@ POTENTIALS = {
       potentials.Separable(4, 2, time_basis=BASIS),
       potentials.LocallyConnected((2, 2, 1), 1, 1, 2, shared=True),
       potentials.LocallyConnected((2, 2, 1), 2, 1, 2, time_basis=BASIS),
+      potentials.DeepLocallyConnected((2, 2, 1), 1, 1, 2, 3, 2, time_basis=BASIS),
     ]
   ),
   'hyper-network': lambda: potentials.Separable(

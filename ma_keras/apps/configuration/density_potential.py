@@ -25,7 +25,8 @@ class DensityPotentialConfig(Configuration):
   separable_steepness: float = number(1.0, 'Their first steepness.', lower=1e-6, fixes_run=True)
   local: str = text(
     '',
-    'Locally connected layers, patch,stride,units each: 8,4,64 or 8,4,64+14,7,32.',
+    'Locally connected layers, patch,stride,units each: 8,4,64 or 8,4,64+14,7,32. Two layers: '
+    'patch,stride,units,reach,second_units, such as 8,4,16,2,16.',
     fixes_run=True,
   )
   context_units: int = integer(
