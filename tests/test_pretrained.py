@@ -9,6 +9,7 @@ from ma_keras import pretrained, samplers, targets, training
 from ma_keras.apps import evaluate
 
 ISING = [name for name in pretrained.names() if name.startswith('ising')]
+PHI4 = [name for name in pretrained.names() if name.startswith('phi4')]
 PARTICLES = [name for name in pretrained.names() if name.startswith(('dw', 'lj'))]
 
 
@@ -42,6 +43,24 @@ def test_an_ising_flow_has_the_exact_free_energy_within_its_errors(name):
   assert found.effective_sample_size > 0.7
   off = found.reweighted_per_site - found.exact_per_site
   assert abs(off) < 3 * (found.reweighted_error + found.reweighted_integration_error)
+
+
+@pytest.mark.parametrize('name', PHI4)
+def test_the_card_of_a_field_has_its_figures(name):
+  notes, card = pretrained.load(name).notes, pretrained.card(name)
+  assert f'ESS {100 * notes["effective_sample_size"]:.1f} %' in card
+  assert f'F/N = {notes["free_energy_per_site"]:.6f}' in card
+  assert f'-ln Z/N = {notes["reweighted_per_site"]:.6f}' in card
+
+
+@pytest.mark.slow
+def test_a_field_has_the_free_energy_of_its_card_within_the_errors_of_both():
+  model = pretrained.load('phi4_l12')
+  target, _ = evaluate.target_of(model.notes)
+  fresh = training.summarise(training.draw(model.bijector, target, 1000, 250, seed=3))
+  assert fresh.effective_sample_size > 0.97
+  off = fresh.reweighted_per_site - model.notes['reweighted_per_site']
+  assert abs(off) < 3 * np.hypot(fresh.reweighted_error, model.notes['reweighted_error'])
 
 
 @pytest.mark.parametrize('name', PARTICLES)
@@ -94,5 +113,5 @@ def test_case_21_halving_the_12_steps_of_training_changes_mnist_by_two_thirds_of
 
 
 def test_unknown_names_are_refused():
-  with pytest.raises(ValueError, match=r"one of \[.*'mnist'\], got 'cats'"):
+  with pytest.raises(ValueError, match=r"one of \[.*'mnist'.*\], got 'cats'"):
     pretrained.load('cats')
