@@ -278,6 +278,7 @@ def described_as(name, **arguments):
 
 
 NAN, TORUS = float('nan'), {'channels': 2, 'time_basis': None, 'reach': 0}
+WINDOWS = {'image_shape': [400, 400, 1], 'patch': 200, 'stride': 1, 'reach': 200}
 BY_HAND = {
   'wide': in_potential(hidden_units=300_000_000),
   'wide and long': in_potential(hidden_units=300_000_000, event_size=300_000_000),
@@ -305,6 +306,8 @@ BY_HAND = {
   'large picture': described_as(
     'LocallyConnected', image_shape=[10**5, 10**5, 3], patch=8, stride=4, units=10**6
   ),
+  'large windows': described_as('DeepLocallyConnected', **WINDOWS, units=8, second_units=10**9),
+  'wide windows': described_as('DeepLocallyConnected', **WINDOWS, units=10**5, second_units=1),
   'ragged matrix': described_as('Quadratic', matrix=[[1.0], [2.0, 3.0]]),
   'preprocessing that is none': lambda d: d.update(preprocessing=d['potential']),
   'mean of other size': lambda d: d.update(preprocessing=STANDARDISED),
