@@ -12,13 +12,16 @@ from tensorflow.python.framework import op_callbacks
 # Matrix products, each with the attribute that says if its first factor is transposed.
 PRODUCTS = {'MatMul': 'transpose_a', 'BatchMatMulV2': 'adj_x'}
 
+# Operations that write nothing: views of their inputs, and variables as they are.
+VIEWS = {'ExpandDims', 'Identity', 'ReadVariableOp', 'Reshape', 'Squeeze'}
+
 
 class Count(NamedTuple):
   """Work of some operations.
 
   Attributes:
     products: Floating-point operations of matrix products; [B, K] x [K, M] counts 2 B K M.
-    written: Numbers in the outputs of all operations.
+    written: Numbers in the outputs of all operations but those of `VIEWS`.
   """
 
   products: float
@@ -31,18 +34,20 @@ def counted(work: Callable[[], Any]) -> Count:
 
   def callback(op_type: str | bytes, inputs: Any, attrs: Any, outputs: Any, *_: Any) -> None:
     nonlocal products, written
-    written += sum(math.prod(output.shape) for output in outputs if hasattr(output, 'shape'))
     name = op_type.decode() if isinstance(op_type, bytes) else op_type
+    if name not in VIEWS:
+      written += sum(math.prod(output.shape) for output in outputs if hasattr(output, 'shape'))
     if name in PRODUCTS:
       transposed = PRODUCTS[name] in attrs and attrs[attrs.index(PRODUCTS[name]) + 1]
       shared = inputs[0].shape[-2 if transposed else -1]
       products += 2.0 * shared * math.prod(outputs[0].shape)
 
+  before = tf.config.functions_run_eagerly()
   tf.config.run_functions_eagerly(True)
   op_callbacks.add_op_callback(callback)
   try:
     work()
   finally:
     op_callbacks.remove_op_callback(callback)
-    tf.config.run_functions_eagerly(False)
+    tf.config.run_functions_eagerly(before)
   return Count(products, written)

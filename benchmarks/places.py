@@ -52,7 +52,10 @@ def keyed(value: Any) -> dict[str, Any]:
   if isinstance(value, dict):
     return value
   items = value if isinstance(value, list) else []
-  return {name(item, str(number)): item for number, item in enumerate(items)}
+  by_name = {name(item, str(number)): item for number, item in enumerate(items)}
+  if len(by_name) < len(items):
+    raise ValueError(f'items of one name among {", ".join(by_name)}')
+  return by_name
 
 
 def name(item: Any, number: str) -> str:

@@ -22,11 +22,11 @@ import report
 import step_costs
 import tensorflow as tf
 from absl import app, flags
-from operation_count import counted
+from operation_count import Count, counted
 from step_costs import Sizes
 
 import ma_keras
-from ma_keras import training
+from ma_keras import potentials, training
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('output', None, 'JSON file for the results.')
@@ -49,9 +49,14 @@ PARTICLES, SHELLS = (16, 64), (24, 48)
 
 
 def gradient_step(sizes: Sizes, gradient: str) -> Any:
-  """Returns x [B, N] -> the gradient of -mean ln p by the weights."""
-  potential = ma_keras.potentials.OneHiddenLayer(sizes.n, sizes.h, seed=0)
-  bijector = ma_keras.MongeAmpereBijector(potential, sizes.d, 0.1 / sizes.d, gradient=gradient)
+  """Returns x [B, N] -> the gradient of -mean ln p by the weights of one hidden layer."""
+  layer = potentials.OneHiddenLayer(sizes.n, sizes.h, seed=0)
+  return gradient_along(layer, sizes.d, gradient)
+
+
+def gradient_along(potential: potentials.Potential, num_steps: int, gradient: str) -> Any:
+  """Returns x [B, N] -> the gradient of -mean ln p by the weights of a potential."""
+  bijector = ma_keras.MongeAmpereBijector(potential, num_steps, 0.1 / num_steps, gradient=gradient)
   flow = ma_keras.standard_normal_flow(bijector)
 
   def step(x: tf.Tensor) -> list[tf.Tensor]:
@@ -73,18 +78,30 @@ def counted_step(sizes: Sizes, gradient: str) -> float:
   return counted(lambda: step(x)).products
 
 
-def counted_lattice(side: int) -> float:
-  """Operations of the products of an evaluation of `Lattice`, kernels transformed before."""
-  potential = ma_keras.potentials.Lattice(side, CHANNELS, seed=0).prepared()
-  x = tf.zeros([1, side * side])
-  return counted(lambda: potential.gradient_and_laplacian(tf.constant(0.3), x)).products
+def lattice(side: int) -> potentials.Potential:
+  """Kernels on a torus, transformed once and for all."""
+  return potentials.Lattice(side, CHANNELS, seed=0)
 
 
-def counted_pairs(particles: int, shells: int) -> float:
-  """Numbers that an evaluation of `Pairs` writes."""
-  potential = ma_keras.potentials.Pairs(particles, 3, shells, seed=0).prepared()
-  x = tf.random.stateless_normal([1, 3 * particles], [0, 1])
-  return counted(lambda: potential.gradient_and_laplacian(tf.constant(0.3), x)).written
+def pairs(particles: int, shells: int = 24) -> potentials.Potential:
+  """Pairs of particles in space."""
+  return potentials.Pairs(particles, 3, shells, seed=0)
+
+
+def counted_evaluation(potential: potentials.Potential) -> Count:
+  """Work of velocity and Laplacian at one point, what does not depend on x computed before."""
+  prepared, x = potential.prepared(), tf.zeros([1, potential.event_size])
+  return counted(lambda: prepared.gradient_and_laplacian(tf.constant(0.3), x))
+
+
+def evaluations_per_stage(potential: potentials.Potential) -> Count:
+  """Work of a gradient step by `recompute`, in evaluations at every stage of the flow."""
+  step, x = gradient_along(potential, 2, 'recompute'), tf.ones([1, potential.event_size])
+  # From two steps to four: without the ends.
+  longer = gradient_along(potential, 4, 'recompute')
+  few, many = counted(lambda: step(x)), counted(lambda: longer(x))
+  once, stages = counted_evaluation(potential), 2 * step_costs.STAGES
+  return Count(*((m - f) / (stages * max(o, 1.0)) for f, m, o in zip(few, many, once)))
 
 
 def memory_task(sizes: Sizes) -> None:
@@ -108,7 +125,7 @@ def worker_task(sizes: Sizes) -> None:
   """Trains as one of two workers, and prints the bytes that both send in a training step."""
   strategy = training.strategy.make('multi_worker')
   with strategy.scope():
-    potential = ma_keras.potentials.OneHiddenLayer(sizes.n, sizes.h, seed=0)
+    potential = potentials.OneHiddenLayer(sizes.n, sizes.h, seed=0)
     bijector = ma_keras.MongeAmpereBijector(potential, sizes.d, 0.1 / sizes.d)
     model = training.MaximumLikelihood(bijector, batch_size=2 * sizes.b)
     model.compile(training.adam(1e-4, 1000))
@@ -188,15 +205,36 @@ def results() -> dict[str, Any]:
     for sizes in COUNTED
     for mode in MODES
   ]
-  lattice = [
-    compared(step_costs.lattice_operations(side, CHANNELS), counted_lattice(side), side=side)
+  evaluations = [
+    compared(
+      step_costs.lattice_operations(side, CHANNELS),
+      counted_evaluation(lattice(side)).products,
+      what=f'`Lattice`, {CHANNELS} channels, L = {side}: operations',
+    )
     for side in SIDES
   ]
-  pairs = [
-    compared(step_costs.pairs_written(n, m), counted_pairs(n, m), particles=n, shells=m)
+  evaluations += [
+    compared(
+      step_costs.lattice_written(side, CHANNELS),
+      counted_evaluation(lattice(side)).written,
+      what=f'`Lattice`, {CHANNELS} channels, L = {side}: numbers written',
+    )
+    for side in SIDES
+  ]
+  evaluations += [
+    compared(
+      step_costs.pairs_written(n, m),
+      counted_evaluation(pairs(n, m)).written,
+      what=f'`Pairs`, {n} particles, {m} shells: numbers written',
+    )
     for n in PARTICLES
     for m in SHELLS
   ]
+  stages = {
+    'Lattice, L = 16': evaluations_per_stage(lattice(16))._asdict(),
+    'Pairs, 12 particles': evaluations_per_stage(pairs(12))._asdict(),
+  }
+  print(stages, flush=True)
   memory = [
     compared(step_costs.kept(sizes, mode), measured_memory(sizes, mode), **described(sizes, mode))
     for mode in MODES
@@ -206,8 +244,8 @@ def results() -> dict[str, Any]:
   traffic = [compared(both, measured_traffic(WORKER), parameters=WORKER.parameters, replicas=2)]
   return {
     'operations': operations,
-    'lattice': lattice,
-    'pairs': pairs,
+    'evaluations': evaluations,
+    'evaluations per stage': stages,
     'memory': memory,
     'communication': traffic,
   }

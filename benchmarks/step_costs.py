@@ -1,4 +1,4 @@
-"""What a training step costs, by formula: operations, memory and communication of docs/scale.md.
+"""Operations, memory and communication of a training step, by the formulas of docs/scale.md.
 
 N coordinates, H hidden units, B points of one replica, d steps of RK4, P parameters, R replicas;
 float32.
@@ -23,19 +23,21 @@ class Sizes:
     h: Hidden units H.
     b: Points B of one replica.
     d: Steps of RK4.
+    in_x: Whether the flow runs in x in any case: with penalties, random group elements or a sum.
   """
 
   n: int
   h: int
   b: int
   d: int
+  in_x: bool = False
 
   @property
   def hidden(self) -> bool:
     """Tells if the flow runs in hidden coordinates, which it does where they multiply less."""
     stages = STAGES * self.d
     hidden = stages * self.h**2 + 2 * self.n * self.h + self.n * self.h**2 / self.b
-    return hidden < ONE_PRODUCT_FOR_TWO * stages * 2 * self.n * self.h
+    return not self.in_x and hidden < ONE_PRODUCT_FOR_TWO * stages * 2 * self.n * self.h
 
   @property
   def parameters(self) -> int:
@@ -50,7 +52,7 @@ def operations(sizes: Sizes, mode: str) -> float:
   coordinates, 2 B H^2; the backward pass has those of the cotangents and those of the weights.
 
   Args:
-    sizes: Of the step.
+    sizes: Sizes of the step.
     mode: 'store', or 'recompute' with a fourth pass.
   """
   n, h, b, stages = sizes.n, sizes.h, sizes.b, STAGES * sizes.d
@@ -71,7 +73,7 @@ def kept(sizes: Sizes, mode: str) -> float:
   array, its stack, and one more that has not been explained.
 
   Args:
-    sizes: Of the step.
+    sizes: Sizes of the step.
     mode: 'store', 'recompute', or 'reversible' and 'adjoint', which keep nothing.
   """
   if mode not in ('store', 'recompute'):
@@ -95,10 +97,15 @@ def lattice_operations(side: int, channels: int) -> float:
   return 2 * (channels + 1) * 2 * (2.0 * side**3)
 
 
+def lattice_written(side: int, channels: int) -> float:
+  """Numbers that an evaluation of `Lattice` writes at one point: 17.5 (C + 1) L^2."""
+  return 17.5 * (channels + 1) * side**2
+
+
 def pairs_written(particles: int, shells: int) -> float:
   """Numbers that an evaluation of `Pairs` writes at a point in space, operation by operation.
 
-  Some seventeen arrays [M] for every pair, of functions of distance and their derivatives, and
+  Some fifteen arrays [M] for every pair, of functions of distance and their derivatives, and
   fifty numbers of the pair itself; XLA fuses most.
   """
-  return (17 * shells + 50) * particles * (particles - 1) / 2
+  return (15 * shells + 50) * particles * (particles - 1) / 2

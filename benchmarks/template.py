@@ -94,7 +94,7 @@ def figure(placeholder: str, files: Files) -> str:
     value: Any = values if '*' in place else values[0]
     for step in steps:
       value = changed(value, step, place, files)
-  except (TypeError, ValueError) as error:
+  except (ArithmeticError, TypeError, ValueError) as error:
     raise ValueError(f'{placeholder}: {error}') from error
   if not isinstance(value, int | str):
     raise ValueError(f'{placeholder}: {value} needs a format, such as |.3f')

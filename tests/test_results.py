@@ -27,7 +27,7 @@ def typed(source):
 
 
 @pytest.mark.parametrize('source', records.PAGES)
-def test_no_figure_is_typed_by_hand(source):
+def test_no_decimal_figure_is_typed_by_hand(source):
   assert typed((records.SOURCES / source).read_text()) == []
 
 

@@ -14,7 +14,7 @@ with pytest.MonkeyPatch.context() as patch:
   import step_costs
 
 PAGE = (ROOT / 'docs' / 'scale.md').read_text()
-IMAGES = step_costs.Sizes(n=12_288, h=4096, b=64, d=24)
+IMAGES = step_costs.Sizes(n=12_288, h=4096, b=64, d=24, in_x=True)
 
 
 @pytest.mark.parametrize('gradient', ['store', 'recompute'])
@@ -47,7 +47,9 @@ def test_the_page_evaluates_the_formulas():
   sent = step_costs.sent(IMAGES.parameters, 64)
   assert f'{sent / 1e6:.0f} MB, {sent / 25e9:.3f} s' in PAGE
   assert f'| kept | {IMAGES.d * step_costs.kept(IMAGES, "store") / 1e9:.1f} GB |' in PAGE
-  lattice = 4 * 48 * 16 * step_costs.lattice_operations(256, 16)
+  lattice = 3 * 48 * 16 * step_costs.lattice_operations(256, 16)
   assert f'{lattice:.1e} operations, {lattice / 20e12:.2f} s'.replace('+', '') in PAGE
-  (pairs,) = re.findall(r'4 x 48 x 2 x ([\d.]+) GB x B', PAGE)
+  kernels, quadratic = 28 * 16 + 16 + 16 * 6, 129 * 130 // 2 * 6
+  assert f'{step_costs.sent(kernels + quadratic, 64) / 1e3:.0f} kB' in PAGE
+  (pairs,) = re.findall(r'4.4 x 48 x 2 x ([\d.]+) GB x B', PAGE)
   assert pairs == f'{4 * step_costs.pairs_written(1000, 24) / 1e9:.2f}'

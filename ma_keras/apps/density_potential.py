@@ -91,12 +91,12 @@ def build_local(
   seed: int,
   context_size: int | None = None,
 ) -> potentials.Potential:
-  """Local units out of 'patch,stride,units', or two layers by ',reach,second_units' beside."""
+  """Local units out of 'patch,stride,units', or two layers by ',second_units,reach' beside."""
   sizes = layer.split(',')
   if len(sizes) not in (3, 5) or not all(size.strip().isdigit() for size in sizes):
     raise ValueError(
       f'`--local` must be patch,stride,units, got {layer!r}: --local=8,4,64, say, or '
-      '8,4,16,2,16 for 16 units that see the first 16 of 2 x 2 patches; + joins several.'
+      '8,4,8,16,2 for 16 units that see the first 8 of each of 2 x 2 patches; + joins several.'
     )
   if not points.is_image:
     raise ValueError(f'`--local` needs images, got points of shape {points.event_shape}.')
@@ -106,7 +106,7 @@ def build_local(
   options: dict[str, Any] = {'time_basis': basis, 'seed': seed, 'context_size': context_size}
   if not second:
     return potentials.LocallyConnected(image, patch, stride, units, **options)
-  reach, second_units = second
+  second_units, reach = second
   return potentials.DeepLocallyConnected(
     image, patch, stride, units, second_units, reach, **options
   )

@@ -39,6 +39,8 @@ class DeepLattice(EvenLayer):
     time_basis: How the amplitudes vary in time, or None.
   """
 
+  self_contained = True
+
   def __init__(
     self,
     side: int,

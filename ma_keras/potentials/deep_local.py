@@ -37,6 +37,8 @@ class DeepLocallyConnected(PatchLayer):
     context_kernel: V, variable [C', P, C] of contexts [C']; None without.
   """
 
+  self_contained = True
+
   def __init__(
     self,
     image_shape: tuple[int, int, int],
@@ -73,6 +75,7 @@ class DeepLocallyConnected(PatchLayer):
     """
     patches = Patches(image_shape, patch, stride)
     check_units(units=units, second_units=second_units, reach=reach)
+    units, second_units, reach = int(units), int(second_units), int(reach)
     if reach > min(patches.grid):
       raise ValueError(
         f'`reach` must be at most {min(patches.grid)}, got {reach}: there are {patches.grid[0]} x '

@@ -32,8 +32,6 @@ class EvenLayer(Potential):
     context_kernel: V, variable [C', M] of contexts [C']; None without.
   """
 
-  self_contained = True
-
   def __init__(
     self,
     side: int,

@@ -29,6 +29,8 @@ class Lattice(EvenLayer):
     time_basis: How the amplitudes vary in time, or None.
   """
 
+  self_contained = True
+
   def __init__(
     self,
     side: int,

@@ -30,6 +30,8 @@ class LocallyConnected(PatchLayer):
     context_kernel: V, variable [C', P, C] of contexts [C']; None without.
   """
 
+  self_contained = True
+
   def __init__(
     self,
     image_shape: tuple[int, int, int],
@@ -64,6 +66,7 @@ class LocallyConnected(PatchLayer):
     """
     patches = Patches(image_shape, patch, stride)
     check_units(units=units)
+    units = int(units)
     super().__init__(patches, activation, time_basis, context_size, name)
     self.shared = shared
     seed = seeds.fresh() if seed is None else seed

@@ -28,8 +28,6 @@ class PatchLayer(Potential):
     context_kernel: V, variable [C', P, C] of contexts [C']; None without.
   """
 
-  self_contained = True
-
   def __init__(
     self,
     patches: Patches,

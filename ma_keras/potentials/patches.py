@@ -37,7 +37,7 @@ class Patches:
         f'`image_shape`, `patch` and `stride` must be positive, got {image_shape}, {patch} and '
         f'{stride}. For 28 x 28 x 1: patch=8, stride=4.'
       )
-    height, width, channels = image_shape
+    height, width, channels, patch, stride = map(int, (*image_shape, patch, stride))
     if height % stride or width % stride or patch % stride or patch > min(height, width):
       raise ValueError(
         f'`stride` must divide height, width and `patch`, and `patch` fit into the image, got '

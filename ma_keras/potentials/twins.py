@@ -81,7 +81,11 @@ class Twins:
     """
     context = self.checked_context(context)
     twin = self.over_parts(lambda part: part if part.context_size is None else part.given(context))
-    return twin if self._context_size is None else twin._twin(_context=context)
+    if self._context_size is None:
+      return twin
+    # What `prepared` computed was of another context.
+    anew = {name: None for name in vars(self) if name.startswith('_prepared')}
+    return twin._twin(_context=context, **anew)
 
   def checked_context(self, context: tf.Tensor) -> tf.Tensor:
     """Returns the context as a tensor [..., C] of the potential's dtype.

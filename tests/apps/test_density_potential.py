@@ -31,7 +31,7 @@ def test_the_layers_are_those_that_are_asked_for():
   assert not np.array_equal(local[0].kernel[0, :, :16], local[1].kernel[0, :5, :16])
   one, _ = built(hidden_units=0, local='4,2,5+8,8,6').terms
   assert isinstance(one, potentials.LocallyConnected)
-  two = built(hidden_units=0, local='4,2,5,2,3')
+  two = built(hidden_units=0, local='4,2,5,3,2')
   assert isinstance(two, potentials.DeepLocallyConnected) and two.reach == 2
   assert (two.kernel.shape, two.second_kernel.shape) == ((9, 16, 5), (4, 20, 3))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ma_keras.potentials import Hutchinson, Potential, autodiff
+from ma_keras.potentials import Hutchinson, Potential, autodiff, overrides
 from tests.potentials import cases
 
 TIME = tf.constant(cases.TIME, tf.float64)
@@ -52,6 +52,13 @@ def test_any_leading_rank(potential, leading):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['softplus', 'mlp in time', 'sum', 'keras sequential'])
+def test_closed_forms_are_declared_where_they_are_defined(name):
+  """Declared by a base class, they would be those of the base class alone."""
+  potential = cases.CASES[name]()
+  assert overrides.is_self_contained(potential) == potential.self_contained
+
+
+@pytest.mark.parametrize('name', cases.CASES)
 def test_unknown_batch_size_in_a_graph(name):
   potential = cases.CASES[name]()
   signature = [tf.TensorSpec([None, cases.EVENT_SIZE], tf.float64)]

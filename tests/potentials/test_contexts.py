@@ -66,6 +66,13 @@ def draw(*shape):
   return tf.constant(np.random.default_rng(shape).normal(size=shape))
 
 
+def test_another_context_is_not_that_of_a_prepared_potential(potential):
+  x, one, other = draw(ROWS, N), draw(C), draw(1, C)[0]
+  after = potential.given(one).prepared().given(other)
+  np.testing.assert_array_equal(after.gradient(T, x), potential.given(other).gradient(T, x))
+  assert np.std(after.gradient(T, x) - potential.given(one).gradient(T, x)) > 1e-3
+
+
 def test_a_row_for_every_point_is_each_point_by_itself(potential):
   x, context = draw(ROWS, N), draw(ROWS, C)
   velocity, laplacian = potential.given(context).gradient_and_laplacian(T, x)

@@ -60,7 +60,6 @@ def test_a_last_batch_of_one_row_in_two_parts_leaves_the_moving_averages_alone()
   np.testing.assert_array_equal(*averages)
 
 
-@pytest.mark.usefixtures('eagerly')
 def test_fit_normalises_by_the_batch_and_the_rest_by_moving_averages():
   made, x = model(), points()
   parts = made.bijector.bijectors

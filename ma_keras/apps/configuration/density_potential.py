@@ -26,7 +26,7 @@ class DensityPotentialConfig(Configuration):
   local: str = text(
     '',
     'Locally connected layers, patch,stride,units each: 8,4,64 or 8,4,64+14,7,32. Two layers: '
-    'patch,stride,units,reach,second_units, such as 8,4,16,2,16.',
+    'patch,stride,units,second_units,reach, such as 8,4,8,16,2.',
     fixes_run=True,
   )
   context_units: int = integer(
