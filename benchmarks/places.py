@@ -66,7 +66,7 @@ def name(item: Any, number: str) -> str:
 
 @functools.cache
 def content(path: pathlib.Path) -> Any:
-  """What a file holds: JSON, or the columns of a table of numbers."""
+  """Reads a file: JSON, or the columns of a table of numbers."""
   if not path.is_file():
     raise ValueError(f'there is no file {path}')
   text = path.read_text()

@@ -158,21 +158,21 @@ class DeepLocallyConnected(PatchLayer):
     content = self.patches.stride**2 * self.patches.image_shape[2]
     kernels = tf.reshape(self.kernel, [*self.patches.grid, blocks, blocks, content * units])
     rows, columns = (side - self.reach + 1 for side in self.patches.grid)
-    placed = []
+    columns_of_window = []
     for i, j in shifts(self.reach):
-      beyond = [[i, self.reach - 1 - i], [j, self.reach - 1 - j]]
+      padding = [[i, self.reach - 1 - i], [j, self.reach - 1 - j]]
       part = kernels[i : i + rows, j : j + columns]
-      part = tf.pad(part, [[0, 0], [0, 0], *beyond, [0, 0]])
-      placed.append(tf.reshape(part, [rows * columns, -1, units]))
-    beside = tf.concat(placed, axis=-1)
-    return tf.matmul(beside, beside, transpose_a=True)
+      part = tf.pad(part, [[0, 0], [0, 0], *padding, [0, 0]])
+      columns_of_window.append(tf.reshape(part, [rows * columns, -1, units]))
+    kernel = tf.concat(columns_of_window, axis=-1)
+    return tf.matmul(kernel, kernel, transpose_a=True)
 
   def _windows(self, of_patches: tf.Tensor) -> tf.Tensor:
-    """[P, B, C] -> [Q, B, D]."""
+    """Puts units of the patches of a window side by side, [P, B, C] -> [Q, B, D]."""
     shape = tf.shape(of_patches)
     grid = tf.reshape(of_patches, [*self.patches.grid, shape[1], of_patches.shape[-1]])
     return windows(grid, self.reach)
 
   def _of_patches(self, grid: tf.Tensor) -> tf.Tensor:
-    """[rows, columns, B, C] -> [P, B, C]."""
+    """Numbers the patches of a grid, [rows, columns, B, C] -> [P, B, C]."""
     return tf.reshape(grid, [self.patches.number, -1, grid.shape[-1]])

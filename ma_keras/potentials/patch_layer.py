@@ -23,7 +23,7 @@ class PatchLayer(Potential):
     patches: The P patches.
     kernel: w, variable [P, k^2 c, C]; [1, k^2 c, C] where shared.
     bias: b, variable [P, 1, C].
-    amplitude: Of whatever units come last; with a time basis its coefficients, [K, ...].
+    amplitude: Amplitudes of the last units; with a time basis their coefficients, [K, ...].
     time_basis: How the amplitudes vary in time, or None.
     context_kernel: V, variable [C', P, C] of contexts [C']; None without.
   """

@@ -49,7 +49,7 @@ class Patches:
 
   @property
   def number(self) -> int:
-    """P."""
+    """P, the number of patches."""
     return math.prod(self.grid)
 
   @property
