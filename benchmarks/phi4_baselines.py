@@ -48,8 +48,12 @@ def free_field(side: int, mass_squared: float) -> Any:
   """N(0, (-laplacian + m^2)^-1), the target without its quartic term at another mass."""
   adjacency = lattice.adjacency(side, side, 'periodic')
   precision = np.diag(adjacency.sum(axis=-1) + mass_squared) - adjacency
-  scale = np.linalg.cholesky(np.linalg.inv(precision)).astype(np.float32)
-  return tfp.distributions.MultivariateNormalTriL(scale_tril=scale)
+  factor = np.linalg.cholesky(precision)
+  # By products with the precision: XLA is slow at triangular solves.
+  return tfp.experimental.distributions.MultivariateNormalPrecisionFactorLinearOperator(
+    precision_factor=tf.linalg.LinearOperatorLowerTriangular(factor.astype(np.float32)),
+    precision=tf.linalg.LinearOperatorFullMatrix(precision.astype(np.float32)),
+  )
 
 
 def annealed(target: targets.Phi4) -> tuple[samplers.Annealed, dict[str, Any]]:
