@@ -56,4 +56,6 @@ def test_the_first_page_says_what_the_best_runs_measured():
   assert f'free energy is {ising["total_kl"]:.3f}\nnats above' in text
   assert f'{100 * ising["effective_sample_size"]:.0f} % of the samples' in text
   assert f'{mnist["nll"]:.1f} +- {mnist["point_error"]:.1f} nats' in text
+  share = 100 * summary('phi4_l32')['effective_sample_size']
+  assert f'{share:.1f} % of 10,000 samples' in text
   assert f'({mnist["bits_per_dimension"]:.3f} bits per dimension)' in text
