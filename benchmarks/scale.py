@@ -9,6 +9,7 @@ many, communication is what two workers send over the loopback interface.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -101,7 +102,7 @@ def evaluations_per_stage(potential: potentials.Potential) -> Count:
   longer = gradient_along(potential, 4, 'recompute')
   few, many = counted(lambda: step(x)), counted(lambda: longer(x))
   once, stages = counted_evaluation(potential), 2 * step_costs.STAGES
-  return Count(*((m - f) / (stages * max(o, 1.0)) for f, m, o in zip(few, many, once)))
+  return Count(*((m - f) / (stages * o) for f, m, o in zip(few, many, once)))
 
 
 def memory_task(sizes: Sizes) -> None:
@@ -196,6 +197,22 @@ def described(sizes: Sizes, mode: str) -> dict[str, Any]:
   return {**dataclasses.asdict(sizes), 'mode': mode, 'coordinates': coordinates}
 
 
+def evaluations() -> list[dict[str, Any]]:
+  """Returns rows of one evaluation of a potential at a point."""
+  rows = []
+  for side in SIDES:
+    count, name = counted_evaluation(lattice(side)), f'`Lattice`, {CHANNELS} channels, L = {side}'
+    operations = step_costs.lattice_operations(side, CHANNELS)
+    rows.append(compared(operations, count.products, what=f'{name}: operations'))
+    written = step_costs.lattice_written(side, CHANNELS)
+    rows.append(compared(written, count.written, what=f'{name}: numbers written'))
+  for n, m in itertools.product(PARTICLES, SHELLS):
+    count, name = counted_evaluation(pairs(n, m)), f'`Pairs`, {n} particles, {m} shells'
+    written = step_costs.pairs_written(n, m)
+    rows.append(compared(written, count.written, what=f'{name}: numbers written'))
+  return rows
+
+
 def results() -> dict[str, Any]:
   """Returns all comparisons."""
   operations = [
@@ -204,31 +221,6 @@ def results() -> dict[str, Any]:
     )
     for sizes in COUNTED
     for mode in MODES
-  ]
-  evaluations = [
-    compared(
-      step_costs.lattice_operations(side, CHANNELS),
-      counted_evaluation(lattice(side)).products,
-      what=f'`Lattice`, {CHANNELS} channels, L = {side}: operations',
-    )
-    for side in SIDES
-  ]
-  evaluations += [
-    compared(
-      step_costs.lattice_written(side, CHANNELS),
-      counted_evaluation(lattice(side)).written,
-      what=f'`Lattice`, {CHANNELS} channels, L = {side}: numbers written',
-    )
-    for side in SIDES
-  ]
-  evaluations += [
-    compared(
-      step_costs.pairs_written(n, m),
-      counted_evaluation(pairs(n, m)).written,
-      what=f'`Pairs`, {n} particles, {m} shells: numbers written',
-    )
-    for n in PARTICLES
-    for m in SHELLS
   ]
   stages = {
     'Lattice, L = 16': evaluations_per_stage(lattice(16))._asdict(),
@@ -244,7 +236,7 @@ def results() -> dict[str, Any]:
   traffic = [compared(both, measured_traffic(WORKER), parameters=WORKER.parameters, replicas=2)]
   return {
     'operations': operations,
-    'evaluations': evaluations,
+    'evaluations': evaluations(),
     'evaluations per stage': stages,
     'memory': memory,
     'communication': traffic,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from ma_keras.flow.gradients.units import ONE_PRODUCT_FOR_TWO
+
 STAGES = 4  # Of a step of RK4.
 FLOAT = 4  # Bytes.
-# One product of H x H is as fast as two of half its size: `ma_keras.flow.gradients.units`.
-ONE_PRODUCT_FOR_TWO = 1.05
 
 
 @dataclasses.dataclass(frozen=True)
