@@ -102,18 +102,26 @@ class Chains:
     """Mean of an observable [S, C] and its standard error; of the energy by default."""
     return mean_over_chains(self.energies if values is None else values)
 
-  def doubts(self) -> str:
-    """Why not to trust them, in one line; empty if nothing speaks against it."""
-    r_hat, effective = self.split_r_hat, self.effective_samples
+  def doubts(self, values: Any = None, name: str = 'the energy') -> str:
+    """Says in one line why not to trust the chains' mean of an observable; empty if nothing does.
+
+    Args:
+      values: The observable along the chains, [S, C]; the energy by default. What changes slowly,
+        a magnetisation say, may not have mixed where the energy has long done so.
+      name: Of the observable, for the text.
+    """
+    values = self.energies if values is None else np.asarray(values)
+    r_hat = split_r_hat(values)
     if not r_hat <= MIXED:
       return (
-        f'Split R-hat of the energy is {r_hat:.3g}, above {MIXED}: the chains have not seen the '
+        f'Split R-hat of {name} is {r_hat:.3g}, above {MIXED}: the chains have not seen the '
         'same. Take a longer `burn_in`, more `thinning`, or start them elsewhere.'
       )
+    effective = values.size / max(integrated_autocorrelation_time(values), 1.0)
     if not effective >= FEW:
       return (
-        f'{effective:.3g} effective samples of {self.energies.size}: take more `thinning`, or more '
-        'chains.'
+        f'{effective:.3g} effective samples of {values.size} of {name}: take more `thinning`, or '
+        'more chains.'
       )
     return ''
 

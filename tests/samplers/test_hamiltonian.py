@@ -58,6 +58,19 @@ def test_chains_on_two_sides_of_a_wall_are_doubted():
   assert 'R-hat' in chains.doubts()
 
 
+def test_an_observable_that_has_not_mixed_is_doubted_where_the_energy_has(rng):
+  """Chains of [S, C] in two equal wells: their energies are alike, and their sides never change."""
+  chains = samplers.Chains(np.zeros((200, 8, 1)), rng.normal(size=(200, 8)), 0.8, step_size=0.1)
+  side = np.tile([1.0, -1.0], 4) + 0.1 * rng.normal(size=(200, 8))
+  assert not chains.doubts()
+  assert 'Split R-hat of the side is' in chains.doubts(side, 'the side')
+
+
+def test_few_effective_samples_of_an_observable_are_doubted(rng):
+  chains = samplers.Chains(np.zeros((8, 8, 1)), rng.normal(size=(8, 8)), 0.8, 0.1)
+  assert 'of 64 of the energy' in chains.doubts()
+
+
 @pytest.mark.slow
 def test_two_particles_have_the_virial_of_their_distance():
   target = targets.LennardJones(2)
