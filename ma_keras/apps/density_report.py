@@ -10,7 +10,7 @@ import numpy as np
 from absl import logging
 
 import ma_keras
-from ma_keras import data, training
+from ma_keras import data, fitting, training
 from ma_keras.apps import density_data, density_figures, density_table, training_app
 from ma_keras.apps.density_callbacks import history, measure
 from ma_keras.apps.density_experiment import Experiment
@@ -37,6 +37,8 @@ def report(experiment: Experiment, doubts: str) -> str:
   if density_table.is_table(points):
     comparison, worse = density_table.compared(config, points, model, result.certified_steps)
     doubts = doubts or worse
+  elif points.levels and result.bits_per_dimension is not None:
+    comparison = compared_with_pixels(points, x, points.levels, result.bits_per_dimension)
   model.bijector = model.bijector.in_steps(result.certified_steps)
   notes = {**density_data.notes(config), **summary(experiment, result), 'doubts': doubts}
   write(experiment, notes)
@@ -44,6 +46,19 @@ def report(experiment: Experiment, doubts: str) -> str:
     draw_figures(points, model, experiment.run)
   print(f'{result}; {comparison}' if comparison else result)
   return doubts
+
+
+def compared_with_pixels(
+  points: data.Dataset, test: np.ndarray, levels: int, bits_per_dimension: float
+) -> str:
+  """Says how much better, or worse, a model of images is than independent pixels."""
+  train = points.parts(points.train[: fitting.MOST_IMAGES])[1]
+  pixels = fitting.independent_pixel_bits(train, points.parts(test)[1], levels)
+  gain = pixels - bits_per_dimension
+  return (
+    f'{abs(gain):.2f} bits {"better" if gain >= 0 else "worse"} than independent pixels '
+    f'({pixels:.2f})'
+  )
 
 
 def write(experiment: Experiment, notes: dict[str, Any]) -> None:

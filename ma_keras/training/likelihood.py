@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class Likelihood:
     nll_at_trained_steps: The mean at those.
     bits_per_dimension: In pixel space, by the MAF paper's formula; None for real data.
     space: 'logit space', in which papers compare images, or 'data'.
+    uniform_bits: Bits per dimension of uniform pixels, log2 of their levels; None for real data.
   """
 
   num_points: int
@@ -54,19 +56,36 @@ class Likelihood:
   nll_at_trained_steps: float
   bits_per_dimension: float | None
   space: str = 'data'
+  uniform_bits: float | None = None
 
   def doubts(self, tolerance: float = 0.1) -> str:
     """Says in one line what is wrong with this result; empty if nothing is.
 
     A likelihood that is not finite, whose log densities still change by more than the tolerance
     when steps are halved, or that the steps of training make better or worse than it is by more
-    than the tolerance and `SIGMAS` standard errors: training has cheated its integrator.
+    than the tolerance and `SIGMAS` standard errors: training has cheated its integrator. Images
+    that cost as much as uniform pixels: it has learnt nothing.
     """
     if not np.isfinite(self.nll):
       return 'The likelihood is not finite: train with smaller steps or a lower --learning_rate.'
     changes = (self.integration_error, self.root_mean_square_change, self.quantile_change)
-    return moving(*changes, num_steps=self.num_steps, tolerance=tolerance) or cheated(
-      self.nll_at_trained_steps, self.trained_steps, self.nll, self.point_error, tolerance
+    return (
+      moving(*changes, num_steps=self.num_steps, tolerance=tolerance)
+      or cheated(
+        self.nll_at_trained_steps, self.trained_steps, self.nll, self.point_error, tolerance
+      )
+      or self._no_better_than_uniform()
+    )
+
+  def _no_better_than_uniform(self) -> str:
+    if self.bits_per_dimension is None or self.uniform_bits is None:
+      return ''
+    if self.bits_per_dimension < self.uniform_bits:
+      return ''
+    return (
+      f'The model takes {self.bits_per_dimension:.4g} bits per dimension, and uniform pixels take '
+      f'{self.uniform_bits:.4g}: it has learnt nothing of these images. Train for more '
+      '--epochs, or at another --learning_rate.'
     )
 
   def __str__(self) -> str:
@@ -176,12 +195,13 @@ def measure_likelihood(
     ys = tf.constant(np.concatenate(sets)[:, size:])
     bits = float(tf.reduce_mean(data.bits_per_dimension(halving.fine.reshape(-1), ys, levels)))
   space = 'logit space' if levels else 'data'
-  return _likelihood(halving, tolerance, bits, space)
+  uniform_bits = math.log2(levels) if levels else None
+  return dataclasses.replace(
+    _likelihood(halving, tolerance), bits_per_dimension=bits, space=space, uniform_bits=uniform_bits
+  )
 
 
-def _likelihood(
-  halving: Halving, tolerance: float, bits_per_dimension: float | None, space: str
-) -> Likelihood:
+def _likelihood(halving: Halving, tolerance: float) -> Likelihood:
   """The likelihood of values [draws, n] at several depths."""
   num_draws, num_points = halving.fine.shape
   return Likelihood(
@@ -197,8 +217,7 @@ def _likelihood(
     certified_steps=halving.certified_steps(tolerance),
     trained_steps=halving.first_steps,
     nll_at_trained_steps=float(np.mean(halving.first)),
-    bits_per_dimension=bits_per_dimension,
-    space=space,
+    bits_per_dimension=None,
   )
 
 

@@ -15,7 +15,7 @@ from tests.integration import apps
 run = functools.partial(apps.run, 'mnist_main.py')
 # Two terms and two stages a step: most of a run's time goes into tracing them.
 TINY = [
-  *('--flagfile=apps/flagfiles/digits_tiny.flags', '--hidden_units=0'),
+  *('--flagfile=apps/flagfiles/digits_tiny.flags', '--hidden_units=0', '--epochs=4'),
   *('--integrator=heun', '--step_size=0.25', '--gradient=plain'),
 ]
 # Vectors in two dimensions: nothing but one dense layer.

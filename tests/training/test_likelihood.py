@@ -156,6 +156,12 @@ def likelihood(**changed):
   return training.Likelihood(**{**sound, **changed})
 
 
+def test_a_model_of_images_that_costs_what_uniform_pixels_cost_is_doubted():
+  assert not likelihood(bits_per_dimension=7.9, uniform_bits=8.0).doubts()
+  doubt = likelihood(bits_per_dimension=10.33, uniform_bits=8.0).doubts()
+  assert 'takes 10.33 bits per dimension, and uniform pixels take 8' in doubt
+
+
 @pytest.mark.slow
 def test_noise_has_an_error_of_its_own():
   """Over many draws of noise, the mean of two scatters as its error says."""
@@ -173,6 +179,7 @@ def test_noise_has_an_error_of_its_own():
   error = np.sqrt(np.mean([r.noise_error**2 for r in results]))
   assert 0.6 < scatter / error < 1.6
   assert 'bits per dimension' in str(results[0])
+  assert results[0].uniform_bits == 8.0
 
 
 @pytest.mark.slow
