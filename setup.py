@@ -1,5 +1,6 @@
 """Packaging of ma_keras; the settings of ruff, mypy and pytest are in pyproject.toml."""
 
+import os
 import pathlib
 import re
 
@@ -100,13 +101,33 @@ def read_version() -> str:
   return found.group(1)
 
 
+def repository() -> str:
+  """Address of the repository, where a workflow builds the release; empty elsewhere."""
+  server, name = os.environ.get('GITHUB_SERVER_URL'), os.environ.get('GITHUB_REPOSITORY')
+  return f'{server}/{name}' if server and name else ''
+
+
+def described(readme: str, address: str, version: str) -> str:
+  """The README for readers elsewhere: links to its files by address, as text if there is none."""
+
+  def linked(link: re.Match[str]) -> str:
+    picture, text, path = link.groups()
+    if not address:
+      return '' if picture else text
+    kind = 'raw' if picture else 'blob'
+    return f'{picture}[{text}]({address}/{kind}/v{version}/{path})'
+
+  return re.sub(r'(!?)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s]+)\)', linked, readme)
+
+
 setup(
   name='ma_keras',
   version=read_version(),
   description='Monge-Ampere flows: exact-likelihood generative models from one scalar potential.',
-  long_description=read_text('README.md'),
+  long_description=described(read_text('README.md'), repository(), read_version()),
   long_description_content_type='text/markdown',
   author='The ma_keras developers',
+  url=repository() or None,
   license='Apache-2.0',
   license_files=['LICENSE'],
   keywords='normalizing-flow monge-ampere generative-model tensorflow-probability ising',

@@ -3,6 +3,9 @@
 import ast
 import pathlib
 import re
+import runpy
+
+import setuptools
 
 import ma_keras
 
@@ -23,3 +26,18 @@ def test_data_files_of_packages_are_packed():
     if path.is_file() and '__pycache__' not in path.parts and path.suffix != '.py':
       package = '.'.join(path.relative_to(ROOT).parent.parts)
       assert any(path.match(pattern) for pattern in patterns.get(package, ())), path
+
+
+def test_links_of_the_description_lead_somewhere_or_are_text(monkeypatch):
+  """No link of the README is one to a file beside it where there is none, as on an index."""
+  monkeypatch.setattr(setuptools, 'setup', lambda **arguments: None)
+  described = runpy.run_path(str(ROOT / 'setup.py'))['described']
+  readme = '![Paths](a/b.png) of [a page](docs/c.md#d), [a paper](https://e.org/f) and [above](#g).'
+  kept = '[a paper](https://e.org/f) and [above](#g).'
+  assert described(readme, '', '1.0') == f' of a page, {kept}'
+  assert described(readme, 'https://h.org/i', '1.0') == (
+    '![Paths](https://h.org/i/raw/v1.0/a/b.png) of '
+    f'[a page](https://h.org/i/blob/v1.0/docs/c.md#d), {kept}'
+  )
+  whole = described((ROOT / 'README.md').read_text(), '', '1.0')
+  assert not re.search(r'\]\((?!https?:|#)', whole)
