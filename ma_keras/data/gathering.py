@@ -12,7 +12,7 @@ import numpy as np
 
 from ma_keras.data import quantised
 from ma_keras.data.disk_rows import BLOCK_ROWS, DiskRows
-from ma_keras.data.tables import Table
+from ma_keras.data.table import Table
 from ma_keras.data.writing import writing
 
 MOST_BYTES = 1 << 29  # In memory; splitting takes as much again.

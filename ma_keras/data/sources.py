@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ma_keras.data import byte_streams, dataset, fingerprint, gathering, tables
+from ma_keras.data import byte_streams, dataset, fingerprint, gathering, readers, tables
 from ma_keras.data.context_columns import LABEL, ContextColumn
 from ma_keras.data.dataset import Dataset
 
@@ -95,7 +95,7 @@ def load_file(
     ValueError: The file cannot be read, or its arrays are not what they should be.
   """
   path = pathlib.Path(path)
-  arrays = tables.arrays_within(path) if options.get('array') is None else ()
+  arrays = readers.arrays_within(path) if options.get('array') is None else ()
   if 'train' in arrays:
     options['array'] = 'train'
   table = tables.open_table(path, **options)
