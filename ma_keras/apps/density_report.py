@@ -14,6 +14,7 @@ from ma_keras import data, fitting, training
 from ma_keras.apps import density_data, density_figures, density_table, training_app
 from ma_keras.apps.density_callbacks import history, measure
 from ma_keras.apps.density_experiment import Experiment
+from ma_keras.fitting.pixels import MOST_IMAGES
 from ma_keras.saving import export
 
 
@@ -52,7 +53,7 @@ def compared_with_pixels(
   points: data.Dataset, test: np.ndarray, levels: int, bits_per_dimension: float
 ) -> str:
   """Says how much better, or worse, a model of images is than independent pixels."""
-  train = points.parts(points.train[: fitting.MOST_IMAGES])[1]
+  train = points.parts(points.train[:MOST_IMAGES])[1]
   pixels = fitting.independent_pixel_bits(train, points.parts(test)[1], levels)
   gain = pixels - bits_per_dimension
   return (
