@@ -23,7 +23,10 @@ PAGES = {
 CARDS = 'ma_keras/pretrained'
 LINK = re.compile(r'(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)')
 # Blocks, and code in a line between as many backticks as it begins with.
-CODE = re.compile(r'^```.*?^```$|(?<!`)(`+)(?!`)[^\n]*?(?<!`)\1(?!`)', re.DOTALL | re.MULTILINE)
+CODE = re.compile(
+  r'^(?P<fence>```|~~~).*?^(?P=fence)$|(?<!`)(?P<ticks>`+)(?!`)[^\n]*?(?<!`)(?P=ticks)(?!`)',
+  re.DOTALL | re.MULTILINE,
+)
 
 
 def page_of(path: str) -> str | None:

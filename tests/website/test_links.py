@@ -36,7 +36,13 @@ def test_sources_are_links_where_the_repository_has_an_address(monkeypatch):
 
 
 @pytest.mark.parametrize(
-  'text', ['```text\n[a](b.md)\n```\n', 'as in `[a](b.md)`', 'or `` `x`[0](b.md) `` there']
+  'text',
+  [
+    '```text\n[a](b.md)\n```\n',
+    '~~~\n[a](b.md)\n~~~\n',
+    'as in `[a](b.md)`',
+    'or `` `x`[0](b.md) `` there',
+  ],
 )
 def test_code_is_left_alone(text):
   assert links.rewritten(text, 'engine.md') == text
