@@ -16,8 +16,6 @@ from tests.support import eager
 from tests.support.bijectors import generic, points
 from tests.symmetry import cases as symmetric
 
-pytestmark = pytest.mark.slow
-
 SEED = tf.constant([3, 4])
 SMALL = {'num_steps': 2, 'integrator': 'euler'}
 
@@ -56,7 +54,8 @@ def likelihood(bijector, x, **options):
 def small():
   """One flow for several tests, and its likelihoods of five points."""
   bijector = generic(**SMALL)
-  return bijector, likelihood(bijector, points(5))
+  with eager.eagerly():
+    return bijector, likelihood(bijector, points(5))
 
 
 def assert_close(one, two):
@@ -64,17 +63,20 @@ def assert_close(one, two):
     np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize('of_the_call', [False, True])
-@pytest.mark.parametrize('batch_size', [2, 8])
-def test_chunks_are_the_whole(batch_size, of_the_call):
-  """Of the bijector by its compiled calls, of one call eagerly."""
+@pytest.mark.slow
+def test_chunks_are_the_whole():
+  """By the compiled calls of a bijector."""
   bijector, expected = small()
-  if of_the_call:
-    options = {'bijector_kwargs': {'batch_size': batch_size}}
-    with eager.eagerly():
-      assert_close(likelihood(bijector, points(5), **options), expected)
-  else:
-    assert_close(likelihood(bijector.copy(batch_size=batch_size), points(5)), expected)
+  assert_close(likelihood(bijector.copy(batch_size=2), points(5)), expected)
+
+
+@pytest.mark.usefixtures('eagerly')
+@pytest.mark.parametrize('batch_size', [2, 8])
+def test_one_call_has_a_batch_size_of_its_own(batch_size):
+  bijector, expected = small()
+  options = {'bijector_kwargs': {'batch_size': batch_size}}
+  assert_close(likelihood(bijector, points(5), **options), expected)
+  assert_close(likelihood(bijector.copy(batch_size=batch_size), points(5)), expected)
 
 
 @pytest.mark.usefixtures('eagerly')
@@ -84,6 +86,7 @@ def test_every_mode_goes_in_chunks(gradient):
   assert_close(likelihood(bijector.copy(batch_size=2), points(5)), likelihood(bijector, points(5)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('name', ['value only', 'mlp in time'])
 def test_potentials_with_tapes_of_their_own_go_in_chunks(name):
@@ -97,6 +100,7 @@ def test_potentials_with_tapes_of_their_own_go_in_chunks(name):
   assert_close(likelihood(chunked, x)[:2], likelihood(bijector, tf.identity(x))[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('name', RANDOM)
 def test_rows_keep_their_draws(name):
@@ -107,8 +111,10 @@ def test_rows_keep_their_draws(name):
   assert np.ptp(whole[0]) > 0.1
 
 
-@pytest.mark.parametrize('jit_compile', [False, True])
-def test_chunks_in_graphs_of_any_batch(jit_compile):
+@pytest.mark.slow
+@pytest.mark.parametrize('jit_compile, batches', [(False, (5, 4)), (True, (5,))])
+def test_chunks_in_graphs_of_any_batch(jit_compile, batches):
+  """XLA compiles the graph anew for every batch size: one will do."""
   bijector, _ = small()
   spec = tf.TensorSpec([None, 3], tf.float64)
   compiled = tf.function(
@@ -117,8 +123,10 @@ def test_chunks_in_graphs_of_any_batch(jit_compile):
     jit_compile=jit_compile,
     autograph=False,
   )
-  for batch in (5, 4):
-    assert_close(compiled(points(batch)), likelihood(bijector, points(batch)))
+  for batch in batches:
+    with eager.eagerly():
+      expected = likelihood(bijector, points(batch))
+    assert_close(compiled(points(batch)), expected)
 
 
 def solved(bijector, x, **options):
@@ -126,6 +134,7 @@ def solved(bijector, x, **options):
   return tf.nest.flatten([part for part in solution if part is not None])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_every_call_of_the_bijector_goes_in_chunks():
   """Leading axes are rows, and come back."""
@@ -141,6 +150,7 @@ def test_every_call_of_the_bijector_goes_in_chunks():
   assert_close([sample], [ma_keras.standard_normal_flow(bijector).sample([2, 3], seed=[1, 2])])
 
 
+@pytest.mark.slow
 def test_second_derivatives_go_through_chunks():
   bijector, x = generic(num_steps=1, integrator='euler'), points(3)
 
@@ -176,6 +186,7 @@ def test_an_error_in_a_chunk_leaves_nothing_behind():
     tf.Variable(0.0)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_the_cache_tells_batch_sizes_apart():
   """A value solved with one batch size is not taken for that of another; its own is."""
   bijector, _ = small()
