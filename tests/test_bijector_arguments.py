@@ -12,7 +12,7 @@ from tests.support.bijectors import generic, points
 METHODS = ('forward', 'inverse', 'forward_log_det_jacobian', 'inverse_log_det_jacobian')
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_dtype_is_that_of_the_potential():
   assert generic(tf.float32).dtype == tf.float32
   assert generic(tf.float32).forward(np.zeros([2, 3])).dtype == tf.float32  # NumPy is converted,
@@ -40,7 +40,7 @@ def test_potential_without_variables_takes_any_floating_dtype():
   assert ma_keras.MongeAmpereBijector(LogCosh(3), 4, 0.1).dtype == tf.float32
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize('bad', [np.nan, np.inf])
 def test_validate_args_refuses_what_is_not_finite(method, bad):

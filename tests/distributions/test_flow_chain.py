@@ -10,6 +10,8 @@ from ma_keras import potentials, tallies
 from ma_keras.distributions import BatchNormalisation, FlowChain, flow_from
 from ma_keras.distributions.flow_chain import is_chain
 
+pytestmark = pytest.mark.usefixtures('eagerly')
+
 tfb = tfp.bijectors
 N = 2
 
@@ -50,6 +52,7 @@ def test_a_solve_adds_up_those_of_the_parts(reverse, rng):
   np.testing.assert_allclose(solution.tallies['stiffness'], stiffness)
 
 
+@pytest.mark.slow
 def test_log_prob_is_that_of_a_chain_of_tfp_and_of_a_solve(rng):
   parts = [flow(1), normalisation(), flow(2)]
   density = flow_from(None, FlowChain(parts))
@@ -103,6 +106,7 @@ def test_paths_of_a_normalisation_have_no_energy():
     ma_keras.transport.transport_cost(FlowChain([flow(1), normalisation()]))
 
 
+@pytest.mark.slow
 def test_a_certificate_halves_the_steps_of_every_flow(rng):
   chain = FlowChain([flow(1), normalisation(), flow(2)])
   assert [part.horizon.num_steps for part in chain.in_equal_steps(4).flows] == [12, 12]

@@ -19,6 +19,7 @@ def test_rates_are_the_gradient_and_minus_the_laplacian(name):
     np.testing.assert_allclose(rate[i], -reference.laplacian_by_differences(phi, row), atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['softplus', 'mlp in time', 'sum'])
 def test_mass_is_conserved(name):
   """d/dh ln|det(I + h d velocity/dx)| at h = 0 is minus the log-density rate.

@@ -35,6 +35,7 @@ def solution(t):
   }
 
 
+@pytest.mark.slow
 @ALL
 @pytest.mark.parametrize('start, stop', [(0.0, 1.5), (1.5, 0.0)])
 def test_observed_order(tableau, start, stop):

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import ma_keras
 from ma_keras.potentials import Quadratic
 from tests.properties import recipes, strategies
-from tests.support import eager
 
 # Their steps are undone by the same steps backwards, to rounding; explicit ones to their order.
 SYMMETRIC = st.sampled_from(['implicit_midpoint', 'gauss4'])
@@ -31,6 +30,7 @@ def anew(x):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @strategies.examples(5)
 @hypothesis.given(
   recipe=recipes.dense(),
@@ -53,20 +53,21 @@ def test_there_and_back(recipe, num_steps, step_size, integrator, leading, seed)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @strategies.examples(3)
 @hypothesis.given(recipe=recipes.dense(), num_steps=STEPS, seed=strategies.SEEDS)
 def test_a_batch_is_its_rows_one_by_one(recipe, num_steps, seed):
-  bijector = flow(recipe, num_steps, 0.1, 'rk4', seed)
+  bijector = flow(recipe, num_steps, 0.1, 'heun', seed)
   density = ma_keras.standard_normal_flow(bijector)
   x = strategies.points(2, 3, bijector.potential.event_size, seed=seed)
   rows = [anew(row) for row in tf.reshape(x, [6, -1])]
   for function, shape in ((bijector.forward, x.shape), (density.log_prob, [2, 3])):
-    with eager.eagerly():
-      single = tf.reshape(tf.stack([function(row) for row in rows]), shape)
+    single = tf.reshape(tf.stack([function(row) for row in rows]), shape)
     np.testing.assert_allclose(function(x), single, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @strategies.examples(8)
 @hypothesis.given(
   n=st.integers(1, 4),

@@ -13,6 +13,7 @@ EIGHTHS = st.lists(st.integers(-4000, 4000).map(lambda k: k / 8), min_size=2, ma
 HUGE = st.lists(st.floats(-1e30, 1e30), min_size=2, max_size=20)
 
 
+@pytest.mark.slow
 @strategies.examples(200)
 @hypothesis.given(log_weights=EIGHTHS | HUGE)
 def test_bounds_hold_and_everything_is_finite(log_weights):

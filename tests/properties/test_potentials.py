@@ -72,6 +72,7 @@ def test_far_out_nothing_overflows(kind, data, dtype, exponent, seed):
   assert np.abs(laplacian).max() <= 1e4
 
 
+@pytest.mark.slow
 @strategies.examples(8)
 @hypothesis.given(
   recipe=recipes.separable(),
@@ -88,6 +89,7 @@ def test_signs_probe_diagonal_hessians_exactly(recipe, leading, seed, num_probes
   np.testing.assert_allclose(probed.laplacian(0.5, x), exact, atol=rounding(tf.float64, x, exact))
 
 
+@pytest.mark.slow
 @strategies.examples(10)
 @hypothesis.given(first=recipes.composable(2), second=recipes.composable(2), seed=strategies.SEEDS)
 def test_potentials_add_and_so_do_their_derivatives(first, second, seed):

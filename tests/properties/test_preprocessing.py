@@ -28,6 +28,7 @@ def assert_log_dets(bijector, y, **tolerance):
   np.testing.assert_allclose(backward, -slopes.sum(axis=-1), **tolerance)
 
 
+@pytest.mark.slow
 @strategies.examples(30)
 @hypothesis.given(
   levels=LEVELS,
@@ -62,6 +63,7 @@ def test_no_dequantised_pixel_is_lost_in_single_precision(levels, seed):
   np.testing.assert_allclose(bijector.forward(tf.constant(y.numpy())), x, atol=1e-6 * levels)
 
 
+@pytest.mark.slow
 @strategies.examples(30)
 @hypothesis.given(
   size=st.integers(1, 4),

@@ -38,7 +38,6 @@ def tables(draw, size):
 SIZES = st.shared(st.integers(1, 6), key='size')
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('name', GROUPS)
 @strategies.examples(3)
 @hypothesis.given(side=st.integers(2, 4))
