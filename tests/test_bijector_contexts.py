@@ -31,6 +31,7 @@ def gaussian(context):
   return tfd.MultivariateNormalDiag(moved(context), np.exp(T / 2) * np.ones(N))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('shape', [[5, C], [C], [1, C]])
 def test_a_gaussian_moves_with_its_context(shape):
   x, context = draw(5, N), draw(*shape)
@@ -116,6 +117,7 @@ def test_a_saved_model_takes_contexts(tmp_path):
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'potential',
   [

@@ -14,7 +14,7 @@ tfb, tfd = tfp.bijectors, tfp.distributions
 
 def flow(seed):
   potential = potentials.OneHiddenLayer(2, 5, dtype=tf.float64, seed=seed)
-  return ma_keras.MongeAmpereBijector(potential, 3, 0.2, name=f'flow_{seed}')
+  return ma_keras.MongeAmpereBijector(potential, 3, 0.2, 'heun', name=f'flow_{seed}')
 
 
 @pytest.mark.slow

@@ -13,8 +13,6 @@ import ma_keras
 from ma_keras import potentials
 from ma_keras.saving import export
 
-pytestmark = pytest.mark.slow
-
 N, C, O = 2, 3, 4
 DOUBLE = {'dtype': tf.float64}
 
@@ -43,6 +41,7 @@ def points(*shape):
   return tf.constant(np.random.default_rng(shape).normal(size=(*shape, N)))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_every_row_has_the_density_of_its_own_flow(flow):
   x, o = points(3), observed(3)
@@ -54,6 +53,7 @@ def test_every_row_has_the_density_of_its_own_flow(flow):
     np.testing.assert_allclose([density, flow.given(context).log_prob(row)], alone, rtol=1e-12)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_samples_have_the_leading_shape_of_the_contexts_and_more_before_it(flow):
   o = observed(5)
   assert flow.sample(context=o, seed=1).shape == (5, N)
@@ -94,6 +94,7 @@ def test_a_layer_that_adapts_adds_no_variable_of_its_own():
   assert ours == {variable.ref() for variable in expected}
 
 
+@pytest.mark.slow
 def test_preprocessing_and_chains_take_the_context(flow):
   scale = tfp.bijectors.Scale(tf.constant(2.0, tf.float64))
   chain = tfp.bijectors.Chain([scale, flow.bijector])
@@ -104,6 +105,7 @@ def test_preprocessing_and_chains_take_the_context(flow):
   np.testing.assert_allclose(scaled.given(o[0]).log_prob(x[0]), expected[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_an_export_takes_what_the_encoder_takes(tmp_path):
   flow = ma_keras.conditional_flow(bijector(gradient='plain'), encoder())
   export.save(flow, tmp_path)

@@ -86,7 +86,7 @@ def test_times_outside_or_against_the_motion_are_refused(times, reverse, motion)
     path(times, reverse)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_the_bijector_gives_the_same_trajectory():
   potential = flows.steady()
   seen = ma_keras.MongeAmpereBijector(potential, 8, 0.15).trajectory(flows.points(4), [0.3, 1.2])

@@ -69,7 +69,7 @@ def assert_refused_or_equal(path, content, made):
 
 
 @pytest.mark.slow
-@strategies.examples(15)
+@strategies.examples(10)
 @hypothesis.given(
   recipe=recipes.sums(2),
   dtype=strategies.DTYPES,
@@ -112,7 +112,7 @@ OPTIONS = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@strategies.examples(12)
+@strategies.examples(8)
 @hypothesis.given(
   recipe=recipes.composable(2), part=PROBES, whole=PROBES, options=OPTIONS, seed=strategies.SEEDS
 )

@@ -27,7 +27,7 @@ def test_every_class_is_asked():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', recipes.RECIPES)
-@strategies.examples(6)
+@strategies.examples(4)
 @hypothesis.given(
   data=st.data(),
   dtype=strategies.DTYPES,
@@ -90,7 +90,7 @@ def test_signs_probe_diagonal_hessians_exactly(recipe, leading, seed, num_probes
 
 
 @pytest.mark.slow
-@strategies.examples(10)
+@strategies.examples(6)
 @hypothesis.given(first=recipes.composable(2), second=recipes.composable(2), seed=strategies.SEEDS)
 def test_potentials_add_and_so_do_their_derivatives(first, second, seed):
   terms = [recipes.generic(r, tf.float64, seed + k) for k, r in enumerate((first, second))]

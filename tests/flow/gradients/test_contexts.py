@@ -33,8 +33,8 @@ MODES = {
   'store': {'integrator': 'heun'},
   'recompute': {'gradient': 'recompute', 'integrator': 'heun'},
   'in chunks': {'batch_size': 3, 'integrator': 'heun'},
-  'reversible': {'gradient': 'reversible', 'integrator': 'gauss4'},
-  'adjoint': {'gradient': 'adjoint', 'integrator': 'gauss4'},
+  'reversible': {'gradient': 'reversible', 'integrator': 'implicit_midpoint'},
+  'adjoint': {'gradient': 'adjoint', 'integrator': 'implicit_midpoint'},
 }
 
 
@@ -111,9 +111,9 @@ def test_a_penalty_of_the_context_reaches_the_encoder():
 
 @pytest.mark.slow
 def test_a_compiled_step_trains_the_encoder():
-  kind, options = 'in hidden coordinates', MODES['store']
+  kind, options = 'in hidden coordinates', {'integrator': 'euler'}
   with eager.eagerly():
-    expected = plain(kind, 'heun')[1]
+    expected = plain(kind, 'euler')[1]
   step = tf.function(lambda: log_prob_and_gradients(build(kind), **options)[1], jit_compile=True)
   for one, other in zip(step(), expected, strict=True):
     np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-10)

@@ -14,12 +14,10 @@ from tests.potentials import cases as potentials
 from tests.support import flows
 from tests.symmetry import cases as symmetric
 
-pytestmark = pytest.mark.slow
-
 EXACT = {
   'plain': ('heun', 'plain'),
   'recompute': ('heun', 'recompute'),
-  'recompute by segments': ('heun', gradients.Recompute(3)),
+  'recompute by segments': ('heun', gradients.Recompute(2)),
   'recompute in one': ('heun', gradients.Recompute(50)),
   'recompute, implicit': ('gauss4', 'recompute'),
   'recompute, nodes': ('rk4_gauss', 'recompute'),
@@ -30,7 +28,7 @@ POTENTIALS = {
   'one hidden layer': potentials.one_hidden_layer,
   'mlp in time': potentials.CASES['mlp in time'],
 }
-HORIZON = Horizon(4, 0.06)
+HORIZON = Horizon(3, 0.08)
 
 
 def solution(potential, integrator, mode, horizon=HORIZON, reverse=False, points=None):
@@ -53,16 +51,20 @@ def stored(name, integrator, reverse):
   return solution(POTENTIALS[name](), integrator, 'store', reverse=reverse)
 
 
-def compiled(*arguments, jit_compile):
-  return tf.function(lambda: solution(*arguments), jit_compile=jit_compile, autograph=False)()
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'mode, name, reverse',
   [
-    *((mode, 'one hidden layer', reverse) for mode in EXACT for reverse in (False, True)),
+    ('plain', 'one hidden layer', False),
+    ('recompute', 'one hidden layer', True),
+    ('recompute by segments', 'one hidden layer', False),
     ('recompute by segments', 'mlp in time', True),
+    ('recompute in one', 'one hidden layer', True),
+    ('recompute, implicit', 'one hidden layer', False),
+    ('recompute, nodes', 'one hidden layer', True),
     ('recompute, nodes', 'mlp in time', False),
+    ('reversible', 'one hidden layer', False),
+    ('reversible, order 2', 'one hidden layer', True),
     ('reversible, order 2', 'mlp in time', False),
   ],
 )
@@ -74,22 +76,41 @@ def test_modes_agree_with_store(mode, name, reverse):
     np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize('mode', ['recompute', 'recompute by segments', 'reversible'])
-def test_modes_agree_with_store_as_graphs_and_under_xla(mode):
-  potential, (integrator, gradient) = potentials.one_hidden_layer(), EXACT[mode]
-  expected = solution(potential, integrator, 'store')
-  for jit_compile in (False, True):
-    actual = compiled(potential, integrator, gradient, jit_compile=jit_compile)
-    for one, two in zip(actual, expected, strict=True):
-      np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  'build, integrator, gradient',
+  [
+    (potentials.separable, 'heun', gradients.Recompute(2)),
+    (potentials.one_hidden_layer, 'implicit_midpoint', 'reversible'),
+  ],
+)
+def test_modes_agree_with_store_under_xla(build, integrator, gradient):
+  """By tapes; one-hidden-layer flows by hand, under XLA as well, are those of test_units.py."""
+  potential = build()
+  compiled = tf.function(solution, jit_compile=True, autograph=False)
+  actual, expected = (
+    solve(potential, integrator, mode)
+    for solve, mode in ((compiled, gradient), (solution, 'store'))
+  )
+  for one, two in zip(actual, expected, strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize('gradient', ['recompute', gradients.Recompute(3), 'reversible', 'adjoint'])
-def test_a_compiled_flow_is_differentiated_from_outside(gradient):
-  """What plain loops cannot do: XLA around the flow alone, the tape around that."""
-  potential, x = potentials.one_hidden_layer(), potentials.points(4)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  'build, integrator, gradient',
+  [
+    (potentials.separable, 'heun', 'recompute'),
+    (potentials.one_hidden_layer, 'implicit_midpoint', 'adjoint'),
+  ],
+)
+def test_a_compiled_flow_is_differentiated_from_outside(build, integrator, gradient):
+  """What plain loops cannot do: XLA around the flow alone, the tape around that.
+
+  One mode that keeps nothing unless asked, and one whose pass is the function's own.
+  """
+  potential, x, tableau = build(), potentials.points(4), integrators.get(integrator)
   variables = list(potential.trainable_variables)
-  tableau = integrators.IMPLICIT_MIDPOINT
 
   @tf.function(jit_compile=True, autograph=False)
   def compiled_flow(x):
@@ -104,27 +125,30 @@ def test_a_compiled_flow_is_differentiated_from_outside(gradient):
 
   expected = derivatives(lambda x: flow.solve(potential, tableau, HORIZON, x))
   for one, two in zip(derivatives(compiled_flow), expected, strict=True):
-    np.testing.assert_allclose(one, two, rtol=1e-4 if gradient == 'adjoint' else 1e-9, atol=1e-9)
+    np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('integrator, order', [('midpoint', 2), ('rk4', 4), ('rk4_gauss', 4)])
 def test_the_adjoint_converges_at_the_order_of_the_integrator(integrator, order):
   potential = potentials.one_hidden_layer()
   errors = []
-  for d in (4, 8, 16):
+  for d in (3, 6):
     horizon = Horizon(d, 1.0 / d)
     expected, actual = (
       solution(potential, integrator, mode, horizon) for mode in ('store', 'adjoint')
     )
     errors.append([flows.max_error(one, two) for one, two in zip(actual[2:], expected[2:])])
   assert min(errors[0]) > 0
-  assert np.all(flows.observed_orders(errors)[-1] > order - 0.35)
+  np.testing.assert_allclose(flows.observed_orders(errors), [[order] * 4], atol=0.1)
 
 
 def test_the_adjoint_of_a_symplectic_method_is_exact():
   """Gauss methods conserve the bilinear invariant dL/dx . delta x (Sanz-Serna 2016): no bias."""
   potential = potentials.one_hidden_layer()
-  expected, actual = (solution(potential, 'gauss4', mode) for mode in ('store', 'adjoint'))
+  expected, actual = (
+    solution(potential, 'implicit_midpoint', mode) for mode in ('store', 'adjoint')
+  )
   for one, two in zip(actual, expected, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
 
@@ -135,7 +159,7 @@ def test_symmetrised_potentials_flow_back_through_their_elements(gradient):
 
   layer = symmetric.layer()
   potential = OneElementPerInterval(layer, square_lattice(symmetric.SIDE), 0.02, seed=1)
-  horizon = Horizon(10, 0.02)
+  horizon = Horizon(4, 0.02)
   expected, actual = (
     solution(potential, 'rk4', mode, horizon, points=symmetric.points(4))
     for mode in ('store', gradient)
@@ -144,9 +168,18 @@ def test_symmetrised_potentials_flow_back_through_their_elements(gradient):
     np.testing.assert_allclose(one, two, rtol=1e-9 if gradient == 'recompute' else 1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize('gradient', ['store', 'recompute', 'reversible', 'adjoint'])
-def test_the_graph_does_not_grow_with_the_number_of_steps(gradient):
-  potential, tableau = potentials.one_hidden_layer(), 'implicit_midpoint'
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  'gradient, tableau',
+  [
+    ('store', 'euler'),
+    ('recompute', 'implicit_midpoint'),
+    ('reversible', 'implicit_midpoint'),
+    ('adjoint', 'euler'),
+  ],
+)
+def test_the_graph_does_not_grow_with_the_number_of_steps(gradient, tableau):
+  potential = potentials.one_hidden_layer()
 
   def size(d):
     graph = tf.function(
@@ -155,14 +188,16 @@ def test_the_graph_does_not_grow_with_the_number_of_steps(gradient):
     inner = [f.node_def for f in graph.graph.as_graph_def().library.function]
     return len(graph.graph.as_graph_def().node) + sum(len(nodes) for nodes in inner)
 
-  assert size(5) == size(200)
+  assert size(5) == size(100)  # A thousand zeros have a node of their own.
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_the_bijector_takes_a_mode_and_trains_alike():
   potential, x = potentials.one_hidden_layer(), potentials.points(5)
 
   def derivatives(**arguments):
-    bijector = ma_keras.MongeAmpereBijector(potential, 6, 0.1, **arguments)
+    bijector = ma_keras.MongeAmpereBijector(potential, 3, 0.1, **arguments)
     distribution = ma_keras.standard_normal_flow(bijector)
     with tf.GradientTape() as tape:
       loss = tf.reduce_mean(distribution.log_prob(x))

@@ -14,7 +14,7 @@ from tests.flow.gradients import test_units
 from tests.potentials import cases
 from tests.support import flows
 
-HORIZON = Horizon(3, 0.08)
+HORIZON = Horizon(2, 0.08)
 # A symmetric method that has defects, as none of ours has.
 SYMMETRIC = dataclasses.replace(integrators.GAUSS4, defects=((1.0, -1.0),))
 
@@ -57,11 +57,10 @@ class Work(tallies.Integral):
     return tf.square(potential(t, x) * laplacian) * (1.0 + t)
 
 
-ALL = (*tallies.TALLIES.values(), Fastest(), Work())
-INTEGRALS = tuple(tally for tally in ALL if isinstance(tally, tallies.Integral))
+INTEGRALS = (tallies.KineticEnergy(), tallies.HamiltonJacobi(), Work())
 
 
-def solution(potential, gradient, x, integrator='rk4', reverse=False, known=ALL):
+def solution(potential, gradient, x, integrator='rk4', reverse=False, known=INTEGRALS):
   tableau = integrators.get(integrator)
   with tf.GradientTape() as tape:
     tape.watch(x)
@@ -104,18 +103,35 @@ def test_stiffness_is_what_it_is_by_hand(gradient):
 )
 @pytest.mark.parametrize('build', [lambda: test_units.layer(4), lambda: test_units.rotated(12)])
 def test_all_modes_and_derivatives_agree(build, gradient, reverse, integrator):
-  """As a graph in one direction, eagerly in the other; every pair of arguments meets."""
+  """Eagerly; graphs are below. Every pair of arguments meets."""
   potential, x = build(), test_units.points()
   known = (tallies.Stiffness(), tallies.KineticEnergy(), Fastest())
-  solve = solution if reverse else tf.function(solution, autograph=False)
-  one = solve(potential, gradient, x, integrator, reverse, known)
+  one = solution(potential, gradient, x, integrator, reverse, known)
   assert_same(one, solution(potential, 'plain', x, integrator, reverse, known))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('gradient', ['store', 'recompute'])
-@pytest.mark.parametrize('name', ['amplitudes in time', 'sum', 'mlp in time', 'lattice in time'])
+def test_tallies_in_moving_frames_in_a_graph():
+  potential, x = test_units.rotated(12), test_units.points()
+  known = (tallies.Stiffness(), Fastest())
+  graph = tf.function(solution, autograph=False)
+  one = graph(potential, 'store', x, 'heun', known=known)
+  assert_same(one, solution(potential, 'plain', x, 'heun', known=known))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  'name, gradient',
+  [
+    ('amplitudes in time', 'store'),
+    ('sum', 'store'),
+    ('sum', 'recompute'),
+    ('mlp in time', 'recompute'),
+    ('lattice in time', 'recompute'),
+  ],
+)
 def test_every_potential_has_every_tally(name, gradient):
+  """The last two have no pass of their own: `store` is `plain` for them."""
   potential, x = cases.CASES[name](), cases.points(3)
   known = (tallies.Stiffness(), tallies.HamiltonJacobi(), Fastest())
   one, two = (solution(potential, mode, x, 'heun', known=known) for mode in (gradient, 'plain'))
@@ -123,13 +139,11 @@ def test_every_potential_has_every_tally(name, gradient):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-  'gradient, known', [('store', ALL), (gradients.Recompute(2), (tallies.Stiffness(), Fastest()))]
-)
-def test_compiled_by_xla_they_are_the_same(gradient, known):
+def test_compiled_by_xla_they_are_the_same():
   potential, x = cases.in_time(), cases.points(3)
+  known = (tallies.Stiffness(), tallies.HamiltonJacobi(), Work())
   compiled = tf.function(solution, jit_compile=True, autograph=False)
-  one = compiled(potential, gradient, x, 'heun', known=known)
+  one = compiled(potential, gradients.Recompute(2), x, 'heun', known=known)
   assert_same(one, solution(potential, 'plain', x, 'heun', known=known))
 
 
@@ -137,7 +151,10 @@ def test_compiled_by_xla_they_are_the_same(gradient, known):
 @pytest.mark.parametrize('reverse', [False, True])
 def test_steps_that_are_undone_have_every_tally(reverse):
   potential, x = cases.in_time(), cases.points(3)
-  one, two = (solution(potential, mode, x, SYMMETRIC, reverse) for mode in ('reversible', 'plain'))
+  known = (tallies.Stiffness(), Fastest(), Work())
+  one, two = (
+    solution(potential, mode, x, SYMMETRIC, reverse, known) for mode in ('reversible', 'plain')
+  )
   assert_same(one, two)
 
 
@@ -147,22 +164,24 @@ def test_integrals_have_an_adjoint_equation(reverse):
   """That of a Gauss method is its discrete adjoint, without bias (Sanz-Serna 2016)."""
   potential, x = cases.in_time(), cases.points(3)
   one, two = (
-    solution(potential, mode, x, 'gauss4', reverse, INTEGRALS) for mode in ('adjoint', 'plain')
+    solution(potential, mode, x, 'implicit_midpoint', reverse, INTEGRALS)
+    for mode in ('adjoint', 'plain')
   )
   assert_same(one, two)
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('reverse', [False, True])
 @pytest.mark.parametrize('gradient', [*gradients.MODES])
 def test_the_kinetic_energy_of_a_quadratic_potential(gradient, reverse):
   """phi = x.Ax/2: |v|^2/2 = sum_i a_i^2 e^(2 a_i t) x_i^2 / 2 in the eigenbasis of A."""
   potential, x = cases.quadratic(), cases.points(3)
-  time = -1.0 if reverse else 1.0
+  time = -0.1 if reverse else 0.1
   rates, vectors = np.linalg.eigh(0.5 * (potential.matrix + tf.transpose(potential.matrix)))
   squares = np.square(x.numpy() @ vectors)
   expected = np.abs(np.sum(rates * np.expm1(2 * rates * time) * squares / 4, axis=1))
   integrator = 'gauss4' if gradient == 'reversible' else 'rk4'
-  bijector = ma_keras.MongeAmpereBijector(potential, 200, 0.005, integrator, gradient)
+  bijector = ma_keras.MongeAmpereBijector(potential, 8, 0.0125, integrator, gradient)
   energy = bijector.solve(x, reverse, [tallies.KineticEnergy()]).tallies['kinetic']
   np.testing.assert_allclose(energy, expected, rtol=1e-7)
 
@@ -181,6 +200,7 @@ class Pressureless(ma_keras.potentials.Potential):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_the_hamilton_jacobi_residual_of_a_pressureless_flow_is_zero():
   x = cases.points(5)
   bijector = ma_keras.MongeAmpereBijector(Pressureless(), 10, 0.1, dtype=tf.float64)
@@ -196,13 +216,13 @@ def test_it_vanishes_with_the_step_at_the_order_of_its_defects():
   """RK4's defects are of order h^2, times h, squared, times 1/h steps: order 5."""
   potential, x = flows.steady(), flows.points(4)
   totals = [
-    flow.solve(potential, integrators.RK4, Horizon(d, 1.2 / d), x, tallies=[tallies.Stiffness()])[2]
-    for d in (16, 32, 64)
+    flow.solve(potential, integrators.RK4, Horizon(d, 0.6 / d), x, tallies=[tallies.Stiffness()])[2]
+    for d in (16, 32)
   ]
-  orders = np.log2(np.asarray(totals)[:-1] / np.asarray(totals)[1:])
-  np.testing.assert_allclose(orders[-1], 5.0, atol=0.3)
+  np.testing.assert_allclose(np.log2(totals[0] / totals[1]), [5.0] * 4, atol=0.3)
 
 
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('reverse', [False, True])
 def test_the_bijector_gives_it_with_the_same_solve(reverse):
   potential, x = cases.one_hidden_layer(), cases.points(2, 3)
@@ -217,7 +237,7 @@ def test_the_bijector_gives_it_with_the_same_solve(reverse):
   assert sums['stiffness'].shape == [2, 3] and np.all(sums['stiffness'] > 0) and score is None
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_densities_are_those_of_solves_without_tallies():
   potential, x = cases.one_hidden_layer(), cases.points(6)
   distribution = ma_keras.standard_normal_flow(ma_keras.MongeAmpereBijector(potential, 5, 0.08))
@@ -235,8 +255,11 @@ def corners(count, seed, spread=0.05):
   return tf.constant(x), np.log(4) + np.log(2 * np.pi * np.e * spread**2)
 
 
-def trained_in_one_step(weight):
-  """Test NLL in nats at 1, 4 and 16 steps of a flow that was trained with a single one."""
+def trained_in_one_step(*weights):
+  """Test NLL in nats at 1, 4 and 16 steps of a flow that was trained with a single one.
+
+  One row for every weight of the penalty; one trace serves all of them.
+  """
   potential = ma_keras.potentials.OneHiddenLayer(2, 32, dtype=tf.float64, seed=0)
   bijector = ma_keras.MongeAmpereBijector(potential, 1, 1.0)
   distribution = ma_keras.standard_normal_flow(bijector)
@@ -244,23 +267,30 @@ def trained_in_one_step(weight):
   optimizer.build(potential.trainable_variables)
 
   @tf.function(autograph=False)
-  def step():
+  def step(weight):
     with tf.GradientTape() as tape:
       log_prob, solution = distributions.solve(distribution, x, True, ['stiffness'])
       loss = tf.reduce_mean(weight * solution.tallies['stiffness'] - log_prob)
     variables = potential.trainable_variables
     optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
 
-  for _ in range(600):
-    step()
-  test = corners(2000, seed=1)[0]
+  variables = [*potential.trainable_variables, *optimizer.variables]
+  start = [variable.numpy() for variable in variables]
   finer = [ma_keras.standard_normal_flow(bijector.refined(factor)) for factor in (1, 4, 16)]
-  return [-float(tf.reduce_mean(f.log_prob(test))) for f in finer]
+  losses = []
+  for weight in weights:
+    for variable, value in zip(variables, start):
+      variable.assign(value)
+    for _ in range(600):
+      step(tf.constant(weight, tf.float64))
+    test = corners(2000, seed=1)[0]
+    losses.append([-float(tf.reduce_mean(f.log_prob(test))) for f in finer])
+  return losses
 
 
 @pytest.mark.slow
 def test_without_the_penalty_training_cheats_the_integrator_and_with_it_it_does_not():
-  cheated, honest, entropy = trained_in_one_step(0.0), trained_in_one_step(1.0), corners(2, 0)[1]
+  (cheated, honest), entropy = trained_in_one_step(0.0, 1.0), corners(2, 0)[1]
   assert cheated[0] < entropy - 0.5  # Better than possible, by its own account ...
   assert cheated[1] > cheated[0] + 1.0  # ... and far worse with four times the steps.
   assert abs(honest[1] - honest[0]) < 0.02
