@@ -29,14 +29,15 @@ def quick(**settings):
 
 @pytest.mark.usefixtures('eagerly')
 def test_scikit_learns_own_checks_pass():
+  """Of a Gaussian: to choose a mixture takes half a second in each of a hundred fits."""
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    results = check_estimator(quick(n_init=1), on_fail=None)
+    results = check_estimator(quick(base='normal'), on_fail=None)
   assert len(results) > 40
   assert [r['check_name'] for r in results if r['status'] == 'failed'] == []
 
 
-# What a training could spoil: repetition, state, rows one by one.
+# What a training or a mixture could spoil: repetition, state, rows one by one, and their weights.
 WITH_A_FLOW = (
   'check_dict_unchanged',
   'check_estimators_pickle',
@@ -44,15 +45,28 @@ WITH_A_FLOW = (
   'check_fit_idempotent',
   'check_methods_subset_invariance',
 )
+WITH_A_MIXTURE = (
+  'check_fit_idempotent',
+  'check_methods_subset_invariance',
+  'check_sample_weight_equivalence_on_dense_data',
+)
 
 
-def test_scikit_learns_own_checks_pass_with_a_flow():
-  flow = ma_keras.MongeAmpereDensity(max_steps=20, n_init=1)
-  checks = {check.func.__name__: check for _, check in estimator_checks_generator(flow)}
+@pytest.mark.usefixtures('eagerly')
+@pytest.mark.parametrize(
+  'settings, names',
+  [({'base': 'normal', 'max_steps': 1, 'num_steps': 2}, WITH_A_FLOW), ({}, WITH_A_MIXTURE)],
+  ids=['flow', 'mixture'],
+)
+def test_scikit_learns_own_checks_pass_with_a_flow_and_a_mixture(settings, names, monkeypatch):
+  """Flows are trained for tables as small as those of the checks."""
+  monkeypatch.setattr(ma_keras.estimator, 'LEAST_ROWS', 10)
+  density = quick(hidden_units=2, n_init=1, **settings)
+  checks = {check.func.__name__: check for _, check in estimator_checks_generator(density)}
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    for name in WITH_A_FLOW:
-      checks[name](clone(flow))
+    for name in names:
+      checks[name](clone(density))
 
 
 @pytest.fixture(scope='module')
@@ -63,7 +77,13 @@ def fitted():
   x = np.stack([np.cos(5 * t), np.sin(5 * t), t], axis=1) + rng.normal(size=(600, 3)) * 0.2
   frame = pandas.DataFrame(x, columns=['a', 'b', 'c'])
   estimator = ma_keras.MongeAmpereDensity(
-    base='normal', hidden_units=32, max_steps=200, n_init=1, learning_rate=0.02, random_state=1
+    base='normal',
+    hidden_units=16,
+    num_steps=4,
+    max_steps=100,
+    n_init=1,
+    learning_rate=0.05,
+    random_state=1,
   )
   return estimator.fit(frame[:500]), frame[500:]
 
@@ -75,26 +95,23 @@ def test_a_flow_is_kept_where_held_out_rows_gain(fitted):
   assert estimator.score(test) > start.score(test)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_latents_and_densities_belong_together(fitted):
   """x -> z -> x; ln p(x) = ln N(z) + ln|det dz/dx|, the latter by differences."""
   estimator, test = fitted
   x = test.to_numpy()[:4]
+  steps = 1e-5 * np.concatenate([np.zeros([1, 3]), np.eye(3), -np.eye(3)])
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')
-    z = estimator.transform(x)
-    steps = 1e-5 * np.eye(3)
-    jacobian = [
-      np.stack(
-        [(estimator.transform([p + h]) - estimator.transform([p - h]))[0] / 2e-5 for h in steps]
-      )
-      for p in x
-    ]
+    moved = estimator.transform((x[:, np.newaxis] + steps).reshape(-1, 3)).reshape(4, 7, 3)
     log_prob = estimator.score_samples(x)
+  z, jacobian = moved[:, 0], (moved[:, 1:4] - moved[:, 4:]) / 2e-5
   expected = stats.norm.logpdf(z).sum(axis=1) + np.linalg.slogdet(jacobian)[1]
   np.testing.assert_allclose(log_prob, expected, atol=1e-3)
   np.testing.assert_allclose(estimator.inverse_transform(z), x, atol=1e-3)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_it_is_saved_in_every_way_to_the_bit(fitted, tmp_path):
   estimator, test = fitted
   expected = estimator.score_samples(test)
@@ -167,19 +184,19 @@ def test_case_10_one_row_at_a_million_leaves_1200_others_their_entropy():
 def test_numbers_that_vary_little_around_a_large_one(rng):
   x = 1.7e9 + rng.normal(size=(500, 2)) * 1e-3
   truth = stats.norm(1.7e9, 1e-3).logpdf(x).sum(1)
-  assert abs(quick().fit(x).score(x) - truth.mean()) < 0.05
+  assert abs(quick(base='normal').fit(x).score(x) - truth.mean()) < 0.05
 
 
 def test_outside_the_support_the_density_is_zero(rng):
   x = np.exp(2 * rng.normal(size=(300, 1)))
-  estimator = quick().fit(x)
+  estimator = quick(base='normal').fit(x)
   assert estimator.score_samples([[-1.0]])[0] == -np.inf
   assert np.all(estimator.sample(100, 0) > 0)
 
 
 def test_values_with_ties_get_no_spike(rng):
   """Dice: the density of a cell of width 1 is the probability of its number."""
-  x = rng.integers(1, 7, size=(1200, 1)).astype(float)
+  x = rng.integers(1, 7, size=(600, 1)).astype(float)
   score = quick().fit(x).score_samples(np.arange(1.0, 7.0)[:, np.newaxis])
   np.testing.assert_allclose(np.exp(score), np.full(6, 1 / 6), atol=0.05)
 
@@ -188,7 +205,7 @@ def test_samples_are_rounded_as_the_data_are(rng):
   """Every cell has the samples that fell into it; 0.3 is 0.3; latents keep their place."""
   age = rng.poisson(30, 800) + 18.0
   x = np.stack([age, np.round(age / 60 + rng.normal(size=800) / 9, 1), rng.normal(size=800)], 1)
-  estimator = quick(column_kinds={'0': 'integer+positive'}).fit(x)
+  estimator = quick(base='normal', column_kinds={'0': 'integer+positive'}).fit(x)
   samples = estimator.sample(500, 3)
   assert set(samples[:, 1]) < set(np.arange(-20, 60) / 10)
   np.testing.assert_array_equal(samples[:, 0], np.floor(samples[:, 0]))
@@ -200,13 +217,12 @@ def test_samples_are_rounded_as_the_data_are(rng):
 
 def test_pipelines_and_searches(rng):
   x = rng.normal(size=(60, 2))
-  pipeline = make_pipeline(StandardScaler(), quick())
-  assert np.isfinite(pipeline.fit(x).score(x))
-  search = GridSearchCV(quick(), {'base': ['auto', 'normal']}, cv=2).fit(x)
-  assert set(search.best_params_) == {'base'} and clone(search.best_estimator_).base in (
-    'auto',
-    'normal',
-  )
+  normal = quick(base='normal')
+  assert np.isfinite(make_pipeline(StandardScaler(), normal).fit(x).score(x))
+  kinds = [{'0': 'heavy'}, None]
+  search = GridSearchCV(normal, {'column_kinds': kinds}, cv=2).fit(x)
+  assert set(search.best_params_) == {'column_kinds'}
+  assert clone(search.best_estimator_).column_kinds in kinds
 
 
 def test_it_beats_a_mixture_on_modes(rng):
@@ -219,7 +235,7 @@ def test_it_beats_a_mixture_on_modes(rng):
 def test_codes_of_missing_values_are_doubted(rng):
   x = np.concatenate([rng.normal(size=(180, 1)), np.full((20, 1), -9999.0)])
   with pytest.warns(UserWarning, match='-9999 in 10.0% of the rows, far outside: a code for miss'):
-    quick().fit(x)
+    quick(base='normal').fit(x)
 
 
 def test_bad_settings_name_themselves(rng):
@@ -253,7 +269,7 @@ def test_settings_of_another_type_are_named(settings, message):
 
 def test_rows_and_weights_that_nobody_can_mean_are_named():
   rows = np.random.default_rng(0).normal(size=(20, 2))
-  density = ma_keras.MongeAmpereDensity(max_steps=0)
+  density = quick(base='normal')
   with pytest.raises(ValueError, match='masked'):
     density.fit(np.ma.masked_greater(rows, 1.0))
   with pytest.raises(ValueError, match='one weight for each of the 20 rows'):

@@ -12,16 +12,18 @@ from ma_keras.fitting import flow
 ROWS = np.random.default_rng(0).normal(size=(150, 2))
 SETTINGS = fitting.Settings(
   hidden_units=8,
-  num_steps=4,
+  time=1.0,
+  num_steps=2,
   batch_size=120,
-  steps=30,
-  steps_per_epoch=10,
-  learning_rate=0.05,
+  steps=9,
+  steps_per_epoch=3,
+  learning_rate=0.2,
   penalties={},
 )
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_the_best_of_several_tries_is_kept(monkeypatch, rng):
   """The second try has no memory of the first: it ends as it does alone."""
   angle = rng.uniform(0, 2 * np.pi, 300)
@@ -52,13 +54,14 @@ def test_tries_are_many_where_they_are_cheap_and_one_where_they_are_not():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_a_training_that_diverges_keeps_the_start_and_says_so():
   settings = fitting.Settings(
     hidden_units=16,
     num_steps=2,
     batch_size=60,
-    steps=40,
-    steps_per_epoch=10,
+    steps=8,
+    steps_per_epoch=2,
     learning_rate=1e30,
     gradient_clip=0.0,
     penalties={},
