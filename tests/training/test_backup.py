@@ -70,9 +70,14 @@ def state(made):
   return [v.numpy() for v in (*made.trainable_variables, *made.optimizer.variables)]
 
 
-def assert_same(made, other):
-  for one, two in zip(state(made), state(other), strict=True):
+def assert_same(made, expected):
+  for one, two in zip(state(made), expected, strict=True):
     np.testing.assert_array_equal(one, two)
+
+
+def renew(made, start):
+  for variable, value in zip((*made.trainable_variables, *made.optimizer.variables), start):
+    variable.assign(value)
 
 
 @pytest.fixture(scope='module')
@@ -82,22 +87,22 @@ def compiled():
   return pair, state(pair[0])
 
 
+@pytest.fixture(scope='module')
+def uninterrupted(compiled, tmp_path_factory):
+  """The state after all epochs, and their logs."""
+  (made, _), start = compiled
+  renew(made, start)
+  _, logs = train(made, tmp_path_factory.mktemp('uninterrupted'))
+  return state(made), logs
+
+
 @pytest.fixture
-def untrained(compiled):
+def untrained(compiled, uninterrupted):
   """Both models as new ones are: to trace a training step takes longer than to train."""
   pair, start = compiled
   for made in pair:
-    variables = (*made.trainable_variables, *made.optimizer.variables)
-    for variable, value in zip(variables, start, strict=True):
-      variable.assign(value)
+    renew(made, start)
   return pair
-
-
-@pytest.fixture(scope='module')
-def uninterrupted(tmp_path_factory):
-  made = model()
-  _, logs = train(made, tmp_path_factory.mktemp('uninterrupted'))
-  return made, logs
 
 
 def files(folder):
@@ -108,14 +113,10 @@ def checkpoint(number):
   return [f'ckpt-{number}.data-00000-of-00001', f'ckpt-{number}.index']
 
 
-def test_a_new_model_is_what_a_killed_one_was(untrained, uninterrupted, tmp_path):
-  """What `untrained` gives to the tests below is as good as a new model."""
-  assert_same(untrained[0], model())
-  with pytest.raises(KeyboardInterrupt):
-    train(untrained[0], tmp_path, others=[Death(2 * STEPS + 1, killed)])
-  resumed = model()
-  assert train(resumed, tmp_path)[0] == [2, 3]
-  assert_same(resumed, uninterrupted[0])
+def test_models_of_these_tests_are_as_good_as_new_ones(untrained):
+  new = state(model())
+  for made in untrained:
+    assert_same(made, new)
 
 
 @pytest.mark.parametrize('step', range(1, EPOCHS * STEPS, 2))
@@ -125,19 +126,18 @@ def test_killed_at_any_step_it_ends_in_the_same_bits(step, untrained, uninterrup
     train(first, tmp_path, others=[Death(step, killed)])
   epochs, logs = train(resumed, tmp_path)
   assert epochs == list(range((step - 1) // STEPS, EPOCHS))
-  other, expected = uninterrupted
-  assert_same(resumed, other)
+  final, expected = uninterrupted
+  assert_same(resumed, final)
   assert logs == {name: values[epochs[0] :] for name, values in expected.items()}
 
 
-def test_the_last_two_are_kept_and_a_finished_run_is_not_trained_again(tmp_path):
-  made = model()
+def test_the_last_two_are_kept_and_a_finished_run_is_not_trained_again(untrained, tmp_path):
+  made, again = untrained
   train(made, tmp_path)
   assert files(tmp_path) == [*checkpoint(EPOCHS - 1), *checkpoint(EPOCHS)]
-  again = model()
   epochs, _ = train(again, tmp_path)
   assert epochs == []
-  assert_same(again, made)
+  assert_same(again, state(made))
 
 
 def truncated(path):
@@ -236,34 +236,33 @@ def test_a_folder_without_checkpoints_has_no_epochs(untrained, tmp_path):
   assert training.saved_epochs(tmp_path) == 10
 
 
-def test_a_failed_write_is_an_error_and_leaves_the_one_before(uninterrupted, tmp_path):
-  train(model(), tmp_path, epochs=2)
+def test_a_failed_write_is_an_error_and_leaves_the_one_before(untrained, uninterrupted, tmp_path):
+  first, resumed = untrained
+  train(first, tmp_path, epochs=2)
   before = files(tmp_path)
   soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
   limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # noqa: E731
   try:
     with pytest.raises(OSError, match=rf'no checkpoint could be written to {tmp_path}.*too large'):
-      train(model(), tmp_path, others=[Death(1, limit)])
+      train(resumed, tmp_path, others=[Death(1, limit)])
   finally:
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
   assert files(tmp_path) == before
-  resumed = model()
   assert train(resumed, tmp_path)[0] == [2, 3]
   assert_same(resumed, uninterrupted[0])
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_error(untrained, tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(OSError, match='no checkpoint could be written'):
-    train(model(), tmp_path / 'file')
+    train(untrained[0], tmp_path / 'file')
 
 
-def test_a_run_of_keras_own_backup_goes_on(uninterrupted, tmp_path):
-  made = model()
+def test_a_run_of_keras_own_backup_goes_on(untrained, uninterrupted, tmp_path):
+  made, resumed = untrained
   keras = tf_keras.callbacks.BackupAndRestore(str(tmp_path), delete_checkpoint=False)
   numbers = made.sample_numbers(STEPS)
   made.fit(numbers, epochs=2, steps_per_epoch=STEPS, verbose=0, callbacks=[keras])
-  resumed = model()
   assert train(resumed, tmp_path)[0] == [2, 3]
   assert_same(resumed, uninterrupted[0])
 
@@ -273,21 +272,21 @@ def train_until_sigterm(folder):
   train(model(), folder, others=[Death(2 * STEPS + 2, die)])
 
 
-def test_sigterm_ends_the_process_after_the_step(uninterrupted, tmp_path):
+def test_sigterm_ends_the_process_after_the_step(untrained, uninterrupted, tmp_path):
   done = apps.call(train_until_sigterm, tmp_path)
   assert done.returncode == 143 and 'Traceback' not in done.stderr
   last = done.stderr.strip().splitlines()[-1]
   assert last == 'Terminated by SIGTERM; 2 epochs are saved: the same command goes on from there.'
-  resumed = model()
+  resumed = untrained[0]
   assert train(resumed, tmp_path)[0] == [2, 3]
   assert_same(resumed, uninterrupted[0])
 
 
-def test_sigterm_is_given_back(tmp_path):
+def test_sigterm_is_given_back(untrained, tmp_path):
   """After training, and after the first signal: the second one ends the process at once."""
   before = signal.getsignal(signal.SIGTERM)
   seen = []
-  train(model(), tmp_path, epochs=1)
+  train(untrained[0], tmp_path, epochs=1)
   assert signal.getsignal(signal.SIGTERM) == before
 
   def die():
@@ -295,7 +294,7 @@ def test_sigterm_is_given_back(tmp_path):
     os.kill(os.getpid(), signal.SIGTERM)
 
   with pytest.raises(SystemExit) as ended:
-    train(model(), tmp_path, others=[Death(1, die)])
+    train(untrained[1], tmp_path, others=[Death(1, die)])
   assert ended.value.code == 143 and seen[0] != before
   assert signal.getsignal(signal.SIGTERM) == before
 

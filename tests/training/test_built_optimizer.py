@@ -36,11 +36,14 @@ def optimal_map():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-  'model, rows',
-  [(flow, lambda x: (x,)), (optimal_map, lambda x: ((x, x + 1),))],
-  ids=['likelihood', 'dual'],
+  'model, rows, optimizer',
+  [
+    (flow, lambda x: (x,), 'adam'),
+    (optimal_map, lambda x: ((x, x + 1),), 'adam'),
+    (flow, lambda x: (x,), tf_keras.optimizers.legacy.Adam),
+  ],
+  ids=['likelihood', 'dual', 'likelihood of the old kind'],
 )
-@pytest.mark.parametrize('optimizer', ['adam', tf_keras.optimizers.legacy.Adam])
 def test_a_step_is_traced_once_and_by_optimisers_of_the_old_kind_as_before(
   model, rows, optimizer, rng
 ):

@@ -52,7 +52,7 @@ def nll(rate):
 
 
 def model(bound, **options):
-  bijector = ma_keras.MongeAmpereBijector(Stretch(), 10, 0.1, 'heun')
+  bijector = ma_keras.MongeAmpereBijector(Stretch(), 4, 0.25, 'heun')
   constrained = training.Constrained(bound, **options)
   made = training.MaximumLikelihood(bijector, penalties=None, constrained=constrained)
   made.compile(tf_keras.optimizers.Adam(0.02))
@@ -91,6 +91,7 @@ def test_a_step_moves_the_multiplier_by_the_violation_and_no_further_than_it_may
     assert math.exp(variable) == pytest.approx(limit)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_parts_of_a_batch_make_one_step_of_the_multiplier():
   whole, parted = model(2.0), model(2.0)
   parted.accumulate = 3
@@ -100,6 +101,7 @@ def test_parts_of_a_batch_make_one_step_of_the_multiplier():
   np.testing.assert_allclose(parted.bijector.potential.rate, whole.bijector.potential.rate)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_a_free_energy_is_a_constraint_too():
   flow = ma_keras.MongeAmpereBijector(potentials.OneHiddenLayer(4, 3, seed=1), 2, 0.5, 'heun')
   made = training.VariationalFreeEnergy(
@@ -112,6 +114,7 @@ def test_a_free_energy_is_a_constraint_too():
   assert logs['multiplier'][0] == pytest.approx(10.0 * math.exp(0.05), rel=1e-6)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_the_multiplier_is_saved_with_the_model(tmp_path):
   potential = cases.in_time()
   bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'heun')
@@ -137,6 +140,7 @@ def test_the_multiplier_is_saved_with_the_model(tmp_path):
   np.testing.assert_array_equal(made.log_multiplier, state)
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_a_killed_run_goes_on_with_the_multiplier_it_had(tmp_path):
   """Killed in the second of three epochs, it ends in the bits of one that ran through."""
 
@@ -144,7 +148,7 @@ def test_a_killed_run_goes_on_with_the_multiplier_it_had(tmp_path):
     made.optimizer.build(made.trainable_variables)
     backup = training.Backup(made, folder)
     options = {
-      'batch_size': 100,
+      'batch_size': 200,
       'epochs': 3,
       'verbose': 0,
       'shuffle': False,
@@ -155,7 +159,7 @@ def test_a_killed_run_goes_on_with_the_multiplier_it_had(tmp_path):
   whole, first, resumed = model(2.0), model(2.0), model(2.0)
   expected = fit(whole, tmp_path / 'whole')
   with pytest.raises(KeyboardInterrupt):
-    fit(first, tmp_path / 'cut', Interrupt(6))
+    fit(first, tmp_path / 'cut', Interrupt(3))
   assert fit(resumed, tmp_path / 'cut') == {key: logs[1:] for key, logs in expected.items()}
   for one, two in zip(resumed.variables, whole.variables, strict=True):
     np.testing.assert_array_equal(one, two)

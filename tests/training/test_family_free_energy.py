@@ -17,7 +17,7 @@ def model(low=(0.5,), high=(2.0,), encoder=None, size=1):
   potential = potentials.OneHiddenLayer(
     4, 12, context_size=size, time_basis=basis, dtype=tf.float64, seed=1
   )
-  bijector = ma_keras.MongeAmpereBijector(potential, 6, 1 / 6)
+  bijector = ma_keras.MongeAmpereBijector(potential, 4, 1 / 4, 'heun')
   made = training.FamilyFreeEnergy(bijector, FAMILY, low, high, batch_size=64, encoder=encoder)
   made.compile(training.adam(0.02, total_steps=100))
   return made
@@ -30,6 +30,7 @@ def trained():
   return made
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_at_one_coupling_the_loss_is_that_of_its_target():
   family, numbers = model(low=(0.8,), high=(0.8,)), tf.range(64, dtype=tf.int64)
   own = training.VariationalFreeEnergy(family.given([0.8]), FAMILY.at([0.8]), 64)
@@ -70,6 +71,7 @@ def test_free_energies_have_derivatives_by_the_coupling(trained):
   assert abs(slope - square) < 0.25
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_an_encoder_is_trained_as_well_and_what_does_not_fit_is_refused():
   layers = [tf_keras.Input((1,)), tf_keras.layers.Dense(3, 'tanh', dtype='float64')]
   made = model(encoder=tf_keras.Sequential(layers), size=3)

@@ -90,6 +90,7 @@ def test_a_scorer_has_the_log_densities_of_the_flow_at_any_depth_and_follows_its
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_a_scorer_takes_steps_of_equal_size():
   plain, jittered = (Scorer(bijector(jitter=jitter), 50) for jitter in (0.0, 0.9))
   np.testing.assert_array_equal(plain(X, 3), jittered(X, 3))

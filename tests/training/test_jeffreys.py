@@ -25,10 +25,10 @@ class Normal:
     return tf.reduce_sum(tf.square(x), axis=-1) / (2 * self.scale**2)
 
 
-def model(scale=SCALE, share=0.5, **aids):
+def model(scale=SCALE, share=0.5, num_steps=4, **aids):
   """x = exp(rate T) z."""
   phi = potentials.Quadratic(RATE * tf.eye(2, dtype=tf.float64), tf.float64)
-  bijector = ma_keras.MongeAmpereBijector(phi, 4, TIME / 4, dtype=tf.float64)
+  bijector = ma_keras.MongeAmpereBijector(phi, num_steps, TIME / num_steps, dtype=tf.float64)
   made = training.Jeffreys(bijector, Normal(scale), 8, aids=training.Aids(**aids), share=share)
   made.compile(training.adam(0.15, 60))
   return made
@@ -80,7 +80,7 @@ def test_gradients_of_samples_are_those_of_the_divergence(path_gradient):
 
 @pytest.mark.slow
 def test_it_finds_the_width_of_the_target(rng):
-  made = model(path_gradient=True)
+  made = model(num_steps=1, path_gradient=True)
   step = tf.function(made.train_step, autograph=False)
   x = tf.constant(SCALE * rng.normal(size=(8, 2)))
   for _ in range(60):
@@ -100,6 +100,7 @@ def test_the_share_is_checked():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_samples_are_taken_as_arrays_and_what_are_none_is_refused(rng):
   made = model()
   x = SCALE * rng.normal(size=(19, 2))

@@ -85,6 +85,7 @@ def model():
   return made
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_callbacks_of_keras_3_are_told_all_and_act_on_the_model(model, tmp_path):
   journal, x = Journal(), np.random.default_rng(0).normal(size=(20, 2))
   stop = keras.callbacks.EarlyStopping('loss', patience=1, min_delta=1e9)

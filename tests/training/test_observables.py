@@ -61,6 +61,7 @@ def test_a_flow_reweighted_has_the_exact_energy_and_specific_heat():
   assert 'integration' in str(found['energy'])
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_what_cannot_be_measured_is_refused():
   potential = SpectralQuadratic(4)
   bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
@@ -121,6 +122,7 @@ class Oscillator:
 
 
 @pytest.mark.parametrize('named', [True, False])
+@pytest.mark.usefixtures('eagerly')
 def test_a_target_says_what_is_measured_of_it(named):
   target = Oscillator()
   bijector = ma_keras.MongeAmpereBijector(SpectralQuadratic(2, dtype=tf.float64), 2, 0.5)

@@ -25,6 +25,7 @@ def bijector():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_the_loss_is_the_likelihood_and_every_penalty_by_its_weight():
   weights = {'stiffness': 2.0, tallies.KineticEnergy(): 0.5, Spread(): 3.0}
   model = training.MaximumLikelihood(bijector(), penalties=weights)
@@ -39,6 +40,7 @@ def test_the_loss_is_the_likelihood_and_every_penalty_by_its_weight():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_free_energies_have_them_too():
   potential = ma_keras.potentials.OneHiddenLayer(4, 3, seed=1)
   flow = ma_keras.MongeAmpereBijector(potential, 2, 0.5, 'heun')

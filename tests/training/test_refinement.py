@@ -13,7 +13,7 @@ def model(num_steps=2):
   potential = ma_keras.potentials.OneHiddenLayer(
     4, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1
   )
-  bijector = ma_keras.MongeAmpereBijector(potential, num_steps, 1.0 / num_steps, 'midpoint')
+  bijector = ma_keras.MongeAmpereBijector(potential, num_steps, 1.0 / num_steps, 'euler')
   made = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), 8)
   optimizer = training.adam(1e-2, 100)
   optimizer.build(made.trainable_variables)
@@ -22,7 +22,7 @@ def model(num_steps=2):
 
 
 def fit(made, callbacks, epochs=4):
-  made.fit(made.sample_numbers(2), epochs=epochs, steps_per_epoch=2, verbose=0, callbacks=callbacks)
+  made.fit(made.sample_numbers(1), epochs=epochs, steps_per_epoch=1, verbose=0, callbacks=callbacks)
 
 
 def euler_like(bijector):

@@ -20,7 +20,7 @@ def free_energy():
     4, 6, 'log_cosh', use_bias=False, dtype=tf.float64, seed=1
   )
   potential = symmetry.OneElementPerInterval(potential, symmetry.square_lattice(2), 0.1)
-  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.1, 'heun')
+  bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.1, 'euler')
   made = training.VariationalFreeEnergy(bijector, targets.Ising(2, dtype=tf.float64), BATCH)
   return made, made.sample_numbers(1)
 
