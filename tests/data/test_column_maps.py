@@ -45,7 +45,7 @@ def test_every_kind_is_its_formula():
   np.testing.assert_allclose(plain.forward(u), expected, rtol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('column, value', [(2, -1.0), (2, 0.0), (3, 1.0), (3, 7.0), (3, -0.1)])
 def test_the_density_is_zero_outside_the_support(column, value):
   """Minus infinity, never NaN; other rows keep their gradients."""

@@ -21,6 +21,7 @@ def pairs(n, rng):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
 def test_the_right_posterior_passes_and_a_biased_one_does_not(rng):
   observed, x = pairs(1000, rng)
   right = posteriors.calibrate(regression(1.0), x, observed, num_draws=39, seed=1)
@@ -62,6 +63,7 @@ def test_samples_that_cannot_be_compared_are_named(rng):
     posteriors.separability(one, np.full([10, 2], np.nan))
 
 
+@pytest.mark.usefixtures('eagerly')
 def test_draws_do_not_depend_on_the_batch(rng):
   observed, x = pairs(12, rng)
   one = posteriors.calibrate(regression(1.0), x, observed, 9, seed=1, batch_size=12)
