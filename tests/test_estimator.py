@@ -19,14 +19,13 @@ from sklearn.utils.estimator_checks import check_estimator, estimator_checks_gen
 
 import ma_keras
 
-pytestmark = pytest.mark.slow
-
 
 def quick(**settings):
   """Without a flow, whose training takes a while."""
   return ma_keras.MongeAmpereDensity(**{'max_steps': 0, 'random_state': 0, **settings})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_scikit_learns_own_checks_pass():
   """Of a Gaussian: to choose a mixture takes half a second in each of a hundred fits."""
@@ -52,6 +51,7 @@ WITH_A_MIXTURE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize(
   'settings, names',
@@ -88,6 +88,7 @@ def fitted():
   return estimator.fit(frame[:500]), frame[500:]
 
 
+@pytest.mark.slow
 def test_a_flow_is_kept_where_held_out_rows_gain(fitted):
   estimator, test = fitted
   assert estimator.gain_ > 3 * estimator.gain_error_ > 0 and estimator.start_ == 'Gaussian'
@@ -95,6 +96,7 @@ def test_a_flow_is_kept_where_held_out_rows_gain(fitted):
   assert estimator.score(test) > start.score(test)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_latents_and_densities_belong_together(fitted):
   """x -> z -> x; ln p(x) = ln N(z) + ln|det dz/dx|, the latter by differences."""
@@ -111,6 +113,7 @@ def test_latents_and_densities_belong_together(fitted):
   np.testing.assert_allclose(estimator.inverse_transform(z), x, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_it_is_saved_in_every_way_to_the_bit(fitted, tmp_path):
   estimator, test = fitted
@@ -129,6 +132,7 @@ def test_it_is_saved_in_every_way_to_the_bit(fitted, tmp_path):
   np.testing.assert_allclose(model.flow().log_prob(test.to_numpy()), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_names_are_kept_and_checked(fitted):
   estimator, test = fitted
   assert list(estimator.feature_names_in_) == ['a', 'b', 'c']
@@ -138,6 +142,7 @@ def test_names_are_kept_and_checked(fitted):
   np.testing.assert_array_equal(estimator.score_samples(frame), estimator.score_samples(test))
 
 
+@pytest.mark.slow
 def test_a_gaussian_is_found_to_be_one(rng):
   mix = rng.normal(size=(4, 4))
   x = rng.normal(size=(2000, 4)) @ mix
@@ -147,6 +152,7 @@ def test_a_gaussian_is_found_to_be_one(rng):
   assert abs(estimator.score(x[1500:]) - truth.mean()) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'draw, truth',
   [
@@ -194,6 +200,7 @@ def test_outside_the_support_the_density_is_zero(rng):
   assert np.all(estimator.sample(100, 0) > 0)
 
 
+@pytest.mark.slow
 def test_values_with_ties_get_no_spike(rng):
   """Dice: the density of a cell of width 1 is the probability of its number."""
   x = rng.integers(1, 7, size=(600, 1)).astype(float)
@@ -215,6 +222,7 @@ def test_samples_are_rounded_as_the_data_are(rng):
   assert np.all(np.isfinite(estimator.score_samples(samples)))
 
 
+@pytest.mark.slow
 def test_pipelines_and_searches(rng):
   x = rng.normal(size=(60, 2))
   normal = quick(base='normal')
@@ -225,6 +233,7 @@ def test_pipelines_and_searches(rng):
   assert clone(search.best_estimator_).column_kinds in kinds
 
 
+@pytest.mark.slow
 def test_it_beats_a_mixture_on_modes(rng):
   centres = rng.normal(size=(5, 3)) * 6
   x = centres[rng.integers(5, size=900)] + rng.normal(size=(900, 3))

@@ -24,7 +24,6 @@ def flow(dtype, shape=None, **options):
   return ma_keras.data_space_flow(bijector, data.Pixels(dtype=dtype), shape)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize('shape', [None, (1, 3, 1)])

@@ -110,6 +110,7 @@ def test_before_training_it_is_the_identity_in_time_two():
   assert np.any(bijector.potential.kernel)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('gain, kept', [(0.5, True), (0.05, False), (-0.5, False)])
 def test_a_flow_is_kept_where_held_out_rows_gain_beyond_chance(gain, kept):
   """Gains of +-1 about their mean in 200 rows: a standard error of 0.07, 1.5 of which are 0.11."""

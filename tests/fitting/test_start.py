@@ -13,7 +13,6 @@ def started(rows):
   return fitting.Start.fitted(rows, columns.survey(rows), with_mixture=False)
 
 
-@pytest.mark.slow
 def test_latents_have_mean_zero_and_covariance_one(rng):
   rows = rng.normal(size=(800, 3)) @ rng.normal(size=(3, 3)) * [1.0, 1e-6, 1e9] + [0.0, 5.0, 1e12]
   y = started(rows).maps.inverse(rows).numpy()
@@ -21,7 +20,6 @@ def test_latents_have_mean_zero_and_covariance_one(rng):
   np.testing.assert_allclose(np.cov(y.T, bias=True), np.eye(3), atol=0.1)
 
 
-@pytest.mark.slow
 def test_counts_may_be_zero_and_stay_in_the_support(rng):
   """Their cells reach below 0, where the log of a positive column ends."""
   rows = np.round(rng.lognormal(2.0, 1.5, size=(500, 1)))
@@ -31,7 +29,6 @@ def test_counts_may_be_zero_and_stay_in_the_support(rng):
   assert np.all(np.isfinite(start.maps.inverse_log_det_jacobian(rows, 1)))
 
 
-@pytest.mark.slow
 def test_latents_lie_anywhere_in_their_cells(rng):
   rows = rng.integers(0, 6, size=(400, 1)).astype(float)
   start = started(rows)
@@ -45,7 +42,6 @@ def test_a_column_that_does_not_vary_is_refused(rng):
     started(np.stack([rng.normal(size=30), np.ones(30)], axis=1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('draw', ['standard_cauchy', 'laplace', 'standard_t'])
 def test_the_width_of_a_heavy_map_is_the_likeliest(draw):
   """Of asinh((x - median) / width) as a normal, by scipy."""
@@ -65,7 +61,6 @@ def test_the_width_of_a_heavy_map_is_the_likeliest(draw):
   assert maps['centre'][0] == pytest.approx(column.median)
 
 
-@pytest.mark.slow
 def test_where_columns_of_each_kind_begin():
   """A positive column at 0; one that may be 0, a cell below; a unit one just beyond both ends."""
   rng = np.random.default_rng(9)

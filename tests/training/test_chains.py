@@ -50,6 +50,7 @@ def nll_by_hand(parts, x, mean, variance):
   return -np.mean(log_base + log_dets) + 0.5 * np.sum(np.log(variance + EPSILON))
 
 
+@pytest.mark.slow
 def test_a_last_batch_of_one_row_in_two_parts_leaves_the_moving_averages_alone():
   averages, made = [], model()
   made.accumulate, start = 2, made.get_weights()
@@ -61,6 +62,7 @@ def test_a_last_batch_of_one_row_in_two_parts_leaves_the_moving_averages_alone()
   np.testing.assert_array_equal(*averages)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_fit_normalises_by_the_batch_and_the_rest_by_moving_averages():
   made, x = model(), points()
@@ -160,6 +162,7 @@ def again_by_copy(made, tmp_path):
   return copy.deepcopy(made.density()).log_prob(points()).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize(
   'again', [again_by_file, again_by_keras, again_by_weights, again_by_pickle, again_by_copy]
@@ -187,6 +190,7 @@ def test_a_saved_model_has_the_densities_of_the_moving_averages(trained, tmp_pat
   np.testing.assert_allclose(exported.inverse(x)['z'], density.bijector.inverse(x), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'spoil',
   [
@@ -229,6 +233,7 @@ def test_a_conditional_chain_is_trained_too():
     assert made.evaluate((observed, x), batch_size=1000, verbose=0) == pytest.approx(exact, abs=0.3)
 
 
+@pytest.mark.slow
 def test_a_preprocessing_that_is_trained_is_trained_by_its_log_det():
   """Mean and deviation are the maximum of the likelihood of x = m + s z, z standard normal."""
   still = flow(1)

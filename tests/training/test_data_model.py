@@ -338,6 +338,7 @@ def test_a_call_is_what_predict_returns(shared):
     assert len(call.trainable_variables) == 3
 
 
+@pytest.mark.slow
 def test_a_backup_leaves_a_model_that_fits_again(shared, tmp_path):
   """tf_keras 2.21 deletes an attribute that its next fit asks for."""
   backup = tf_keras.callbacks.BackupAndRestore(str(tmp_path / 'backup'))
@@ -516,6 +517,7 @@ def test_rows_outside_the_support_train_nothing(jit_compile):
   np.testing.assert_array_equal(weights(made), before)
 
 
+@pytest.mark.slow
 def test_a_pair_that_looks_like_rows_and_labels_is_doubted(shared):
   """Floating labels cannot be told from weights: classes and counts are whole numbers."""
   with pytest.warns(UserWarning, match=r'whole numbers, 0 to 3.*Labels must be left out.*sample_w'):

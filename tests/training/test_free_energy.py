@@ -11,8 +11,6 @@ import ma_keras
 from ma_keras import seeds, symmetry, targets, training
 from ma_keras.training import draws
 
-pytestmark = pytest.mark.slow
-
 N = 4
 
 
@@ -40,6 +38,7 @@ def measured(rate=0.5, num_steps=4, integrator='rk4'):
   return training.measure(bijector, Harmonic(), 20000, 10000, seed=1, exact_per_site=exact)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_free_energy_and_divergence_of_gaussians():
   result = measured()
@@ -48,6 +47,7 @@ def test_free_energy_and_divergence_of_gaussians():
   assert result.gap_percent == pytest.approx(100 * result.gap_per_site / (np.log(2 * np.pi) / 2))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_a_free_energy_of_particles_is_that_of_the_space_of_their_shapes():
   """Normal(0, s^2) on the (n - 1) d coordinates without a centre: KL as in N of them."""
@@ -68,6 +68,7 @@ def test_a_free_energy_of_particles_is_that_of_the_space_of_their_shapes():
   assert halving.within(1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_integration_error_is_that_of_euler():
   """Euler: x = (1 + rate h)^d z and ln p = ln p_0 - N rate T, whatever the step."""
@@ -77,6 +78,7 @@ def test_integration_error_is_that_of_euler():
   assert result.integration_error == pytest.approx(expected, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_reweighting_recovers_the_partition_function():
   result = measured(rate=0.2)
@@ -85,6 +87,7 @@ def test_reweighting_recovers_the_partition_function():
   assert 0.5 < result.effective_sample_size < 1
 
 
+@pytest.mark.slow
 def test_few_samples_in_halved_steps_stand_for_all():
   """The same latents, so the same values; what few of them say of the change is what all say."""
   potential = ma_keras.potentials.Quadratic(0.2 * np.eye(N), dtype=tf.float64)
@@ -107,6 +110,7 @@ def test_the_statistical_error_is_that_of_the_mean():
   assert result.exact_per_site is None and result.total_kl is None
 
 
+@pytest.mark.slow
 def test_samples_of_a_random_potential_are_independent():
   """Every sample has group elements of its own: batch means scatter as single values would."""
   potential = ma_keras.potentials.OneHiddenLayer(4, 8, seed=1, dtype=tf.float64)
@@ -121,6 +125,7 @@ def test_samples_of_a_random_potential_are_independent():
   assert abs(ratio - 1) < 4 * np.sqrt(2 / 99)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_the_line_names_both_errors_and_the_exact_value():
   line = str(measured())
@@ -132,6 +137,7 @@ def number(pattern, text):
   return float(re.search(pattern.replace('*', r'([-+\d.e]+)'), text).group(1))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_the_numbers_of_the_line_are_those_of_the_result():
   result = measured(rate=0.2)
@@ -143,6 +149,7 @@ def test_the_numbers_of_the_line_are_those_of_the_result():
   assert number(r'% of *;', line) == result.num_samples
 
 
+@pytest.mark.slow
 def test_a_target_without_exact_value_is_measured_too():
   potential = ma_keras.potentials.OneHiddenLayer(9, 4, 'log_cosh', use_bias=False, seed=1)
   bijector = ma_keras.MongeAmpereBijector(potential, 4, 0.1, 'heun')

@@ -10,8 +10,6 @@ import ma_keras
 from ma_keras import training
 from ma_keras.training import keras3
 
-pytestmark = pytest.mark.slow
-
 PATHS = {
   'Adam': lambda package: package.Adam(0.01, beta_1=0.8, clipnorm=0.5),
   'AdamW of a schedule': lambda package: package.AdamW(
@@ -85,6 +83,7 @@ def model():
   return made
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_callbacks_of_keras_3_are_told_all_and_act_on_the_model(model, tmp_path):
   journal, x = Journal(), np.random.default_rng(0).normal(size=(20, 2))
