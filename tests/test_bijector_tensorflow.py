@@ -57,7 +57,7 @@ def test_unknown_batch_is_traced_once(shape):
 
 
 def test_unknown_event_shape_is_checked():
-  forward = generic().forward
+  forward = generic(integrator='euler').forward
   unknown_size = tf.function(forward, input_signature=[tf.TensorSpec([None, None], tf.float64)])
   with pytest.raises(tf.errors.InvalidArgumentError, match='is not compatible'):
     unknown_size(tf.zeros([2, 4], tf.float64))

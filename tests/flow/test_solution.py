@@ -176,7 +176,7 @@ def test_the_graph_does_not_grow_with_the_steps(monkeypatch):
 def test_hutchinson_gives_one_log_determinant_there_and_back():
   """Its probe knows neither time nor direction, so that fldj(x) = -ildj(f(x)) up to h^4."""
   potential = flows.steady().with_laplacian(Hutchinson(seed=1))
-  x, horizon = flows.points(4), Horizon(20, 0.015)
+  x, horizon = flows.points(4), Horizon(10, 0.02)
   end, out = flow.solve(potential, RK4, horizon, x)
   _, home = flow.solve(potential, RK4, horizon, end, reverse=True)
   np.testing.assert_allclose(out, -home, atol=1e-9)

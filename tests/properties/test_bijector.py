@@ -57,11 +57,11 @@ def test_there_and_back(recipe, num_steps, step_size, integrator, leading, seed)
 @strategies.examples(3)
 @hypothesis.given(recipe=recipes.dense(), num_steps=STEPS, seed=strategies.SEEDS)
 def test_a_batch_is_its_rows_one_by_one(recipe, num_steps, seed):
-  bijector = flow(recipe, num_steps, 0.1, 'heun', seed)
+  bijector = flow(recipe, num_steps, 0.1, 'euler', seed)
   density = ma_keras.standard_normal_flow(bijector)
-  x = strategies.points(2, 3, bijector.potential.event_size, seed=seed)
-  rows = [anew(row) for row in tf.reshape(x, [6, -1])]
-  for function, shape in ((bijector.forward, x.shape), (density.log_prob, [2, 3])):
+  x = strategies.points(2, 2, bijector.potential.event_size, seed=seed)
+  rows = [anew(row) for row in tf.reshape(x, [4, -1])]
+  for function, shape in ((bijector.forward, x.shape), (density.log_prob, [2, 2])):
     single = tf.reshape(tf.stack([function(row) for row in rows]), shape)
     np.testing.assert_allclose(function(x), single, rtol=1e-12, atol=1e-13)
 
