@@ -42,7 +42,7 @@ def carried(potential, num_steps, latents):
 @pytest.mark.parametrize('name', ['lattice in time', 'softplus', 'mlp in time'])
 def test_the_score_is_the_gradient_of_the_log_density(name):
   potential = cases.CASES[name]()
-  distribution, x, score = carried(potential, 6, cases.points(3))
+  distribution, x, score = carried(potential, 10, cases.points(3))
   np.testing.assert_allclose(score, by_tape(distribution, x), rtol=1e-5, atol=1e-6)
 
 
