@@ -15,8 +15,8 @@ SETTINGS = fitting.Settings(
   time=1.0,
   num_steps=2,
   batch_size=120,
-  steps=9,
-  steps_per_epoch=3,
+  steps=6,
+  steps_per_epoch=2,
   learning_rate=0.2,
   penalties={},
 )
