@@ -53,6 +53,7 @@ def test_inverse_undoes_forward():
   np.testing.assert_allclose(back, -there, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_eager_batches_of_all_sizes_share_one_trace_per_direction():
   potential, bijector = bijectors.counting()
   for leading in ([4], [7], [1], [0], [], [2, 2]):
@@ -156,6 +157,7 @@ def test_deepcopy_owns_its_variables(used):
   assert before is None or np.array_equal(before, after)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('method', METHODS)
 def test_gradients_are_finite_differences(method):

@@ -49,6 +49,7 @@ def test_a_context_may_be_an_array_and_points_of_any_rank():
   np.testing.assert_allclose(ours, gaussian(context).log_prob(x), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_samples_have_contexts():
   contexts = {'context': draw(3, C)}
   x = FLOW.sample([4000, 3], seed=1, bijector_kwargs=contexts)

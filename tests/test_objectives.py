@@ -139,6 +139,7 @@ def test_force_matching_is_the_squared_difference_of_forces():
   np.testing.assert_allclose(objectives.force_matching(flow, standard_energy, x), exact, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_force_matching_of_any_leading_shape():
   flow = gaussian_flow()
   x = tf.random.stateless_normal([2, 5, N], [3, 4], dtype=tf.float64)

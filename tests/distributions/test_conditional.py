@@ -64,6 +64,7 @@ def test_samples_have_the_leading_shape_of_the_contexts_and_more_before_it(flow)
   np.testing.assert_array_equal(x, flow.sample(context=o, seed=[1, 2]))
 
 
+@pytest.mark.slow
 def test_the_density_of_one_context_integrates_to_one(flow):
   grid = np.linspace(-8, 8, 161)
   x = np.stack(np.meshgrid(grid, grid), axis=-1)
@@ -71,6 +72,7 @@ def test_the_density_of_one_context_integrates_to_one(flow):
   np.testing.assert_allclose(mass, 1.0, atol=1e-2)  # Twelve stages of a method of order two.
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('package', [tf_keras, keras], ids=['tf_keras', 'Keras 3'])
 def test_encoder_and_potential_are_trained_and_copied_together(package):

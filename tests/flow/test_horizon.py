@@ -63,6 +63,7 @@ def test_forward_inverse_and_log_prob_see_the_same_steps():
   np.testing.assert_allclose(bijector.forward_log_det_jacobian(x, 1), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_reseeding_draws_other_steps_for_the_whole_batch():
   bijector = ma_keras.MongeAmpereBijector(flows.Breathing(), 6, 0.2, jitter=0.8)

@@ -143,6 +143,7 @@ def test_the_adjoint_converges_at_the_order_of_the_integrator(integrator, order)
   np.testing.assert_allclose(flows.observed_orders(errors), [[order] * 4], atol=0.1)
 
 
+@pytest.mark.slow
 def test_the_adjoint_of_a_symplectic_method_is_exact():
   """Gauss methods conserve the bilinear invariant dL/dx . delta x (Sanz-Serna 2016): no bias."""
   potential = potentials.one_hidden_layer()

@@ -170,6 +170,7 @@ def test_integrals_have_an_adjoint_equation(reverse):
   assert_same(one, two)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('reverse', [False, True])
 @pytest.mark.parametrize('gradient', [*gradients.MODES])
