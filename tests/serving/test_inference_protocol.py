@@ -77,8 +77,8 @@ def read_raw(answer):
 
 
 @pytest.mark.slow
-def test_raw_bytes_are_the_same_numbers(client, path):
-  expected = tf.saved_model.load(str(path)).signatures['inverse'](x=tf.constant(ROWS))
+def test_raw_bytes_are_the_same_numbers(client, loaded):
+  expected = loaded.signatures['inverse'](x=tf.constant(ROWS))
   head = {
     'inputs': [tensor(binary_data_size=ROWS.nbytes)],
     'parameters': {'signature_name': 'inverse', 'binary_data_output': True},
