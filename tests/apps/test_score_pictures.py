@@ -16,6 +16,8 @@ from ma_keras.data.context_columns import ContextColumn
 from ma_keras.saving import model_file
 from tests.apps.test_score import config, scores
 
+pytestmark = pytest.mark.usefixtures('eagerly')
+
 GREY = np.random.default_rng(0).integers(0, 256, (3, 4, 6), np.uint8)
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import ma_keras
 from ma_keras.apps import tensorflow_start
 
 GREETINGS = """\
@@ -43,7 +44,9 @@ def test_an_exception_while_tensorflow_starts_is_seen(capfd):
 
 @pytest.mark.slow
 def test_a_command_says_nothing_on_stderr(tmp_path):
-  call = [sys.executable, '-m', 'ma_keras.apps.command', 'sample', '--model=ising_l8', '--n=2']
+  bijector = ma_keras.MongeAmpereBijector(ma_keras.potentials.Quadratic([[0.1]]), 1, 0.1, 'euler')
+  ma_keras.model_file.save(tmp_path / 'model.npz', ma_keras.model_file.Model(bijector))
+  call = [sys.executable, '-m', 'ma_keras.apps.command', 'sample', '--model=model.npz', '--n=2']
   environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(path for path in sys.path if path)}
   environment.pop('TF_CPP_MIN_LOG_LEVEL', None)
   done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True)
