@@ -1,11 +1,13 @@
 """What README.md and docs/ show works as written: Python runs, commands parse, files exist."""
 
+import contextlib
 import re
 import shlex
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from absl import flags
 
 import ma_keras
@@ -14,6 +16,7 @@ from ma_keras.apps import command
 from ma_keras.apps.configuration import CONFIGURATIONS, command_flags
 from ma_keras.saving import model_file
 from tests.integration import apps
+from tests.support import eager
 
 ROOT = apps.ROOT
 DOCS = ROOT / 'docs'
@@ -100,10 +103,34 @@ def small_table(monkeypatch):
   np.savetxt('points.csv', points, delimiter=',', header='a,b,c', comments='')
 
 
+def one_epoch(monkeypatch):
+  """Trainings end after an epoch: what they come to in more is no subject of a page's test."""
+  fit = tf_keras.Model.fit
+
+  def first_epoch(model, *args, epochs=1, **options):
+    return fit(model, *args, epochs=min(epochs, 1), **options)
+
+  monkeypatch.setattr(tf_keras.Model, 'fit', first_epoch)
+
+
+def without_xla(monkeypatch):
+  """Chains are traced and not compiled, which takes longer than to run so few."""
+  function = tf.function
+  options = {'jit_compile': None}
+  monkeypatch.setattr(tf, 'function', lambda *args, **given: function(*args, **(given | options)))
+
+
 FIXTURES = {
-  'docs/start.md': (small_table, small_mnist),
+  'README.md': (one_epoch,),
+  'docs/conditional.md': (one_epoch,),
+  'docs/keras.md': (one_epoch,),
+  'docs/particles.md': (without_xla,),
+  'docs/start.md': (small_table, small_mnist, one_epoch),
   'docs/serving.md': (small_mnist, small_ising),
+  'docs/transport.md': (one_epoch,),
 }
+# Blocks whose steps are few and whose graphs are large: pairs and embedded atoms.
+EAGER = {('docs/particles.md', number) for number in range(3)}
 FIRST = {'docs/keras.md': check_likelihoods}
 LAST = {
   'docs/keras.md': check_keras,
@@ -122,7 +149,8 @@ def test_the_python_of_a_page_runs_in_order(page, tmp_path, monkeypatch):
     fixture(monkeypatch)
   names: dict = {'__name__': '__main__'}
   for number, block in enumerate(blocks(page)):
-    exec(compile(block, f'{page}, block {number}', 'exec'), names)
+    with eager.eagerly() if (page, number) in EAGER else contextlib.nullcontext():
+      exec(compile(block, f'{page}, block {number}', 'exec'), names)
     if number == 0 and page in FIRST:
       FIRST[page](names)
   if page in LAST:
