@@ -13,8 +13,6 @@ from starlette.testclient import TestClient
 from ma_keras import serving
 from ma_keras.serving import tensors
 
-pytestmark = pytest.mark.slow
-
 PREDICT = '/v1/models/small:predict'
 ROW = [0.1, 0.2, 0.3]
 
