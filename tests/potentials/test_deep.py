@@ -75,7 +75,7 @@ def test_two_linear_layers_and_a_quadratic_written_out():
   np.testing.assert_allclose(laplacian, np.full(5, 2 * w @ w), rtol=1e-12)
 
 
-@pytest.mark.parametrize('leading', [[], [0], [3], [2, 3], [2, 0], [2, 1, 3]])
+@pytest.mark.parametrize('leading', [[], [2, 0], [2, 1, 3]])
 @pytest.mark.parametrize('widths', [(3, 5), (7, 3, 2), (2, 5, 3)])
 def test_any_leading_rank(leading, widths):
   potential, x = mlp(widths, time_dependent=True), cases.points(*leading)
@@ -129,7 +129,7 @@ def test_single_precision_loses_no_more_than_its_own(widths):
   np.testing.assert_allclose(two, one, atol=5e-6 * np.max(np.abs(one)))
 
 
-@pytest.mark.parametrize('widths, compilers', [((3, 5), (False, True)), ((7, 3), (False,))])
+@pytest.mark.parametrize('widths, compilers', [((3, 5), (True,)), ((7, 3), (False,))])
 def test_trains_through_the_flow(widths, compilers):
   """log_prob and its gradients, through a while loop over steps, equal those of the tapes.
 

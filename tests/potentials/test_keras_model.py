@@ -49,7 +49,7 @@ def test_time_is_the_last_feature(package):
 
 
 @PACKAGES
-def test_the_bijector_sees_every_variable_and_they_all_train(package):
+def test_the_bijector_sees_every_variable_and_they_all_train(package, eagerly):
   model = cases.keras_functional(package)
   potential = KerasModel(model, 4)
   bijector = ma_keras.MongeAmpereBijector(potential, 1, 0.1, integrator='euler')

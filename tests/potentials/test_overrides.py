@@ -35,7 +35,7 @@ HOOKS = {
   'laplacian': (1.0, 2.0),
   'gradient_and_laplacian': (2.0, 2.0),
 }
-MODES = ('store', 'recompute', 'plain', 'adjoint')
+OTHER_MODES = ('recompute', 'plain', 'adjoint')
 
 
 def layer():
@@ -92,12 +92,17 @@ def stepped(potential, x, factors, steps):
 @pytest.mark.parametrize('hook', HOOKS)
 @pytest.mark.parametrize('kind', KINDS, ids=lambda kind: kind.__name__)
 def test_case_20_an_overridden_method_is_integrated_in_every_mode(kind, hook):
-  """Twice the potential by one method alone: the flow is that of twice the potential."""
+  """Twice the potential by one method alone: the flow is that of twice the potential.
+
+  In `store`, which has fast passes of its own, and in another mode: every class and every method
+  meet all of them.
+  """
   potential, x = doubled(kind, hook), cases.points(3)
   # A step says which method it asks for; where elements are drawn, the next meets another one.
   steps = STEPS if kind is symmetry.OneElementPerInterval else 1
   y, change = stepped(cases.generic(KINDS[kind](kind)), x, HOOKS[hook], steps)
-  for mode in MODES:
+  turn = list(KINDS).index(kind) + list(HOOKS).index(hook)
+  for mode in ('store', OTHER_MODES[turn % 3]):
     found = solved(potential, mode, x, steps=steps)
     np.testing.assert_allclose(found[0], y, rtol=1e-12, atol=1e-12, err_msg=mode)
     np.testing.assert_allclose(found[1], change, rtol=1e-12, atol=1e-12, err_msg=mode)
