@@ -52,7 +52,7 @@ def test_the_flow_is_equivariant(name):
   """g x flows to g x(T), and its density is that of x."""
   group, potential, x = cases.GROUPS[name](), average(name), cases.points(2)
   images = tf.constant(group.apply(x.numpy()))
-  solve = tf.function(lambda x: flow.solve(potential, integrators.RK4, HORIZON, x))
+  solve = lambda x: flow.solve(potential, integrators.RK4, HORIZON, x)  # noqa: E731
   end, change = solve(x)
   ends, changes = solve(images)
   np.testing.assert_allclose(ends, group.apply(end.numpy()), atol=1e-13)
@@ -61,7 +61,7 @@ def test_the_flow_is_equivariant(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('mode', ['eager', 'graph', 'xla'])
+@pytest.mark.parametrize('mode', ['eager', 'xla'])
 def test_gradients_of_variables_equal_those_of_the_mean_written_out(mode):
   layer, group, x = cases.layer(), square_lattice(cases.SIDE), cases.points(2)
   dense = [tf.constant(m) for m in cases.matrices(group)]
@@ -80,7 +80,7 @@ def test_gradients_of_variables_equal_those_of_the_mean_written_out(mode):
   potential = GroupAverage(layer, group)
   averaged = lambda: gradients(lambda: potential.gradient_and_laplacian(0.0, x))  # noqa: E731
   if mode != 'eager':
-    averaged = tf.function(averaged, jit_compile=mode == 'xla')
+    averaged = tf.function(averaged, jit_compile=True)
   for one, two in zip(averaged(), gradients(written_out)):
     np.testing.assert_allclose(one, two, rtol=1e-11, atol=1e-13)
 

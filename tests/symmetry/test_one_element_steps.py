@@ -81,7 +81,6 @@ def second_derivatives(solve, variables, x):
   'derivatives, mode',
   [
     (first_derivatives, 'eager'),
-    (first_derivatives, 'graph'),
     (first_derivatives, 'xla'),
     (second_derivatives, 'eager'),
     (second_derivatives, 'graph'),
