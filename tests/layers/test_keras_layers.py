@@ -23,7 +23,7 @@ def functional(density):
 
 
 @pytest.mark.slow
-def test_case_4_a_functional_model_of_log_prob_trains_the_flow():
+def test_case_4_a_functional_model_of_log_prob_trains_the_flow(eagerly):
   """The way of TFP's documentation: the loss is minus the model's output."""
   density = flow()
   model = functional(density)
@@ -56,7 +56,7 @@ def test_both_directions_undo_each_other():
 
 
 @pytest.mark.slow
-def test_weights_of_a_functional_model_are_saved_to_the_bit(tmp_path):
+def test_weights_of_a_functional_model_are_saved_to_the_bit(tmp_path, eagerly):
   model, other = functional(flow()), functional(flow(seed=5))
   path = str(tmp_path / 'w.weights.h5')
   model.save_weights(path)
