@@ -20,8 +20,9 @@ def exponent(spins, couplings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('coupling', [0.2, CRITICAL_COUPLING, 0.6])
-@pytest.mark.parametrize('boundary', ['periodic', 'open'])
+@pytest.mark.parametrize(
+  'boundary, coupling', [('open', 0.2), ('periodic', CRITICAL_COUPLING), ('open', 0.6)]
+)
 def test_the_energy_is_exact(boundary, coupling):
   couplings = lattice.coupling_matrix(4, 4, coupling, boundary)
   energies = -exponent(configurations(couplings, 1, 6000), couplings) / coupling / 16
@@ -31,16 +32,14 @@ def test_the_energy_is_exact(boundary, coupling):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('kind', ['ferromagnet', 'glass', 'side of two'])
+@pytest.mark.parametrize('kind', ['glass', 'side of two'])
 def test_every_state_has_its_probability(kind):
   """Chi-squared over all states, frustrated or not."""
   rng = np.random.default_rng(2)
-  couplings = lattice.coupling_matrix(2, 3, 0.25)
+  couplings = lattice.coupling_matrix(2, 2, 0.25)
   if kind == 'glass':
     couplings = np.triu(rng.normal(size=(6, 6)) * 0.5, 1)
     couplings = couplings + couplings.T
-  elif kind == 'side of two':
-    couplings = lattice.coupling_matrix(2, 2, 0.25)
   n = len(couplings)
   states = np.array(list(itertools.product((-1, 1), repeat=n)))
   expected = np.exp(exponent(states, couplings))
