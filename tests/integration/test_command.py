@@ -38,31 +38,35 @@ def folder(tmp_path_factory):
   return path
 
 
-def test_scores_are_the_log_densities_of_the_rows(folder):
-  arguments = ('score', '--model=run/model.npz', '--input=points.csv', '--batch_size=50')
+@pytest.fixture(scope='module')
+def samples(folder):
+  done = run_command(
+    folder, *('sample', '--model=run/model.npz', '--n=70', '--batch_size=30', '--output=one.csv')
+  )
+  assert done.returncode == 0, done.stderr
+  return np.loadtxt(folder / 'one.csv', delimiter=',', skiprows=1)
+
+
+def test_equal_commands_draw_equal_samples(folder, samples):
+  assert samples.shape == (70, 2) and len(np.unique(samples[:, 0])) == 70
+  arguments = ('sample', '--model=run/model.npz', '--n=70', '--batch_size=30')
+  done = run_command(folder, *arguments, '--output=two.csv')
+  assert done.returncode == 0, done.stderr
+  assert (folder / 'one.csv').read_text() == (folder / 'two.csv').read_text()
+
+
+def test_scores_are_the_log_densities_of_the_samples(folder, samples, eagerly):
+  arguments = ('score', '--model=run/model.npz', '--input=one.csv', '--batch_size=50')
   done = run_command(folder, *arguments)
   assert done.returncode == 0, done.stderr
   found = np.loadtxt(folder / 'scores.csv', delimiter=',', skiprows=1)
-  np.testing.assert_array_equal(found[:, 0], np.arange(300))
-  x = np.loadtxt(folder / 'points.csv', delimiter=',').astype(np.float32)
-  expected = ma_keras.load(folder / 'run' / 'model.npz').flow().log_prob(x)
+  np.testing.assert_array_equal(found[:, 0], np.arange(70))
+  flow = ma_keras.load(folder / 'run' / 'model.npz').flow()
+  expected = flow.log_prob(samples.astype(np.float32))
   np.testing.assert_allclose(found[:, 1], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_samples_can_be_scored_and_equal_commands_draw_equal_ones(folder):
-  for name in ('one.csv', 'two.csv'):
-    arguments = ('sample', '--model=run/model.npz', '--n=70', '--batch_size=30')
-    done = run_command(folder, *arguments, f'--output={name}')
-    assert done.returncode == 0, done.stderr
-  assert (folder / 'one.csv').read_text() == (folder / 'two.csv').read_text()
-  drawn = np.loadtxt(folder / 'one.csv', delimiter=',', skiprows=1)
-  assert drawn.shape == (70, 2) and len(np.unique(drawn[:, 0])) == 70
-  arguments = ('score', '--model=run/model.npz', '--input=one.csv', '--output=scores.npy')
-  assert run_command(folder, *arguments).returncode == 0
-  assert np.isfinite(np.load(folder / 'scores.npy')).all()
-
-
-def test_an_export_is_the_trained_flow(folder):
+def test_an_export_is_the_trained_flow(folder, eagerly):
   done = run_command(folder, 'export', '--model=run/model.npz', '--output=saved_model')
   assert done.returncode == 0, done.stderr
   x = tf.constant([[0.1, 0.2], [1.0, -1.0]], tf.float64)  # As all tables are read.
@@ -80,16 +84,14 @@ def test_an_evaluation_repeats_what_training_said(folder):
   assert done.stdout.startswith("points.csv: UTF-8, separator ',', no header")
 
 
-def test_the_depth_can_be_chosen_and_a_coarse_one_is_not_certified(folder):
+def test_the_depth_that_is_certified_can_be_chosen(folder):
   arguments = ('certify', '--model=run/model.npz', '--n=10')
   done = run_command(folder, *arguments, '--num_steps=24')
   assert done.returncode == 0 and '24 steps' in done.stdout
-  done = run_command(folder, *arguments, '--tolerance=0')
-  assert done.returncode == 3 and 'smaller steps' in done.stderr
 
 
 def test_a_pretrained_flow_of_spins_is_evaluated_on_its_own_target():
-  done = run_command(ROOT, 'eval', '--model=ising_l8', '--n=100')
+  done = run_command(ROOT, 'eval', '--model=ising_l8', '--n=20')
   assert done.returncode == 0, done.stderr
   assert 'exact -2.322735' in done.stdout
 

@@ -14,7 +14,7 @@ run = functools.partial(apps.run, 'scan_main.py')
 TINY = [
   *('--side=2', '--channels=2', '--basis_size=2', '--num_steps=4', '--batch_size=16'),
   '--integrator=euler',
-  *('--epochs=2', '--next_epochs=1', '--steps_per_epoch=10', '--eval_samples=128'),
+  *('--epochs=2', '--next_epochs=1', '--steps_per_epoch=2', '--eval_samples=128'),
   *('--couplings=0.2,0.4', '--learning_rate=0.001', '--nosaved_model'),
 ]
 
