@@ -27,7 +27,8 @@ def test_a_mixture_is_the_weighted_sum_of_its_normals():
   np.testing.assert_array_equal(mixture().copy(name='other').log_prob(X), mixture().log_prob(X))
 
 
-def test_a_flow_starts_from_it():
+@pytest.mark.slow
+def test_a_flow_starts_from_it(eagerly):
   """ln p(x) = ln p0(z) + ln|det dz/dx|."""
   bijector = generic()
   flow = distributions.flow_from(mixture(), bijector)

@@ -35,6 +35,7 @@ def test_it_comes_back_from_a_pickle_and_a_description():
     np.testing.assert_array_equal(copy.sample(3, seed=[0, 1]), base.sample(3, seed=[0, 1]))
 
 
+@pytest.mark.slow
 def test_the_density_of_a_flow_has_the_period_of_the_box_and_integrates_to_one():
   """Two particles on a circle: by translations the integral is L times that over the second."""
   potential = pairs(2, 1, reach=2.0, box=(5.0,))

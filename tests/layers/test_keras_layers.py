@@ -36,6 +36,7 @@ def test_case_4_a_functional_model_of_log_prob_trains_the_flow(eagerly):
   assert all(np.all(v.numpy() != b) for v, b in zip(density.variables, before))
 
 
+@pytest.mark.slow
 def test_value_and_log_det_come_of_one_solve():
   layers = functional(flow()).layers
   assert sum(isinstance(layer, keras_layers.Solve) for layer in layers) == 1
@@ -66,12 +67,14 @@ def test_weights_of_a_functional_model_are_saved_to_the_bit(tmp_path, eagerly):
     functional(flow(hidden_units=5)).load_weights(path)
 
 
+@pytest.mark.slow
 def test_a_functional_model_names_what_saves_it(tmp_path):
   for name in ('m.keras', 'm.h5'):
     with pytest.raises(NotImplementedError, match=r"save_weights\('w.weights.h5'\).*pickle.dump"):
       functional(flow()).save(str(tmp_path / name))
 
 
+@pytest.mark.slow
 def test_layers_of_ones_own_find_the_variables_of_a_flow():
   """An attribute is enough for tf_keras, whose layers are tf.Modules, too."""
 

@@ -103,6 +103,7 @@ class Gate(tf_keras.layers.Layer):
     return total
 
 
+@pytest.mark.slow
 def test_layers_of_keras_are_converted_as_keras_does():
   flow = bijector(KerasModel(tf_keras.Sequential([tf_keras.Input([4]), Gate()]), 4))
   call = tf.function(lambda: ma_keras.standard_normal_flow(flow).log_prob(X))

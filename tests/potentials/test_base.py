@@ -50,7 +50,6 @@ def test_any_leading_rank(potential, leading):
   assert potential.gradient(TIME, x).shape == x.shape
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize('name', ['softplus', 'mlp in time', 'sum', 'keras sequential'])
 def test_closed_forms_are_declared_where_they_are_defined(name):
   """Declared by a base class, they would be those of the base class alone."""

@@ -148,6 +148,7 @@ def test_potentials_without_context_say_so():
     potentials.Quadratic(np.eye(N), context_kernel=np.eye(3))
 
 
+@pytest.mark.slow
 def test_a_class_may_prepare_without_times():
   class Prepared(potentials.MLP):
     def prepared(self):

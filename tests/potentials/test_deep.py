@@ -9,8 +9,6 @@ from ma_keras.potentials import MLP, activations, autodiff, deep
 from tests.potentials import cases
 from tests.support.eager import eagerly
 
-pytestmark = pytest.mark.slow
-
 TIME = tf.constant(cases.TIME, tf.float64)
 # N = 4. Both starts of the factors, at every depth: W_1 itself, and 1 with the metric W_1' W_1.
 WIDTHS = [
@@ -96,6 +94,7 @@ def test_gradients_of_variables_equal_those_of_the_tapes(widths):
     np.testing.assert_allclose(own, other, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('widths', [(3, 5), (7, 3, 2)])
 def test_second_derivatives_in_the_variables_equal_those_of_the_tapes(widths):
   def second(potential):
@@ -129,6 +128,7 @@ def test_single_precision_loses_no_more_than_its_own(widths):
   np.testing.assert_allclose(two, one, atol=5e-6 * np.max(np.abs(one)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('widths, compilers', [((3, 5), (True,)), ((7, 3), (False,))])
 def test_trains_through_the_flow(widths, compilers):
   """log_prob and its gradients, through a while loop over steps, equal those of the tapes.

@@ -14,6 +14,7 @@ def points(size, *leading):
   return tf.constant(np.random.default_rng(1).normal(size=(*leading, size)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'image_shape, patch, stride, reach',
   [((6, 4, 2), 2, 2, 2), ((4, 5, 1), 2, 1, 2), ((5, 5, 1), 2, 1, 3), ((6, 6, 1), 4, 2, 1)],

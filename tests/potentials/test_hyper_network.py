@@ -22,7 +22,7 @@ def test_the_first_function_is_one_and_the_others_are_the_network():
 
 
 @pytest.mark.slow
-def test_its_variables_are_those_of_the_potential_and_have_gradients():
+def test_its_variables_are_those_of_the_potential_and_have_gradients(eagerly):
   """The hand-written pass and TensorFlow's own agree about them."""
   potential = cases.generic(OneHiddenLayer(4, 5, dtype=tf.float64, time_basis=network()))
   names = {v.name for v in potential.trainable_variables}

@@ -15,8 +15,6 @@ import ma_keras
 from ma_keras.potentials import KerasModel, autodiff, deep, keras_model
 from tests.potentials import cases
 
-pytestmark = pytest.mark.slow
-
 PACKAGES = pytest.mark.parametrize('package', [tf_keras, keras], ids=['tf_keras', 'keras 3'])
 BUILDERS = pytest.mark.parametrize('build', [cases.keras_sequential, cases.keras_functional])
 
@@ -252,6 +250,7 @@ def test_functional_models_fall_back_and_say_so(package):
     potential.with_laplacian(autodiff.gradient_and_laplacian).laplacian(0.0, cases.points(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('package', [tf_keras, keras])
 def test_a_deep_copy_has_a_model_and_variables_of_its_own(package):
   potential = cases.generic(KerasModel(cases.keras_sequential(package), cases.EVENT_SIZE))

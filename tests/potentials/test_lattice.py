@@ -83,6 +83,7 @@ def test_large_fields_and_biases_are_finite_in_float32():
   np.testing.assert_allclose(laplacian[:2], expected[1][:2], atol=2e-4)
 
 
+@pytest.mark.slow
 def test_a_gaussian_start_flows_to_that_gaussian():
   """The covariance of the Ising target's Gaussian factor: ln p is that of N(0, C) everywhere."""
   target = targets.Ising(4, dtype=tf.float64)

@@ -138,6 +138,7 @@ def test_case_20_within_sums_and_wrappers_values_and_derivatives(wrapper, hook):
   assert np.max(np.abs(found['store'][0] - solved(once, 'plain', x, reverse=True)[0])) > 1e-3
 
 
+@pytest.mark.slow
 def test_case_20_a_helper_of_closed_forms_is_met_as_well():
   """Amplitudes in time where the layer takes them for steady, points shifted for the MLP."""
 

@@ -15,6 +15,7 @@ def icosahedron():
   return 0.95 * np.array([np.zeros(3), *corners]) / np.sqrt(1 + golden**2)
 
 
+@pytest.mark.slow
 def test_two_particles_end_where_bond_and_trap_balance():
   target = targets.LennardJones(2, dtype=tf.float64)
   x = np.random.default_rng(0).normal(size=(20, 6))
@@ -28,6 +29,7 @@ def test_two_particles_end_where_bond_and_trap_balance():
   assert np.all(ends.energies <= target.energy(x))
 
 
+@pytest.mark.slow
 def test_thirteen_particles_near_the_icosahedron_end_there():
   """-44.3268 bonds: Hoare & Pal, Adv. Phys. 20 (1971) 161."""
   target = targets.LennardJones(13, 'undirected', tf.float64)
@@ -39,6 +41,7 @@ def test_thirteen_particles_near_the_icosahedron_end_there():
   assert counts.tolist() == [4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('target', [targets.DoubleWells(), targets.LennardJones(5)])
 def test_energies_in_float32_have_minima_as_well(target):
   """The targets' default: it is minimised in float64 all the same."""

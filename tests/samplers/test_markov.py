@@ -68,6 +68,7 @@ def test_the_covariance_is_the_targets(name, quality):
   assert np.all(error < 0.03)
 
 
+@pytest.mark.slow
 def test_chains_of_any_leading_shape_are_drawn_for_one_by_one():
   kernel = kernels(0.5)['independence']
   state = tf.ones([2, 3, N])

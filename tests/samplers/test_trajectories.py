@@ -17,6 +17,7 @@ from ma_keras.samplers.trajectories import (
 )
 
 
+@pytest.mark.slow
 def test_lengths_are_uniform_around_their_mean():
   key = seeds.stateless(1, salt='test')
   lengths = np.array([random_length(3, seeds.fold_in(key, k)).numpy() for k in range(600)])
@@ -24,6 +25,7 @@ def test_lengths_are_uniform_around_their_mean():
   assert lengths.mean() == pytest.approx(3.0, abs=0.25)
 
 
+@pytest.mark.slow
 def test_half_of_all_steps_are_full_and_the_others_log_uniform():
   key = seeds.stateless(1, salt='test')
   scales = [random_scale(seeds.fold_in(key, k), tf.float64).numpy() for k in range(800)]

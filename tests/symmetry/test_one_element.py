@@ -41,6 +41,7 @@ def draws(potential, steps=STEPS, h=H):
   return np.stack([potential._draw(tf.constant((k + 0.5) * h)).index for k in range(steps)])
 
 
+@pytest.mark.slow
 def test_mean_over_all_elements_is_the_group_average():
   layer, x = cases.layer(), cases.points(3)
   rotated = [
@@ -195,6 +196,7 @@ def test_errors_name_the_argument():
     OneElementPerInterval(cases.layer(), translations(4), H)
 
 
+@pytest.mark.slow
 def test_nested_draws_are_draws_from_the_product():
   """Translations within D4, different seeds: every pair of elements is equally likely."""
   inner, outer = translations(cases.SIDE), dihedral(cases.SIDE)
@@ -216,7 +218,6 @@ def test_nested_draws_are_draws_from_the_product():
   assert np.sum((counts - 100.0) ** 2 / 100.0) < pairs + 4 * np.sqrt(2 * pairs)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_a_nested_flow_is_that_of_its_product_element():
   layer = cases.layer()

@@ -40,6 +40,7 @@ def test_contexts_beside_fields_are_one_coupling_each(rng, context):
       family.energy(rng.normal(size=(3, 9)), context)
 
 
+@pytest.mark.slow
 def test_the_slope_of_ising_free_energies_is_that_of_the_transfer_matrix():
   """d ln Z/dk = -<dE/dk>, by the fields of 2 x 2 spins on a fine grid."""
   family, step = targets.IsingCouplings(2, 'open', tf.float64), 1e-4

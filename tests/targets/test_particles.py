@@ -88,7 +88,8 @@ def test_the_base_is_mean_free_and_the_convention_is_named():
     targets.LennardJones(1)
 
 
-def test_centres_of_mass_away_from_the_origin_are_refused_wherever_they_come_from():
+@pytest.mark.slow
+def test_centres_of_mass_away_from_the_origin_are_refused_wherever_they_come_from(eagerly):
   """exp(-E) has no finite integral there: a base in all of space, or a potential that pushes."""
   target = targets.DoubleWells()
   distances = ma_keras.MongeAmpereBijector(potentials.Pairs(4, 2, reach=8.0, seed=0), 1, 0.1)
@@ -141,7 +142,8 @@ def test_forces_in_a_periodic_box_pull_where_energies_fall():
   np.testing.assert_allclose(target.force(x), -slopes, rtol=1e-5, atol=1e-5)
 
 
-def test_weights_of_a_flow_find_the_partition_function_of_a_box():
+@pytest.mark.slow
+def test_weights_of_a_flow_find_the_partition_function_of_a_box(eagerly):
   """Two particles: Z = V times the integral of exp(-u) over one box, by quadrature."""
   target = targets.LennardJones(2, dtype=tf.float64, box=BOX)
   sides = [(np.arange(60) + 0.5) / 60 * side for side in BOX]

@@ -80,6 +80,7 @@ def test_the_inverse_has_the_derivatives_of_the_inverse_function(optimal):
   np.testing.assert_allclose(inverse, np.linalg.inv(jacobian), rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_likelihood_has_the_gradients_of_differences():
   potential = POTENTIALS['fewer units']()
   optimal = transport.BrenierMap(potential)

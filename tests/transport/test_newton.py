@@ -63,6 +63,7 @@ def test_there_and_back_in_many_dimensions(compiled):
   assert np.all(inverse.solved) and np.max(inverse.residual) <= optimal.tolerance
 
 
+@pytest.mark.slow
 def test_products_and_factors_agree(monkeypatch):
   optimal, x = transport.BrenierMap(steep()), tf.constant(3.0 * draw(10, MANY))
   by_products = optimal.solve_inverse(x).z
@@ -70,6 +71,7 @@ def test_products_and_factors_agree(monkeypatch):
   np.testing.assert_allclose(optimal.solve_inverse(x).z, by_products, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_derivatives_of_an_inverse_in_many_dimensions():
   optimal = transport.BrenierMap(steep())
   z = tf.constant(draw(2, MANY))

@@ -29,10 +29,16 @@ class Translation(potentials.Potential):
     return 3.0 * x[..., 0] - 4.0 * x[..., 1]
 
 
+@pytest.fixture(scope='module')
+def stretching():
+  """The cost of x(T) = exp(A T) x."""
+  return transport.transport_cost(flow(), seed=1, **SIZES)
+
+
 @pytest.mark.slow
-def test_a_stretching_flow_spends_what_its_formula_says():
+def test_a_stretching_flow_spends_what_its_formula_says(stretching):
   """T integral |v|^2 = T sum a (exp(2 a T) - 1)/2, |x(T) - x(0)|^2 = sum (exp(a T) - 1)^2."""
-  cost = transport.transport_cost(flow(), seed=1, **SIZES)
+  cost = stretching
   energy = 2.0 * np.sum(RATES * (np.exp(4.0 * RATES) - 1) / 2)
   square = np.sum((np.exp(2.0 * RATES) - 1) ** 2)
   assert (cost.num_points, cost.num_steps) == (2000, 8)
@@ -45,9 +51,9 @@ def test_a_stretching_flow_spends_what_its_formula_says():
 
 
 @pytest.mark.slow
-def test_w2_lies_between_its_bounds():
+def test_w2_lies_between_its_bounds(stretching):
   """A symmetric, positive map is optimal, so that exchanging ends gains nothing: all are W2^2."""
-  cost = transport.transport_cost(flow(), seed=2, **SIZES)
+  cost = stretching
   exact = np.sum((np.exp(2.0 * RATES) - 1) ** 2)
   assert cost.lower.value == pytest.approx(exact, abs=4 * cost.lower.error)
   assert cost.repaired.value == pytest.approx(cost.squared_displacement.value, rel=1e-6)
@@ -89,7 +95,7 @@ def _strain(angle):
   return np.array([[np.cos(angle), np.sin(angle)], [np.sin(angle), -np.cos(angle)]])
 
 
-def test_constant_speed_on_straight_lines_is_straight():
+def test_constant_speed_on_straight_lines_is_straight(eagerly):
   bijector = ma_keras.MongeAmpereBijector(Translation(2), 2, 0.5, dtype=tf.float64)
   cost = transport.transport_cost(bijector, num_points=64, batch_size=64)
   assert cost.straightness == pytest.approx((1.0, 0.0, 0.0), abs=1e-12)
@@ -97,15 +103,15 @@ def test_constant_speed_on_straight_lines_is_straight():
   assert cost.repaired.value == pytest.approx(25.0, rel=1e-9)
 
 
-def test_a_flow_that_moves_nothing_has_no_straightness():
+@pytest.mark.slow
+def test_a_flow_that_moves_nothing_has_no_straightness(eagerly):
   cost = transport.transport_cost(flow(matrix=np.zeros((2, 2))), num_points=16, batch_size=16)
   assert np.isnan(cost.straightness.value) and cost.path_energy.value == 0
   assert cost.summary()['straightness']['value'] is None and not cost.doubts()
   json.loads(json.dumps(cost.summary(), allow_nan=False))
 
 
-@pytest.mark.slow
-def test_steps_that_are_too_large_are_doubted_and_infinity_is_told():
+def test_steps_that_are_too_large_are_doubted_and_infinity_is_told(eagerly):
   stiff = flow(1, np.diag([3.0, -3.0]))
   assert (
     'Halving the 1 steps changes the path energy by'
@@ -116,6 +122,7 @@ def test_steps_that_are_too_large_are_doubted_and_infinity_is_told():
   assert 'not finite' in cost.doubts() and cost.distance is None
 
 
+@pytest.mark.slow
 def test_without_pot_the_rest_is_measured(monkeypatch):
   monkeypatch.setitem(sys.modules, 'ot', None)
   cost = transport.transport_cost(flow(), num_points=32, batch_size=16)
@@ -123,7 +130,8 @@ def test_without_pot_the_rest_is_measured(monkeypatch):
   assert 'W2^2 >= ' in str(cost) and "pip install 'ma_keras[transport]'" in str(cost)
 
 
-def test_the_line_has_all_of_it():
+@pytest.mark.slow
+def test_the_line_has_all_of_it(eagerly):
   text = str(transport.transport_cost(flow(), num_points=64, batch_size=64))
   for part in (
     'path energy = ',

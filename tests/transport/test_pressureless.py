@@ -48,6 +48,7 @@ def test_hopf_lax_is_the_least_of_all_ways(potential):
   np.testing.assert_allclose(way, phi(t, x), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_its_derivatives_are_those_of_its_value(potential):
   phi, x, t = transport.HopfLax(potential), points(2), tf.constant(TIME, tf.float64)
   expected = autodiff.gradient_and_laplacian(phi, t, x)

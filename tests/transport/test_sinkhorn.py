@@ -32,6 +32,7 @@ def divergence(x, y, a, b, epsilon):
   return parts[0] - (parts[1] + parts[2]) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('epsilon', [0.3, 3.0])
 def test_it_is_that_of_plans_in_numpy(epsilon):
   a, b = A / A.sum(), B / B.sum()
@@ -40,6 +41,7 @@ def test_it_is_that_of_plans_in_numpy(epsilon):
   assert found.marginal_error <= 1e-10 and 1 < found.iterations < 10_000
 
 
+@pytest.mark.slow
 def test_equal_weights_are_the_default_and_a_point_of_weight_two_stands_twice():
   doubled = np.concatenate([Y, Y[:1]])
   twice = transport.sinkhorn_divergence(X, doubled, 0.5).value
@@ -65,6 +67,7 @@ def test_equal_clouds_alone_have_none():
   assert abs(same.value) < 1e-6 < transport.sinkhorn_divergence(X, X + 0.1, 1.0).value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('jit_compile', [False, True])
 def test_derivatives_are_those_of_differences(jit_compile, rng):
   @tf.function(jit_compile=jit_compile)
@@ -89,6 +92,7 @@ def test_float32_is_near_float64_also_far_off():
   np.testing.assert_allclose(single.value, exact, atol=5e-3)
 
 
+@pytest.mark.slow
 def test_iterations_that_do_not_converge_are_not_a_number():
   found = transport.sinkhorn_divergence(X, Y, 1e-3, max_iterations=20)
   assert np.isnan(found.value) and found.iterations == 20 and not found.marginal_error <= 1e-6
