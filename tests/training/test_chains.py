@@ -221,7 +221,7 @@ def test_a_conditional_chain_is_trained_too():
   x = np.concatenate([2 * observed, -observed], axis=-1) + 0.1 * rng.normal(size=(2000, N))
   last, first = (
     ma_keras.MongeAmpereBijector(
-      potentials.OneHiddenLayer(N, 8, context_size=1, seed=seed), 2, 0.5, 'heun'
+      potentials.OneHiddenLayer(N, 8, context_size=1, seed=seed), 4, 0.25, 'heun'
     )
     for seed in (1, 2)
   )
