@@ -39,10 +39,10 @@ docs: $(DOCUMENTED)
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs --quiet build --strict
 	@echo 'The site is in build/site.'
 
-# Runs the notebooks, some ten minutes; `make docs` shows those that were run with their outputs.
+# Runs the notebooks, three side by side; `make docs` shows those that were run with their outputs.
 tutorials:
 	$(PYTHON) -m pip install -q -e '.[tutorials]'
-	$(PYTHON) -m website.tutorials
+	$(PYTHON) -m website.tutorials --at_once=3
 
 # Chromium is that of the machine, or the one of `.venv-docs/bin/playwright install chromium`.
 docs-check: docs

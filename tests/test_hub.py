@@ -136,6 +136,7 @@ def test_memory_is_taken_by_the_bytes_of_a_file_and_not_of_its_index(folder):
   assert sources.Folder(folder).read(f'{NAME}.npz', 1 << 60) == content
 
 
+@pytest.mark.slow
 def test_a_folder_and_its_file_address_hold_the_model(folder):
   for source in (folder, folder.as_uri(), folder.as_uri().replace('//', '//localhost')):
     assert pretrained.names(source) == [NAME]
@@ -144,6 +145,7 @@ def test_a_folder_and_its_file_address_hold_the_model(folder):
       np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_a_model_of_an_address_is_loaded_once(server, cache):
   source = f'{server.url}/'
   for _ in range(2):
@@ -280,6 +282,7 @@ def test_figures_too_large_to_show_are_left_out(folder):
   assert pretrained.table(folder)[0].figures == {'total_kl': 1.5}
 
 
+@pytest.mark.slow
 def test_the_command_lists_models_without_tensorflow():
   call = [sys.executable, '-c', WITHOUT_TENSORFLOW, 'models']
   done = subprocess.run(call, capture_output=True, text=True, check=False)

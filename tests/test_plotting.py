@@ -94,6 +94,7 @@ def test_domains_have_a_row_per_moment_and_one_for_what_is_drawn():
   np.testing.assert_array_equal(figure.axes[15].images[0].get_array(), np.sign(fields[-1, 3]))
 
 
+@pytest.mark.slow
 def test_maps_of_information_share_a_scale_that_begins_at_the_noise(tmp_path):
   data = np.array([[0.1, np.nan, 0.1]] * 3)
   figure = plotting.information_maps({'data': data, 'latents': 1e-9 * data}, noise=1e-3)

@@ -6,6 +6,7 @@ import pytest
 from ma_keras import plotting
 
 
+@pytest.mark.slow
 def test_paths_are_drawn_from_start_to_end(tmp_path):
   z, x = np.random.default_rng(0).normal(size=(2, 5, 2))
   times = np.linspace(0.0, 1.0, 4)[:, None, None]

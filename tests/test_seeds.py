@@ -23,6 +23,7 @@ def test_parts_and_numbers_of_a_series_differ():
   assert len(set(parts + series)) == 8
 
 
+@pytest.mark.slow
 def test_integers_are_the_same_eager_in_a_graph_and_under_xla():
   """A flow compiled with XLA must meet the group elements of one that is not."""
 

@@ -8,6 +8,7 @@ was not run is a page without outputs. That needs the extra `tutorials`, buildin
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -126,7 +127,9 @@ def main() -> None:
   """Runs the tutorials that are named, or all."""
   parser = argparse.ArgumentParser(description=main.__doc__)
   parser.add_argument('names', nargs='*', help=f'of {", ".join(names())}')
-  chosen = parser.parse_args().names or names()
+  parser.add_argument('--at_once', type=int, default=1, help='how many run side by side')
+  options = parser.parse_args()
+  chosen = options.names or names()
   unknown = sorted(set(chosen) - set(names()))
   if unknown:
     parser.error(f'no tutorial {unknown[0]!r}; there are {", ".join(names())}.')
@@ -135,10 +138,13 @@ def main() -> None:
   BUILT.mkdir(parents=True, exist_ok=True)
   record = BUILT / SECONDS
   seconds = json.loads(record.read_text()) if record.exists() else {}
-  for name in chosen:
-    seconds[name] = execute(name, BUILT)
-    print(name, seconds[name], flush=True)
-    record.write_text(json.dumps(seconds, indent=2, sort_keys=True) + '\n')
+  with concurrent.futures.ProcessPoolExecutor(options.at_once) as processes:
+    runs = {processes.submit(execute, name, BUILT): name for name in chosen}
+    for run in concurrent.futures.as_completed(runs):
+      name = runs[run]
+      seconds[name] = run.result()
+      print(name, seconds[name], flush=True)
+      record.write_text(json.dumps(seconds, indent=2, sort_keys=True) + '\n')
 
 
 def _processor_seconds() -> float:

@@ -22,8 +22,8 @@ FORM = 'tfb.Chain([last_flow, ma_keras.distributions.BatchNormalisation(event_si
 class FlowChain(chain._Chain):
   """x = f_1(f_2(... z)): `tfb.Chain` of flows that also has `solve`, seeds and steps of a flow.
 
-  Log-density changes and tallies of its flows are added up, the stiffness in units of the latents:
-  a normalisation that stretches errors of the flows beyond it stretches their stiffness, too.
+  Log-density changes and tallies of its flows are added up, errors of the solver in units of the
+  latents: a normalisation that stretches errors of the flows beyond it stretches their tally, too.
   Without that training cheats the integrator where points are many times closer.
   `training.MaximumLikelihood` makes one of any such chain:
 

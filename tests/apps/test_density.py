@@ -81,6 +81,7 @@ def test_a_likelihood_in_doubt_is_written_and_ends_in_its_own_exit_code(
   assert 'NLL = ' in stdout
 
 
+@pytest.mark.slow
 def test_options_reach_the_model_and_the_rate_decays_until_the_last_step(tmp_path):
   experiment = set_up(tmp_path, step_jitter=0.5)
   points, model = experiment.points, experiment.model
@@ -156,6 +157,7 @@ def with_options(experiment, **options):
   return dataclasses.replace(experiment, config=config)
 
 
+@pytest.mark.slow
 def test_guard_and_best_weights_of_a_run_that_goes_on_know_what_was(begun):
   """Guard and best weights of a run that goes on know what an uninterrupted one would."""
   run = begun.run

@@ -73,6 +73,7 @@ def test_the_flow_at_rest_is_as_good_as_a_gaussian_and_shifted_it_is_worse(tmp_p
   assert 'worse than a Gaussian' in text and 'worse than a Gaussian with full' in doubt
 
 
+@pytest.mark.slow
 def test_the_start_of_a_run_is_made_once(tmp_path):
   points, run, config = table(), training.RunDirectory(tmp_path), DensityConfig(base='normal')
   surveyed = density_table.surveyed(points, '')

@@ -47,6 +47,7 @@ def test_a_likelihood_is_that_of_points_the_model_never_saw(tmp_path):
   assert evaluate.likelihood(model, config).nll == pytest.approx(expected.nll, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_eval_remembers_where_its_data_were(tmp_path):
   """The training's file is found again, split and header as then; or one sentence.
 

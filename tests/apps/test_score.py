@@ -34,6 +34,7 @@ def scores(folder, *arguments):
   return [line[0] for line in lines], np.array([float(line[1]) for line in lines[1:]])
 
 
+@pytest.mark.slow
 def test_a_chain_of_flows_is_scored_in_any_number_of_steps(tmp_path):
   made = [
     ma_keras.MongeAmpereBijector(ma_keras.potentials.Quadratic(np.diag(slopes)), 8, 0.1)
@@ -69,6 +70,7 @@ def test_columns_are_put_in_the_order_of_the_model_or_refused(tmp_path):
     scores(tmp_path, f'--input={tmp_path}/z.csv')
 
 
+@pytest.mark.slow
 def test_case_8_width_before_length_scores_minus_1_16_and_not_minus_12726(tmp_path):
   """Means over rows (m_0 +- s, m_1 +- s) of -ln(2 pi e s^2), and of its columns exchanged.
 

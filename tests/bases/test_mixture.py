@@ -17,6 +17,7 @@ def mixture():
   return bases.Mixture(WEIGHTS, MEANS, SCALE, tf.float64)
 
 
+@pytest.mark.slow
 def test_a_mixture_is_the_weighted_sum_of_its_normals():
   density = sum(
     weight * stats.multivariate_normal(mean, scale @ scale.T).pdf(X)

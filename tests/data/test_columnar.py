@@ -83,6 +83,7 @@ def test_a_folder_of_parquet_files(tmp_path):
   np.testing.assert_array_equal(rows[:, 1], rows[:, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('group', [50_000, 1_000_000])
 def test_parquet_is_read_in_memory_that_does_not_grow_with_the_file(tmp_path, group):
   """64 MB of numbers, in one group of rows or in twenty, within a few blocks of 4 MB."""

@@ -23,6 +23,7 @@ def test_without_scikit_learn_one_line_says_what_to_install(monkeypatch):
     data.load('digits')
 
 
+@pytest.mark.slow
 def test_an_unknown_data_set_ends_in_one_line():
   with pytest.raises(ValueError, match='--dataset=digits') as caught:
     data.load('no_such_data_set')
@@ -47,6 +48,7 @@ def test_pixels_with_a_test_split_from_a_file(tmp_path):
   np.testing.assert_array_equal(found.test, train[:7].reshape(7, -1))
 
 
+@pytest.mark.slow
 def test_images_of_tensorflow_datasets(tmp_path):
   """A prepared data set is found where --data_dir says, and only there."""
   import tensorflow_datasets as tfds

@@ -53,6 +53,7 @@ def test_every_row_has_the_density_of_its_own_flow(flow):
     np.testing.assert_allclose([density, flow.given(context).log_prob(row)], alone, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_samples_have_the_leading_shape_of_the_contexts_and_more_before_it(flow):
   o = observed(5)

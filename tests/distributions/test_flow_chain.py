@@ -28,6 +28,7 @@ def normalisation():
   return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('reverse', [False, True])
 def test_a_solve_adds_up_those_of_the_parts(reverse, rng):
   """Defects of the last flow are twice as long in the latents, where its points are."""

@@ -30,6 +30,7 @@ def normal(shape, event_ndims=0, loc=0.0, scale=1.0):
   return tfd.Independent(tfd.Normal(*parameters), reinterpreted_batch_ndims=event_ndims)
 
 
+@pytest.mark.slow
 def test_quadratic_flow_is_a_gaussian():
   """N(0, I) becomes N(0, exp(2 A T)): Appendix A."""
   flow = ma_keras.standard_normal_flow(quadratic())
@@ -40,6 +41,7 @@ def test_quadratic_flow_is_a_gaussian():
   assert flow.event_shape == [3] and flow.batch_shape == [] and flow.dtype == tf.float64
 
 
+@pytest.mark.slow
 def test_samples_have_the_covariance():
   """Each entry within five standard errors, (C_ij^2 + C_ii C_jj)^(1/2) / sqrt n."""
   samples = ma_keras.standard_normal_flow(quadratic()).sample(20000, seed=[1, 2]).numpy()

@@ -140,6 +140,7 @@ def test_a_range_of_steps_is_a_part_of_the_whole(reverse):
   np.testing.assert_allclose(first + second, whole[1], atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'leading, compiled',
   [

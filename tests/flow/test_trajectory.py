@@ -18,6 +18,7 @@ def path(times, reverse=False, x=None, horizon=HORIZON):
   return flow.trajectory(flows.POTENTIALS['breathing'](), RK4, horizon, x, times, reverse)
 
 
+@pytest.mark.slow
 @DIRECTIONS
 @pytest.mark.parametrize('times', [(0.0, 0.45, 1.2), (0.0, 1.2), (0.15, 0.3, 0.75, 1.2)])
 def test_the_last_state_is_exactly_that_of_solve(times, reverse):

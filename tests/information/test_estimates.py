@@ -20,6 +20,7 @@ def within(estimate, truth, sigmas=3.5):
   return abs(estimate.nats - truth) < sigmas * estimate.error < 0.2
 
 
+@pytest.mark.slow
 def test_total_correlation_of_an_exact_flow_is_that_of_its_covariance(rng):
   """x = exp(A) z has covariance exp(2 A), and exact log densities."""
   matrix = np.array([[0.4, 0.5, 0.0], [0.5, -0.2, 0.3], [0.0, 0.3, 0.1]])

@@ -69,6 +69,7 @@ def test_offsets_are_those_of_a_loop_over_pairs(periodic, rng):
     assert found.nearest == pytest.approx(np.mean([found.nats[place] for place in around]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('periodic', [False, True])
 @pytest.mark.parametrize('shape', [(2, 3), (4, 2)])
 def test_offsets_have_the_spread_that_is_stated(shape, periodic, rng):

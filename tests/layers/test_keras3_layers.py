@@ -163,6 +163,7 @@ def test_a_layer_that_hides_a_flow_from_keras_3_says_which_does_not(layer):
     layer(density)(x)
 
 
+@pytest.mark.slow
 def test_nothing_is_said_outside_of_layers():
   with warnings.catch_warnings():
     warnings.simplefilter('error')

@@ -44,6 +44,7 @@ def test_alignment_moves_along_the_orbit_and_closer(rng, n, d):
   np.testing.assert_allclose(distances(moved, z), best, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_disturbed_configurations_come_back(rng):
   """Of many orientations one leads back."""
   x = centred(rng, 30, 5, 3)

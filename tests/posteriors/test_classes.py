@@ -32,6 +32,7 @@ def classified(flow, drawn):
   return posteriors.classify(flow, drawn[0], np.eye(2), PRIOR, batch_size=1999)
 
 
+@pytest.mark.slow
 def test_posterior_and_evidence_are_those_of_the_mixture(classified, drawn):
   squares = np.sum((drawn[0][:, np.newaxis] - MEANS) ** 2, axis=-1)
   joint = -squares / 2 - 1.5 * np.log(2 * np.pi) + np.log(PRIOR)

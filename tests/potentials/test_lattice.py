@@ -39,6 +39,7 @@ def test_every_element_leaves_phi_and_its_laplacian_unchanged(kind, side):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('leading', [(), (0,), (3,), (2, 3)])
 def test_derivatives_at_any_leading_rank(kind, leading):

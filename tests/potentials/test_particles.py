@@ -47,6 +47,7 @@ def other(make, options):
   return make(6, 2, **options)
 
 
+@pytest.mark.slow
 @OTHERS
 @MAKERS
 def test_closed_forms_with_kinds_and_in_boxes_are_those_of_the_value(make, options):

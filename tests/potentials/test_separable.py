@@ -29,6 +29,7 @@ def test_it_is_the_layer_whose_kernel_has_one_entry_per_column():
   np.testing.assert_allclose(potential.laplacian(TIME, x), layer.laplacian(TIME, x), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_coordinates_move_by_themselves_and_in_order():
   flowing = bijector(cases.separable(basis=TimeBasis(1.5, 2)))
   x = np.tile(np.linspace(-4, 4, 50)[:, np.newaxis], [1, cases.EVENT_SIZE])

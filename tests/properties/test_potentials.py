@@ -19,6 +19,7 @@ def rounding(dtype, x, *values):
   return 100 * np.finfo(dtype.as_numpy_dtype).eps * np.prod([1 + size for size in largest])
 
 
+@pytest.mark.slow
 def test_every_class_is_asked():
   public = {name: getattr(potentials, name) for name in potentials.__all__}
   classes = {n for n, c in public.items() if inspect.isclass(c) and issubclass(c, Potential)}

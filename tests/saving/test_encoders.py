@@ -90,6 +90,7 @@ def test_contexts_come_back_to_the_bit(tmp_path, make, package):
   assert len(found.encoder.trainable_variables) == len(made.flow().encoder.trainable_variables)
 
 
+@pytest.mark.slow
 def test_log_densities_come_back_to_the_bit(tmp_path):
   made = model(plain(keras))
   model_file.save(tmp_path / 'model.npz', made)

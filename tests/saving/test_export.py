@@ -278,6 +278,7 @@ def test_case_19_whatever_is_one_density_is_exported(tmp_path, name):
     np.testing.assert_allclose(back, x, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_case_19_counts_have_no_score(tmp_path):
   flow = tfp.distributions.Poisson(3.0)
   export.save(flow, tmp_path, serving_files=True)

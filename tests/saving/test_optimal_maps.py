@@ -53,6 +53,7 @@ def assert_same(one, other):
   np.testing.assert_array_equal(one.inverse(points()), other.inverse(points()))
 
 
+@pytest.mark.slow
 def test_a_model_file_gives_the_map_back(optimal, tmp_path):
   maps = data.Standardised([1.0, 2.0, 3.0], [2.0, 2.0, 2.0], **DOUBLE)
   base = bases.StandardNormal(N, tf.float64)
@@ -65,6 +66,7 @@ def test_a_model_file_gives_the_map_back(optimal, tmp_path):
   np.testing.assert_array_equal(loaded.flow().log_prob(x), model.flow().log_prob(x))
 
 
+@pytest.mark.slow
 def test_pickles_and_copies(optimal):
   for twin in (pickle.loads(pickle.dumps(optimal)), copy.deepcopy(optimal)):
     assert_same(twin, optimal)
@@ -127,6 +129,7 @@ def test_a_potential_of_ones_own_is_refused(tmp_path):
     model_file.save(tmp_path / 'own.npz', model_file.Model(transport.BrenierMap(Own(N))))
 
 
+@pytest.mark.slow
 def test_apps_score_and_sample_by_a_map(tmp_path):
   from ma_keras.apps import sample, score
   from ma_keras.apps.configuration.sample import SampleConfig

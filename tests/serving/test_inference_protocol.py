@@ -38,6 +38,7 @@ def test_the_default_is_the_density(client, flow, flat):
   np.testing.assert_allclose(outputs['log_prob'], flow.log_prob(ROWS), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_parameter_names_the_signature_and_outputs_the_wanted_ones(client, flow):
   parameters = {'signature_name': 'forward'}
   x = flow.bijector.forward(ROWS)

@@ -54,6 +54,7 @@ def test_mean_over_all_elements_is_the_group_average():
     np.testing.assert_allclose(getattr(average, method)(0.0, x), mean, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('time', [0.1, 0.3, 1.1])
 def test_derivatives_are_exact_within_an_interval(time):
   potentials.assert_derivatives_are_exact(build(), time, cases.points(2))

@@ -27,6 +27,7 @@ def grid(half_width=(14.0, 14.0), top=(0.0, 0.0), points=801):
   return np.stack(np.meshgrid(*axes, indexing='ij'), axis=-1).reshape(-1, 2), cell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('build', SOLVED)
 def test_partition_function_is_the_integral(build):
   target = build(dtype=tf.float64)

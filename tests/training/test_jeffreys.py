@@ -41,6 +41,7 @@ def slope_of_samples(made, x):
   return tape.gradient(mean, made.bijector.potential.matrix).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('path_gradient', [False, True])
 def test_terms_of_samples_are_their_log_weights(path_gradient, rng):

@@ -50,6 +50,7 @@ def test_gaussians_are_mapped_as_bures_says():
   )
 
 
+@pytest.mark.slow
 def test_forward_is_the_gradient_and_its_determinant_that_of_the_jacobian(optimal):
   z = draw(4, N)
   with tf.GradientTape() as tape:

@@ -45,6 +45,7 @@ def test_derivatives_are_those_of_tapes(potential):
   np.testing.assert_allclose(potential.gradient(t, x), expected[0], rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_hessian_is_the_square_of_its_root(potential):
   x = points(4)
   with tf.GradientTape() as tape:

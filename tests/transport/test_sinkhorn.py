@@ -53,6 +53,7 @@ def test_equal_weights_are_the_default_and_a_point_of_weight_two_stands_twice():
   np.testing.assert_allclose(twice, alone, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_small_epsilon_is_w2_and_a_large_one_the_distance_of_the_means():
   options = {'tolerance': 1e-8, 'max_iterations': 200_000}
   small = transport.sinkhorn_divergence(X, Y[:5], 2e-3, **options).value
@@ -83,6 +84,7 @@ def test_derivatives_are_those_of_differences(jit_compile, rng):
   assert (after - before).numpy() / 2 == pytest.approx(np.sum(gradient * step), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_float32_is_near_float64_also_far_off():
   exact = transport.sinkhorn_divergence(X, Y, 0.3).value
   single = transport.sinkhorn_divergence(

@@ -70,6 +70,7 @@ def test_chunks_are_the_whole():
   assert_close(likelihood(bijector.copy(batch_size=2), points(5)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('batch_size', [2, 8])
 def test_one_call_has_a_batch_size_of_its_own(batch_size):
@@ -79,6 +80,7 @@ def test_one_call_has_a_batch_size_of_its_own(batch_size):
   assert_close(likelihood(bijector.copy(batch_size=batch_size), points(5)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 @pytest.mark.parametrize('gradient', ['plain', 'recompute', 'adjoint'])
 def test_every_mode_goes_in_chunks(gradient):

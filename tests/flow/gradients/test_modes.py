@@ -154,6 +154,7 @@ def test_the_adjoint_of_a_symplectic_method_is_exact():
     np.testing.assert_allclose(one, two, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('gradient', ['recompute', 'adjoint'])
 def test_symmetrised_potentials_flow_back_through_their_elements(gradient):
   from ma_keras.symmetry import OneElementPerInterval, square_lattice

@@ -252,6 +252,7 @@ def test_case_24_log_prob_of_100000_rows_takes_no_more_than_plain_did():
   assert peak(lambda: density.log_prob(x)) < 1.2 * 115e6
 
 
+@pytest.mark.slow
 def test_no_points_are_one_empty_chunk():
   spec = tf.TensorSpec([None, potentials.EVENT_SIZE], tf.float64)
   y, change = tf.function(solver(wide()), input_signature=[spec], autograph=False)(

@@ -145,6 +145,7 @@ def test_recomputed_segments_in_a_graph():
   assert_agree(in_time(4), gradient=gradients.Recompute(2), integrator='euler', jit_compile=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'build, gradient, reverse',
   [
@@ -253,6 +254,7 @@ def test_other_potentials_take_the_plain_loop():
   assert (Quadratic(np.eye(N), tf.float64) + Borrowed(1.0)).units() is None
 
 
+@pytest.mark.slow
 def test_tensors_within_a_term_of_a_sum_keep_their_derivatives():
   x = points()
   with tf.GradientTape() as tape:
