@@ -20,16 +20,26 @@ from tests.support import eager
 tf_stack.extract_stack = functools.cache(tf_stack.extract_stack)
 
 
+def pytest_xdist_auto_num_workers(config):
+  """Four processes on two cores, for some tests wait for others; two where none does.
+
+  A process takes 25 s of a core before its first test.
+  """
+  return 2 if config.option.markexpr == 'not slow' else 4
+
+
 def pytest_collection_modifyitems(items):
-  """Marks the apps in their own processes as slow; the file with most slow tests begins.
+  """Marks the apps in their own processes as slow; the file with most tests, and slow ones, begins.
 
   A worker takes whole files, and none is left with the longest one at the end.
   """
   for item in items:
     if 'integration' in item.path.parts:
       item.add_marker(pytest.mark.slow)
-  slow = collections.Counter(item.path for item in items if item.get_closest_marker('slow'))
-  items.sort(key=lambda item: -slow[item.path])
+  weight: collections.Counter = collections.Counter()
+  for item in items:
+    weight[item.path] += 10 if item.get_closest_marker('slow') else 1
+  items.sort(key=lambda item: -weight[item.path])
 
 
 @pytest.fixture(autouse=True)
