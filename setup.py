@@ -102,9 +102,8 @@ def read_version() -> str:
 
 
 def repository() -> str:
-  """Address of the repository, where a workflow builds the release; empty elsewhere."""
-  server, name = os.environ.get('GITHUB_SERVER_URL'), os.environ.get('GITHUB_REPOSITORY')
-  return f'{server}/{name}' if server and name else ''
+  """Address of the repository, as .github/workflows/release.yml tells it; empty elsewhere."""
+  return os.environ.get('MA_KERAS_REPOSITORY', '')
 
 
 def described(readme: str, address: str, version: str) -> str:

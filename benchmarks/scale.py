@@ -170,7 +170,6 @@ def started(
   return subprocess.Popen(
     [sys.executable, __file__, *words, f'--sizes={json.dumps(dataclasses.asdict(sizes))}'],
     stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
     text=True,
     env={**os.environ, **environment},
   )
@@ -178,9 +177,9 @@ def started(
 
 def last_number(process: subprocess.Popen[str]) -> float:
   """Waits for a process, and returns the number that it prints last."""
-  output, errors = process.communicate()
+  output, _ = process.communicate()
   if process.returncode:
-    raise RuntimeError(f'{process.args!r} ended with exit code {process.returncode}.\n{errors}')
+    raise RuntimeError(f'{process.args!r} ended with exit code {process.returncode}.')
   return float(output.split()[-1])
 
 

@@ -28,7 +28,7 @@ def quick(**settings):
 @pytest.mark.slow
 @pytest.mark.usefixtures('eagerly')
 def test_scikit_learns_own_checks_pass():
-  """Of a Gaussian: to choose a mixture takes half a second in each of a hundred fits."""
+  """A Gaussian is fitted: to choose a mixture takes half a second in each of a hundred fits."""
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')
     results = check_estimator(quick(base='normal'), on_fail=None)

@@ -138,14 +138,21 @@ def main() -> None:
   BUILT.mkdir(parents=True, exist_ok=True)
   record = BUILT / SECONDS
   seconds = json.loads(record.read_text()) if record.exists() else {}
-  with concurrent.futures.ProcessPoolExecutor(options.at_once) as processes:
+  failed: list[str] = []
+  with concurrent.futures.ProcessPoolExecutor(max(options.at_once, 1)) as processes:
     # Late in the alphabet are those that take longest: none is left alone at the end.
     runs = {processes.submit(execute, name, BUILT): name for name in reversed(chosen)}
     for run in concurrent.futures.as_completed(runs):
       name = runs[run]
+      if error := run.exception():
+        failed.append(name)
+        print(f'{name}: {error}', flush=True)
+        continue
       seconds[name] = run.result()
       print(name, seconds[name], flush=True)
       record.write_text(json.dumps(seconds, indent=2, sort_keys=True) + '\n')
+  if failed:
+    raise SystemExit(f'These tutorials fail: {", ".join(failed)}.')
 
 
 def _processor_seconds() -> float:

@@ -14,8 +14,11 @@ from ma_keras import data, fitting, training
 from ma_keras.apps import density_data, density_figures, density_table, training_app
 from ma_keras.apps.density_callbacks import history, measure
 from ma_keras.apps.density_experiment import Experiment
-from ma_keras.fitting.pixels import MOST_IMAGES
 from ma_keras.saving import export
+
+# Of training images, for the baseline.
+MOST_IMAGES = 10_000
+MOST_PIXELS = 50_000_000
 
 
 def report(experiment: Experiment, doubts: str) -> str:
@@ -38,11 +41,11 @@ def report(experiment: Experiment, doubts: str) -> str:
   if density_table.is_table(points):
     comparison, worse = density_table.compared(config, points, model, result.certified_steps)
     doubts = doubts or worse
-  elif points.levels and result.bits_per_dimension is not None:
-    comparison = compared_with_pixels(points, x, points.levels, result.bits_per_dimension)
   model.bijector = model.bijector.in_steps(result.certified_steps)
   notes = {**density_data.notes(config), **summary(experiment, result), 'doubts': doubts}
   write(experiment, notes)
+  if points.levels and result.bits_per_dimension is not None:
+    comparison = compared_with_pixels(points, x, points.levels, result.bits_per_dimension)
   if config.figures:
     draw_figures(points, model, experiment.run)
   print(f'{result}; {comparison}' if comparison else result)
@@ -53,7 +56,8 @@ def compared_with_pixels(
   points: data.Dataset, test: np.ndarray, levels: int, bits_per_dimension: float
 ) -> str:
   """Says how much better, or worse, a model of images is than independent pixels."""
-  train = points.parts(points.train[:MOST_IMAGES])[1]
+  number = min(MOST_IMAGES, max(MOST_PIXELS // points.event_size, 1))
+  train = points.parts(points.train[:number])[1]
   pixels = fitting.independent_pixel_bits(train, points.parts(test)[1], levels)
   gain = pixels - bits_per_dimension
   return (

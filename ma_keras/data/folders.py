@@ -36,7 +36,7 @@ def joined(path: pathlib.Path, readers: Sequence[Reader]) -> Reader:
 
   Args:
     path: The folder.
-    readers: Of its files, in order.
+    readers: One for each of its files, in order.
 
   Raises:
     ValueError: They have other columns; the message is a clause that goes on after the path.

@@ -41,7 +41,7 @@ class Table:
     levels: int | None = None,
     contexts: Sequence[ContextColumn] = (),
   ) -> None:
-    """Nothing is read yet; see `open_table`."""
+    """Nothing is read yet; see `tables.open_table`."""
     self.path = reader.path
     self.names = selection.names
     size = len(selection.numbers)

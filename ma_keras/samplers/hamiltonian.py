@@ -108,9 +108,17 @@ class Chains:
     Args:
       values: The observable along the chains, [S, C]; the energy by default. What changes slowly,
         a magnetisation say, may not have mixed where the energy has long done so.
-      name: Of the observable, for the text.
+      name: What the text calls it.
+
+    Raises:
+      ValueError: `values` are not [S, C].
     """
-    values = self.energies if values is None else np.asarray(values)
+    values = np.asarray(self.energies if values is None else values, np.float64)
+    if values.shape != self.energies.shape:
+      raise ValueError(
+        f'`values` must be one for each sample, {list(self.energies.shape)}, got '
+        f'{list(values.shape)}.'
+      )
     r_hat = split_r_hat(values)
     if not r_hat <= MIXED:
       return (

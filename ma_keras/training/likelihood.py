@@ -17,6 +17,7 @@ from ma_keras.training.halving import REMEDY, Halving, Scorer, halve, moving
 
 # A likelihood at the steps of training may differ from the refined one by so many standard errors.
 SIGMAS = 2.0
+WORSE = 1.01  # Times the bits of uniform values: a model of such values takes hardly more.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Likelihood:
     nll_at_trained_steps: The mean at those.
     bits_per_dimension: In pixel space, by the MAF paper's formula; None for real data.
     space: 'logit space', in which papers compare images, or 'data'.
-    uniform_bits: Bits per dimension of uniform pixels, log2 of their levels; None for real data.
+    uniform_bits: Bits per dimension of uniform values, log2 of their levels; None for real data.
   """
 
   num_points: int
@@ -63,8 +64,8 @@ class Likelihood:
 
     A likelihood that is not finite, whose log densities still change by more than the tolerance
     when steps are halved, or that the steps of training make better or worse than it is by more
-    than the tolerance and `SIGMAS` standard errors: training has cheated its integrator. Images
-    that cost as much as uniform pixels: it has learnt nothing.
+    than the tolerance and `SIGMAS` standard errors: training has cheated its integrator. Quantised
+    data that cost more bits than uniform values, by a hundredth: the model knows nothing of them.
     """
     if not np.isfinite(self.nll):
       return 'The likelihood is not finite: train with smaller steps or a lower --learning_rate.'
@@ -74,18 +75,18 @@ class Likelihood:
       or cheated(
         self.nll_at_trained_steps, self.trained_steps, self.nll, self.point_error, tolerance
       )
-      or self._no_better_than_uniform()
+      or self._worse_than_uniform()
     )
 
-  def _no_better_than_uniform(self) -> str:
+  def _worse_than_uniform(self) -> str:
     if self.bits_per_dimension is None or self.uniform_bits is None:
       return ''
-    if self.bits_per_dimension < self.uniform_bits:
+    if self.bits_per_dimension <= WORSE * self.uniform_bits:
       return ''
     return (
-      f'The model takes {self.bits_per_dimension:.4g} bits per dimension, and uniform pixels take '
-      f'{self.uniform_bits:.4g}: it has learnt nothing of these images. Train for more '
-      '--epochs, or at another --learning_rate.'
+      f'The model takes {self.bits_per_dimension:.4g} bits per dimension, and uniform values take '
+      f'{self.uniform_bits:.4g}: it knows nothing of these data. Train for more --epochs or at '
+      'another --learning_rate, if they are those of its training.'
     )
 
   def __str__(self) -> str:

@@ -148,7 +148,7 @@ def test_a_table_is_trained_given_other_columns(tmp_path, rng, capsys):
 def test_images_are_trained_given_their_labels(tmp_path, capsys):
   options = {**OPTIONS, 'epochs': 1, 'context_columns': ('label',), 'eval_draws': 1}
   config = DensityConfig(dataset='digits', run_dir=str(tmp_path / 'run'), eval_points=20, **options)
-  with pytest.raises(training.TrainingStopped, match='it has learnt nothing of these images'):
+  with pytest.raises(training.TrainingStopped, match='it knows nothing of these data'):
     density.carry_out(config)  # Of one epoch; the model is kept for all that.
   assert 'Given: label, 0 = 0, 1 = 1' in capsys.readouterr().out
   path = str(tmp_path / 'run' / 'model.npz')

@@ -34,6 +34,7 @@ def test_a_harmonic_energy_has_half_a_unit_for_every_coordinate():
   assert chains.samples.shape == (200, 64, 3) and not chains.doubts()
 
 
+@pytest.mark.slow
 def test_samples_carry_their_energies_and_the_acceptance_is_as_asked_for():
   chains = harmonic_chains()
   np.testing.assert_allclose(harmonic(tf.constant(chains.samples)), chains.energies, rtol=1e-12)
@@ -43,7 +44,7 @@ def test_samples_carry_their_energies_and_the_acceptance_is_as_asked_for():
 
 
 @pytest.mark.slow
-def test_equal_seeds_give_equal_chains(eagerly):
+def test_equal_seeds_give_equal_chains():
   start, brief = tf.ones([64, 3], tf.float64), samplers.Schedule(4, 1, num_leapfrog_steps=1)
   one, again, other = (
     samplers.hamiltonian_chains(harmonic, start, brief, seed).samples for seed in (1, 1, 2)
@@ -74,6 +75,10 @@ def test_an_observable_that_has_not_mixed_is_doubted_where_the_energy_has(rng):
 def test_few_effective_samples_of_an_observable_are_doubted(rng):
   chains = samplers.Chains(np.zeros((8, 8, 1)), rng.normal(size=(8, 8)), 0.8, 0.1)
   assert 'of 64 of the energy' in chains.doubts()
+  charge = np.round(100 * chains.energies).astype(int)
+  assert 'of 64 of the charge' in chains.doubts(charge, 'the charge')
+  with pytest.raises(ValueError, match=r'one for each sample, \[8, 8\], got \[64\]'):
+    chains.doubts(charge.reshape(64))
 
 
 @pytest.mark.slow

@@ -160,10 +160,10 @@ def likelihood(**changed):
   return training.Likelihood(**{**sound, **changed})
 
 
-def test_a_model_of_images_that_costs_what_uniform_pixels_cost_is_doubted():
-  assert not likelihood(bits_per_dimension=7.9, uniform_bits=8.0).doubts()
+def test_a_model_of_pixels_that_costs_more_than_uniform_values_is_doubted():
+  assert not likelihood(bits_per_dimension=8.01, uniform_bits=8.0).doubts()
   doubt = likelihood(bits_per_dimension=10.33, uniform_bits=8.0).doubts()
-  assert 'takes 10.33 bits per dimension, and uniform pixels take 8' in doubt
+  assert 'takes 10.33 bits per dimension, and uniform values take 8' in doubt
 
 
 @pytest.mark.slow

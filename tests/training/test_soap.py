@@ -94,11 +94,11 @@ def fit(made, steps):
 
 
 def test_a_restored_run_goes_on_as_if_nothing_had_been(tmp_path):
-  whole, other = model(), model()
+  whole, half, other = model(), model(), model()
+  fit(whole, 50)
+  fit(half, 30)
   checkpoint = lambda made: tf.train.Checkpoint(m=made.bijector, o=made.optimizer)  # noqa: E731
-  fit(whole, 30)
-  path = checkpoint(whole).write(str(tmp_path / 'half'))
-  fit(whole, 20)
+  path = checkpoint(half).write(str(tmp_path / 'half'))
   checkpoint(other).read(path).assert_consumed()
   fit(other, 20)
   assert np.abs(whole.optimizer.basis.numpy() - np.eye(whole.optimizer.basis.shape[0])).max() > 0.1

@@ -144,7 +144,7 @@ def test_values_are_those_of_a_taped_flow_to_the_bit(name):
   ],
 )
 def test_a_function_traced_without_a_tape_is_differentiated_from_outside(mode, potential):
-  """By hand and by tapes. Under XLA as well: tests/flow/gradients/test_units.py."""
+  """By hand and by tapes; `store` under XLA as well: tests/flow/gradients/test_units.py."""
   potential, x = potential(), potentials.points(4)
   solve, variables = solver(potential, *MODES[mode], reverse=True), potential.trainable_variables
   compiled = tf.function(solve, autograph=False)
@@ -169,7 +169,7 @@ def test_tf_gradients_needs_no_tape():
 
 @pytest.mark.slow
 def test_second_derivatives_of_a_function_traced_without_a_tape():
-  """Of steps that are written out; those of loops: tests/flow/gradients/test_units.py."""
+  """Steps are written out; those of loops: tests/flow/gradients/test_units.py."""
   potential, x = bare(), potentials.points(3)
 
   def motion():

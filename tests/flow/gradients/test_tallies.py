@@ -139,11 +139,17 @@ def test_every_potential_has_every_tally(name, gradient):
 
 
 @pytest.mark.slow
-def test_compiled_by_xla_they_are_the_same():
+@pytest.mark.parametrize(
+  'gradient, known',
+  [
+    ('store', (tallies.Stiffness(), tallies.KineticEnergy())),
+    (gradients.Recompute(2), (tallies.Stiffness(), tallies.HamiltonJacobi(), Work())),
+  ],
+)
+def test_compiled_by_xla_they_are_the_same(gradient, known):
   potential, x = cases.in_time(), cases.points(3)
-  known = (tallies.Stiffness(), tallies.HamiltonJacobi(), Work())
   compiled = tf.function(solution, jit_compile=True, autograph=False)
-  one = compiled(potential, gradients.Recompute(2), x, 'heun', known=known)
+  one = compiled(potential, gradient, x, 'heun', known=known)
   assert_same(one, solution(potential, 'plain', x, 'heun', known=known))
 
 
