@@ -139,7 +139,7 @@ def main() -> None:
   record = BUILT / SECONDS
   seconds = json.loads(record.read_text()) if record.exists() else {}
   failed: list[str] = []
-  with concurrent.futures.ProcessPoolExecutor(max(options.at_once, 1)) as processes:
+  with concurrent.futures.ProcessPoolExecutor(options.at_once) as processes:
     # Late in the alphabet are those that take longest: none is left alone at the end.
     runs = {processes.submit(execute, name, BUILT): name for name in reversed(chosen)}
     for run in concurrent.futures.as_completed(runs):

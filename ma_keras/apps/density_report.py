@@ -16,7 +16,7 @@ from ma_keras.apps.density_callbacks import history, measure
 from ma_keras.apps.density_experiment import Experiment
 from ma_keras.saving import export
 
-# Of training images, for the baseline.
+# Training images that the baseline takes at most, and pixels of all of them; their order is random.
 MOST_IMAGES = 10_000
 MOST_PIXELS = 50_000_000
 

@@ -44,8 +44,8 @@ def independent_pixel_bits(train: np.ndarray, test: np.ndarray, levels: int) -> 
     logs = 0.0
     for count in counts:
       values = np.flatnonzero(count)
-      others = (count[values] - 1 + weight * shares[values]) / (number - 1 + weight)
-      logs += float(np.sum(count[values] * np.log(others)))
+      chances = (count[values] - 1 + weight * shares[values]) / (number - 1 + weight)
+      logs += float(np.sum(count[values] * np.log(chances)))
     return logs
 
   weight = max(WEIGHTS, key=predicted)

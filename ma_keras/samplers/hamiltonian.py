@@ -91,7 +91,7 @@ class Chains:
   @property
   def effective_samples(self) -> float:
     """Independent samples that all chains together are worth for <E>."""
-    return self.energies.size / max(self.autocorrelation_time, 1.0)
+    return effective_samples(self.energies)
 
   @property
   def split_r_hat(self) -> float:
@@ -125,7 +125,7 @@ class Chains:
         f'Split R-hat of {name} is {r_hat:.3g}, above {MIXED}: the chains have not seen the '
         'same. Take a longer `burn_in`, more `thinning`, or start them elsewhere.'
       )
-    effective = values.size / max(integrated_autocorrelation_time(values), 1.0)
+    effective = effective_samples(values)
     if not effective >= FEW:
       return (
         f'{effective:.3g} effective samples of {values.size} of {name}: take more `thinning`, or '
@@ -247,6 +247,11 @@ def split_r_hat(values: Any) -> float:
   ranks = scipy.stats.rankdata(values).reshape(values.shape)
   scores = scipy.stats.norm.ppf((ranks - 0.375) / (values.size + 0.25))
   return float(tfp.mcmc.potential_scale_reduction(tf.constant(scores), split_chains=True))
+
+
+def effective_samples(values: Any) -> float:
+  """S C/tau: independent samples that those of an observable [S, C] are worth for its mean."""
+  return float(np.size(values) / max(integrated_autocorrelation_time(values), 1.0))
 
 
 def mean_over_chains(values: Any) -> Expectation:
