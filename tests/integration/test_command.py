@@ -84,10 +84,12 @@ def test_an_evaluation_repeats_what_training_said(folder):
   assert done.stdout.startswith("points.csv: UTF-8, separator ',', no header")
 
 
-def test_the_depth_that_is_certified_can_be_chosen(folder):
+def test_the_depth_can_be_chosen_and_a_coarse_one_is_not_certified(folder):
   arguments = ('certify', '--model=run/model.npz', '--n=10')
   done = run_command(folder, *arguments, '--num_steps=24')
   assert done.returncode == 0 and '24 steps' in done.stdout
+  done = run_command(folder, *arguments, '--tolerance=0')
+  assert done.returncode == 3 and 'smaller steps' in done.stderr
 
 
 def test_a_pretrained_flow_of_spins_is_evaluated_on_its_own_target():
