@@ -5,9 +5,10 @@ from ma_keras.targets.clusters import LatentClusters
 from ma_keras.targets.families import Family, IsingCouplings, Phi4Masses
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.kaufman import CRITICAL_COUPLING
+from ma_keras.targets.lennard_jones import LennardJones
 from ma_keras.targets.mean_free import MeanFreeCoordinates
 from ma_keras.targets.observables import Observables
-from ma_keras.targets.particles import DoubleWells, LennardJones, Particles
+from ma_keras.targets.particles import DoubleWells, Particles
 from ma_keras.targets.phi4 import Phi4
 from ma_keras.targets.spins import CoupledSpins
 from ma_keras.targets.target import (

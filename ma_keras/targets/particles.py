@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras import bases
-from ma_keras.arguments import is_whole
 from ma_keras.particles import Pairing
 from ma_keras.targets.observables import Observables, Statistic
 from ma_keras.targets.target import as_event, floating_dtype
@@ -31,7 +30,7 @@ class Particles(abc.ABC):
   dimensions, and `base` is uniform.
 
   Attributes:
-    pairing: n and D, and the box.
+    pairing: n and D, species and box.
     event_size: N = n D; particle i has the coordinates i D, ..., i D + D - 1.
     confinement: c, of the harmonic trap around the centre of mass; 0 for none.
     dtype: Of positions and energies.
@@ -45,6 +44,7 @@ class Particles(abc.ABC):
     dimensions: int,
     dtype: Any = tf.float32,
     box: Sequence[float] | None = None,
+    species: Sequence[int] | None = None,
   ) -> None:
     """Takes the sizes.
 
@@ -53,11 +53,12 @@ class Particles(abc.ABC):
       dimensions: D.
       dtype: Floating dtype.
       box: Lengths of a periodic box, [D]; None for particles in free space.
+      species: Kind of every particle, 0, 1, ...; None where all are alike.
 
     Raises:
       ValueError: A size or the dtype is not what is said above.
     """
-    self.pairing = Pairing.of(particles, dimensions, None, box)
+    self.pairing = Pairing.of(particles, dimensions, species, box)
     if box is not None:
       self.confinement = 0.0
     self.event_size = self.pairing.event_size
@@ -66,6 +67,14 @@ class Particles(abc.ABC):
   @abc.abstractmethod
   def pair_energy(self, squared_distance: tf.Tensor) -> tf.Tensor:
     """Returns u(d^2), elementwise."""
+
+  def pair_energies(self, squared_distances: tf.Tensor) -> tf.Tensor:
+    """u of every pair, [K, n, B]; a subclass with species has one u for every kind of pair.
+
+    Args:
+      squared_distances: Of the pairs (i, i + k), [K, n, B], or one for all, [].
+    """
+    return self.pair_energy(squared_distances)
 
   @property
   def degrees_of_freedom(self) -> int:
@@ -135,10 +144,10 @@ class Particles(abc.ABC):
     """u(d^2), in a box u(d^2) - u(R^2) up to R = half the shortest side, zero beyond."""
     cutoff = self.pairing.cutoff
     if cutoff is None:
-      return self.pair_energy(squared)
-    at_cutoff = self.pair_energy(tf.constant(cutoff**2, squared.dtype))
+      return self.pair_energies(squared)
+    at_cutoff = self.pair_energies(tf.constant(cutoff**2, squared.dtype))
     # Beyond, u is taken at R^2, whose derivative `minimum` cuts off.
-    return self.pair_energy(tf.minimum(squared, tf.cast(cutoff**2, squared.dtype))) - at_cutoff
+    return self.pair_energies(tf.minimum(squared, tf.cast(cutoff**2, squared.dtype))) - at_cutoff
 
   def force(self, x: Any) -> tf.Tensor:
     """-grad E: [..., N] -> [..., N]."""
@@ -207,48 +216,3 @@ class DoubleWells(Particles):
     tiny = np.finfo(squared_distance.dtype.as_numpy_dtype).tiny
     square = tf.square(tf.sqrt(tf.maximum(squared_distance, tiny)) - 4.0)
     return (0.9 * square - 4.0) * square
-
-
-class LennardJones(Particles):
-  """u(r) = r^-12 - 2 r^-6, least at r = 1, of n particles in space, and a trap of strength 1.
-
-  Two conventions are in use for the same name. 'directed' counts both (i, j) and (j, i), so that a
-  bond is worth 2 kT, as in the public data of LJ13; 'undirected' counts a pair once.
-  """
-
-  confinement = 1.0
-
-  def __init__(
-    self,
-    particles: int,
-    convention: str = 'directed',
-    dtype: Any = tf.float32,
-    box: Sequence[float] | None = None,
-  ) -> None:
-    """Takes the size.
-
-    Args:
-      particles: n, at least 2: 13 for LJ13, 55 for LJ55.
-      convention: 'directed' or 'undirected'.
-      dtype: Floating dtype.
-      box: Lengths of a periodic box, [3], which takes the place of the trap.
-
-    Raises:
-      ValueError: `particles` is too small, or the convention has another name.
-    """
-    conventions = {'directed': 2.0, 'undirected': 1.0}
-    if convention not in conventions:
-      raise ValueError(
-        f'`convention` must be one of {sorted(conventions)}, got {convention!r}: a bond is worth '
-        '2 kT in the former, as in the public data of LJ13, and 1 kT in the latter.'
-      )
-    if not is_whole(particles, 2):
-      raise ValueError(f'`particles` must be at least 2, and whole, got {particles!r}. 13, say.')
-    super().__init__(particles, 3, dtype, box)
-    self.convention = convention
-    self.bond = conventions[convention]
-
-  def pair_energy(self, squared_distance: tf.Tensor) -> tf.Tensor:
-    """r^-12 - 2 r^-6, times 2 for directed pairs; infinite in float32 below r = 0.0007."""
-    sixth = tf.math.reciprocal(squared_distance) ** 3
-    return self.bond * (sixth - 2.0) * sixth
