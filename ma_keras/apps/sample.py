@@ -20,6 +20,7 @@ from ma_keras.apps.configuration.sample import SampleConfig
 from ma_keras.data import context_columns, structures, tables
 from ma_keras.data.writing import writing
 from ma_keras.files.replacing import check_apart, target
+from ma_keras.particles import Pairing
 from ma_keras.saving import model_file
 
 MOST_PICTURES = 400
@@ -106,18 +107,33 @@ def draw_pictures(flow: Any, config: SampleConfig, contexts: np.ndarray | None) 
 
 
 def draw_structures(model: model_file.Model, flow: Any, config: SampleConfig) -> None:
-  """A frame of XYZ for every sample of particles."""
+  """A frame of XYZ for every sample of particles, with their kinds and box."""
   base = model.base
-  if not isinstance(base, bases.MeanFreeNormal):
+  if not isinstance(base, bases.MeanFreeNormal | bases.PeriodicUniform):
     raise ValueError(
       f'`--output` {config.output} takes positions of particles, and `--model` {config.model} has '
       'none: use a .npy or .csv.'
     )
   rows = np.concatenate(list(batches(flow, config)))
+  pairing = pairing_of(model, base)
+  frames = pairing.wrapped(rows).reshape(-1, pairing.particles, pairing.dimensions)
   try:
-    structures.write(config.output, rows.reshape(-1, base.particles, base.dimensions))
+    structures.write(config.output, frames, species=pairing.species, box=pairing.box)
   except ImportError as error:
     raise ValueError(str(error)) from error
+
+
+def pairing_of(
+  model: model_file.Model, base: bases.MeanFreeNormal | bases.PeriodicUniform
+) -> Pairing:
+  """Particles and box of the base, and the species that the potential tells apart."""
+  if isinstance(base, bases.PeriodicUniform):
+    box, dimensions = base.box, len(base.box)
+  else:
+    box, dimensions = None, base.dimensions
+  parts = (getattr(part, 'pairing', None) for part in model.bijector.submodules)
+  species = next((part.species for part in parts if isinstance(part, Pairing)), None)
+  return Pairing.of(base.particles, dimensions, species, box)
 
 
 def work(config: SampleConfig) -> None:

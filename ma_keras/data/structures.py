@@ -6,6 +6,7 @@ Needs the extra `particles`: pip install 'ma_keras[particles]'.
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,27 @@ from ma_keras.files.replacing import replacing
 FORMAT = 'extxyz'
 
 
-def write(path: str | pathlib.Path, positions: np.ndarray, symbol: str = 'X') -> None:
+def write(
+  path: str | pathlib.Path,
+  positions: np.ndarray,
+  symbol: str = 'X',
+  species: Sequence[int] | None = None,
+  box: Sequence[float] | None = None,
+) -> None:
   """Writes structures, one frame each, as extended XYZ; whole or not at all.
 
   Args:
     path: The file, .xyz say.
     positions: Of particles in the plane or in space, [S, n, 2] or [S, n, 3]; [n, D] is one frame.
     symbol: Chemical symbol of all of them; 'X' for none.
+    species: Kind of every particle, 0, 1, ..., instead, which has the symbol of the atomic number
+      1, 2, ..., as ase reads types of LAMMPS.
+    box: Lengths of a periodic box, [D], the cell of every frame.
 
   Raises:
     ImportError: ase is missing.
-    ValueError: The shape is another, a position is not finite, or the path cannot be a file.
+    ValueError: The shape is another, a position is not finite, `species` or `box` are not as many
+      as there are particles or dimensions, or the path cannot be a file.
   """
   ase = _ase()
   frames = np.asarray(positions, np.float64)
@@ -34,8 +45,20 @@ def write(path: str | pathlib.Path, positions: np.ndarray, symbol: str = 'X') ->
     raise ValueError(
       f'`positions` must be finite, of shape [S, n, 2] or [S, n, 3], got {list(frames.shape)}.'
     )
-  space = np.pad(frames, [(0, 0), (0, 0), (0, 3 - frames.shape[-1])])
-  structures = [ase.Atoms([symbol] * frames.shape[1], positions=frame) for frame in space]
+  particles, dimensions = frames.shape[1:]
+  for name, values, number in (('species', species, particles), ('box', box, dimensions)):
+    if values is not None and len(values) != number:
+      raise ValueError(
+        f'`{name}` must hold {number} numbers, as `positions` {list(frames.shape)} have it, got '
+        f'{values!r}.'
+      )
+  symbols = [symbol] * particles if species is None else [1 + kind for kind in species]
+  missing = 3 - dimensions
+  cell: dict[str, Any] = {}
+  if box is not None:
+    cell = {'cell': [*box, *[0] * missing], 'pbc': [axis < dimensions for axis in range(3)]}
+  space = np.pad(frames, [(0, 0), (0, 0), (0, missing)])
+  structures = [ase.Atoms(symbols, positions=frame, **cell) for frame in space]
   with replacing(pathlib.Path(path)) as beside, open(beside, 'w', encoding='utf-8') as file:
     ase.io.write(file, structures, format=FORMAT)
 

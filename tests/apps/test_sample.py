@@ -45,6 +45,24 @@ def test_particles_are_written_as_the_structures_that_a_table_has(tmp_path):
   assert not np.any(space[..., 2])
 
 
+def test_kinds_and_box_of_particles_are_written_with_them(tmp_path, eagerly):
+  """Frames hold the images within the box of what a table has."""
+  ase = pytest.importorskip('ase.io')
+  phi = potentials.Pairs(3, 2, 4, reach=1.0, species=(0, 1, 0), box=(2.0, 3.0), seed=0)
+  phi.amplitude.assign(200.0 * phi.amplitude)  # Out of the box.
+  bijector = ma_keras.MongeAmpereBijector(phi, 1, 0.5, 'midpoint')
+  model = model_file.Model(bijector, base=bases.PeriodicUniform(3, (2.0, 3.0)))
+  config = SampleConfig(model='model.npz', n=5, batch_size=5, output=str(tmp_path / 'x.xyz'))
+  sample.draw_structures(model, model.flow(), config)
+  rows = np.concatenate(list(sample.batches(model.flow(), config))).reshape(5, 3, 2)
+  frames = ase.read(config.output, index=':')
+  positions = np.array([frame.positions[:, :2] for frame in frames])
+  assert list(frames[0].numbers) == [1, 2, 1] and list(frames[0].cell.lengths()) == [2.0, 3.0, 0.0]
+  assert np.max(np.abs(rows - positions)) > 1.0
+  np.testing.assert_allclose(np.mod(rows - positions + 0.1, (2.0, 3.0)), 0.1, atol=1e-5)
+  assert np.all((positions >= 0.0) & (positions <= (2.0, 3.0)))
+
+
 def test_only_particles_have_structures(tmp_path):
   flow = ma_keras.MongeAmpereBijector(potentials.OneHiddenLayer(2, 4), 1, 0.1)
   config = SampleConfig(model='model.npz', output=str(tmp_path / 'x.xyz'))

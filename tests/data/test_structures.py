@@ -28,6 +28,20 @@ def test_the_file_is_what_the_format_says(tmp_path):
   assert symbol == 'Ar' and list(map(float, numbers)) == [0.0, -1.0, 0.5]
 
 
+@pytest.mark.parametrize('box', [(4.0, 5.0), (4.0, 5.0, 6.0)])
+def test_kinds_and_the_box_are_in_the_file(tmp_path, rng, box):
+  positions = rng.normal(size=(2, 3, len(box)))
+  structures.write(tmp_path / 'a.xyz', positions, species=(0, 1, 0), box=box)
+  ase, missing = pytest.importorskip('ase.io'), 3 - len(box)
+  for frame in ase.read(tmp_path / 'a.xyz', index=':'):
+    assert list(frame.numbers) == [1, 2, 1]
+    np.testing.assert_allclose(frame.cell.lengths(), [*box, *[0.0] * missing])
+    assert list(frame.pbc) == [True] * len(box) + [False] * missing
+  for wrong in ({'species': (0, 1)}, {'box': (4.0,)}):
+    with pytest.raises(ValueError, match=rf'`{next(iter(wrong))}` must hold \d numbers'):
+      structures.write(tmp_path / 'a.xyz', positions, **wrong)
+
+
 def test_a_file_written_by_hand_is_read(tmp_path):
   (tmp_path / 'b.xyz').write_text('2\nwater\nO 0 0 0\nH 0 0 1.5\n2\n\nO 1 0 0\nH 0 2 0\n')
   np.testing.assert_allclose(

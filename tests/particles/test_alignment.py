@@ -90,8 +90,56 @@ def test_like_particles_alone_change_places(rng):
   )
 
 
-def test_particles_in_a_box_are_not_turned(rng):
-  x = rng.normal(size=(2, 4))
-  for function in (aligned, matched):
-    with pytest.raises(ValueError, match=r'`pairing` has a periodic box \(3.0, 3.0\)'):
-      function(x, x, Pairing(2, 2, box=(3.0, 3.0)))
+BOX = np.array([3.0, 4.0])
+
+
+def nearest(x, y):
+  """Squared distances of configurations by the nearest images of all particles."""
+  gaps = x - y
+  return np.sum(np.square(gaps - BOX * np.round(gaps / BOX)), axis=(1, 2))
+
+
+def lengths(x, first, second):
+  """Sorted distances of nearest images of some pairs."""
+  gaps = x[:, first] - x[:, second]
+  return np.sort(np.linalg.norm(gaps - BOX * np.round(gaps / BOX), axis=-1), axis=1)
+
+
+def test_alignment_in_a_box_translates_permutes_and_takes_the_nearest_images(rng):
+  """Distances of nearest images stay; the end is the nearest of all labels at that translation."""
+  pairing = Pairing(4, 2, (0, 1, 1, 1), BOX)
+  x, z = (BOX * rng.uniform(-1.0, 2.0, size=(20, 4, 2)) for _ in range(2))
+  moved = aligned(rows(x), rows(z), pairing).reshape(x.shape)
+  like, unlike = ([1, 1, 2], [2, 3, 3]), ([0, 0, 0], [1, 2, 3])
+  for pairs in (like, unlike):
+    np.testing.assert_allclose(lengths(moved, *pairs), lengths(x, *pairs), rtol=1e-9)
+  assert np.max(np.abs(moved - z) / BOX) <= 0.5 + 1e-12
+  np.testing.assert_allclose(nearest(moved, z), distances(moved, z), rtol=1e-12)
+  assert np.all(distances(moved, z) <= nearest(x, z)) and np.any(
+    distances(moved, z) < nearest(x, z)
+  )
+  orders = [[0, *order] for order in itertools.permutations([1, 2, 3])]
+  best = np.min([nearest(moved[:, order], z) for order in orders], axis=0)
+  np.testing.assert_allclose(distances(moved, z), best, rtol=1e-9)
+
+
+def test_disturbed_configurations_in_a_box_come_back(rng):
+  """Translated, relabelled and in other images: one of many translations leads back."""
+  pairing, x = Pairing(4, 2, None, BOX), BOX * rng.random(size=(20, 4, 2))
+  labels = np.argsort(rng.random(x.shape[:2]), axis=1)[..., np.newaxis]
+  y = np.take_along_axis(x, labels, axis=1) + BOX * rng.random(size=(20, 1, 2))
+  y += BOX * rng.integers(-2, 3, size=x.shape) + 1e-3 * rng.normal(size=x.shape)
+  moved = aligned(rows(y), rows(x), pairing, orientations=100).reshape(x.shape)
+  assert np.mean(distances(moved, x) < 1e-3) > 0.9
+  ordered = matched(rows(y[rng.permutation(20)]), rows(x), pairing).reshape(x.shape)
+  again = aligned(rows(ordered), rows(x), pairing, orientations=100).reshape(x.shape)
+  assert np.mean(distances(again, x) < 1e-3) > 0.9
+
+
+def test_shapes_of_several_species_are_matched_kind_by_kind():
+  """Three on a line: which of them is of another kind tells shapes apart that are alike else."""
+  line = np.array([[-1.0, 0], [0, 0], [1, 0]])
+  pairing = Pairing(3, 2, (0, 0, 1))
+  x, z = np.stack([line, line[[0, 2, 1]]]), np.stack([line[[2, 0, 1]], line])
+  ordered = matched(rows(x), rows(z), pairing)
+  np.testing.assert_array_equal(ordered, rows(x[::-1]))

@@ -65,7 +65,7 @@ def test_tables_of_ones_and_one_kind_change_nothing(rng):
 
 
 def test_the_partition_function_of_two_unlike_particles():
-  """Z = int exp(-E(y)) dy = 4 pi/2^(3/2) int r^2 exp(-u_01(r) - r^2/4) dr: y = (x_1 - x_2)/sqrt 2."""
+  """Z = int exp(-E(y)) dy, y = (x_1 - x_2)/sqrt 2: 4 pi/2^1.5 int r^2 exp(-u_01(r) - r^2/4) dr."""
   target = targets.LennardJones(2, dtype=tf.float64, species=(0, 1), **MIXTURE)
   r = np.linspace(0.3, 14.0, 100_001)
   radial = 4.0 * np.pi * 2.0**-1.5 * r**2 * np.exp(-pair_energy(r, 0, 1) - r**2 / 4.0)
