@@ -66,6 +66,7 @@ POTENTIALS = {
   'LocallyConnected': lambda: potentials.LocallyConnected((2, 2, 1), 1, 1, 3, seed=1),
   'Sum': lambda: ONE + potentials.Quadratic(np.eye(4) * 0.1) + Polynomial(4),
   'GroupAverage': lambda: symmetry.GroupAverage(ONE, symmetry.square_lattice(2)),
+  'RotationQuadrature': lambda: symmetry.GroupAverage(ONE, symmetry.RotationQuadrature(2, 2, 3)),
   'OneElementPerInterval': lambda: symmetry.OneElementPerInterval(
     ONE, symmetry.square_lattice(2), 0.1, seed=3
   ),

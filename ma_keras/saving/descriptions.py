@@ -32,7 +32,7 @@ CLASSES: dict[str, Any] = {
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),
-    symmetry.ParticleSymmetries,
+    *(symmetry.ParticleSymmetries, symmetry.RotationQuadrature),
     *(data.Pixels, data.Standardised),
     *(bases.MeanFreeNormal, bases.Mixture, bases.PeriodicUniform, bases.StandardNormal),
     *(data.ColumnMaps, potentials.Hutchinson),

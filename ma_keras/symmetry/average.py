@@ -1,42 +1,62 @@
-"""The exact group average of a potential."""
+"""The average of a potential over a group, all of whose elements are met."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.potentials.base import Potential
-from ma_keras.symmetry.group import Group
+
+
+@runtime_checkable
+class OrthogonalMaps(Protocol):
+  """Orthogonal maps g of R^N with weights of sum 1: a `Group`, a `RotationQuadrature`."""
+
+  @property
+  def size(self) -> int:
+    """N, the number of coordinates that the maps act on."""
+
+  def images(self, x: tf.Tensor) -> tf.Tensor:
+    """g x for every g, [..., N] -> [G, ..., N]."""
+
+  def preimages(self, y: tf.Tensor) -> tf.Tensor:
+    """g^-1 y_g for every g, [G, ..., N] -> [G, ..., N]."""
+
+  def mean(self, values: tf.Tensor) -> tf.Tensor:
+    """The weighted mean over the maps, [G, ...] -> [...]."""
 
 
 class GroupAverage(Potential):
-  """phi(x) = (1/|G|) sum_g phi~(g x), the symmetric average of section 4.2, exactly.
+  """phi(x) = mean_g phi~(g x), the symmetric average of section 4.2.
+
+  It is exactly invariant under a `Group`, all of whose elements it meets; under rotations as
+  nearly as the degree of a `RotationQuadrature` allows, which `defect` measures.
 
   grad phi = mean_g g' grad phi~(g x) and laplacian phi = mean_g laplacian phi~(g x), so a
   closed form of phi~ is kept. One evaluation costs |G| of them, in time and in memory: for
-  groups of thousands of elements use `OneElementPerInterval`.
+  groups of thousands of elements use `OneElementPerInterval`. Averages nest: one over rotations
+  within one over permutations has both symmetries, since the two commute.
 
   Attributes:
     potential: phi~.
     group: G.
   """
 
-  def __init__(self, potential: Potential, group: Group, name: str | None = None) -> None:
+  def __init__(self, potential: Potential, group: OrthogonalMaps, name: str | None = None) -> None:
     """Averages `potential` over `group`.
 
     Args:
       potential: phi~ on N coordinates.
-      group: Group acting on the same N coordinates.
+      group: Group or quadrature acting on the same N coordinates.
       name: Module name.
 
     Raises:
       ValueError: The sizes differ.
     """
     super().__init__(potential.event_size, name=name)
-    check_sizes(potential, group)
+    check_sizes(potential, group, (OrthogonalMaps,))
     self.potential = potential
     self.group = group
 
@@ -46,7 +66,7 @@ class GroupAverage(Potential):
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    return tf.reduce_mean(self.potential(t, self._images(x)), axis=0)
+    return self.group.mean(self.potential(t, self.group.images(x)))
 
   def with_seed(self, seed: seeds.Seed) -> Potential:
     """The average of the reseeded phi~."""
@@ -70,21 +90,11 @@ class GroupAverage(Potential):
     return self._gradient_and_laplacian(t, x)[0]
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    gradients, laplacians = self.potential.gradient_and_laplacian(t, self._images(x))
-    inverse = self.group.inverse()
-    back = tf.gather(gradients, inverse.index, axis=-1, batch_dims=1)
-    back *= _beside(inverse.sign, back)
-    return tf.reduce_mean(back, axis=0), tf.reduce_mean(laplacians, axis=0)
+    gradients, laplacians = self.potential.gradient_and_laplacian(t, self.group.images(x))
+    return self.group.mean(self.group.preimages(gradients)), self.group.mean(laplacians)
 
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(self.potential.time_derivative(t, self._images(x)), axis=0)
-
-  def _images(self, x: tf.Tensor) -> tf.Tensor:
-    """g x for every g, shape [G, ..., N]."""
-    images = tf.gather(x, self.group.index, axis=-1)  # [..., G, N]
-    rank = images.shape.rank
-    images = tf.transpose(images, [rank - 2, *range(rank - 2), rank - 1])
-    return images * _beside(self.group.sign, images)
+    return self.group.mean(self.potential.time_derivative(t, self.group.images(x)))
 
 
 def _without_context(potential: Potential) -> Potential:
@@ -93,13 +103,7 @@ def _without_context(potential: Potential) -> Potential:
   return twin if twin._context is None else twin._twin(_context=None)
 
 
-def _beside(sign: np.ndarray, images: tf.Tensor) -> tf.Tensor:
-  """The signs [G, N], shaped to multiply images [G, ..., N]."""
-  ones = [1] * (images.shape.rank - 2)
-  return tf.cast(sign.reshape(sign.shape[0], *ones, sign.shape[1]), images.dtype)
-
-
-def check_sizes(potential: Potential, group: Any, kinds: tuple[Any, ...] = (Group,)) -> None:
+def check_sizes(potential: Potential, group: Any, kinds: tuple[Any, ...]) -> None:
   """Raises ValueError unless the group acts on the potential's coordinates; TypeError: no group."""
   if not isinstance(group, kinds):
     raise TypeError(

@@ -7,6 +7,7 @@ import functools
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from ma_keras.arguments import is_whole
 
@@ -85,6 +86,23 @@ class Group:
     """g x for every element: [..., N] -> [..., G, N]."""
     return self.sign * np.asarray(x)[..., self.index]
 
+  def images(self, x: tf.Tensor) -> tf.Tensor:
+    """g x for every element, as a tensor with the elements in front: [..., N] -> [G, ..., N]."""
+    images = tf.gather(x, self.index, axis=-1)  # [..., G, N]
+    rank = images.shape.rank
+    images = tf.transpose(images, [rank - 2, *range(rank - 2), rank - 1])
+    return images * _beside(self.sign, images)
+
+  def preimages(self, y: tf.Tensor) -> tf.Tensor:
+    """g^-1 y_g for every element, [G, ..., N] -> [G, ..., N]."""
+    inverse = self.inverse()
+    preimages = tf.gather(y, inverse.index, axis=-1, batch_dims=1)
+    return preimages * _beside(inverse.sign, preimages)
+
+  def mean(self, values: tf.Tensor) -> tf.Tensor:
+    """The mean over the elements, [G, ...] -> [...]."""
+    return tf.reduce_mean(values, axis=0)
+
 
 def inversion(size: int) -> Group:
   """Z2: the identity and x -> -x on N = `size` coordinates."""
@@ -126,3 +144,9 @@ def _sites(side: int) -> np.ndarray:
   if not is_whole(side):
     raise ValueError(f'`side` must be a positive integer, got {side!r}: L of an L x L lattice.')
   return np.arange(int(side) ** 2).reshape(int(side), -1)
+
+
+def _beside(sign: np.ndarray, images: tf.Tensor) -> tf.Tensor:
+  """The signs [G, N], shaped to multiply images [G, ..., N]."""
+  ones = [1] * (images.shape.rank - 2)
+  return tf.cast(sign.reshape(sign.shape[0], *ones, sign.shape[1]), images.dtype)

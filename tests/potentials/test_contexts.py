@@ -51,6 +51,9 @@ POTENTIALS = {
   'group_average': lambda: symmetry.GroupAverage(
     one_hidden_layer(time_basis=BASIS), symmetry.translations(2)
   ),
+  'rotations': lambda: symmetry.GroupAverage(
+    one_hidden_layer(time_basis=BASIS), symmetry.RotationQuadrature(2, 2, 2)
+  ),
   'one_element': lambda: symmetry.OneElementPerInterval(
     one_hidden_layer(), symmetry.translations(2), 0.1, seed=4
   ),

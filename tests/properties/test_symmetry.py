@@ -96,3 +96,29 @@ def test_the_average_of_any_potential_is_invariant(name, seed):
   )
   np.testing.assert_allclose(velocity, group.apply(expected), atol=1e-11)
   np.testing.assert_allclose(laplacian, np.full(group.order, divergence), atol=1e-11)
+
+
+@strategies.examples(40)
+@hypothesis.given(
+  dimensions=st.sampled_from([2, 3]),
+  degree=st.integers(1, 9),
+  reflecting=st.booleans(),
+  seed=strategies.SEEDS,
+)
+def test_quadratures_of_rotations_are_invariant_up_to_their_degree(
+  dimensions, degree, reflecting, seed
+):
+  """The means of tr(A R)^m, m <= L, which span the polynomials, are those of Q R and of R Q."""
+  rng = np.random.default_rng(seed)
+  matrices, weights = symmetry.RotationQuadrature(1, dimensions, degree, reflecting).rule
+  a, turn = rng.normal(size=(2, dimensions, dimensions))
+  turn = np.linalg.qr(turn)[0]
+  if not reflecting:
+    turn[:, 0] *= np.linalg.det(turn)
+
+  def means(maps):
+    traces = np.einsum('ij,kji->k', a / np.linalg.norm(a), maps)
+    return weights @ traces[:, np.newaxis] ** np.arange(degree + 1)
+
+  np.testing.assert_allclose(means(turn @ matrices), means(matrices), atol=1e-13)
+  np.testing.assert_allclose(means(matrices @ turn), means(matrices), atol=1e-13)

@@ -369,6 +369,22 @@ ROWS = [
     (None,),
   ),
   Row(
+    'rotations of a space of 1, 4, 2.5 dimensions',
+    lambda dimensions: symmetry.RotationQuadrature(3, dimensions, 4),
+    ValueError,
+    '`dimensions` must be 2 or 3, got {!r}: of other spaces draw one rotation per step, from '
+    'ParticleSymmetries.',
+    (1, 4, 2.5, '3', None),
+  ),
+  Row(
+    'rotations of no degree, or of thousands',
+    lambda degree: symmetry.RotationQuadrature(3, 2, degree),
+    ValueError,
+    '`degree` must lie in 1..100, got {!r}: of potentials that vary faster draw one rotation per '
+    'step, from ParticleSymmetries.',
+    (0, -1, 1000, 2.5, NAN, None),
+  ),
+  Row(
     'a negative seed, text, a fraction',
     lambda seed: potentials.OneHiddenLayer(4, 3, seed=seed),
     ValueError,

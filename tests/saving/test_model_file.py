@@ -48,6 +48,12 @@ POTENTIALS = {
   'average': lambda: symmetry.GroupAverage(
     potentials.OneHiddenLayer(4, 3), symmetry.inversion(4) * symmetry.dihedral(2)
   ),
+  'rotations': lambda: symmetry.GroupAverage(
+    symmetry.GroupAverage(
+      potentials.OneHiddenLayer(4, 3), symmetry.RotationQuadrature(2, 2, 3, reflecting=False)
+    ),
+    symmetry.particle_permutations(2, 2),
+  ),
   'one element': lambda: symmetry.OneElementPerInterval(
     symmetry.OneElementPerInterval(
       potentials.OneHiddenLayer(4, 3), symmetry.dihedral(2), 0.2, seed=3
