@@ -74,12 +74,10 @@ class FlowMatching(FlowModel):
     step = seeds.fold_in(step, tf.cast(self.optimizer.iterations, tf.int32))
     within = tf.random.stateless_uniform([self.times], step, dtype=z.dtype)
     parts = (tf.range(self.times, dtype=z.dtype) + within) / self.times
-    # One function called J times: the potential and its derivatives are traced once, not J times.
-    mismatches = self._mismatches
-    if not tf.executing_eagerly():
-      mismatches = tf.function(mismatches, autograph=False)
+    # Traced J times: XLA takes all that enters a nested tf.function for constants where shapes are
+    # had back from it, and compiles anew at every step.
     losses = [
-      mismatches(*arguments)
+      self._mismatches(*arguments)
       for arguments in zip(tf.unstack(parts), tf.split(z, self.times), tf.split(x, self.times))
     ]
     loss = tf.reduce_mean(tf.concat(losses, axis=0))

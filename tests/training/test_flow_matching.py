@@ -1,5 +1,7 @@
 """Flow matching, against flows that are known."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,3 +34,16 @@ def test_straight_lines_to_a_scaled_copy_are_found(rng):
 def test_times_are_checked():
   with pytest.raises(ValueError, match='`times` must be a positive integer, got 0'):
     training.FlowMatching(bijector(), times=0)
+
+
+@pytest.mark.slow
+def test_a_compiled_step_takes_its_batch_as_parameters(rng):
+  """XLA compiles anew at every step where the batch, or a variable, is a constant of the program."""
+  potential = potentials.EmbeddedAtoms(3, 2, 2, shells=2, seed=0)
+  flow = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  model = training.FlowMatching(flow, times=2)
+  model.compile(tf_keras.optimizers.SGD(0.01))
+  batch = tuple(tf.constant(rng.normal(size=(4, 6)), tf.float32) for _ in range(2))
+  step = tf.function(lambda *ends: model.train_step(ends), jit_compile=True, autograph=False)
+  program = step.experimental_get_compiler_ir(*batch)(stage='hlo')
+  assert len(re.findall(r'= f32\[4,6\]\S* parameter\(', program)) == 2
