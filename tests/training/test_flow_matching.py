@@ -38,7 +38,7 @@ def test_times_are_checked():
 
 @pytest.mark.slow
 def test_a_compiled_step_takes_its_batch_as_parameters(rng):
-  """XLA compiles anew at every step where the batch, or a variable, is a constant of the program."""
+  """XLA compiles anew at every step where the batch or a variable is a constant of the program."""
   potential = potentials.EmbeddedAtoms(3, 2, 2, shells=2, seed=0)
   flow = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
   model = training.FlowMatching(flow, times=2)
