@@ -33,6 +33,21 @@ def test_a_constant_added_to_an_energy_is_added_to_the_difference(rng):
   assert shifted.error == pytest.approx(plain.error)
 
 
+def test_samples_that_clash_have_no_weight(rng):
+  """An energy of 1e30 counts as one sample more of weight zero, and as nothing else."""
+  forward, reverse = rng.normal(1.0, 1.0, [100, 4]), rng.normal(-1.0, 1.0, [100, 4])
+  clashes = forward.copy()
+  clashes[0] = 1e30
+  lost = forward.copy()
+  lost[0] = 1e3
+  difference = samplers.free_energy_difference(clashes, reverse)
+  assert difference.value == pytest.approx(
+    samplers.free_energy_difference(lost, reverse).value, abs=1e-8
+  )
+  plain = samplers.free_energy_difference(forward, reverse)
+  assert abs(difference.value - plain.value) < 0.1
+
+
 def test_the_error_is_the_spread_over_repetitions(rng):
   """Chains whose samples all agree count once each."""
   results = []
