@@ -38,8 +38,8 @@ FIRST = {
 TOPICS = {
   'Data': 'column_kind data_dir split_seed unconstrained columns ignore_columns id_column header '
   'missing separator decimal array levels',
-  'Target': 'target particles convention side coupling boundary couplings_file '
-  'mass_squared quartic dtype',
+  'Target': 'target particles convention species depths radii box side coupling boundary '
+  'couplings_file mass_squared quartic dtype',
   'Potential': 'base potential hidden_units activation symmetry start start_from channels '
   'kernel_reach second_layer dense_start separable_units separable_spread separable_steepness '
   'local basis_size shells reach far_reach softening background base_scale',

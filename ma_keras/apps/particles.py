@@ -1,4 +1,4 @@
-"""Variational free energy of particles: pairs and embedded atoms on the mean-free subspace.
+"""Variational free energy of particles: pairs and embedded atoms, mean-free or in a box.
 
 from ma_keras.apps import particles
 from ma_keras.apps.configuration import ParticlesConfig
@@ -61,6 +61,8 @@ def build_potential(target: targets.Particles, config: ParticlesConfig) -> poten
     'softening': config.softening,
     'time_basis': basis,
     'dtype': target.dtype,
+    'species': pairing.species,
+    'box': pairing.box,
   }
   sizes = (pairing.particles, pairing.dimensions)
   terms: list[potentials.Potential] = [potentials.Pairs(*sizes, seed=config.seed, **shared)]

@@ -48,7 +48,7 @@ def save(
         metrics['epoch'], metrics['loss'], metrics.get('effective_sample_size')
       ),
       'structures': plotting.structures(
-        samples[:STRUCTURES].reshape(-1, pairing.particles, pairing.dimensions)
+        pairing.wrapped(samples[:STRUCTURES]).reshape(-1, pairing.particles, pairing.dimensions)
       ),
     }
   except ImportError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pathlib
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +25,7 @@ class Reference(NamedTuple):
   Attributes:
     positions: [S, C, n D].
     energies: [S, C].
-    log_partition: ln Z of the mean-free subspace.
+    log_partition: ln Z of the mean-free subspace, or of one box for every particle.
     log_partition_error: Its standard error.
     doubts: Why not to trust it, in one line; empty if nothing speaks against it.
   """
@@ -73,21 +74,41 @@ def reference(
   return made
 
 
-def make(target: targets.Particles, config: ParticlesConfig) -> Reference:
-  """Anneals samples of a normal to the target, and lets chains begin where they end."""
+class Coordinates(NamedTuple):
+  """Coordinates in which exp(-E) has an integral, and what chains of it need.
+
+  Attributes:
+    energy: E of coordinates, [..., M] -> [...].
+    base: Density that the annealing begins with.
+    positions: Coordinates [..., M] -> positions [..., n D].
+  """
+
+  energy: Callable[[tf.Tensor], tf.Tensor]
+  base: Any
+  positions: Callable[[np.ndarray], np.ndarray]
+
+
+def coordinates(target: targets.Particles, config: ParticlesConfig) -> Coordinates:
+  """Coordinates of the mean-free subspace, or the positions themselves in a box."""
+  if target.pairing.box is not None:
+    return Coordinates(target.energy, target.base(), target.pairing.wrapped)
   within = targets.MeanFreeCoordinates(target)
   scale = tf.constant(config.distance / 4.0, target.dtype)
-  base = tfp.distributions.Sample(
-    tfp.distributions.Normal(tf.zeros([], target.dtype), scale), within.event_size
-  )
-  annealed = samplers.annealed_importance(
-    samplers.Path(within.energy, base), ANNEALED, config.temperatures, seed=config.seed
-  )
+  normal = tfp.distributions.Normal(tf.zeros([], target.dtype), scale)
+  base = tfp.distributions.Sample(normal, within.event_size)
+  return Coordinates(within.energy, base, lambda y: within.positions(y).numpy())
+
+
+def make(target: targets.Particles, config: ParticlesConfig) -> Reference:
+  """Anneals samples of a normal, or of anywhere in a box, to the target; chains begin there."""
+  within = coordinates(target, config)
+  path = samplers.Path(within.energy, within.base)
+  annealed = samplers.annealed_importance(path, ANNEALED, config.temperatures, seed=config.seed)
   schedule = samplers.Schedule(config.chain_samples, thinning=THINNING)
   start = annealed.resampled(config.chains, config.seed)
   chains = samplers.hamiltonian_chains(within.energy, start, schedule, config.seed)
   return Reference(
-    positions=within.positions(chains.samples).numpy(),
+    positions=within.positions(chains.samples),
     energies=chains.energies,
     log_partition=np.array(-annealed.estimate.negative_log_partition),
     log_partition_error=np.array(annealed.estimate.standard_error),

@@ -74,12 +74,12 @@ def matching(
 def pairs(
   base: Any, positions: np.ndarray, pairing: particles.Pairing, seed: int, number: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Draws z of the base and samples x of the target, each x turned and labelled as is its z.
+  """Draws z of the base and samples x of the target, each x moved and labelled as is its z.
 
   Args:
     base: p(x, 0).
     positions: Samples of the target, [n, N], used again and again where there are fewer.
-    pairing: Particles and dimensions.
+    pairing: Particles and dimensions, species and box.
     seed: Names the draws.
     number: How many pairs; PAIRS by default.
 

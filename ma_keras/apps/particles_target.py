@@ -10,4 +10,12 @@ def build(config: ParticlesTargetConfig) -> targets.Particles:
   """The energy."""
   if config.target == 'dw4':
     return targets.DoubleWells(config.dtype)
-  return targets.LennardJones(config.particles, config.convention, config.dtype)
+  return targets.LennardJones(
+    config.particles,
+    config.convention,
+    config.dtype,
+    box=config.box,
+    species=config.species,
+    depths=config.table('depths'),
+    radii=config.table('radii'),
+  )

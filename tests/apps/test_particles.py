@@ -17,8 +17,10 @@ from ma_keras.apps import (
   particles_reference,
   particles_start,
   particles_target,
+  sample,
+  score,
 )
-from ma_keras.apps.configuration import EvaluateConfig, ParticlesConfig
+from ma_keras.apps.configuration import EvaluateConfig, ParticlesConfig, SampleConfig
 from ma_keras.apps.particles_monitor import Monitor
 
 CONFIG = ParticlesConfig(
@@ -54,7 +56,11 @@ def with_options(**options):
 def run(tmp_path_factory):
   """A run of one epoch, which may be in doubt, against chains that stand still."""
   folder = str(tmp_path_factory.mktemp('particles'))
-  config = with_options(begin='matching', likelihood_share=1.0, run_dir=folder)
+  return carried_out(with_options(begin='matching', likelihood_share=1.0, run_dir=folder))
+
+
+def carried_out(config):
+  """Directory and configuration of a run against chains that stand still."""
   directory = training.RunDirectory(pathlib.Path(config.directory))
   with pytest.MonkeyPatch.context() as patch, contextlib.suppress(training.TrainingStopped):
     patch.setattr(samplers, 'annealed_importance', annealed)
@@ -257,3 +263,102 @@ def test_the_likelihood_of_chains_has_its_share():
       particles_target.build(config),
       dataclasses.replace(config, objective='kinetic:2.5'),
     )
+
+
+IN_BOX = {
+  'target': 'lennard_jones',
+  'particles': 3,
+  'convention': 'undirected',
+  'species': (0, 0, 1),
+  'depths': '0-1:1.5,1-1:0.5',
+  'radii': '0-1:0.8,1-1:0.88',
+  'box': (3.0, 3.5, 3.0),
+}
+TABLES = {'depths': ((1.0, 1.5), (1.5, 0.5)), 'radii': ((1.0, 0.8), (0.8, 0.88))}
+
+
+def test_target_base_and_potential_know_the_kinds_and_the_box():
+  config = with_options(**IN_BOX, far_reach=1.4)
+  target = particles_target.build(config)
+  x = target.base().sample(5, seed=1)
+  same = targets.LennardJones(
+    3, 'undirected', box=IN_BOX['box'], species=IN_BOX['species'], **TABLES
+  )
+  np.testing.assert_array_equal(target.energy(x), same.energy(x))
+  model = particles.build_model(target, config)
+  assert isinstance(model.base, ma_keras.bases.PeriodicUniform)
+  near, far, atoms = model.bijector.potential.terms
+  for term in (near, far, atoms):
+    assert term.pairing == target.pairing
+  assert (near.shells.reach, far.shells.reach, atoms.shells.reach) == (1.5, 1.4, 1.5)
+
+
+def test_the_reference_of_a_box_has_its_partition_function_and_lies_in_it(monkeypatch):
+  """Two unlike particles: Z = V times the integral of exp(-u) over one box, by quadrature."""
+  monkeypatch.setattr(samplers, 'annealed_importance', annealed)
+  monkeypatch.setattr(samplers, 'hamiltonian_chains', beside_the_box)
+  monkeypatch.setattr(particles_reference, 'ANNEALED', 4000)
+  config = with_options(**{**IN_BOX, 'particles': 2, 'species': (0, 1)})
+  made = particles_reference.make(particles_target.build(config), config)
+  axes = [(np.arange(60) + 0.5) / 60 * side for side in config.box]
+  gaps = [np.minimum(axis, side - axis) for axis, side in zip(axes, config.box)]
+  r = np.sqrt(sum(np.square(gap) for gap in np.meshgrid(*gaps, indexing='ij')))
+  ratios = (0.8 / np.stack([r, np.full_like(r, 1.5)])) ** 6
+  bonds = 1.5 * (ratios**2 - 2.0 * ratios)
+  energies = np.where(r < 1.5, bonds[0] - bonds[1], 0.0)
+  exact = 2.0 * np.log(np.prod(config.box)) + np.log(np.mean(np.exp(-energies)))
+  assert abs(made.partition.value - exact) < 4 * made.partition.error < 0.1
+  assert made.positions.shape == (6, 4, 6)
+  assert np.all((made.positions >= 0.0) & (made.positions <= np.tile(config.box, 2)))
+
+
+def beside_the_box(energy, start, schedule, seed):
+  chains = standing_still(energy, start, schedule, seed)
+  return dataclasses.replace(chains, samples=chains.samples - 7.0)
+
+
+def test_ends_of_matching_in_a_box_are_nearest_images_of_like_particles(rng):
+  target = particles_target.build(with_options(**IN_BOX))
+  positions = target.base().sample(30, seed=1).numpy() + 3.0
+  z, x = particles_start.pairs(target.base(), positions, target.pairing, seed=3, number=30)
+  np.testing.assert_allclose(
+    np.sort(target.energy(x)), np.sort(target.energy(positions)), rtol=1e-3, atol=1e-2
+  )
+  assert np.all(np.abs(x - z) <= 0.5 * np.tile(IN_BOX['box'], 3) + 1e-4)
+
+
+@pytest.mark.slow
+def test_a_mixture_in_a_box_is_trained_measured_drawn_and_scored(tmp_path, eagerly, monkeypatch):
+  """From the flags to a model file, which eval, sample and score take for what it is."""
+  ase = pytest.importorskip('ase.io')
+  monkeypatch.setattr(particles, 'CERTIFIED_SAMPLES', 20)
+  few = {'num_steps': 2, 'hidden_units': 0, 'steps_per_epoch': 1, 'eval_samples': 20}
+  config = with_options(
+    **IN_BOX,
+    **few,
+    begin='matching',
+    likelihood_share=0.5,
+    run_dir=str(tmp_path / 'run'),
+    monitor_samples=0,
+    figures=False,
+  )
+  directory, _ = carried_out(config)
+  assert directory.read_summary()['reference']['num_target_samples'] == 12
+  path = str(directory.model)
+  model = ma_keras.load(path)
+  target, _ = evaluate.target_of(model.notes)
+  assert target.pairing == particles_target.build(config).pairing
+  np.testing.assert_array_equal(target.depths, TABLES['depths'])
+  measured = evaluate.measure(EvaluateConfig(model=path, n=20, batch_size=20))
+  assert np.isfinite(measured.free_energy_per_site)
+  for name in ('x.npy', 'x.xyz'):
+    sample.work(SampleConfig(model=path, n=4, batch_size=4, output=str(tmp_path / name)))
+  rows, frames = np.load(tmp_path / 'x.npy'), ase.read(tmp_path / 'x.xyz', index=':')
+  assert len(frames) == 4 and all(list(frame.numbers) == [1, 1, 2] for frame in frames)
+  for row, frame in zip(rows.reshape(4, 3, 3), frames):
+    gaps = (row - frame.positions) / frame.cell.lengths()
+    np.testing.assert_allclose(gaps, np.round(gaps), atol=1e-5)
+  # The period of the box: moved images of particles have the same density.
+  scorer = score.log_prob(model)
+  moved = rows + np.array([3.0, 0, 0, 0, -7.0, 0, 0, 0, 6.0], np.float32)
+  np.testing.assert_allclose(scorer(moved), scorer(rows), rtol=1e-3)

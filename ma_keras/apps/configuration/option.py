@@ -56,6 +56,27 @@ class Checked(flags.ArgumentParser[str]):
     return argument
 
 
+class Numbers(flags.ListParser):
+  """Finite numbers, separated by commas."""
+
+  def __init__(self, number: type[int] | type[float]) -> None:
+    """Takes their type."""
+    super().__init__()
+    self._number = number
+
+  def parse(self, argument: Any) -> list[Any]:
+    """The numbers of a text or of a sequence; raises ValueError where there are others."""
+    parts = argument if isinstance(argument, tuple | list) else super().parse(argument)
+    try:
+      parsed = [self._number(str(part)) for part in parts]
+    except ValueError:
+      parsed = []
+    if not parsed or not all(map(math.isfinite, parsed)):
+      whole = 'whole' if self._number is int else 'finite'
+      raise ValueError(f'{whole} numbers, separated by commas, are expected')
+    return parsed
+
+
 def text(
   default: Any, help: str, *, check: Callable[[str], object] | None = None, **marks: Any
 ) -> Any:
@@ -91,6 +112,11 @@ def choice(default: str, choices: Sequence[str], help: str, **marks: Any) -> Any
 def names(default: Any, help: str, **marks: Any) -> Any:
   """A field for a tuple of texts, or None: --name=a,b."""
   return _field(default, help, flags.ListParser(), marks)
+
+
+def numbers(default: Any, help: str, number: type[int] | type[float], **marks: Any) -> Any:
+  """A field for a tuple of numbers, or None: --name=4,5,4."""
+  return _field(default, help, Numbers(number), marks)
 
 
 def another_default(
@@ -164,7 +190,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
   name, parser = field.name, field.metadata['option'].parser
   if value is None and field.default is None:
     return None
-  is_list = isinstance(parser, flags.ListParser) and isinstance(value, tuple | list)
+  is_list = type(parser) is flags.ListParser and isinstance(value, tuple | list)
   try:
     parsed = value if is_list else parser.parse(_text_of(value))
   except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Variational free energy of a cluster of particles, with every symmetry built in.
+"""Variational free energy of particles, in a trap or in a box, with every symmetry built in.
 
   python apps/particles_main.py --flagfile=apps/flagfiles/dw4.flags
 
@@ -47,7 +47,8 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
   shells: int = integer(24, 'Gaussian shells of distance.', lower=2, fixes_run=True)
   reach: float | None = number(
     None,
-    'Distance up to which particles act on one another; default: 8 for dw4, 4 else.',
+    'Distance up to which particles act on one another, half the shortest side of a box at most; '
+    'default: 8 for dw4, 4 else, or as far as a box allows.',
     lower=1e-6,
     fixes_run=True,
   )
@@ -64,7 +65,8 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
   activation: str = choice('tanh', ACTIVATIONS, 'Of the functions of neighbours.', fixes_run=True)
   base_scale: float = number(
     1.0,
-    'Standard deviation that positions start with; that of the target saves stretching.',
+    'Standard deviation that positions start with; that of the target saves stretching. In a box '
+    'they start anywhere, and it has no meaning.',
     lower=1e-6,
     fixes_run=True,
   )
@@ -132,6 +134,24 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
         '`--energy_ceiling` and `--anneal_steps` are for draws of the flow, of which there are '
         'none at --likelihood_share=1: leave them out, or take a smaller share.'
       )
+    if self.box is not None:
+      self._check_in_box()
+
+  def _check_in_box(self) -> None:
+    """Raises ValueError on options that the box has no place for."""
+    box = self.text_of('box')
+    for name in ('reach', 'far_reach'):
+      distance = getattr(self, name)
+      if distance is not None and distance > self.cutoff:
+        raise ValueError(
+          f'`--{name}` {distance:g} with --box={box}, where a particle meets one image of another '
+          f'up to half the shortest side, {self.cutoff:g}: take no more, or a larger box.'
+        )
+    if self.base_scale != 1.0:
+      raise ValueError(
+        f'`--base_scale` {self.base_scale:g} with --box={box}, where positions start anywhere, and '
+        'not normally distributed: leave it out.'
+      )
 
   @property
   def learns_from_chains(self) -> bool:
@@ -141,9 +161,12 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
   @property
   def distance(self) -> float:
     """--reach, or what suits the target."""
-    return self.reach or (8.0 if self.target == 'dw4' else 4.0)
+    return self.reach or min(8.0 if self.target == 'dw4' else 4.0, self.cutoff)
 
   @property
   def run_name(self) -> str:
     """The target's."""
-    return 'dw4' if self.target == 'dw4' else f'lj{self.particles}'
+    if self.target == 'dw4':
+      return 'dw4'
+    parts = {'mixture': self.species, 'box': self.box}
+    return '_'.join([f'lj{self.particles}', *(name for name, value in parts.items() if value)])

@@ -58,6 +58,22 @@ def test_whole_numbers_lists_and_paths_are_taken_for_what_they_mean():
     config.side = 4
 
 
+def test_numbers_are_read_from_texts_and_sequences():
+  whole, real = option.Numbers(int), option.Numbers(float)
+  assert whole.parse('0, 0,1') == whole.parse([0, 0, 1]) == whole.parse(('0', 0, 1)) == [0, 0, 1]
+  assert real.parse('4,0.5') == real.parse((4, 0.5)) == [4.0, 0.5]
+  for parser, wrong, kind in (
+    (whole, '0,0.5', 'whole'),
+    (whole, [True], 'whole'),
+    (whole, '', 'whole'),
+    (real, '1,,2', 'finite'),
+    (real, 'nan', 'finite'),
+    (real, [1.0, float('inf')], 'finite'),
+  ):
+    with pytest.raises(ValueError, match=f'{kind} numbers, separated by commas, are expected'):
+      parser.parse(wrong)
+
+
 def test_overrides_are_options_that_differ_from_their_defaults_and_those_that_are_named():
   assert Config(path='x').overrides == {'path'}
   config = Config(path='x', side=4, overrides=frozenset({'coupling'}))
