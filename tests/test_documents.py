@@ -130,7 +130,7 @@ FIXTURES = {
   'docs/transport.md': (one_epoch,),
 }
 # Blocks whose steps are few and whose graphs are large: pairs and embedded atoms.
-EAGER = {('docs/particles.md', number) for number in range(3)}
+EAGER = {('docs/particles.md', number) for number in range(5)}
 FIRST = {'docs/keras.md': check_likelihoods}
 LAST = {
   'docs/keras.md': check_keras,
