@@ -77,15 +77,17 @@ def build_potential(target: targets.Particles, config: ParticlesConfig) -> poten
 def embedded_atoms(
   sizes: tuple[int, int], config: ParticlesConfig, shared: dict[str, Any]
 ) -> potentials.Potential:
-  """The many-body term."""
-  return potentials.EmbeddedAtoms(
-    *sizes,
-    hidden_units=config.hidden_units,
-    activation=config.activation,
-    background=config.background,
-    seed=config.seed + 1,
+  """The many-body term, of one layer or of two."""
+  options = {
     **shared,
-  )
+    'hidden_units': config.hidden_units,
+    'activation': config.activation,
+    'background': config.background,
+    'seed': config.seed + 1,
+  }
+  if config.cluster_units:
+    return potentials.EmbeddedCluster(*sizes, cluster_units=config.cluster_units, **options)
+  return potentials.EmbeddedAtoms(*sizes, **options)
 
 
 def build_model(

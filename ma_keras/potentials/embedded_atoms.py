@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -21,6 +21,26 @@ from ma_keras.potentials.time_basis import (
   tabulated,
   time_derivative,
 )
+
+
+class Atoms(NamedTuple):
+  """The hidden layer of all particles at points x [B, n D], and what its derivatives take.
+
+  Attributes:
+    differences: x_i - x_(i+k), [D, K, n, B].
+    squared: |x_i - x_(i+k)|^2, [K, n, B].
+    shells: Shells of every pair, [P M, K, n, B].
+    value: act(z), [H, n, B].
+    slope: act'(z).
+    curvature: act''(z).
+  """
+
+  differences: tf.Tensor
+  squared: tf.Tensor
+  shells: RadialJet
+  value: tf.Tensor
+  slope: tf.Tensor
+  curvature: tf.Tensor
 
 
 class EmbeddedAtoms(Potential):
@@ -145,16 +165,33 @@ class EmbeddedAtoms(Potential):
     return self._gradient_and_laplacian(t, x)[0]
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return self._weighted(self._atoms(x), self._amplitude(t), x)
+
+  def _atoms(self, x: tf.Tensor) -> Atoms:
     differences = self.pairing.differences(x)
     squared = tf.reduce_sum(tf.square(differences), axis=0)
-    jet = RadialJet(*map(self.pairing.by_kind, self.shells.jet(squared, self.pairing.dimensions)))
-    _, slope, curvature = self._jet(self._hidden(jet.value))
-    of_both = self.pairing.of_both(self._worth(self._amplitude(t) * slope))
-    force = tf.reduce_sum(of_both * jet.slope, axis=0) * differences
+    jet = self.shells.jet(squared, self.pairing.dimensions)
+    shells = RadialJet(*map(self.pairing.by_kind, jet))
+    return Atoms(differences, squared, shells, *self._jet(self._hidden(shells.value)))
+
+  def _weighted(
+    self, atoms: Atoms, weights: tf.Tensor, x: tf.Tensor
+  ) -> tuple[tf.Tensor, tf.Tensor]:
+    """Gradient [..., N] and Laplacian [...] of sum_i sum_h w_ih act(z_ih), as if w were constant.
+
+    Args:
+      atoms: At x.
+      weights: w, [H, n, B], or of any shape that broadcasts to it.
+      x: Points, [..., N].
+    """
+    of_both = self.pairing.of_both(self._worth(weights * atoms.slope))
+    force = tf.reduce_sum(of_both * atoms.shells.slope, axis=0) * atoms.differences
     gradient = self.pairing.over_neighbours(force, sign=-1.0)
-    laplacian = 2.0 * self.pairing.over_pairs(tf.reduce_sum(of_both * jet.laplacian, axis=0))
-    second = self._amplitude(t) * curvature
-    laplacian += self._squared_gradients(second, jet.slope, differences, squared)
+    bends = tf.reduce_sum(of_both * atoms.shells.laplacian, axis=0)
+    laplacian = 2.0 * self.pairing.over_pairs(bends)
+    laplacian += self._squared_gradients(
+      weights * atoms.curvature, atoms.shells.slope, atoms.differences, atoms.squared
+    )
     shape = tf.shape(x)
     return self.pairing.events(gradient, shape), tf.reshape(laplacian, shape[:-1])
 

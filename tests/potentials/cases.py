@@ -10,6 +10,7 @@ from ma_keras.potentials import (
   DeepLattice,
   DeepLocallyConnected,
   EmbeddedAtoms,
+  EmbeddedCluster,
   ExchangeableSet,
   HyperNetwork,
   KerasModel,
@@ -139,6 +140,12 @@ def embedded_atoms(particles=2, dimensions=2, basis=None, activation='tanh', **o
   return made
 
 
+def embedded_cluster(particles=2, dimensions=2, basis=None, **others):
+  options = {'hidden_units': 3, 'cluster_units': 2, 'shells': 6, 'reach': 3.0, 'softening': 1.0}
+  options |= {'time_basis': basis, 'dtype': tf.float64, 'seed': 0}
+  return generic(EmbeddedCluster(particles, dimensions, **options, **others))
+
+
 def exchangeable_set(particles=2, dimensions=2, basis=None, activation='softplus'):
   options = {'features': 3, 'hidden_units': 4, 'activation': activation, 'time_basis': basis}
   return generic(ExchangeableSet(particles, dimensions, **options, dtype=tf.float64, seed=0))
@@ -174,6 +181,8 @@ CASES = {
   'pairs': pairs,
   'pairs in time': lambda: pairs(4, 1, TimeBasis(1.5, 2)),
   'embedded atoms': embedded_atoms,
+  'embedded cluster': embedded_cluster,
+  'embedded cluster in time': lambda: embedded_cluster(2, 2, TimeBasis(1.5, 2), background=True),
   'embedded atoms in time': lambda: embedded_atoms(2, 2, TimeBasis(1.5, 2), 'gelu'),
   'exchangeable set in time': lambda: exchangeable_set(2, 2, TimeBasis(1.5, 2)),
   'quadratic': quadratic,

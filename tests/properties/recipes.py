@@ -12,6 +12,7 @@ from ma_keras.potentials import (
   DeepLattice,
   DeepLocallyConnected,
   EmbeddedAtoms,
+  EmbeddedCluster,
   ExchangeableSet,
   HyperNetwork,
   KerasModel,
@@ -155,6 +156,14 @@ def embedded_atoms(draw, cluster=None):
 
 
 @st.composite
+def embedded_cluster(draw, cluster=None):
+  sizes, basis = cluster or draw(CLUSTERS), draw(bases())
+  options = {'hidden_units': draw(UNITS), 'cluster_units': draw(UNITS), **SHELLS}
+  options |= {'background': draw(st.booleans()), **draw(surroundings_of(*sizes))}
+  return lambda dtype: EmbeddedCluster(*sizes, **options, time_basis=basis(dtype), dtype=dtype)
+
+
+@st.composite
 def exchangeable_set(draw, cluster=None):
   sizes, basis = cluster or draw(CLUSTERS), draw(bases())
   options = {'features': draw(UNITS), 'hidden_units': draw(UNITS), 'activation': draw(DEEP)}
@@ -183,7 +192,7 @@ def composable(side):
   return st.one_of(
     *(dense(n), separable(n), mlp(n), quadratic(n)),
     *(lattice(side), deep_lattice(side), spectral(side), local((side, side))),
-    *(pairs((n, 1)), embedded_atoms((n, 1)), exchangeable_set((n, 1))),
+    *(pairs((n, 1)), embedded_atoms((n, 1)), embedded_cluster((n, 1)), exchangeable_set((n, 1))),
   )
 
 
@@ -200,6 +209,7 @@ RECIPES = {
   'Quadratic': quadratic(),
   'Pairs': pairs(),
   'EmbeddedAtoms': embedded_atoms(),
+  'EmbeddedCluster': embedded_cluster(),
   'ExchangeableSet': exchangeable_set(),
   'KerasModel': keras_model(),
   'Sum': sums(),

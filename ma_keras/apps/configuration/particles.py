@@ -41,6 +41,12 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
   hidden_units: int = integer(
     32, 'Functions of its neighbours for every particle; 0: pairs alone.', lower=0, fixes_run=True
   )
+  cluster_units: int = integer(
+    0,
+    'Functions of the whole cluster on top of those of its particles; 0: none.',
+    lower=0,
+    fixes_run=True,
+  )
   background: bool = switch(
     False, 'Whether all pairs of the cluster act on every particle.', fixes_run=True
   )
@@ -128,6 +134,11 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
       raise ValueError(
         '--begin and --likelihood_share train on one half of `--chains`, and measure on the other: '
         f'take at least 4, got {self.chains}.'
+      )
+    if self.cluster_units and not self.hidden_units:
+      raise ValueError(
+        f'`--cluster_units` {self.cluster_units} are functions of the units of single particles: '
+        'take some --hidden_units, or leave it out.'
       )
     if self.likelihood_share == 1.0 and (self.energy_ceiling is not None or self.anneal_steps > 0):
       raise ValueError(
