@@ -141,7 +141,7 @@ def callbacks(experiment: Experiment) -> list[tf_keras.callbacks.Callback]:
   config, model = experiment.config, experiment.model
   samples_of_epoch = config.batch_size * config.steps_per_epoch
   guard = (
-    training.Guard('nll')
+    divergence_guard(experiment.run)
     if config.likelihood_share == 1.0
     else training.BoundGuard(None, samples_of_epoch)
   )
@@ -150,6 +150,13 @@ def callbacks(experiment: Experiment) -> list[tf_keras.callbacks.Callback]:
     return own
   monitor = [Monitor(model, config)] if config.monitor_samples else []
   return [*own, *monitor, *training_app.logs(experiment.run)]
+
+
+def divergence_guard(run: training.RunDirectory) -> training.DivergenceGuard:
+  """The guard of a loss without validation, with what it knew when the run was interrupted."""
+  losses = run.read_metrics()['loss'] if run.metrics.exists() else np.array([])
+  before = {'best': float(np.min(losses)), 'first': float(losses[0])} if losses.size else {}
+  return training.DivergenceGuard('loss', validated=False, **before)
 
 
 def refinement(

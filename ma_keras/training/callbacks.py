@@ -92,18 +92,20 @@ class BoundGuard(Guard):
 
 
 class DivergenceGuard(Guard):
-  """Also stops when the validation likelihood has lost all that training had gained, and more.
+  """Also stops when the validation loss has lost all that training had gained, and more.
 
   It stops where val - least > max(first - least, 5 sqrt(2) sigma), sigma the standard error of one
   validation: a rise beyond the whole fall so far, and beyond chance. A likelihood is a number with
   an arbitrary zero, so per cents of it mean nothing. A rise while the training loss still falls to
-  a new least is overfitting, which the weights of the best epoch are there for.
+  a new least is overfitting, which the weights of the best epoch are there for. Without validation
+  the training loss itself, a mean over the epoch, is compared so.
 
   The authors' own log shows MNIST runs that reached 1244.9 nats and then blew up to 8741.
 
   Attributes:
-    best: The least validation loss so far, nats.
-    first: The validation loss of the first epoch of the run, nats.
+    compared: Name in the logs of the loss that is compared.
+    best: The least such loss so far, nats.
+    first: That of the first epoch of the run, nats.
     best_training: The least training loss so far, nats.
   """
 
@@ -116,16 +118,20 @@ class DivergenceGuard(Guard):
     best: float = math.inf,
     first: float | None = None,
     best_training: float = math.inf,
+    validated: bool = True,
   ) -> None:
     """Keeps where an earlier part of the run stood.
 
     Args:
-      metric: Name of the loss in the logs; `val_<metric>` and `val_<metric>_error` are read, too.
-      best: The least validation loss before.
-      first: The validation loss of the first epoch; `best` by default.
+      metric: Name of the loss in the logs.
+      best: The least loss before, of those that are compared.
+      first: That of the first epoch; `best` by default.
       best_training: The least training loss before.
+      validated: Whether `val_<metric>`, with its `val_<metric>_error`, is compared; the training
+        loss itself otherwise.
     """
     super().__init__(metric)
+    self.compared = f'val_{metric}' if validated else metric
     self.best = best
     self.first = best if first is None else first
     self.best_training = best_training
@@ -137,17 +143,19 @@ class DivergenceGuard(Guard):
     training = logs.get(self.metric, math.inf)
     learning = training < self.best_training
     self.best_training = min(self.best_training, training)
-    value = logs.get(f'val_{self.metric}')
+    value = logs.get(self.compared)
     if value is None:
       return
     self.best = min(self.best, value)
     self.first = self.first if math.isfinite(self.first) else value
-    if self._diverged(value, logs.get(f'val_{self.metric}_error'), learning):
+    if self._diverged(value, logs.get(f'{self.compared}_error'), learning):
+      kind = self.compared.replace('val_', 'validation ')
+      kept = ' The best weights are kept.' if kind != self.compared else ''
       raise TrainingStopped(
-        f'The validation {self.metric} rose to {value:.2f} at epoch {epoch + 1}, from '
+        f'The {kind} rose to {value:.2f} at epoch {epoch + 1}, from '
         f'{self.best:.2f} at its best and {self.first:.2f} at the beginning: training diverges. '
         'Lower --learning_rate or --gradient_clip: the same command with the new value goes on '
-        'from the last checkpoint. The best weights are kept.'
+        f'from the last checkpoint.{kept}'
       )
 
   def _diverged(self, value: float, error: float | None, learning: bool) -> bool:

@@ -82,6 +82,16 @@ def test_a_resumed_run_remembers_its_best_and_nan_stops():
     divergence_guard(1000.0).on_epoch_end(0, {'val_nll': math.nan})
 
 
+def test_a_training_loss_that_blows_up_stops_where_there_is_no_validation():
+  callback = training.DivergenceGuard('loss', best=64.5, first=75.2, validated=False)
+  callback.set_model(tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(1,))]))
+  callback.on_epoch_end(3, {'loss': 64.9})
+  with pytest.raises(
+    training.TrainingStopped, match=r'The loss rose to 268\.80 at epoch 5, from 64'
+  ):
+    callback.on_epoch_end(4, {'loss': 268.8})
+
+
 def run_of(values, error=None, training_losses=None):
   """A guard that has seen these validation losses, one an epoch."""
   callback = divergence_guard()
