@@ -52,9 +52,7 @@ class Experiment:
 def build_potential(target: targets.Particles, config: ParticlesConfig) -> potentials.Potential:
   """Pairs, and embedded atoms where --hidden_units says so."""
   pairing = target.pairing
-  basis = None
-  if config.basis_size > 1:
-    basis = potentials.TimeBasis(config.num_steps * config.step_size, config.basis_size)
+  basis = time_basis(config, config.basis_size)
   shared: dict[str, Any] = {
     'shells': config.shells,
     'reach': config.distance,
@@ -74,6 +72,12 @@ def build_potential(target: targets.Particles, config: ParticlesConfig) -> poten
   return potentials.Sum(terms) if terms[1:] else terms[0]
 
 
+def time_basis(config: ParticlesConfig, size: int) -> potentials.TimeBasis | None:
+  """So many functions of the time of the flow; None of one, which is constant."""
+  time = config.num_steps * config.step_size
+  return potentials.TimeBasis(time, size) if size > 1 else None
+
+
 def embedded_atoms(
   sizes: tuple[int, int], config: ParticlesConfig, shared: dict[str, Any]
 ) -> potentials.Potential:
@@ -83,6 +87,7 @@ def embedded_atoms(
     'hidden_units': config.hidden_units,
     'activation': config.activation,
     'background': config.background,
+    'layer_basis': time_basis(config, config.layer_basis_size),
     'seed': config.seed + 1,
   }
   if config.cluster_units:

@@ -56,16 +56,19 @@ class EmbeddedAtoms(Potential):
   z_ih has sum_{j<k} e_h(|x_j - x_k|) added, of all pairs in the cluster: a particle then feels its
   neighbours differently in one shape of the whole than in another, still at O(n^2). With several
   species s_h depends on the kinds of both particles, a and b on that of particle i; in a periodic
-  box distances are those of the nearest images.
+  box distances are those of the nearest images. With a layer basis C, e and b vary in time as well,
+  sum_k T_k(t) C_k: a flow has coarse neighbourhoods at first and sharp ones at last, at no cost.
 
   Attributes:
     pairing: n and D, species and box.
     shells: B.
-    mixing: C, variable [P M, H] for P kinds of pairs.
-    background: The same of e, variable [P M, H]; None without a background.
-    bias: b, variable [S H] for S species.
+    mixing: C, variable [P M, H] for P kinds of pairs; with a layer basis its coefficients, [K, P M,
+      H].
+    background: The same of e; None without a background.
+    bias: b, variable [S H] for S species, or [K, S H].
     amplitude: a, variable [S H]; with a time basis its coefficients, [K, S H].
     time_basis: How the amplitudes vary in time, or None.
+    layer_basis: How the hidden layer does, C, e and b; None where it is constant.
   """
 
   self_contained = True
@@ -86,6 +89,7 @@ class EmbeddedAtoms(Potential):
     background: bool = False,
     species: Sequence[int] | None = None,
     box: Sequence[float] | None = None,
+    layer_basis: Basis | None = None,
   ) -> None:
     """Draws C ~ Normal(0, 1/M), b ~ Normal(0, 1), a ~ Normal(0, 0.01/H): a gentle flow.
 
@@ -104,6 +108,7 @@ class EmbeddedAtoms(Potential):
       background: Whether all pairs of the cluster act on every particle.
       species: Kind of every particle, 0, 1, ...; None where all are alike.
       box: Lengths of a periodic box, [D]; `reach` is at most half the shortest.
+      layer_basis: Makes the hidden layer a function of time; it starts constant.
 
     Raises:
       ValueError: A number is out of range, or the activation is unknown.
@@ -115,7 +120,7 @@ class EmbeddedAtoms(Potential):
     self.pairing = pairing
     self.activation, self._jet = activation, activations.get_jet(activation)
     self.shells = GaussianShells(shells, reach, softening, dtype, cutoff=pairing.cutoff)
-    self.time_basis = time_basis
+    self.time_basis, self.layer_basis = time_basis, layer_basis
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='embedded_atoms')
     first, second, third = seeds.split(key, 3, salt='variables')
     fourth = seeds.stateless(key, salt='background')
@@ -124,13 +129,15 @@ class EmbeddedAtoms(Potential):
     shape = [pairing.num_pair_kinds * shells, hidden_units]
     units = (1 + max(pairing.species or (0,))) * hidden_units
     mixing = shells**-0.5 * normal(shape, first, dtype=dtype)
-    self.mixing = tf.Variable(mixing, name='mixing')
+    self.mixing = tf.Variable(starting(layer_basis, mixing), name='mixing')
     self.background: tf.Variable | None = None
     if background:
       draws = shells**-0.5 * normal(shape, fourth, dtype=dtype)
       # There are n/2 times as many pairs as neighbours.
-      self.background = tf.Variable(2.0 / particles * draws, name='background')
-    self.bias = tf.Variable(normal([units], second, dtype=dtype), name='bias')
+      coefficients = starting(layer_basis, 2.0 / particles * draws)
+      self.background = tf.Variable(coefficients, name='background')
+    bias = normal([units], second, dtype=dtype)
+    self.bias = tf.Variable(starting(layer_basis, bias), name='bias')
     amplitude = 0.1 * hidden_units**-0.5 * normal([units], third, dtype=dtype)
     self.amplitude = tf.Variable(starting(time_basis, amplitude), name='amplitude')
 
@@ -149,23 +156,45 @@ class EmbeddedAtoms(Potential):
       'background': self.background is not None,
       'species': self.pairing.species and list(self.pairing.species),
       'box': self.pairing.box and list(self.pairing.box),
+      'layer_basis': self.layer_basis,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
     shells = self.shells.values(self.pairing.squared_distances(x))
-    act, _, _ = self._jet(self._hidden(self.pairing.by_kind(shells)))
+    act, _, _ = self._jet(self._layer_at(t)._hidden(self.pairing.by_kind(shells)))
     return tf.reshape(tf.reduce_sum(self._amplitude(t) * act, axis=[0, 1]), tf.shape(x)[:-1])
 
   def prepared(self, times: tf.Tensor | None = None) -> EmbeddedAtoms:
     """Returns the potential with functions of time computed once."""
-    return self._twin(time_basis=tabulated(self.time_basis, times, self.amplitude.dtype))
+    dtype = self.amplitude.dtype
+    return self._twin(
+      time_basis=tabulated(self.time_basis, times, dtype),
+      layer_basis=tabulated(self.layer_basis, times, dtype),
+    )
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return self._weighted(self._atoms(x), self._amplitude(t), x)
+    layer = self._layer_at(t)
+    return layer._weighted(layer._atoms(x), self._amplitude(t), x)
+
+  def _layer_at(self, t: tf.Tensor) -> EmbeddedAtoms:
+    """The potential whose hidden layer is at all times what it is at t, [], of this one."""
+    basis = self.layer_basis
+    if basis is None:
+      return self
+    layer = {
+      name: amplitudes(basis, tf.convert_to_tensor(variable), t)
+      for name, variable in self._layer().items()
+    }
+    return self._twin(layer_basis=None, **layer)
+
+  def _layer(self) -> dict[str, tf.Variable]:
+    """Variables of the hidden layer by attribute."""
+    layer = {'mixing': self.mixing, 'bias': self.bias}
+    return layer if self.background is None else {**layer, 'background': self.background}
 
   def _atoms(self, x: tf.Tensor) -> Atoms:
     differences = self.pairing.differences(x)
@@ -254,6 +283,8 @@ class EmbeddedAtoms(Potential):
     return z + mixed(self.background, self.pairing.over_pairs(shells))[:, tf.newaxis]
 
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    if self.layer_basis is not None:
+      return super()._time_derivative(t, x)
     return time_derivative(self, t, x)
 
   def _amplitude(self, t: tf.Tensor) -> tf.Tensor:

@@ -27,8 +27,8 @@ class EmbeddedCluster(EmbeddedAtoms):
   so that the second layer costs one sum over neighbours, at O(n^2 H), and products at O(n H G).
 
   Attributes:
-    cluster_mixing: V, variable [H, G].
-    cluster_bias: c, variable [G].
+    cluster_mixing: V, variable [H, G]; with a layer basis its coefficients, [K, H, G].
+    cluster_bias: c, variable [G], or [K, G].
     cluster_amplitude: A, variable [G]; with a time basis its coefficients, [K, G].
   """
 
@@ -51,6 +51,7 @@ class EmbeddedCluster(EmbeddedAtoms):
     background: bool = False,
     species: Sequence[int] | None = None,
     box: Sequence[float] | None = None,
+    layer_basis: Basis | None = None,
   ) -> None:
     """Draws V ~ Normal(0, 1/(n H)), c ~ Normal(0, 1), A ~ Normal(0, 0.01/G), beside those of atoms.
 
@@ -70,6 +71,7 @@ class EmbeddedCluster(EmbeddedAtoms):
       background: Whether all pairs of the cluster act on every particle.
       species: Kind of every particle; None where all are alike.
       box: Lengths of a periodic box, [D].
+      layer_basis: Makes both layers functions of time; they start constant.
 
     Raises:
       ValueError: A number is out of range, or the activation is unknown.
@@ -84,6 +86,7 @@ class EmbeddedCluster(EmbeddedAtoms):
       background=background,
       species=species,
       box=box,
+      layer_basis=layer_basis,
     )
     if not is_whole(cluster_units):
       raise ValueError(f'`cluster_units` must be a positive integer, got {cluster_units!r}.')
@@ -92,29 +95,37 @@ class EmbeddedCluster(EmbeddedAtoms):
     normal = tf.random.stateless_normal
     mixing = normal([hidden_units, cluster_units], first, dtype=dtype)
     scale = (hidden_units * particles) ** -0.5
-    self.cluster_mixing = tf.Variable(scale * mixing, name='cluster_mixing')
-    self.cluster_bias = tf.Variable(normal([cluster_units], second, dtype=dtype), name='c')
+    self.cluster_mixing = tf.Variable(starting(layer_basis, scale * mixing), name='V')
+    bias = normal([cluster_units], second, dtype=dtype)
+    self.cluster_bias = tf.Variable(starting(layer_basis, bias), name='c')
     amplitude = 0.1 * cluster_units**-0.5 * normal([cluster_units], third, dtype=dtype)
     self.cluster_amplitude = tf.Variable(starting(self.time_basis, amplitude), name='A')
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
-    return {**super().config(), 'cluster_units': self.cluster_bias.shape[0]}
+    return {**super().config(), 'cluster_units': self.cluster_bias.shape[-1]}
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    value = self._atoms(x).value
+    layer = self._layer_at(t)
+    value = layer._atoms(x).value
     of_atoms = tf.reduce_sum(self._amplitude(t) * value, axis=[0, 1])
-    of_cluster = tf.reduce_sum(self._amplitude_of_cluster(t) * self._shape(value)[0], axis=0)
+    of_cluster = tf.reduce_sum(self._amplitude_of_cluster(t) * layer._shape(value)[0], axis=0)
     return tf.reshape(of_atoms + of_cluster, tf.shape(x)[:-1])
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    atoms, amplitude = self._atoms(x), self._amplitude_of_cluster(t)
-    _, slope, curvature = self._shape(atoms.value)
-    worth = mixed(tf.transpose(self.cluster_mixing), amplitude * slope)
-    gradient, laplacian = self._weighted(atoms, self._amplitude(t) + worth[:, tf.newaxis], x)
-    bends = tf.reduce_sum(amplitude * curvature * self._squared_shape_gradients(atoms), axis=0)
+    layer, amplitude = self._layer_at(t), self._amplitude_of_cluster(t)
+    atoms = layer._atoms(x)
+    _, slope, curvature = layer._shape(atoms.value)
+    worth = mixed(tf.transpose(layer.cluster_mixing), amplitude * slope)
+    gradient, laplacian = layer._weighted(atoms, self._amplitude(t) + worth[:, tf.newaxis], x)
+    bends = tf.reduce_sum(amplitude * curvature * layer._squared_shape_gradients(atoms), axis=0)
     return gradient, laplacian + tf.reshape(bends, tf.shape(laplacian))
+
+  def _layer(self) -> dict[str, tf.Variable]:
+    """Variables of both layers by attribute."""
+    cluster = {'cluster_mixing': self.cluster_mixing, 'cluster_bias': self.cluster_bias}
+    return {**super()._layer(), **cluster}
 
   def _shape(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """act, act' and act'' of y, [G, B], from act(z) [H, n, B]."""

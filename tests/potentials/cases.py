@@ -146,6 +146,12 @@ def embedded_cluster(particles=2, dimensions=2, basis=None, **others):
   return generic(EmbeddedCluster(particles, dimensions, **options, **others))
 
 
+def moving_cluster(particles=2, dimensions=2, **others):
+  """Both layers vary in time, and so do the amplitudes."""
+  bases = {'basis': TimeBasis(1.5, 2), 'layer_basis': TimeBasis(1.5, 3)}
+  return embedded_cluster(particles, dimensions, **bases, background=True, **others)
+
+
 def exchangeable_set(particles=2, dimensions=2, basis=None, activation='softplus'):
   options = {'features': 3, 'hidden_units': 4, 'activation': activation, 'time_basis': basis}
   return generic(ExchangeableSet(particles, dimensions, **options, dtype=tf.float64, seed=0))
@@ -182,7 +188,7 @@ CASES = {
   'pairs in time': lambda: pairs(4, 1, TimeBasis(1.5, 2)),
   'embedded atoms': embedded_atoms,
   'embedded cluster': embedded_cluster,
-  'embedded cluster in time': lambda: embedded_cluster(2, 2, TimeBasis(1.5, 2), background=True),
+  'embedded cluster in time': moving_cluster,
   'embedded atoms in time': lambda: embedded_atoms(2, 2, TimeBasis(1.5, 2), 'gelu'),
   'exchangeable set in time': lambda: exchangeable_set(2, 2, TimeBasis(1.5, 2)),
   'quadratic': quadratic,

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ma_keras import MongeAmpereBijector, bases, potentials
 from ma_keras.potentials import autodiff
-from tests.potentials.cases import embedded_atoms, embedded_cluster, pairs
+from tests.potentials.cases import embedded_atoms, embedded_cluster, moving_cluster, pairs
 
 T = tf.constant(0.4, tf.float64)
 
@@ -15,12 +15,8 @@ def with_background(particles, dimensions, **options):
   return embedded_atoms(particles, dimensions, background=True, **options)
 
 
-def cluster_with_background(particles, dimensions, **options):
-  return embedded_cluster(particles, dimensions, background=True, **options)
-
-
 MAKERS = pytest.mark.parametrize(
-  'make', [pairs, embedded_atoms, with_background, embedded_cluster, cluster_with_background]
+  'make', [pairs, embedded_atoms, with_background, embedded_cluster, moving_cluster]
 )
 
 

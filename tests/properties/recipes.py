@@ -157,10 +157,15 @@ def embedded_atoms(draw, cluster=None):
 
 @st.composite
 def embedded_cluster(draw, cluster=None):
-  sizes, basis = cluster or draw(CLUSTERS), draw(bases())
+  sizes, basis, layer_basis = cluster or draw(CLUSTERS), draw(bases()), draw(bases())
   options = {'hidden_units': draw(UNITS), 'cluster_units': draw(UNITS), **SHELLS}
   options |= {'background': draw(st.booleans()), **draw(surroundings_of(*sizes))}
-  return lambda dtype: EmbeddedCluster(*sizes, **options, time_basis=basis(dtype), dtype=dtype)
+
+  def build(dtype):
+    of_time = {'time_basis': basis(dtype), 'layer_basis': layer_basis(dtype)}
+    return EmbeddedCluster(*sizes, **options, **of_time, dtype=dtype)
+
+  return build
 
 
 @st.composite

@@ -77,6 +77,9 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     fixes_run=True,
   )
   basis_size: int = integer(4, 'Functions of time.', lower=1, fixes_run=True)
+  layer_basis_size: int = integer(
+    1, 'Functions of time of the weights within the layers; 1: constant.', lower=1, fixes_run=True
+  )
 
   path_gradient: bool = switch(
     False,
