@@ -157,8 +157,9 @@ def test_the_potential_is_that_of_the_options():
   pairs, atoms = both.terms
   assert (pairs.shells.reach, pairs.time_basis.time) == (8.0, 0.75)
   assert atoms.bias.shape == (3,) and atoms.shells.centre.shape == (5,)
-  _, cluster = particles.build_potential(target, with_options(cluster_units=2)).terms
-  assert isinstance(cluster, potentials.EmbeddedCluster) and cluster.cluster_bias.shape == (2,)
+  both_layers = with_options(cluster_units=2, layer_basis_size=3)
+  _, cluster = particles.build_potential(target, both_layers).terms
+  assert isinstance(cluster, potentials.EmbeddedCluster) and cluster.cluster_bias.shape == (3, 2)
   with pytest.raises(ValueError, match='`--cluster_units` 2 are functions of the units of single'):
     with_options(cluster_units=2, hidden_units=0)
   alone = particles.build_potential(target, with_options(hidden_units=0, basis_size=1, reach=3.0))
