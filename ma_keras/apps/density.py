@@ -18,8 +18,6 @@ from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.apps.density_callbacks import (
   best_metric,
   guard,
-  history,
-  least,
   patience,
   ranking,
   refinement,
@@ -45,7 +43,8 @@ def work(experiment: Experiment) -> None:
   They are reported after a stop as well, before it is told.
   """
   run, model, metric = experiment.run, experiment.model, best_metric(experiment)
-  best = training.BestWeights(model, run.best, metric, least(history(run, metric)))
+  least = training_app.least(training_app.history(run, metric))
+  best = training.BestWeights(model, run.best, metric, least)
   doubts = ''
   if density_table.is_table(experiment.points):
     try_first_weights(experiment)

@@ -8,7 +8,7 @@ import numpy as np
 
 import ma_keras
 from ma_keras import data, training
-from ma_keras.apps import density_table
+from ma_keras.apps import density_table, training_app
 from ma_keras.apps.density_experiment import Experiment
 from ma_keras.training.likelihood import latent_rows
 
@@ -36,19 +36,20 @@ def ranking(experiment: Experiment) -> list[training.ConstrainedValidation]:
 
 def guard(run: training.RunDirectory) -> training.DivergenceGuard:
   """The guard against divergence, with what it knew when the run was interrupted."""
-  validated = history(run, 'val_nll')
+  validated = training_app.history(run, 'val_nll')
   return training.DivergenceGuard(
     'nll',
-    best=least(validated),
+    best=training_app.least(validated),
     first=float(validated[0]) if validated.size else None,
-    best_training=least(history(run, 'nll')),
+    best_training=training_app.least(training_app.history(run, 'nll')),
   )
 
 
 def patience(experiment: Experiment) -> list[training.Patience]:
   """The callback that ends a training that gains nothing any more, as --patience says."""
   name, epochs = best_metric(experiment), experiment.config.patience
-  return [training.Patience(name, epochs, history(experiment.run, name))] if epochs else []
+  history = training_app.history(experiment.run, name)
+  return [training.Patience(name, epochs, history)] if epochs else []
 
 
 def refinement(experiment: Experiment) -> list[training.Refinement]:
@@ -84,14 +85,3 @@ def measure(
     experiment.model.base,
     density_table.given_by(experiment.model),
   )
-
-
-def history(run: training.RunDirectory, name: str) -> np.ndarray:
-  """A column of the run's metrics, one value for each epoch behind it; empty before the first."""
-  metrics = run.read_metrics() if run.metrics.exists() else {}
-  return metrics.get(name, np.array([]))
-
-
-def least(values: np.ndarray) -> float:
-  """The least finite value; infinity of none."""
-  return float(np.min(values[np.isfinite(values)], initial=math.inf))

@@ -12,7 +12,7 @@ from absl import logging
 import ma_keras
 from ma_keras import data, fitting, training
 from ma_keras.apps import density_data, density_figures, density_table, training_app
-from ma_keras.apps.density_callbacks import history, measure
+from ma_keras.apps.density_callbacks import measure
 from ma_keras.apps.density_experiment import Experiment
 from ma_keras.saving import export
 
@@ -105,7 +105,7 @@ def last_epoch_doubts(run: training.RunDirectory, trained_steps: int) -> str:
   The weights of an earlier epoch, which are the ones reported, may be honest for all that.
   """
   names = ('val_nll', 'val_nll_error', 'val_step_error', 'val_steps', 'val_certified_nll')
-  columns = [history(run, name) for name in names]
+  columns = [training_app.history(run, name) for name in names]
   if not all(column.size for column in columns):
     return ''
   nll, error, step_error, num_steps, certified = (float(column[-1]) for column in columns)

@@ -50,7 +50,7 @@ class Experiment:
 
 
 def build_potential(target: targets.Particles, config: ParticlesConfig) -> potentials.Potential:
-  """Pairs, and embedded atoms where --hidden_units says so."""
+  """Pairs, and embedded atoms or a cluster of them where --hidden_units says so."""
   pairing = target.pairing
   basis = time_basis(config, config.basis_size)
   shared: dict[str, Any] = {
@@ -73,7 +73,7 @@ def build_potential(target: targets.Particles, config: ParticlesConfig) -> poten
 
 
 def time_basis(config: ParticlesConfig, size: int) -> potentials.TimeBasis | None:
-  """So many functions of the time of the flow; None of one, which is constant."""
+  """The Chebyshev polynomials of the flow's time, `size` of them; None for the constant alone."""
   time = config.num_steps * config.step_size
   return potentials.TimeBasis(time, size) if size > 1 else None
 
@@ -146,7 +146,7 @@ def callbacks(experiment: Experiment) -> list[tf_keras.callbacks.Callback]:
   config, model = experiment.config, experiment.model
   samples_of_epoch = config.batch_size * config.steps_per_epoch
   guard = (
-    divergence_guard(experiment.run)
+    divergence_guard(experiment.run, model.base.degrees_of_freedom)
     if config.likelihood_share == 1.0
     else training.BoundGuard(None, samples_of_epoch)
   )
@@ -157,11 +157,16 @@ def callbacks(experiment: Experiment) -> list[tf_keras.callbacks.Callback]:
   return [*own, *monitor, *training_app.logs(experiment.run)]
 
 
-def divergence_guard(run: training.RunDirectory) -> training.DivergenceGuard:
+def divergence_guard(run: training.RunDirectory, margin: float) -> training.DivergenceGuard:
   """The guard of a loss without validation, with what it knew when the run was interrupted."""
-  losses = run.read_metrics()['loss'] if run.metrics.exists() else np.array([])
-  before = {'best': float(np.min(losses)), 'first': float(losses[0])} if losses.size else {}
-  return training.DivergenceGuard('loss', validated=False, **before)
+  losses = training_app.history(run, 'loss')
+  return training.DivergenceGuard(
+    'loss',
+    best=training_app.least(losses),
+    first=float(losses[0]) if losses.size else None,
+    validated=False,
+    margin=margin,
+  )
 
 
 def refinement(

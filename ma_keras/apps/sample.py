@@ -132,7 +132,8 @@ def pairing_of(
   else:
     box, dimensions = None, base.dimensions
   parts = (getattr(part, 'pairing', None) for part in model.bijector.submodules)
-  species = next((part.species for part in parts if isinstance(part, Pairing)), None)
+  kinds = (part.species for part in parts if isinstance(part, Pairing))
+  species = next((kind for kind in kinds if kind is not None), None)
   return Pairing.of(base.particles, dimensions, species, box)
 
 

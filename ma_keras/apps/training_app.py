@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import pathlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,6 +130,17 @@ def write_weights(bijector: ma_keras.MongeAmpereBijector, run: training.RunDirec
   """The final weights, whole or not at all; raises OSError where they cannot be written."""
   with disk_errors('weights', run.weights), replacing_folder(run.weights.parent) as folder:
     tf.train.Checkpoint(bijector=bijector).write(str(folder / run.weights.name))
+
+
+def history(run: training.RunDirectory, name: str) -> np.ndarray:
+  """A column of the run's metrics, one value for each epoch behind it; empty before the first."""
+  metrics = run.read_metrics() if run.metrics.exists() else {}
+  return metrics.get(name, np.array([]))
+
+
+def least(values: np.ndarray) -> float:
+  """The least finite value; infinity of none."""
+  return float(np.min(values[np.isfinite(values)], initial=math.inf))
 
 
 def logs(run: training.RunDirectory) -> list[tf_keras.callbacks.Callback]:

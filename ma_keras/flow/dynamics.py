@@ -116,7 +116,10 @@ class Motion:
   def prepared(self) -> Motion:
     """Returns the motion with what the potential can compute once computed."""
     nodes = self.tableau.quadrature
-    times = [self._times(c) for c in (self.tableau.c, () if nodes is None else nodes.c)]
+    # The stages of a solve that comes back as well, as the adjoint equation does.
+    back = (1.0 - c for c in self.tableau.c)
+    c = (*self.tableau.c, *back, *(() if nodes is None else nodes.c))
+    times = [self._times(tuple(dict.fromkeys(c)))]
     return dataclasses.replace(self, potential=prepared(self.potential, tf.concat(times, 0)))
 
   def tensors(self) -> list[tf.Tensor]:

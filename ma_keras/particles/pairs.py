@@ -119,10 +119,10 @@ class Pairing:
     return tf.reshape(positions, tf.concat([tf.shape(positions)[:-2], [self.event_size]], axis=0))
 
   def wrapped(self, x: np.ndarray) -> np.ndarray:
-    """Events [..., N] with every particle in [0, L) of the box; as they are without one."""
+    """Events [..., N] with every particle in [0, L] of the box; as they are without one."""
     if self.box is None:
       return x
-    return np.mod(x, np.tile(self.box, self.particles).astype(x.dtype))
+    return np.mod(x, np.tile(self.box, self.particles).astype(np.result_type(x, np.float32)))
 
   def columns(self, x: tf.Tensor) -> tf.Tensor:
     """Events x [..., N] as coordinates [D, n, B], B events in all.

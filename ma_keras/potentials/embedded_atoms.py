@@ -57,18 +57,18 @@ class EmbeddedAtoms(Potential):
   neighbours differently in one shape of the whole than in another, still at O(n^2). With several
   species s_h depends on the kinds of both particles, a and b on that of particle i; in a periodic
   box distances are those of the nearest images. With a layer basis C, e and b vary in time as well,
-  sum_k T_k(t) C_k: a flow has coarse neighbourhoods at first and sharp ones at last, at no cost.
+  sum_k T_k(t) C_k, at hardly any cost per step: neighbourhoods may be coarse first and sharp last.
 
   Attributes:
     pairing: n and D, species and box.
     shells: B.
     mixing: C, variable [P M, H] for P kinds of pairs; with a layer basis its coefficients, [K, P M,
       H].
-    background: The same of e; None without a background.
+    background: Coefficients of e in the shells, shaped as C; None without a background.
     bias: b, variable [S H] for S species, or [K, S H].
     amplitude: a, variable [S H]; with a time basis its coefficients, [K, S H].
     time_basis: How the amplitudes vary in time, or None.
-    layer_basis: How the hidden layer does, C, e and b; None where it is constant.
+    layer_basis: Functions of time of C, e and b; None where the hidden layer is constant.
   """
 
   self_contained = True
@@ -117,6 +117,7 @@ class EmbeddedAtoms(Potential):
     super().__init__(pairing.event_size, name)
     if not is_whole(hidden_units):
       raise ValueError(f'`hidden_units` must be a positive integer, got {hidden_units!r}.')
+    hidden_units, shells = int(hidden_units), int(shells) if is_whole(shells) else shells
     self.pairing = pairing
     self.activation, self._jet = activation, activations.get_jet(activation)
     self.shells = GaussianShells(shells, reach, softening, dtype, cutoff=pairing.cutoff)
@@ -125,7 +126,7 @@ class EmbeddedAtoms(Potential):
     first, second, third = seeds.split(key, 3, salt='variables')
     fourth = seeds.stateless(key, salt='background')
     normal = tf.random.stateless_normal
-    self._hidden_units = int(hidden_units)
+    self._hidden_units = hidden_units
     shape = [pairing.num_pair_kinds * shells, hidden_units]
     units = (1 + max(pairing.species or (0,))) * hidden_units
     mixing = shells**-0.5 * normal(shape, first, dtype=dtype)

@@ -90,16 +90,19 @@ class EmbeddedCluster(EmbeddedAtoms):
     )
     if not is_whole(cluster_units):
       raise ValueError(f'`cluster_units` must be a positive integer, got {cluster_units!r}.')
+    cluster_units = int(cluster_units)
     key = seeds.stateless(seed, salt='embedded_cluster')
     first, second, third = seeds.split(key, 3, salt='variables')
     normal = tf.random.stateless_normal
-    mixing = normal([hidden_units, cluster_units], first, dtype=dtype)
-    scale = (hidden_units * particles) ** -0.5
-    self.cluster_mixing = tf.Variable(starting(layer_basis, scale * mixing), name='V')
+    mixing = normal([self._hidden_units, cluster_units], first, dtype=dtype)
+    scale = (self._hidden_units * particles) ** -0.5
+    self.cluster_mixing = tf.Variable(starting(layer_basis, scale * mixing), name='cluster_mixing')
     bias = normal([cluster_units], second, dtype=dtype)
-    self.cluster_bias = tf.Variable(starting(layer_basis, bias), name='c')
+    self.cluster_bias = tf.Variable(starting(layer_basis, bias), name='cluster_bias')
     amplitude = 0.1 * cluster_units**-0.5 * normal([cluster_units], third, dtype=dtype)
-    self.cluster_amplitude = tf.Variable(starting(self.time_basis, amplitude), name='A')
+    self.cluster_amplitude = tf.Variable(
+      starting(self.time_basis, amplitude), name='cluster_amplitude'
+    )
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
@@ -126,6 +129,9 @@ class EmbeddedCluster(EmbeddedAtoms):
     """Variables of both layers by attribute."""
     cluster = {'cluster_mixing': self.cluster_mixing, 'cluster_bias': self.cluster_bias}
     return {**super()._layer(), **cluster}
+
+  def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    return super()._time_derivative(t, x)  # Linear in A(t), too.
 
   def _shape(self, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """act, act' and act'' of y, [G, B], from act(z) [H, n, B]."""

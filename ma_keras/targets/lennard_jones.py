@@ -49,7 +49,7 @@ class LennardJones(Particles):
       dtype: Floating dtype.
       box: Lengths of a periodic box, [3], which takes the place of the trap.
       species: Kind of every particle, 0, 1, ...; None where all are alike.
-      depths: Of every two kinds, a symmetric table: ((1, 1.5), (1.5, 0.5)) of two. None: all 1.
+      depths: A symmetric table of every two kinds: ((1, 1.5), (1.5, 0.5)) of two. None: all 1.
       radii: Distances of least energy of every two kinds, a symmetric table. None: all 1.
 
     Raises:

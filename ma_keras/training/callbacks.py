@@ -98,12 +98,12 @@ class DivergenceGuard(Guard):
   validation: a rise beyond the whole fall so far, and beyond chance. A likelihood is a number with
   an arbitrary zero, so per cents of it mean nothing. A rise while the training loss still falls to
   a new least is overfitting, which the weights of the best epoch are there for. Without validation
-  the training loss itself, a mean over the epoch, is compared so.
+  the training loss itself, a mean over the epoch, is compared so, with a margin of its own.
 
   The authors' own log shows MNIST runs that reached 1244.9 nats and then blew up to 8741.
 
   Attributes:
-    compared: Name in the logs of the loss that is compared.
+    validated: Whether validation losses are compared.
     best: The least such loss so far, nats.
     first: That of the first epoch of the run, nats.
     best_training: The least training loss so far, nats.
@@ -119,6 +119,7 @@ class DivergenceGuard(Guard):
     first: float | None = None,
     best_training: float = math.inf,
     validated: bool = True,
+    margin: float = 0.0,
   ) -> None:
     """Keeps where an earlier part of the run stood.
 
@@ -129,9 +130,10 @@ class DivergenceGuard(Guard):
       best_training: The least training loss before.
       validated: Whether `val_<metric>`, with its `val_<metric>_error`, is compared; the training
         loss itself otherwise.
+      margin: Rise that is put down to chance in any case, nats.
     """
     super().__init__(metric)
-    self.compared = f'val_{metric}' if validated else metric
+    self.validated, self.margin = validated, margin
     self.best = best
     self.first = best if first is None else first
     self.best_training = best_training
@@ -141,27 +143,27 @@ class DivergenceGuard(Guard):
     super().on_epoch_end(epoch, logs)
     logs = logs or {}
     training = logs.get(self.metric, math.inf)
-    learning = training < self.best_training
+    learning = self.validated and training < self.best_training
     self.best_training = min(self.best_training, training)
-    value = logs.get(self.compared)
+    name = f'val_{self.metric}' if self.validated else self.metric
+    value = logs.get(name)
     if value is None:
       return
     self.best = min(self.best, value)
     self.first = self.first if math.isfinite(self.first) else value
-    if self._diverged(value, logs.get(f'{self.compared}_error'), learning):
-      kind = self.compared.replace('val_', 'validation ')
-      kept = ' The best weights are kept.' if kind != self.compared else ''
+    if self._diverged(value, logs.get(f'{name}_error'), learning):
+      kind, remedy = ('validation ', ' The best weights are kept.') if self.validated else ('', '')
       raise TrainingStopped(
-        f'The {kind} rose to {value:.2f} at epoch {epoch + 1}, from '
+        f'The {kind}{self.metric} rose to {value:.2f} at epoch {epoch + 1}, from '
         f'{self.best:.2f} at its best and {self.first:.2f} at the beginning: training diverges. '
         'Lower --learning_rate or --gradient_clip: the same command with the new value goes on '
-        f'from the last checkpoint.{kept}'
+        f'from the last checkpoint.{remedy}'
       )
 
   def _diverged(self, value: float, error: float | None, learning: bool) -> bool:
     if not math.isfinite(value):
       return True
-    chance = self.SIGMAS * (self.UNKNOWN_ERROR if error is None else error)
+    chance = max(self.margin, self.SIGMAS * (self.UNKNOWN_ERROR if error is None else error))
     return value - self.best > max(self.first - self.best, chance) and not learning
 
 

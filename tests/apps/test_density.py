@@ -16,6 +16,7 @@ from ma_keras.apps import (
   density_experiment,
   density_report,
   density_table,
+  training_app,
 )
 from ma_keras.apps.configuration import DensityConfig
 from ma_keras.flow.tallies import Stiffness
@@ -161,15 +162,15 @@ def with_options(experiment, **options):
 def test_guard_and_best_weights_of_a_run_that_goes_on_know_what_was(begun):
   """Guard and best weights of a run that goes on know what an uninterrupted one would."""
   run = begun.run
-  assert density_callbacks.history(run, 'nll').size == 0
-  assert density_callbacks.least(density_callbacks.history(run, 'nll')) == np.inf
+  assert training_app.history(run, 'nll').size == 0
+  assert training_app.least(training_app.history(run, 'nll')) == np.inf
   guard = density_callbacks.guard(run)
   assert (guard.best, guard.first, guard.best_training) == (np.inf, np.inf, np.inf)
   run.metrics.write_text(f'{METRICS}0,5,7,0,0,6,7\n1,nan,inf,0,0,6,inf\n2,3,6.5,0,0,6,6.6\n')
   guard = density_callbacks.guard(run)
   assert (guard.best, guard.first, guard.best_training) == (6.5, 7.0, 3.0)
-  assert density_callbacks.least(density_callbacks.history(run, 'val_certified_nll')) == 6.6
-  assert density_callbacks.history(run, 'unknown').size == 0
+  assert training_app.least(training_app.history(run, 'val_certified_nll')) == 6.6
+  assert training_app.history(run, 'unknown').size == 0
 
 
 def test_in_doubt_is_an_epoch_whose_likelihood_is_not_the_refined_one(begun):

@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import math
 import pathlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 
 import ma_keras
 from ma_keras import potentials, samplers, targets, training
@@ -149,6 +151,19 @@ def test_no_chains_are_no_reference(tmp_path):
     with_options(chains=1)
   with pytest.raises(ValueError, match='take at least 4, got 3'):
     with_options(chains=3, begin='matching')
+
+
+def test_a_resumed_run_that_diverges_is_stopped_at_once(tmp_path):
+  """A nat for every degree of freedom is chance; the epochs before say how far it had come."""
+  run = training.RunDirectory(tmp_path)
+  assert particles.divergence_guard(run, 36).first == math.inf
+  run.metrics.write_text('epoch,loss\n0,75.2\n1,64.5\n')
+  guard = particles.divergence_guard(run, 36)
+  guard.set_model(tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(1,))]))
+  with pytest.raises(
+    training.TrainingStopped, match=r'The loss rose to 268\.80 at epoch 3, from 64'
+  ):
+    guard.on_epoch_end(2, {'loss': 268.8})
 
 
 def test_the_potential_is_that_of_the_options():

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ma_keras import MongeAmpereBijector, bases, potentials
 from ma_keras.potentials import autodiff
+from ma_keras.potentials.time_basis import TimeBasis
 from tests.potentials.cases import embedded_atoms, embedded_cluster, moving_cluster, pairs
 
 T = tf.constant(0.4, tf.float64)
@@ -141,3 +142,12 @@ def test_a_flow_stays_mean_free_and_its_density_is_that_of_the_subspace(make):
   columns = (ends[:, : len(across)] - ends[:, len(across) :]) @ across.T / (2 * h)
   log_det = np.linalg.slogdet(columns)[1]
   np.testing.assert_allclose(bijector.forward_log_det_jacobian(z), log_det, atol=1e-6)
+
+
+def test_a_cluster_has_its_time_derivative_in_closed_form(monkeypatch):
+  """Tapes through phi take several times as long."""
+  constant = embedded_cluster(3, 2, TimeBasis(1.5, 3), background=True)
+  x, h = events(positions(3, 2)), tf.constant(1e-5, tf.float64)
+  by_differences = (constant(T + h, x) - constant(T - h, x)) / (2 * h)
+  monkeypatch.setattr(autodiff, 'time_derivative', None)
+  np.testing.assert_allclose(constant.time_derivative(T, x), by_differences, atol=1e-9)

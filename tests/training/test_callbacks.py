@@ -83,9 +83,9 @@ def test_a_resumed_run_remembers_its_best_and_nan_stops():
 
 
 def test_a_training_loss_that_blows_up_stops_where_there_is_no_validation():
-  callback = training.DivergenceGuard('loss', best=64.5, first=75.2, validated=False)
+  callback = training.DivergenceGuard('loss', best=64.5, first=75.2, validated=False, margin=36)
   callback.set_model(tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(1,))]))
-  callback.on_epoch_end(3, {'loss': 64.9})
+  callback.on_epoch_end(3, {'loss': 64.5 + 35.9})
   with pytest.raises(
     training.TrainingStopped, match=r'The loss rose to 268\.80 at epoch 5, from 64'
   ):

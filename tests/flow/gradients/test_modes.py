@@ -10,6 +10,7 @@ import tensorflow as tf
 import ma_keras
 from ma_keras import flow, integrators
 from ma_keras.flow import Horizon, gradients
+from ma_keras.potentials.time_basis import TimeBasis
 from tests.potentials import cases as potentials
 from tests.support import flows
 from tests.symmetry import cases as symmetric
@@ -224,3 +225,17 @@ def test_errors_name_the_argument():
     ma_keras.MongeAmpereBijector(potential, 5, 0.1, gradient='reversible')
   with pytest.raises(ValueError, match='`segment` must be a positive integer, got 0'):
     gradients.Recompute(0)
+
+
+def test_the_adjoint_equation_has_functions_of_time_at_all_of_its_stages():
+  """Its stages are those of the solve seen from the end, of which the midpoint rule has others."""
+  basis, z = TimeBasis(0.02, 3), tf.constant([[0.3, -0.5, 0.2, 0.9]], tf.float64)
+  phi = potentials.embedded_atoms(2, 2, basis)
+
+  def gradient(mode):
+    bijector = ma_keras.MongeAmpereBijector(phi, 20, 0.001, integrator='midpoint', gradient=mode)
+    with tf.GradientTape() as tape:
+      loss = tf.reduce_sum(tf.square(bijector.forward(z))) + bijector.forward_log_det_jacobian(z, 1)
+    return tape.gradient(loss, phi.mixing)
+
+  np.testing.assert_allclose(gradient('adjoint'), gradient('plain'), rtol=1e-3, atol=1e-5)
