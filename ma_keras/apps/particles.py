@@ -160,6 +160,7 @@ def callbacks(experiment: Experiment) -> list[tf_keras.callbacks.Callback]:
 def divergence_guard(run: training.RunDirectory, margin: float) -> training.DivergenceGuard:
   """The guard of a loss without validation, with what it knew when the run was interrupted."""
   losses = training_app.history(run, 'loss')
+  losses = losses[np.isfinite(losses)]
   return training.DivergenceGuard(
     'loss',
     best=training_app.least(losses),

@@ -117,10 +117,10 @@ class EmbeddedAtoms(Potential):
     super().__init__(pairing.event_size, name)
     if not is_whole(hidden_units):
       raise ValueError(f'`hidden_units` must be a positive integer, got {hidden_units!r}.')
-    hidden_units, shells = int(hidden_units), int(shells) if is_whole(shells) else shells
     self.pairing = pairing
     self.activation, self._jet = activation, activations.get_jet(activation)
     self.shells = GaussianShells(shells, reach, softening, dtype, cutoff=pairing.cutoff)
+    hidden_units, shells = int(hidden_units), int(shells)  # 4.0 is whole, and no size of a tensor.
     self.time_basis, self.layer_basis = time_basis, layer_basis
     key = seeds.stateless(seeds.fresh() if seed is None else seed, salt='embedded_atoms')
     first, second, third = seeds.split(key, 3, salt='variables')

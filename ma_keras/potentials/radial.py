@@ -62,6 +62,7 @@ class GaussianShells(tf.Module):
     super().__init__(name=name)
     if not is_whole(number, 2):
       raise ValueError(f'`number` of shells must be at least 2, and whole, got {number!r}.')
+    number = int(number)
     for key, value in (('reach', reach), ('softening', softening)):
       if not is_finite(value) or value <= 0:
         raise ValueError(f'`{key}` must be a positive distance, got {value!r}.')

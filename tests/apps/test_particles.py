@@ -177,6 +177,8 @@ def test_the_potential_is_that_of_the_options():
   assert isinstance(cluster, potentials.EmbeddedCluster) and cluster.cluster_bias.shape == (3, 2)
   with pytest.raises(ValueError, match='`--cluster_units` 2 are functions of the units of single'):
     with_options(cluster_units=2, hidden_units=0)
+  with pytest.raises(ValueError, match='`--layer_basis_size` 2 is of the weights of hidden units'):
+    with_options(layer_basis_size=2, hidden_units=0)
   alone = particles.build_potential(target, with_options(hidden_units=0, basis_size=1, reach=3.0))
   assert isinstance(alone, potentials.Pairs) and alone.time_basis is None
   assert alone.shells.reach == 3.0

@@ -151,3 +151,8 @@ def test_a_cluster_has_its_time_derivative_in_closed_form(monkeypatch):
   by_differences = (constant(T + h, x) - constant(T - h, x)) / (2 * h)
   monkeypatch.setattr(autodiff, 'time_derivative', None)
   np.testing.assert_allclose(constant.time_derivative(T, x), by_differences, atol=1e-9)
+
+
+def test_whole_floats_are_sizes():
+  cluster = potentials.EmbeddedCluster(3, 2, hidden_units=2.0, cluster_units=3.0, shells=4.0)
+  assert cluster.cluster_mixing.shape == (2, 3) and cluster.mixing.shape == (4, 2)

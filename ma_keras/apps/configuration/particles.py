@@ -143,6 +143,11 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
         f'`--cluster_units` {self.cluster_units} are functions of the units of single particles: '
         'take some --hidden_units, or leave it out.'
       )
+    if self.layer_basis_size > 1 and not self.hidden_units:
+      raise ValueError(
+        f'`--layer_basis_size` {self.layer_basis_size} is of the weights of hidden units: take '
+        'some --hidden_units, or leave it out.'
+      )
     if self.likelihood_share == 1.0 and (self.energy_ceiling is not None or self.anneal_steps > 0):
       raise ValueError(
         '`--energy_ceiling` and `--anneal_steps` are for draws of the flow, of which there are '
