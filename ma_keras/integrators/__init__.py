@@ -10,11 +10,13 @@ from ma_keras.integrators.tableau import (
   MIDPOINT,
   RK4,
   RK4_GAUSS,
+  RK4_GAUSS3,
   TABLEAUS,
   THREE_EIGHTHS,
   Quadrature,
   Tableau,
   get,
+  rk4_with_gauss_nodes,
 )
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
   'MIDPOINT',
   'RK4',
   'RK4_GAUSS',
+  'RK4_GAUSS3',
   'TABLEAUS',
   'THREE_EIGHTHS',
   'Quadrature',
@@ -33,6 +36,7 @@ __all__ = [
   'fixed_point',
   'get',
   'largest',
+  'rk4_with_gauss_nodes',
   'stages',
   'step',
 ]

@@ -54,10 +54,12 @@ def test_quadratic_flow_is_a_power_of_the_taylor_polynomial(tableau):
   """At any step size: the discrete flow itself is known exactly."""
   matrix = np.array([[0.5, 0.2], [0.2, -1.0]])
   h, steps, x = 0.4, 6, np.array([[1.0, -2.0]])
+  parts = len(tableau.c) // tableau.order  # Each of as many stages as orders.
   terms = [
-    np.linalg.matrix_power(h * matrix, k) / math.factorial(k) for k in range(tableau.order + 1)
+    np.linalg.matrix_power(h / parts * matrix, k) / math.factorial(k)
+    for k in range(tableau.order + 1)
   ]
-  expected = x @ np.linalg.matrix_power(sum(terms), steps)
+  expected = x @ np.linalg.matrix_power(sum(terms), parts * steps)
   end, change = flow.solve(Quadratic(matrix, tf.float64), tableau, Horizon(steps, h), x)
   np.testing.assert_allclose(end, expected, rtol=1e-13)
   np.testing.assert_allclose(change, [-h * steps * np.trace(matrix)], rtol=1e-13)

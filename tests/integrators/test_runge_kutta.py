@@ -52,12 +52,18 @@ def test_observed_order(tableau, start, stop):
 
 @EXPLICIT
 def test_a_linear_field_gives_the_taylor_polynomial(tableau):
-  """As many stages as orders: one step multiplies by sum over k <= p of (h A)^k / k!."""
+  """As many stages as orders: one step multiplies by sum over k <= p of (h A)^k / k!.
+
+  A method of n times as many is n such steps of h/n.
+  """
   matrix = np.random.default_rng(0).normal(size=[3, 3])
   x, h = np.array([1.0, -2.0, 0.5]), 0.3
-  expected = sum(
-    np.linalg.matrix_power(h * matrix, k) @ x / math.factorial(k) for k in range(tableau.order + 1)
+  parts = len(tableau.c) // tableau.order
+  factor = sum(
+    np.linalg.matrix_power(h / parts * matrix, k) / math.factorial(k)
+    for k in range(tableau.order + 1)
   )
+  expected = np.linalg.matrix_power(factor, parts) @ x
   field = lambda t, x: tf.linalg.matvec(matrix, x)  # noqa: E731
   end = integrators.step(tableau, field, 0.0, tf.constant(h, tf.float64), tf.constant(x))
   np.testing.assert_allclose(end, expected, rtol=1e-14)

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ma_keras import integrators
 
@@ -62,12 +63,14 @@ def test_conditions_hold_up_to_the_order_and_fail_beyond(tableau):
   assert any(r != 0 for r in conditions[tableau.order + 1])
 
 
-def test_nodes_between_the_stages_satisfy_the_conditions_of_order_four():
+@pytest.mark.parametrize(
+  'tableau', [integrators.RK4_GAUSS, integrators.RK4_GAUSS3], ids=lambda t: t.name
+)
+def test_nodes_between_the_stages_satisfy_the_conditions_of_order_four(tableau):
   """Those of the integral of f(t, x(t)): its nodes are stages that no other stage reads."""
-  tableau = integrators.RK4_GAUSS
   nodes = tableau.quadrature
   rows, b, c = map(np.array, (nodes.a, nodes.b, nodes.c))
-  stages = np.array([[*row, *[0.0] * (4 - len(row))] for row in tableau.a])
+  stages = np.array([[*row, *[0.0] * (len(tableau.c) - len(row))] for row in tableau.a])
   times = np.array(tableau.c)
   by_time, by_square, by_stage = rows @ times, rows @ times**2, rows @ stages @ times
   weighed = {
@@ -81,7 +84,28 @@ def test_nodes_between_the_stages_satisfy_the_conditions_of_order_four():
   }
   for exact, weight in weighed.items():
     assert weight == pytest.approx(exact, abs=1e-15)
-  assert abs(b @ c**4 - 1 / 5) > 1e-3
+  assert abs(b @ (rows @ stages @ stages @ times) - 1 / 120) > 1e-5
+
+
+def test_three_steps_of_rk4_are_one_with_three_nodes():
+  """Points, weights and defects are those of three steps, exactly; divergences are a quarter."""
+  triple, single = integrators.RK4_GAUSS3, integrators.RK4
+
+  def field(t, x):
+    return tf.sin(3.0 * x) + tf.cast(t, x.dtype) * tf.reverse(x, [0])
+
+  zero, h = tf.constant(0.2, tf.float64), tf.constant(0.3, tf.float64)
+  x = y = tf.constant([0.3, -1.1, 0.7], tf.float64)
+  residuals = []
+  for k in range(3):
+    rates = integrators.stages(single, field, zero + k * h, h, y)
+    residuals += [h * sum(e * rate for e, rate in zip(row, rates)) for row in single.defects]
+    y = integrators.combine(y, h, single.b, rates)
+  rates = integrators.stages(triple, field, zero, 3 * h, x)
+  actual = [3 * h * sum(e * rate for e, rate in zip(row, rates)) for row in triple.defects]
+  np.testing.assert_allclose(integrators.combine(x, 3 * h, triple.b, rates), y, rtol=1e-14)
+  np.testing.assert_allclose(actual, residuals, atol=1e-14)
+  assert len(triple.quadrature.c) == 3 and len(triple.c) == 12
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ INTEGRATORS = (
     'midpoint',
     'rk4',
     'rk4_gauss',
+    'rk4_gauss3',
     'three_eighths',
   ),
 )

@@ -130,7 +130,9 @@ def test_a_compiled_flow_is_differentiated_from_outside(build, integrator, gradi
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('integrator, order', [('midpoint', 2), ('rk4', 4), ('rk4_gauss', 4)])
+@pytest.mark.parametrize(
+  'integrator, order', [('midpoint', 2), ('rk4', 4), ('rk4_gauss', 4), ('rk4_gauss3', 4)]
+)
 def test_the_adjoint_converges_at_the_order_of_the_integrator(integrator, order):
   potential = potentials.one_hidden_layer()
   errors = []
