@@ -85,7 +85,7 @@ def errors(setting: Setting) -> dict[str, float]:
     event_size, widths, 'log_cosh', time_dependent=True, dtype=tf.float64, seed=0
   )
   potential.amplitude.assign(STRENGTH * potential.amplitude)
-  x = tf.random.stateless_normal([64, event_size], [0, 2], tf.float64)
+  x = tf.random.stateless_normal([64, event_size], [0, 2], dtype=tf.float64)
 
   def change(integrator: str, steps: int) -> np.ndarray:
     bijector = flow(potential, steps, integrator, 'store')
