@@ -7,6 +7,7 @@ from ma_keras.potentials.deep_lattice import DeepLattice
 from ma_keras.potentials.deep_local import DeepLocallyConnected
 from ma_keras.potentials.embedded_atoms import EmbeddedAtoms
 from ma_keras.potentials.embedded_cluster import EmbeddedCluster
+from ma_keras.potentials.embedded_dipoles import EmbeddedDipoles
 from ma_keras.potentials.exchangeable_set import ExchangeableSet
 from ma_keras.potentials.hutchinson import Hutchinson
 from ma_keras.potentials.hyper_network import HyperNetwork
@@ -30,6 +31,7 @@ __all__ = [
   'DeepLocallyConnected',
   'EmbeddedAtoms',
   'EmbeddedCluster',
+  'EmbeddedDipoles',
   'ExchangeableSet',
   'Hutchinson',
   'HyperNetwork',

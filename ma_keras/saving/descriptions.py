@@ -28,7 +28,7 @@ CLASSES: dict[str, Any] = {
     *(potentials.DeepLattice, potentials.HyperNetwork, potentials.ParameterODE),
     potentials.Lattice,
     *(potentials.DeepLocallyConnected, potentials.LocallyConnected, potentials.MLP),
-    *(potentials.EmbeddedAtoms, potentials.EmbeddedCluster),
+    *(potentials.EmbeddedAtoms, potentials.EmbeddedCluster, potentials.EmbeddedDipoles),
     *(potentials.ExchangeableSet, potentials.Pairs),
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),

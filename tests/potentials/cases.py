@@ -11,6 +11,7 @@ from ma_keras.potentials import (
   DeepLocallyConnected,
   EmbeddedAtoms,
   EmbeddedCluster,
+  EmbeddedDipoles,
   ExchangeableSet,
   HyperNetwork,
   KerasModel,
@@ -146,6 +147,12 @@ def embedded_cluster(particles=2, dimensions=2, basis=None, **others):
   return generic(EmbeddedCluster(particles, dimensions, **options, **others))
 
 
+def embedded_dipoles(particles=2, dimensions=2, basis=None, **others):
+  options = {'hidden_units': 3, 'shells': 6, 'reach': 3.0, 'softening': 1.0}
+  options |= {'time_basis': basis, 'dtype': tf.float64, 'seed': 0}
+  return generic(EmbeddedDipoles(particles, dimensions, **options, **others))
+
+
 def moving_cluster(particles=2, dimensions=2, **others):
   """Both layers vary in time, and so do the amplitudes."""
   bases = {'basis': TimeBasis(1.5, 2), 'layer_basis': TimeBasis(1.5, 3)}
@@ -189,6 +196,10 @@ CASES = {
   'embedded atoms': embedded_atoms,
   'embedded cluster': embedded_cluster,
   'embedded cluster in time': moving_cluster,
+  'embedded dipoles': embedded_dipoles,
+  'embedded dipoles in time': lambda: embedded_dipoles(
+    2, 2, TimeBasis(1.5, 2), layer_basis=TimeBasis(1.5, 3)
+  ),
   'embedded atoms in time': lambda: embedded_atoms(2, 2, TimeBasis(1.5, 2), 'gelu'),
   'exchangeable set in time': lambda: exchangeable_set(2, 2, TimeBasis(1.5, 2)),
   'quadratic': quadratic,

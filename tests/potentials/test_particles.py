@@ -7,7 +7,13 @@ import tensorflow as tf
 from ma_keras import MongeAmpereBijector, bases, potentials
 from ma_keras.potentials import autodiff
 from ma_keras.potentials.time_basis import TimeBasis
-from tests.potentials.cases import embedded_atoms, embedded_cluster, moving_cluster, pairs
+from tests.potentials.cases import (
+  embedded_atoms,
+  embedded_cluster,
+  embedded_dipoles,
+  moving_cluster,
+  pairs,
+)
 
 T = tf.constant(0.4, tf.float64)
 
@@ -16,8 +22,17 @@ def with_background(particles, dimensions, **options):
   return embedded_atoms(particles, dimensions, background=True, **options)
 
 
+def moving_dipoles(particles, dimensions, **options):
+  bases = {'basis': TimeBasis(1.5, 2), 'layer_basis': TimeBasis(1.5, 3)}
+  return embedded_dipoles(particles, dimensions, **bases, **options)
+
+
 MAKERS = pytest.mark.parametrize(
-  'make', [pairs, embedded_atoms, with_background, embedded_cluster, moving_cluster]
+  'make',
+  [
+    *(pairs, embedded_atoms, with_background, embedded_cluster, moving_cluster),
+    *(embedded_dipoles, moving_dipoles),
+  ],
 )
 
 
@@ -144,13 +159,24 @@ def test_a_flow_stays_mean_free_and_its_density_is_that_of_the_subspace(make):
   np.testing.assert_allclose(bijector.forward_log_det_jacobian(z), log_det, atol=1e-6)
 
 
-def test_a_cluster_has_its_time_derivative_in_closed_form(monkeypatch):
+@pytest.mark.parametrize('make', [embedded_cluster, embedded_dipoles])
+def test_layers_have_their_time_derivative_in_closed_form(make, monkeypatch):
   """Tapes through phi take several times as long."""
-  constant = embedded_cluster(3, 2, TimeBasis(1.5, 3), background=True)
+  constant = make(3, 2, TimeBasis(1.5, 3))
   x, h = events(positions(3, 2)), tf.constant(1e-5, tf.float64)
   by_differences = (constant(T + h, x) - constant(T - h, x)) / (2 * h)
   monkeypatch.setattr(autodiff, 'time_derivative', None)
   np.testing.assert_allclose(constant.time_derivative(T, x), by_differences, atol=1e-9)
+
+
+def test_dipoles_are_zero_in_the_middle_and_not_at_the_ends():
+  """Three particles in a row: the pulls of two neighbours on the middle one cancel."""
+  chain = events(np.array([[[-1.0, 0.2], [0.0, 0.2], [1.0, 0.2]]]))
+  dipoles = embedded_dipoles(3, 2)._dipoles(chain)
+  lengths = np.linalg.norm([part.numpy() for part in dipoles.vectors], axis=0)[..., 0]
+  np.testing.assert_allclose(lengths[:, 1], 0.0, atol=1e-14)
+  np.testing.assert_allclose(lengths[:, 0], lengths[:, 2], rtol=1e-13)
+  assert np.min(lengths[:, 0]) > 1e-2
 
 
 def test_whole_floats_are_sizes():

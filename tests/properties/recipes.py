@@ -13,6 +13,7 @@ from ma_keras.potentials import (
   DeepLocallyConnected,
   EmbeddedAtoms,
   EmbeddedCluster,
+  EmbeddedDipoles,
   ExchangeableSet,
   HyperNetwork,
   KerasModel,
@@ -169,6 +170,19 @@ def embedded_cluster(draw, cluster=None):
 
 
 @st.composite
+def embedded_dipoles(draw, cluster=None):
+  sizes, basis, layer_basis = cluster or draw(CLUSTERS), draw(bases()), draw(bases())
+  options = {'hidden_units': draw(UNITS), 'activation': draw(DEEP), **SHELLS}
+  options |= draw(surroundings_of(*sizes))
+
+  def build(dtype):
+    of_time = {'time_basis': basis(dtype), 'layer_basis': layer_basis(dtype)}
+    return EmbeddedDipoles(*sizes, **options, **of_time, dtype=dtype)
+
+  return build
+
+
+@st.composite
 def exchangeable_set(draw, cluster=None):
   sizes, basis = cluster or draw(CLUSTERS), draw(bases())
   options = {'features': draw(UNITS), 'hidden_units': draw(UNITS), 'activation': draw(DEEP)}
@@ -198,6 +212,7 @@ def composable(side):
     *(dense(n), separable(n), mlp(n), quadratic(n)),
     *(lattice(side), deep_lattice(side), spectral(side), local((side, side))),
     *(pairs((n, 1)), embedded_atoms((n, 1)), embedded_cluster((n, 1)), exchangeable_set((n, 1))),
+    embedded_dipoles((n, 1)),
   )
 
 
@@ -215,6 +230,7 @@ RECIPES = {
   'Pairs': pairs(),
   'EmbeddedAtoms': embedded_atoms(),
   'EmbeddedCluster': embedded_cluster(),
+  'EmbeddedDipoles': embedded_dipoles(),
   'ExchangeableSet': exchangeable_set(),
   'KerasModel': keras_model(),
   'Sum': sums(),
