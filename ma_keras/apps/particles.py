@@ -50,7 +50,7 @@ class Experiment:
 
 
 def build_potential(target: targets.Particles, config: ParticlesConfig) -> potentials.Potential:
-  """Pairs, and embedded atoms or a cluster of them where --hidden_units says so."""
+  """Pairs, and the many-body terms that --hidden_units and --dipole_units ask for."""
   pairing = target.pairing
   basis = time_basis(config, config.basis_size)
   shared: dict[str, Any] = {
@@ -69,6 +69,12 @@ def build_potential(target: targets.Particles, config: ParticlesConfig) -> poten
     terms.append(potentials.Pairs(*sizes, seed=config.seed + 2, **far))
   if config.hidden_units:
     terms.append(embedded_atoms(sizes, config, shared))
+  if config.dipole_units:
+    layer_basis = time_basis(config, config.layer_basis_size)
+    options = {**shared, 'hidden_units': config.dipole_units, 'activation': config.activation}
+    terms.append(
+      potentials.EmbeddedDipoles(*sizes, **options, layer_basis=layer_basis, seed=config.seed + 3)
+    )
   return potentials.Sum(terms) if terms[1:] else terms[0]
 
 

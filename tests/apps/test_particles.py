@@ -179,6 +179,9 @@ def test_the_potential_is_that_of_the_options():
     with_options(cluster_units=2, hidden_units=0)
   with pytest.raises(ValueError, match='`--layer_basis_size` 2 is of the weights of hidden units'):
     with_options(layer_basis_size=2, hidden_units=0)
+  options = {'hidden_units': 0, 'dipole_units': 2, 'layer_basis_size': 3}
+  _, dipoles = particles.build_potential(target, with_options(**options)).terms
+  assert isinstance(dipoles, potentials.EmbeddedDipoles) and dipoles.bias.shape == (3, 2)
   alone = particles.build_potential(target, with_options(hidden_units=0, basis_size=1, reach=3.0))
   assert isinstance(alone, potentials.Pairs) and alone.time_basis is None
   assert alone.shells.reach == 3.0

@@ -47,6 +47,13 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     lower=0,
     fixes_run=True,
   )
+  dipole_units: int = integer(
+    0,
+    'Functions of the angles between the neighbours of every particle, beside those of their '
+    'distances; 0: none.',
+    lower=0,
+    fixes_run=True,
+  )
   background: bool = switch(
     False, 'Whether all pairs of the cluster act on every particle.', fixes_run=True
   )
@@ -143,10 +150,10 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
         f'`--cluster_units` {self.cluster_units} are functions of the units of single particles: '
         'take some --hidden_units, or leave it out.'
       )
-    if self.layer_basis_size > 1 and not self.hidden_units:
+    if self.layer_basis_size > 1 and not (self.hidden_units or self.dipole_units):
       raise ValueError(
         f'`--layer_basis_size` {self.layer_basis_size} is of the weights of hidden units: take '
-        'some --hidden_units, or leave it out.'
+        'some --hidden_units or --dipole_units, or leave it out.'
       )
     if self.likelihood_share == 1.0 and (self.energy_ceiling is not None or self.anneal_steps > 0):
       raise ValueError(
