@@ -137,7 +137,16 @@ class EmbeddedDipoles(EmbeddedAtoms):
 
   def _vectors(self, radial: tf.Tensor, components: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     """sum_j f(|d|) d for every particle, D parts of [H, n, B], of f at all pairs [H, K, n, B]."""
-    return [self.pairing.over_neighbours(radial * part, sign=-1.0) for part in components]
+    return self._over_neighbours([radial * part for part in components], sign=-1.0)
+
+  def _over_neighbours(self, parts: Sequence[tf.Tensor], sign: float) -> list[tf.Tensor]:
+    """Sums over neighbours of several functions of the pairs, [H, K, n, B], in one go."""
+    total = self.pairing.over_neighbours(tf.concat(parts, axis=0), sign)
+    return tf.split(total, len(parts))
+
+  def _partners(self, parts: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Values [H, n, B] of the partner in every pair, [H, K, n, B]."""
+    return tf.split(self.pairing.partners(tf.concat(parts, axis=0)), len(parts))
 
   def _units(self, vectors: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """act, act' and act'' of y, [H, n, B]."""
@@ -146,7 +155,7 @@ class EmbeddedDipoles(EmbeddedAtoms):
   def _force(self, dipoles: Dipoles, first: tf.Tensor) -> tf.Tensor:
     """The gradient by every particle, [D, n, B]."""
     pull = [first * part for part in dipoles.vectors]
-    apart = [part[:, tf.newaxis] - self.pairing.partners(part) for part in pull]
+    apart = [own[:, tf.newaxis] - other for own, other in zip(pull, self._partners(pull))]
     radial, components = dipoles.radial, dipoles.components
     along = tf.reduce_sum(radial.slope * _dot(components, apart), axis=0)
     force = [
@@ -162,11 +171,12 @@ class EmbeddedDipoles(EmbeddedAtoms):
     across = tf.square(radial.value)
     # M^2 = s^2 + stretch d d'.
     stretch = 2.0 * radial.value * radial.slope + tf.square(radial.slope) * squared
+    *partners, second_of_partner = self._partners([*vectors, second])
     along = [_dot(components, [part[:, tf.newaxis] for part in vectors])]
-    along.append(_dot(components, [pairing.partners(part) for part in vectors]))
+    along.append(_dot(components, partners))
     of_pairs = 2.0 * (pairing.dimensions * across + stretch * squared) * pairing.of_both(first)
     of_pairs += 4.0 * across * pairing.of_both(second * _dot(vectors, vectors))
-    seconds = (second[:, tf.newaxis], pairing.partners(second))
+    seconds = (second[:, tf.newaxis], second_of_partner)
     of_pairs += 4.0 * stretch * _dot(seconds, [tf.square(part) for part in along])
     bends = self._vectors(radial.laplacian + 2.0 * radial.slope, components)
     total, turned = self._own_matrices(dipoles)
@@ -179,10 +189,11 @@ class EmbeddedDipoles(EmbeddedAtoms):
     """|T_i|^2, [H, n, B], and T_i v_i, D parts of [H, n, B]."""
     components, radial = dipoles.components, dipoles.radial
     size = range(self.pairing.dimensions)
-    trace = self.pairing.over_neighbours(radial.value)
+    places = list(itertools.combinations_with_replacement(size, 2))
+    parts = [radial.slope * (components[i] * components[j]) for i, j in places]
+    trace, *parts = self._over_neighbours([radial.value, *parts], sign=1.0)
     matrix = {}
-    for i, j in itertools.combinations_with_replacement(size, 2):
-      part = self.pairing.over_neighbours(radial.slope * (components[i] * components[j]))
+    for (i, j), part in zip(places, parts):
       matrix[i, j] = matrix[j, i] = part + trace if i == j else part
     turned = [_dot([matrix[i, j] for j in size], dipoles.vectors) for i in size]
     return sum(tf.square(matrix[i, j]) for i in size for j in size), turned
