@@ -129,6 +129,7 @@ def model_settings(config: ParticlesConfig) -> dict[str, Any]:
     'penalties': penalty.parse(config.penalty),
     'aids': training.Aids(
       path_gradient=config.path_gradient,
+      path_share=config.path_share,
       anneal_steps=config.anneal_steps,
       energy_ceiling=config.energy_ceiling,
     ),

@@ -29,6 +29,9 @@ class Aids:
       particles that clash, which goes like r^-13, would otherwise be all that a step sees. (A
       logarithm has no normalisable density: draws that stray would be pushed further out.) In
       training alone: what is measured has the energy itself. None: no ceiling.
+    path_share: With path gradients, the share of KL(target, flow)'s gradient that goes along paths;
+      the rest is that of the likelihood. Paths know how much mass lies in one mode and how much in
+      another by the few samples between them alone, likelihoods by all of them.
   """
 
   force_weight: float = 0.0
@@ -37,6 +40,7 @@ class Aids:
   anneal_steps: int = 0
   anneal_from: float = 0.5
   energy_ceiling: float | None = None
+  path_share: float = 1.0
 
   def __post_init__(self) -> None:
     """Checks the arguments.
@@ -47,6 +51,11 @@ class Aids:
     if self.energy_ceiling is not None and not is_finite(self.energy_ceiling):
       raise ValueError(
         f'`energy_ceiling` must be a finite energy in kT, got {self.energy_ceiling!r}. None: none.'
+      )
+    if not is_finite(self.path_share) or not 0.0 < self.path_share <= 1.0:
+      raise ValueError(
+        f'`path_share` must lie in (0, 1], got {self.path_share!r}: 1 is along paths alone, and '
+        'likelihoods alone are those without `path_gradient`.'
       )
     if self.force_weight < 0:
       raise ValueError(f'`force_weight` must not be negative, got {self.force_weight}.')

@@ -26,7 +26,8 @@ class Jeffreys(VariationalFreeEnergy):
   2024, arXiv:2403.15881): samples x flow back to z with s = grad ln p carried from -grad E(x), and
   KL(p, q) is that of p flowed back and the base, whose gradient is (s - grad ln p_0(z)).dz/dtheta.
   It vanishes at every sample where the model is the target, so that samples are not learned by
-  heart: their noise vanishes with the error, which that of likelihoods does not.
+  heart: their noise vanishes with the error, which that of likelihoods does not. The few samples
+  between two modes then decide how much of the mass is in each: `Aids(path_share=0.6)` mixes both.
 
   Attributes:
     share: a.
@@ -147,7 +148,9 @@ class Jeffreys(VariationalFreeEnergy):
     solution = flow.bijector.solve(x, reverse=True, tallies=self.tallies, score=score)
     log_prob = solution.log_density_change - energy  # Of exp(-E), flowed back to z.
     if self.aids.path_gradient:
-      log_prob = objectives.along_paths(log_prob, solution.x, solution.score)
+      along_paths = objectives.along_paths(log_prob, solution.x, solution.score)
+      share = self.aids.path_share
+      log_prob = share * along_paths + (1.0 - share) * log_prob if share < 1.0 else along_paths
     terms = log_prob - flow.distribution.log_prob(solution.x)
     losses = terms + self.path_loss(solution.tallies, terms)
     self._nll.update_state(terms + energy)

@@ -234,6 +234,12 @@ def test_options_reach_the_model():
   )
   model = particles.build_model(particles_target.build(config), config)
   assert model.aids == training.Aids(path_gradient=True, anneal_steps=7, energy_ceiling=50.0)
+  mixed = with_options(likelihood_share=1.0, path_gradient=True, path_share=0.5)
+  assert particles.model_settings(mixed)['aids'].path_share == 0.5
+  with pytest.raises(ValueError, match=r'`--path_share` 0\.5 is of a gradient by samples'):
+    with_options(path_gradient=True, path_share=0.5)
+  with pytest.raises(ValueError, match='`--path_share` must be above 0'):
+    with_options(likelihood_share=1.0, path_gradient=True, path_share=0.0)
   assert model.base.scale == 2.0
   total = model.penalties.total({'stiffness': tf.constant(2.0)}, tf.constant(0.0))
   assert float(total) == 0.5

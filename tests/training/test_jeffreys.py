@@ -80,6 +80,16 @@ def test_gradients_of_samples_are_those_of_the_divergence(path_gradient):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
+def test_a_share_of_the_gradient_goes_along_paths(rng):
+  x = tf.constant(SCALE * rng.normal(size=(2, 2)))
+  aids = ({}, {'path_gradient': True}, {'path_gradient': True, 'path_share': 0.25})
+  likelihood, along_paths, mixture = (slope_of_samples(model(**each), x) for each in aids)
+  assert np.abs(likelihood - along_paths).max() > 0.1
+  np.testing.assert_allclose(mixture, 0.25 * along_paths + 0.75 * likelihood, rtol=1e-7)
+
+
+@pytest.mark.slow
 def test_it_finds_the_width_of_the_target(rng):
   made = model(num_steps=1, path_gradient=True)
   step = tf.function(made.train_step, autograph=False)

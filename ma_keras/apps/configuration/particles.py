@@ -93,6 +93,14 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     'The gradient along paths alone: one more solve, noise that vanishes at the optimum.',
     fixes_run=True,
   )
+  path_share: float = number(
+    1.0,
+    'With --path_gradient, the share of the gradient by samples of chains that goes along paths; '
+    'the rest is that of the likelihood, which alone sees how much mass lies in every mode.',
+    lower=0.0,
+    upper=1.0,
+    fixes_run=True,
+  )
   anneal_steps: int = integer(
     0, 'Scale the energy from 1/2 to 1 over the first steps; 0: never.', lower=0, fixes_run=True
   )
@@ -145,6 +153,13 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
         '--begin and --likelihood_share train on one half of `--chains`, and measure on the other: '
         f'take at least 4, got {self.chains}.'
       )
+    if self.path_share != 1.0 and not (self.path_gradient and self.likelihood_share):
+      raise ValueError(
+        f'`--path_share` {self.path_share:g} is of a gradient by samples along paths: it goes with '
+        '--path_gradient and --likelihood_share.'
+      )
+    if self.path_share == 0.0:
+      raise ValueError('`--path_share` must be above 0, got 0: leave out --path_gradient instead.')
     if self.cluster_units and not self.hidden_units:
       raise ValueError(
         f'`--cluster_units` {self.cluster_units} are functions of the units of single particles: '
