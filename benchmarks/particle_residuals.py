@@ -1,11 +1,12 @@
-"""What ln w of a particle flow hangs on: the share of its variance by features of configurations.
+"""Share of the variance of ln w of a particle flow that features of configurations explain.
 
   python benchmarks/particle_residuals.py --model=RUN/model.npz --reference=RUN/reference.npz
 
 ln w = -E - ln q - ln Z has the mean KL(target, flow) and no variance where the flow is the target.
-Ridge regression on samples of chains that the flow has not learned from tells, fold by fold, what a
-richer potential would have to see: what one group of features explains and a smaller group does
-not. Features are sums over particles, with shells of distance B_m and rho_im = sum_j B_m(r_ij).
+Ridge regression on the half of the chains that a run does not learn from, fitted on three quarters
+of these chains and tried on the others, tells what a richer potential would have to see: what one
+group of features explains and a smaller group does not. Features are sums over particles, with
+shells of distance B_m and rho_im = sum_j B_m(r_ij); for particles of one kind in open space.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import report
 import tensorflow as tf
 from absl import app, flags
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -31,7 +32,7 @@ flags.DEFINE_string('model', None, 'model.npz of a run of apps/particles_main.py
 flags.DEFINE_string('reference', None, 'reference.npz of the run.', required=True)
 flags.DEFINE_integer('samples', 4000, 'Samples of chains, of the second half.', lower_bound=100)
 flags.DEFINE_integer('batch', 500, 'Samples at once.', lower_bound=1)
-flags.DEFINE_float('spacing', 0.1, 'Of the shells, and their width.', lower_bound=1e-3)
+flags.DEFINE_float('spacing', 0.1, 'Spacing of the shells, which is their width.', lower_bound=1e-3)
 flags.DEFINE_float('nearest', 0.85, 'Centre of the first shell.', lower_bound=0.0)
 flags.DEFINE_float('farthest', 4.5, 'Centre of the last, at most.', lower_bound=0.0)
 flags.DEFINE_integer('seed', 0, 'Names the samples.', lower_bound=0)
@@ -51,7 +52,7 @@ def log_weights(model: Any, target: targets.Particles, x: np.ndarray) -> np.ndar
 
 
 def features(target: targets.Particles, x: np.ndarray) -> dict[str, np.ndarray]:
-  """Groups of features of samples x [n, N], each with all of the groups before it."""
+  """Groups of features of samples x [n, N]; those after the energies hold one another in turn."""
   positions = x.reshape(len(x), target.pairing.particles, -1).astype(np.float64)
   differences = positions[:, :, np.newaxis] - positions[:, np.newaxis]
   distances = np.linalg.norm(differences, axis=-1)
@@ -81,10 +82,13 @@ def features(target: targets.Particles, x: np.ndarray) -> dict[str, np.ndarray]:
   return groups
 
 
-def explained(columns: np.ndarray, values: np.ndarray) -> float:
-  """Share of the variance of values [n] that a ridge regression on columns [n, F] predicts."""
+def explained(columns: np.ndarray, values: np.ndarray, chains: np.ndarray) -> float:
+  """Share of the variance of values [n] that ridge regression on columns [n, F] predicts.
+
+  All samples of one chain, whose number is in `chains` [n], are fitted to or predicted together.
+  """
   regression = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
-  predicted = cross_val_predict(regression, columns, values, cv=4)
+  predicted = cross_val_predict(regression, columns, values, groups=chains, cv=GroupKFold(4))
   return float(1.0 - np.mean((values - predicted) ** 2) / np.var(values))
 
 
@@ -94,18 +98,27 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
   start = time.process_time()
   model = ma_keras.load(FLAGS.model)
-  target, _ = evaluate.target_of(model.notes)
-  if not isinstance(target, targets.Particles):
-    raise app.UsageError(f'--model {FLAGS.model} is none of particles.')
+  target = evaluate.target_of(model.notes)[0] if 'target' in model.notes else None
+  if not isinstance(target, targets.Particles) or target.pairing.species or target.pairing.box:
+    raise app.UsageError(f'--model {FLAGS.model} is none of particles of one kind in open space.')
   with np.load(FLAGS.reference) as file:
     positions, log_partition = file['positions'], float(file['log_partition'])
-  unseen = positions[:, positions.shape[1] // 2 :].reshape(-1, positions.shape[-1])
-  x = np.random.default_rng(FLAGS.seed).permutation(unseen)[: FLAGS.samples]
+    error, doubts = float(file['log_partition_error']), str(file['doubts'])
+  unseen = positions[:, positions.shape[1] // 2 :]
+  number = unseen.shape[0] * unseen.shape[1]
+  chosen = np.random.default_rng(FLAGS.seed).permutation(number)[: FLAGS.samples]
+  chains = chosen % unseen.shape[1]
+  x = unseen.reshape(number, -1)[chosen]
   values = log_weights(model, target, x) - log_partition
-  shares = {title: explained(columns, values) for title, columns in features(target, x).items()}
+  shares = {
+    title: explained(columns, values, chains) for title, columns in features(target, x).items()
+  }
+  means = np.array([values[chains == k].mean() for k in np.unique(chains)])
   results = {
     'KL(target, flow)': float(np.mean(values)),
-    'standard error': float(np.std(values) / len(values) ** 0.5),
+    'standard error': float(np.std(means) / len(means) ** 0.5),
+    'standard error of ln Z': error,
+    'doubts of the reference': doubts,
     'standard deviation of ln w': float(np.std(values)),
     'share of the variance explained': shares,
     'processor seconds': time.process_time() - start,

@@ -8,7 +8,7 @@ and Adam. `--ot_flow=FOLDER --ot_flow_python=PYTHON` times the step of OT-Flow's
 checkout of it, PYTHON one that has torch. Beside seconds by the clock stand those of the processor,
 of all threads together: on a machine that does other things, compare these at --threads=1.
 `rk4_gauss` and `rk4_gauss3` take the same steps with fewer divergences; how far the ln p of each is
-from that of sixteen times as many steps, along a strong flow, stands beside.
+from that of sixteen times as many steps stands beside.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SETTINGS: dict[str, Setting] = {
   'n43': (43, (256, 256), 6, 1000),
   'n784': (784, (64, 64), 8, 100),
 }
-STRENGTH = 30.0  # Of the amplitudes that errors are measured with, times those that are drawn.
+STRENGTH = 30.0  # Amplitudes that errors are measured with, in those that are drawn.
 BOTH = {'kinetic': 0.01, 'hamilton_jacobi': 0.01}
 # Reads N, width, steps, points and threads; then takes one step for every line it is sent.
 OT_FLOW = """

@@ -8,6 +8,8 @@ import math
 
 import numpy as np
 
+from ma_keras.arguments import is_whole
+
 
 @dataclasses.dataclass(frozen=True)
 class Quadrature:
@@ -139,13 +141,23 @@ def rk4_with_gauss_nodes(name: str, steps: int, nodes: int) -> Tableau:
 
   x moves as by RK4 in steps of h / `steps`. The divergence, which costs N gradients where the
   potential is deep, is taken at points of RK4's own interpolants: the sum of n nodes has an error
-  of (h^2n), far below that of the points, so that ln p is of order 4 as well.
+  of h^2n, so that ln p is of order 4 as well.
 
   Args:
     name: What users write.
     steps: Steps of RK4 in one of this method.
-    nodes: n, Gauss nodes in one of this method.
+    nodes: n, Gauss nodes in one of this method, at least 2; three for three steps are about as
+      exact as RK4's own sum over its stages.
+
+  Raises:
+    ValueError: A number is not whole, or too small: one node is of order 2.
   """
+  if not is_whole(steps) or not is_whole(nodes, 2):
+    raise ValueError(
+      '`steps` must be a positive integer and `nodes` at least 2, both whole, got '
+      f'{steps!r} and {nodes!r}. For example 3 and 3.'
+    )
+  steps, nodes = int(steps), int(nodes)
   part = fractions.Fraction(1, steps)
   a, c, defects = [], [], []
   for k in range(steps):

@@ -57,6 +57,11 @@ class Aids:
         f'`path_share` must lie in (0, 1], got {self.path_share!r}: 1 is along paths alone, and '
         'likelihoods alone are those without `path_gradient`.'
       )
+    if self.path_share != 1.0 and not self.path_gradient:
+      raise ValueError(
+        f'`path_share` {self.path_share!r} is a share of the path gradient: take '
+        '`path_gradient=True`, or leave it out.'
+      )
     if self.force_weight < 0:
       raise ValueError(f'`force_weight` must not be negative, got {self.force_weight}.')
     if self.anneal_steps < 0 or not self.anneal_from > 0:

@@ -33,6 +33,8 @@ class Jeffreys(VariationalFreeEnergy):
     share: a.
   """
 
+  takes_samples = True
+
   def __init__(
     self,
     bijector: MongeAmpereBijector,
@@ -53,7 +55,8 @@ class Jeffreys(VariationalFreeEnergy):
       batch_size: B, of draws and of samples alike, over all replicas.
       seed: Non-negative integer.
       penalties: Weights of `ma_keras.tallies`, of the paths of both.
-      aids: As in `VariationalFreeEnergy`; all but path gradients are for draws of the flow.
+      aids: As in `VariationalFreeEnergy`; all but path gradients and their share are for draws of
+        the flow.
       name: Model name.
       base: p(x, 0), as in `FlowModel`.
       share: a, above 0 and at most 1: then no draws are made.

@@ -32,7 +32,10 @@ class VariationalFreeEnergy(FlowModel):
   Attributes:
     target: Energy and event size.
     aids: What helps it there.
+    takes_samples: Whether `fit` takes samples of the target.
   """
+
+  takes_samples = False
 
   def __init__(
     self,
@@ -70,6 +73,11 @@ class VariationalFreeEnergy(FlowModel):
         f'{bijector.potential.event_size}: give both the same N.'
       )
     aids.check(batch_size, self.base)
+    if aids.path_share != 1.0 and not self.takes_samples:
+      raise ValueError(
+        f'`path_share` {aids.path_share!r} is of samples of the target, which Jeffreys alone '
+        'takes: leave it out.'
+      )
     _check_draws(self.base)
     check_base(target, self.base)
     self.target = target

@@ -87,6 +87,12 @@ def test_nodes_between_the_stages_satisfy_the_conditions_of_order_four(tableau):
   assert abs(b @ (rows @ stages @ stages @ times) - 1 / 120) > 1e-5
 
 
+@pytest.mark.parametrize('steps, nodes', [(0, 3), (3, 1), (2.5, 3), (3, '3'), (-1, 2)])
+def test_nodes_that_do_not_keep_the_order_are_refused(steps, nodes):
+  with pytest.raises(ValueError, match='`steps` must be a positive integer and `nodes` at least 2'):
+    integrators.rk4_with_gauss_nodes('mine', steps, nodes)
+
+
 def test_three_steps_of_rk4_are_one_with_three_nodes():
   """Points, weights and defects are those of three steps, exactly; divergences are a quarter."""
   triple, single = integrators.RK4_GAUSS3, integrators.RK4

@@ -197,9 +197,7 @@ CASES = {
   'embedded cluster': embedded_cluster,
   'embedded cluster in time': moving_cluster,
   'embedded dipoles': embedded_dipoles,
-  'embedded dipoles in time': lambda: embedded_dipoles(
-    2, 2, TimeBasis(1.5, 2), layer_basis=TimeBasis(1.5, 3)
-  ),
+  'embedded dipoles in time': lambda: embedded_dipoles(basis=TimeBasis(1.5, 2)),
   'embedded atoms in time': lambda: embedded_atoms(2, 2, TimeBasis(1.5, 2), 'gelu'),
   'exchangeable set in time': lambda: exchangeable_set(2, 2, TimeBasis(1.5, 2)),
   'quadratic': quadratic,

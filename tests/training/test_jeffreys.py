@@ -89,6 +89,16 @@ def test_a_share_of_the_gradient_goes_along_paths(rng):
   np.testing.assert_allclose(mixture, 0.25 * along_paths + 0.75 * likelihood, rtol=1e-7)
 
 
+def test_shares_of_no_path_gradient_are_refused():
+  with pytest.raises(ValueError, match=r'`path_share` 0\.5 is a share of the path gradient'):
+    training.Aids(path_share=0.5)
+  with pytest.raises(ValueError, match=r'`path_share` must lie in \(0, 1\], got 0\.0'):
+    training.Aids(path_gradient=True, path_share=0.0)
+  aids = training.Aids(path_gradient=True, path_share=0.5)
+  with pytest.raises(ValueError, match=r'`path_share` 0\.5 is of samples of the target'):
+    training.VariationalFreeEnergy(model().bijector, Normal(SCALE), 8, aids=aids)
+
+
 @pytest.mark.slow
 def test_it_finds_the_width_of_the_target(rng):
   made = model(num_steps=1, path_gradient=True)

@@ -67,7 +67,9 @@ class TrainingConfig(Configuration):
 
   num_steps: int = integer(50, 'Integration steps d.', lower=1, fixes_run=True)
   step_size: float = number(0.1, 'Step size epsilon; T = d * epsilon.', lower=1e-12, fixes_run=True)
-  integrator: str = choice('rk4', INTEGRATORS, 'Runge-Kutta method.', fixes_run=True)
+  integrator: str = choice(
+    'rk4', INTEGRATORS, 'Runge-Kutta method; a step of rk4_gauss3 is three of rk4.', fixes_run=True
+  )
   gradient: str = choice('store', GRADIENTS, 'What the flow keeps for its derivatives.')
   step_jitter: float = number(
     0.0,

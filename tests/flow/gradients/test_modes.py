@@ -22,6 +22,7 @@ EXACT = {
   'recompute in one': ('heun', gradients.Recompute(50)),
   'recompute, implicit': ('gauss4', 'recompute'),
   'recompute, nodes': ('rk4_gauss', 'recompute'),
+  'recompute, nodes of three steps': ('rk4_gauss3', 'recompute'),
   'reversible': ('gauss4', 'reversible'),
   'reversible, order 2': ('implicit_midpoint', 'reversible'),
 }
