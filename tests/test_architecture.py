@@ -16,7 +16,7 @@ PACKAGE = ROOT / 'ma_keras'
 ALLOWED = {
   'particles': {'arguments', 'particles'},
   'potentials': {'arguments', 'particles', 'potentials', 'seeds'},
-  'integrators': {'integrators'},
+  'integrators': {'arguments', 'integrators'},
   'symmetry': {'arguments', 'potentials', 'seeds', 'symmetry'},
   'flow': {'arguments', 'flow', 'integrators', 'potentials', 'seeds'},
   'bases': {'arguments', 'bases', 'pickling', 'seeds'},
