@@ -72,10 +72,10 @@ def features(target: targets.Particles, x: np.ndarray) -> dict[str, np.ndarray]:
   columns = {name: np.stack(values, axis=-1) for name, values in parts.items()}
   groups, so_far = {'energy': energies}, energies[:, :0]
   for name, title in (
-    ('rho', 'distances of pairs, sum_i rho_im'),
-    ('rho^2', 'and densities, sum_i rho_im^2'),
-    ('dipole', 'and dipoles, sum_i |sum_j B_m r_ij/|r_ij||^2'),
-    ('quadrupole', 'and quadrupoles'),
+    ('rho', 'distances of pairs'),
+    ('rho^2', 'and squared densities'),
+    ('dipole', 'and squared dipoles'),
+    ('quadrupole', 'and squared quadrupoles'),
   ):
     so_far = np.concatenate([so_far, columns[name]], axis=-1)
     groups[title] = so_far
