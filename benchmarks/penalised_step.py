@@ -41,7 +41,7 @@ SETTINGS: dict[str, Setting] = {
   'n43': (43, (256, 256), 6, 1000),
   'n784': (784, (64, 64), 8, 100),
 }
-STRENGTH = 30.0  # Amplitudes that errors are measured with, in those that are drawn.
+STRENGTH = 30.0  # Factor of the drawn amplitudes in the measurement of errors.
 BOTH = {'kinetic': 0.01, 'hamilton_jacobi': 0.01}
 # Reads N, width, steps, points and threads; then takes one step for every line it is sent.
 OT_FLOW = """

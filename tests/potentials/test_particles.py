@@ -159,7 +159,11 @@ def test_a_flow_stays_mean_free_and_its_density_is_that_of_the_subspace(make):
   np.testing.assert_allclose(bijector.forward_log_det_jacobian(z), log_det, atol=1e-6)
 
 
-@pytest.mark.parametrize('make', [embedded_cluster, embedded_dipoles])
+def cluster_with_background(particles, dimensions, basis):
+  return embedded_cluster(particles, dimensions, basis, background=True)
+
+
+@pytest.mark.parametrize('make', [cluster_with_background, embedded_dipoles])
 def test_layers_have_their_time_derivative_in_closed_form(make, monkeypatch):
   """Tapes through phi take several times as long."""
   constant = make(3, 2, TimeBasis(1.5, 3))
