@@ -45,7 +45,7 @@ TOPICS = {
   'local basis_size shells reach far_reach softening background base_scale',
   'Integration': 'num_steps step_size integrator gradient step_jitter penalty refine_tolerance',
   'Training': 'begin begin_epochs begin_rate begin_batch_size optimizer learning_rate warmup_steps '
-  'patience tries gradient_clip accumulate force_weight '
+  'patience tries gradient_clip accumulate discrimination rivals force_weight '
   'path_gradient antithetic anneal_steps energy_ceiling',
   'Measurement': 'tolerance doubted draws eval_points eval_draws eval_steps eval_samples '
   'eval_batch_size validation_points monitor_samples chains chain_samples temperatures',

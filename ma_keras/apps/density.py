@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ma_keras import training
-from ma_keras.apps import density_table, training_app
+from ma_keras.apps import density_context, density_table, training_app
 from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.apps.density_callbacks import (
   best_metric,
@@ -60,7 +60,7 @@ def work(experiment: Experiment) -> None:
     doubts = doubts or last_epoch_doubts(run, model.bijector.horizon.num_steps)
     if model.constrained is not None:  # The start has the least energy, and may break the bound.
       doubts = doubts or model.constrained.rank_doubts(best.least)
-    elif density_table.is_table(experiment.points):
+    elif not experiment.config.discrimination and density_table.is_table(experiment.points):
       density_table.keep_start_without_gain(model, validation(experiment))
     doubts = report(experiment, doubts)
     if doubts:
@@ -70,7 +70,8 @@ def work(experiment: Experiment) -> None:
 def train(experiment: Experiment, best: training.BestWeights) -> None:
   """Maximises the likelihood; the guard comes early, so that what it stops is not saved."""
   run = experiment.run
-  first = [validation(experiment), *ranking(experiment)]
+  validated = validation(experiment)
+  first = [validated, *ranking(experiment, validated)]
   callbacks = [*first, guard(run), *refinement(experiment)]
   if experiment.is_chief:
     callbacks += [best, *training_app.logs(run)]
@@ -106,6 +107,8 @@ def compete_with_start(experiment: Experiment, best: training.BestWeights) -> No
   value, error = float(np.mean(nll)), float(np.std(nll) / np.sqrt(len(nll)))
   if model.constrained is not None:  # The identity moves nothing.
     value = model.constrained.rank(0.0, value, error)
+  if experiment.config.discrimination:  # Nor does it tell classes apart.
+    value += density_context.chance(model)
   if math.isfinite(best.least):  # A run that goes on: the start's weights were kept if they are it.
     best.least = min(best.least, value)
   else:

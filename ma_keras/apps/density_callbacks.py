@@ -26,11 +26,15 @@ def validation(experiment: Experiment) -> training.Validation:
 
 def best_metric(experiment: Experiment) -> str:
   """Name in the logs of what is least in the best epoch."""
-  return 'val_certified_nll' if experiment.model.constrained is None else 'val_objective'
+  return 'val_objective' if experiment.config.has_further_objective else 'val_certified_nll'
 
 
-def ranking(experiment: Experiment) -> list[training.ConstrainedValidation]:
-  """The callback that ranks epochs by their energy, as --objective says."""
+def ranking(
+  experiment: Experiment, validated: training.Validation
+) -> list[training.ConstrainedValidation | training.ClassValidation]:
+  """The callback that ranks epochs by more than likelihood: --objective or --discrimination."""
+  if experiment.config.discrimination:
+    return [training.ClassValidation(validated)]
   return [] if experiment.model.constrained is None else [training.ConstrainedValidation()]
 
 

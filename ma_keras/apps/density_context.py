@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import tf_keras
 
@@ -85,6 +87,38 @@ def encoder(points: data.Dataset, config: DensityConfig) -> tf_keras.Model:
   )
 
 
+def discrimination(points: data.Dataset, config: DensityConfig) -> training.Discrimination | None:
+  """The classes that --discrimination tells apart, all equally probable.
+
+  Raises:
+    ValueError: The context is not one column of two or more categories, or --rivals are too many.
+  """
+  if not config.discrimination:
+    return None
+  categories = points.contexts[0].categories or ()
+  if len(points.contexts) > 1 or len(categories) < 2:
+    raise ValueError(
+      '`--discrimination` needs one context column of two or more categories, got '
+      f'{", ".join(column.name for column in points.contexts)}: numbers become categories by '
+      '--column_kind=name:category.'
+    )
+  if config.rivals >= len(categories):
+    raise ValueError(
+      f'`--rivals` {config.rivals}: {len(categories)} classes have {len(categories) - 1} others '
+      'at most; 0 takes all.'
+    )
+  codes = np.arange(len(categories), dtype=np.float32)
+  return training.Discrimination(
+    codes[:, np.newaxis], config.discrimination, rivals=config.rivals or None
+  )
+
+
+def chance(model: training.ConditionalLikelihood) -> float:
+  """weight * ln K nats: the part of the objective of a flow that tells no classes apart."""
+  classes = model.discrimination
+  return 0.0 if classes is None else classes.weight * math.log(len(classes.contexts))
+
+
 def build_model(
   points: data.Dataset,
   config: DensityConfig,
@@ -101,6 +135,7 @@ def build_model(
     base=start.base if start else None,
     constrained=training_app.constrained(config),
     dequantise=points.levels is not None,
+    discrimination=discrimination(points, config),
   )
 
 

@@ -68,6 +68,10 @@ def set_up(config: DensityConfig, run: training.RunDirectory) -> Experiment:
   start: fitting.Start | None = None
   surveyed: tuple[data.columns.Column, ...] = ()
   if density_table.is_table(points):
+    if config.start_from:
+      raise ValueError(
+        '`--start_from` goes with images: the maps of columns are those of a table itself.'
+      )
     config = config.with_defaults(**density_table.settings(points, config))
     rise = density_table.warmup_steps(points, config)  # Of the batch size that is now chosen.
     config = config.with_defaults(warmup_steps=rise)
@@ -97,18 +101,21 @@ def build_model(
   bijector = density_potential.build_flow(points, config)
   if start:
     density_table.begin_as_identity(bijector)
+  model: training.MaximumLikelihood
   if points.contexts:
-    conditional = density_context.build_model(points, config, bijector, start)
-    return training_app.compiled(conditional, steps_per_epoch(points, config), config)
-  model = training.MaximumLikelihood(
-    bijector,
-    start.maps if start else data.for_dataset(points),
-    config.batch_size,
-    config.seed,
-    penalty.parse(config.penalty, training.PENALTIES),
-    base=start.base if start else None,
-    constrained=training_app.constrained(config),
-  )
+    model = density_context.build_model(points, config, bijector, start)
+  else:
+    model = training.MaximumLikelihood(
+      bijector,
+      start.maps if start else data.for_dataset(points),
+      config.batch_size,
+      config.seed,
+      penalty.parse(config.penalty, training.PENALTIES),
+      base=start.base if start else None,
+      constrained=training_app.constrained(config),
+    )
+  if config.start_from:
+    density_potential.begin_with(model, config.start_from)
   return training_app.compiled(model, steps_per_epoch(points, config), config)
 
 

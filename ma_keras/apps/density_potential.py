@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
-from ma_keras import data, potentials
+import ma_keras
+from ma_keras import data, potentials, training
 from ma_keras.apps import training_app
 from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.bijector import MongeAmpereBijector
@@ -110,3 +112,33 @@ def build_local(
   return potentials.DeepLocallyConnected(
     image, patch, stride, units, second_units, reach, **options
   )
+
+
+def begin_with(model: training.MaximumLikelihood, path: str) -> None:
+  """The weights of a run with the same flags of the potential; those of its encoder as well.
+
+  Raises:
+    ValueError: They have other names or shapes.
+  """
+  start: Any = ma_keras.load(path)
+  own = [*model.bijector.variables, *_encoder_variables(getattr(model, 'conditional', None))]
+  others = [*start.bijector.variables, *_encoder_variables(start)]
+  for mine, theirs in itertools.zip_longest(map(_kind, own), map(_kind, others)):
+    if mine != theirs:
+      raise ValueError(
+        f'`--start_from` {path} has a variable {theirs} where these flags make {mine}: it must be '
+        'of a run with the same flags of data and potential.'
+      )
+  for variable, other in zip(own, others):
+    variable.assign(other)
+
+
+def _encoder_variables(owner: Any) -> list[Any]:
+  encoder = getattr(owner, 'encoder', None)
+  return [] if encoder is None else list(encoder.variables)
+
+
+def _kind(variable: Any) -> str:
+  """Last part of the name, and the shape."""
+  name = variable.name.rpartition('/')[2].removesuffix(':0')
+  return f'{name} {variable.shape.as_list()}'

@@ -79,6 +79,11 @@ class FlowChain(chain._Chain):
     """The flows among the parts, the last first."""
     return tuple(part for part in self.bijectors if isinstance(part, MongeAmpereBijector))
 
+  @property
+  def normalises(self) -> bool:
+    """Tells if there is a batch normalisation among the parts."""
+    return any(isinstance(part, BatchNormalisation) for part in self.bijectors)
+
   def frozen(self) -> FlowChain:
     """Returns the chain that normalises by moving averages, of shared variables."""
     return self._of([_frozen(part) for part in self.bijectors])

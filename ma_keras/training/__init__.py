@@ -12,8 +12,10 @@ from ma_keras.training.callbacks import (
   Snapshots,
   TrainingStopped,
 )
+from ma_keras.training.class_validation import ClassValidation
 from ma_keras.training.conditional_likelihood import ConditionalLikelihood
 from ma_keras.training.constrained import Constrained, ConstrainedValidation
+from ma_keras.training.discrimination import Discrimination
 from ma_keras.training.draws import Draws, configurations, draw
 from ma_keras.training.family_free_energy import FamilyFreeEnergy, Scan
 from ma_keras.training.flow_matching import FlowMatching
@@ -48,9 +50,11 @@ __all__ = [
   'Backup',
   'BestWeights',
   'BoundGuard',
+  'ClassValidation',
   'ConditionalLikelihood',
   'Constrained',
   'ConstrainedValidation',
+  'Discrimination',
   'DivergenceGuard',
   'Draws',
   'FamilyFreeEnergy',

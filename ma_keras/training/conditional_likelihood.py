@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from ma_keras import distributions
+from ma_keras import distributions, seeds
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.training import rows
 from ma_keras.training.constrained import Constrained
+from ma_keras.training.discrimination import Discrimination
 from ma_keras.training.maximum_likelihood import PENALTIES, MaximumLikelihood
 from ma_keras.training.penalties import Penalties, Weights
+from ma_keras.training.row_mean import RowMean
 
 FORMS = (
   "(contexts [n, O], x [n, N]), {'context': contexts, 'x': x}, rows [n, O + N] of both side by "
@@ -34,11 +37,13 @@ class ConditionalLikelihood(MaximumLikelihood):
   ```
 
   `evaluate` and `predict` take pairs as well. Logs and everything else are those of
-  `MaximumLikelihood`.
+  `MaximumLikelihood`; with a `discrimination` the mean of -ln P(k | x), `cross_entropy`, is in the
+  logs of training, too, and its part of `loss`.
 
   Attributes:
     conditional: The `ConditionalFlow` of base, flow and encoder, before any preprocessing.
     dequantise: Whether x are whole numbers that stand for cells [x, x + 1).
+    discrimination: What makes the densities of classes tell them apart; None for likelihood alone.
   """
 
   def __init__(
@@ -52,6 +57,7 @@ class ConditionalLikelihood(MaximumLikelihood):
     base: Any = None,
     constrained: Constrained | None = None,
     dequantise: bool = False,
+    discrimination: Discrimination | None = None,
   ) -> None:
     """Checks the arguments.
 
@@ -65,13 +71,24 @@ class ConditionalLikelihood(MaximumLikelihood):
       base: p(x, 0), see `FlowModel`.
       constrained: An energy to be least where `nll` is within a bound: see `Constrained`.
       dequantise: Add noise u ~ Uniform[0, 1)^N to x, which are whole numbers.
+      discrimination: Classes to be told apart, whose contexts are all that `fit` is given.
 
     Raises:
-      ValueError: See `FlowModel` and `distributions.conditional_flow`.
+      ValueError: See `FlowModel` and `distributions.conditional_flow`; or the contexts of the
+        classes have another length, or the flow normalises batches.
     """
     super().__init__(bijector, preprocessing, None, seed, penalties, name, base, constrained)
     self.conditional = distributions.conditional_flow(self.bijector, encoder, self.base)
     self.dequantise = dequantise
+    self.discrimination = discrimination
+    self._cross_entropy = RowMean('cross_entropy', dtype=tf.float64)
+    if discrimination is not None:
+      self._check_classes(discrimination)
+
+  @property
+  def metrics(self) -> list[Any]:
+    """See `MaximumLikelihood`; and the cross-entropy of classes."""
+    return [*super().metrics, *([] if self.discrimination is None else [self._cross_entropy])]
 
   @property
   def row_size(self) -> int:
@@ -88,7 +105,11 @@ class ConditionalLikelihood(MaximumLikelihood):
   def arguments(self) -> dict[str, Any]:
     """See `SavedFlow`."""
     # Not kept by the model itself: tf_keras would list variables of Keras 3 among its own.
-    own = {'encoder': self.conditional.encoder, 'dequantise': self.dequantise}
+    own = {
+      'encoder': self.conditional.encoder,
+      'dequantise': self.dequantise,
+      'discrimination': self.discrimination,
+    }
     arguments = {**super().arguments(), **own}
     del arguments['batch_size']
     return arguments
@@ -125,10 +146,18 @@ class ConditionalLikelihood(MaximumLikelihood):
       joined = batch['x'] if 'x' in _names(batch) else batch
       self._check_width(joined)
       self._check_quantised(joined)
-      return batch
+      if self.discrimination is None:
+        return batch
+      size = self.conditional.context_size
+      joined = tf.convert_to_tensor(joined)
+      known = self.discrimination.checked(joined[:, :size])
+      joined = tf.concat([known, joined[:, size:]], axis=-1)
+      return {**batch, 'x': joined} if 'x' in _names(batch) else joined
     context, x, weights = _parts(batch)
     x = _flat(x, self.base.event_shape[-1], 'x')
     context = _flat(context, self.conditional.context_size, 'context')
+    if self.discrimination is not None:
+      context = self.discrimination.checked(context)
     self._check_quantised(x)
     wide = not (x.dtype == tf.float32 and context.dtype in (tf.float32, tf.bool))
     dtype = tf.float64 if wide else tf.float32
@@ -159,8 +188,63 @@ class ConditionalLikelihood(MaximumLikelihood):
     context = tf.cast(observed, self.bijector.dtype)
     return points, context if encoder is None else encoder(context)
 
+  def _class_loss(
+    self,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    log_prob: tf.Tensor,
+    seed: seeds.PerSample,
+    weights: tf.Tensor,
+  ) -> tf.Tensor:
+    """-weight ln P(k | x) of rows [o_k, x], [b]."""
+    if self.discrimination is None:
+      return super()._class_loss(x, y, log_prob, seed, weights)
+    observed = x[:, : self.conditional.context_size]
+    contexts = tf.constant(self.discrimination.contexts, self.bijector.dtype)
+    encoder = self.conditional.encoder
+
+    def log_probs(points: tf.Tensor, codes: tf.Tensor, coarse: bool = False) -> tf.Tensor:
+      repeats = tf.shape(points)[0] // tf.shape(y)[0]
+      numbers = tf.repeat(seed.numbers, repeats)  # The same draws for a point under every class.
+      flow = self.flow(dataclasses.replace(seed, numbers=numbers))
+      if coarse:
+        flow = flow.copy(bijector=_coarse(flow.bijector))
+      return distributions.solve(flow, points, reverse=True, context=codes)[0]
+
+    cross_entropy = self.discrimination.cross_entropy(
+      self.discrimination.classes(observed),
+      y,
+      log_prob,
+      codes=contexts if encoder is None else encoder(contexts),
+      log_prob=log_probs,
+      coarse_log_prob=lambda points, codes: log_probs(points, codes, coarse=True),
+    )
+    self._cross_entropy.update_state(cross_entropy, weights)
+    return tf.cast(self.discrimination.weight, log_prob.dtype) * cross_entropy
+
+  def _check_classes(self, discrimination: Discrimination) -> None:
+    """Raises ValueError on contexts of another length, and on flows that normalise batches."""
+    size = discrimination.contexts.shape[-1]
+    if size != self.conditional.context_size:
+      raise ValueError(
+        f'`discrimination` has contexts of {size} numbers, and the density takes '
+        f'{self.conditional.context_size}.'
+      )
+    if isinstance(self.bijector, distributions.FlowChain) and self.bijector.normalises:
+      raise ValueError(
+        '`discrimination` and batch normalisation: points under other classes would have '
+        'statistics of their own; leave one of them out.'
+      )
+
   def _is_quantised(self, x: tf.Tensor) -> bool:
     return self.dequantise and self._cell_sizes() is None
+
+
+def _coarse(bijector: Any) -> Any:
+  """The flow in half as many equal steps, or as many where a part of it has an odd number."""
+  counts = [part.horizon.num_steps for part in getattr(bijector, 'flows', (bijector,))]
+  equal = bijector.in_equal_steps()
+  return equal if any(count % 2 for count in counts) else equal.in_steps(sum(counts) // 2)
 
 
 def _flat(part: Any, size: int, name: str) -> tf.Tensor:

@@ -194,19 +194,32 @@ class MaximumLikelihood(DataModel):
     noise_seed, flow_seed = self.per_sample_seeds(
       rows_here.numbers, 'maximum_likelihood', rows_here.batch_size
     )
-    x, context = self._split(x)
+    points, context = self._split(x)
     y, log_det = (
       tf.debugging.check_numerics(part, rows.OUTSIDE)
-      for part in self._to_latent_space(self._jittered(x, noise_seed))
+      for part in self._to_latent_space(self._jittered(points, noise_seed))
     )
     flow = self._flow_of_batch(flow_seed, weights)
     log_prob, solution = distributions.solve(flow, y, True, self.tallies, context=context)
     self._nll.update_state(-log_prob, weights)
     path_loss = self.path_loss(solution.tallies, log_prob, weights)
+    path_loss += self._class_loss(x, y, log_prob, flow_seed, weights)
     self._data_nll.update_state(_added(path_loss - log_prob, -log_det), weights)
     if self.preprocessing.trainable_variables:  # Else a constant, which no gradient sees.
       path_loss -= tf.cast(log_det, path_loss.dtype)
     return -log_prob, path_loss
+
+  def _class_loss(
+    self,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    log_prob: tf.Tensor,
+    seed: seeds.PerSample,
+    weights: tf.Tensor,
+  ) -> tf.Tensor:
+    """Part of the loss that classifies the rows x, [b]; here there are no classes."""
+    del x, y, seed, weights
+    return tf.zeros_like(log_prob)
 
   def _log_densities(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """ln p(y, T) and the log-det of the preprocessing, [b] each."""

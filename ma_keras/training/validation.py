@@ -64,7 +64,7 @@ class Validation(tf_keras.callbacks.Callback):
     halving = self._halving()
     settled = self._settled(halving)
     num_steps = halving.num_steps // 2 if settled else halving.num_steps
-    nll = self._negative_log_likelihoods(self.points, num_steps)
+    nll = -self.log_probs(self.points, num_steps)
     mean = float(np.mean(nll))
     return {
       'val_nll': mean,
@@ -74,19 +74,8 @@ class Validation(tf_keras.callbacks.Callback):
       'val_certified_nll': mean if settled else math.inf,
     }
 
-  def _halving(self) -> Halving:
-    few = self.points[:POINTS_FOR_DEPTH]
-    return halve(
-      lambda num_steps: self._negative_log_likelihoods(few, num_steps),
-      self.model.bijector.horizon.num_steps,
-      settled=self._settled,
-      most_halvings=MOST_HALVINGS,
-    )
-
-  def _settled(self, halving: Halving) -> bool:
-    return abs(halving.mean_change) <= self.tolerance
-
-  def _negative_log_likelihoods(self, points: np.ndarray, num_steps: int) -> np.ndarray:
+  def log_probs(self, points: np.ndarray, num_steps: int) -> np.ndarray:
+    """ln p of points as `points` are, in so many steps, [n]."""
     if self._scorer is None:
       bijector = self.model.bijector.with_seed(self.model.seed)
       self._scorer = Scorer(
@@ -96,4 +85,16 @@ class Validation(tf_keras.callbacks.Callback):
         self.model.base,
         getattr(self.model, 'conditional', None),
       )
-    return -self._scorer(points, num_steps)
+    return self._scorer(points, num_steps)
+
+  def _halving(self) -> Halving:
+    few = self.points[:POINTS_FOR_DEPTH]
+    return halve(
+      lambda num_steps: -self.log_probs(few, num_steps),
+      self.model.bijector.horizon.num_steps,
+      settled=self._settled,
+      most_halvings=MOST_HALVINGS,
+    )
+
+  def _settled(self, halving: Halving) -> bool:
+    return abs(halving.mean_change) <= self.tolerance

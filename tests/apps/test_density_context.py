@@ -165,9 +165,46 @@ def test_images_are_trained_given_their_labels(tmp_path, capsys):
   assert np.load(tmp_path / 'x.npy').shape == (2, 8, 8, 1)
 
 
+@pytest.mark.slow
+def test_a_run_begins_with_the_weights_of_another_and_tells_classes_apart(tmp_path):
+  options = {**OPTIONS, 'epochs': 1, 'context_columns': ('label',), 'eval_draws': 1}
+  options |= {'dataset': 'digits', 'eval_points': 20, 'validation_points': 30}
+  for name, more in (
+    ('first', {}),
+    ('classes', {'start_from': 'first', 'discrimination': 5.0, 'rivals': 1, 'learning_rate': 1e-9}),
+  ):
+    if 'start_from' in more:
+      more['start_from'] = str(tmp_path / more['start_from'] / 'model.npz')
+    with pytest.raises(training.TrainingStopped, match='it knows nothing of these data'):
+      density.carry_out(DensityConfig(run_dir=str(tmp_path / name), **{**options, **more}))
+  first, second = (ma_keras.load(tmp_path / name / 'model.npz') for name in ('first', 'classes'))
+  for before, after in zip(first.bijector.variables, second.bijector.variables):
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-5)
+  for before, after in zip(first.encoder.variables, second.encoder.variables):
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-5)
+  logs = training.RunDirectory(tmp_path / 'classes').read_metrics()
+  assert logs['cross_entropy'][0] > 0 and 0 <= logs['val_accuracy'][0] <= 1
+  objective = logs['val_certified_nll'] + 5 * logs['val_cross_entropy']
+  np.testing.assert_allclose(logs['val_objective'], objective)
+  options |= {'start_from': str(tmp_path / 'first' / 'model.npz'), 'hidden_units': 3}
+  with pytest.raises(ValueError, match=r'has a variable .* where these flags make amplitude \[3\]'):
+    density.carry_out(DensityConfig(run_dir=str(tmp_path / 'other'), **options))
+
+
 @pytest.mark.parametrize(
   'options, message',
   [
+    (
+      {'context_columns': ('x',), 'discrimination': 1.0},
+      '`--discrimination` needs one context column of two or more categories, got x',
+    ),
+    (
+      {'context_columns': ('x',), 'discrimination': 1.0, 'column_kind': 'x:category', 'rivals': 9},
+      '`--rivals` 9: 4 classes have 3 others at most',
+    ),
+    ({'discrimination': 1.0}, '`--discrimination` needs --context_columns, the class'),
+    ({'rivals': 1}, '`--rivals` 1 are those of --discrimination, which is 0'),
+    ({'start_from': 'model.npz'}, '`--start_from` goes with images'),
     ({'context_columns': ('t',)}, '`--context_columns` t varies by .* subtract 1700000000 in'),
     ({'column_kind': 'x:category'}, 'columns of --context_columns may be of kind category'),
     ({'context_columns': ('t',), 'dataset_file': None}, 'are columns of a table: say which'),

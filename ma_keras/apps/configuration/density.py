@@ -13,7 +13,7 @@ import pathlib
 
 from ma_keras.apps.configuration.data import DataConfig
 from ma_keras.apps.configuration.density_potential import DensityPotentialConfig
-from ma_keras.apps.configuration.option import another_default, choice, integer, text
+from ma_keras.apps.configuration.option import another_default, choice, integer, number, text
 from ma_keras.apps.configuration.training import TrainingConfig
 
 
@@ -40,6 +40,26 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
     ('auto', 'normal'),
     'Where the flow of a table starts: a Gaussian mixture if held-out rows prefer one, or always '
     'Normal(0, I), to which the data then flow.',
+    fixes_run=True,
+  )
+  start_from: str | None = text(
+    None,
+    'The model.npz of a run of images with the same potential, whose weights to begin with.',
+    fixes_run=True,
+    names_file=True,
+  )
+  discrimination: float = number(
+    0.0,
+    "Weight of -ln P(class | x) by Bayes' rule, beside the likelihood, where one context column "
+    'of categories is the class; 10 or more makes a classifier.',
+    lower=0.0,
+    fixes_run=True,
+  )
+  rivals: int = integer(
+    0,
+    'Other classes that --discrimination solves for at every point, the most probable ones; 0: '
+    'all.',
+    lower=0,
     fixes_run=True,
   )
   patience: int = integer(
@@ -74,6 +94,19 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
         f'--tries={self.tries}, --strategy={self.strategy}, --optimizer={self.optimizer} and '
         f'--segments={self.segments}.'
       )
+
+    if self.discrimination and (not self.context_columns or self.objective):
+      raise ValueError(
+        '`--discrimination` needs --context_columns, the class, and goes with no --objective, got '
+        f'--context_columns={",".join(self.context_columns)} and --objective={self.objective}.'
+      )
+    if self.rivals and not self.discrimination:
+      raise ValueError(f'`--rivals` {self.rivals} are those of --discrimination, which is 0.')
+
+  @property
+  def has_further_objective(self) -> bool:
+    """Tells whether more than the likelihood makes an epoch the best."""
+    return bool(self.objective or self.discrimination)
 
   @property
   def begins_anew(self) -> bool:

@@ -1,0 +1,144 @@
+"""The loss of Bayes' rule is the cross-entropy of classes, of all of them or of the likeliest."""
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+import tensorflow as tf
+import tf_keras
+
+import ma_keras
+from ma_keras import distributions, posteriors, potentials, training
+from tests.support import eager
+
+CODES = np.array([[0.0], [1.0], [2.5], [-2.0]], np.float32)
+PRIOR = np.array([0.1, 0.2, 0.3, 0.4])
+LABELS = np.array([0, 1, 2, 3, 3, 0])
+Y = np.linspace(-2.0, 3.0, 6)[:, np.newaxis]
+
+
+def normal(y, codes):
+  """ln p(y | o) = Normal(y; o, 1)."""
+  codes = tf.cast(codes, y.dtype)
+  return -0.5 * tf.reduce_sum(tf.square(y - codes), axis=-1) - 0.5 * np.log(2 * np.pi)
+
+
+def posterior(prior):
+  joint = scipy.stats.norm.logpdf(Y, CODES[:, 0], 1.0) + np.log(prior)
+  return joint - scipy.special.logsumexp(joint, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize('rivals', [None, 1, 2, 3])
+@pytest.mark.parametrize('prior', [None, PRIOR])
+def test_the_cross_entropy_is_that_of_bayes_rule_whichever_rivals_are_solved_for(rivals, prior):
+  """Where a solve in half the steps is exact, a few rivals stand for all others exactly."""
+  discrimination = training.Discrimination(CODES, rivals=rivals, prior=prior)
+  y = tf.constant(Y)
+  own = discrimination.classes(CODES[LABELS])
+  found = discrimination.cross_entropy(
+    own, y, normal(y, CODES[LABELS]), tf.constant(CODES, tf.float64), normal, normal
+  )
+  expected = -posterior(np.full(4, 0.25) if prior is None else prior)[np.arange(6), LABELS]
+  np.testing.assert_allclose(found, expected, rtol=1e-6)
+  assert discrimination.num_rivals == (rivals or 3)
+
+
+def points(n=600, seed=0):
+  """Three classes that differ in the narrowest of six coordinates, where a density hardly looks."""
+  rng = np.random.default_rng(seed)
+  labels = np.arange(n) % 3
+  x = rng.normal(size=(n, 6)) * [5.0, 3.0, 1.0, 1.0, 1.0, 0.3]
+  x[:, 5] += 0.6 * labels
+  return np.eye(3, dtype=np.float32)[labels], x.astype(np.float32), labels
+
+
+def model(discrimination=None, rate=0.02, steps=4, **options):
+  potential = potentials.OneHiddenLayer(6, 12, context_size=3, seed=0)
+  bijector = ma_keras.MongeAmpereBijector(potential, steps, 1 / steps)
+  made = training.ConditionalLikelihood(bijector, discrimination=discrimination, **options)
+  made.compile(training.adam(rate, 200) if rate else tf_keras.optimizers.SGD(0.0))
+  return made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('steps, rivals', [(4, None), (4, 1), (3, 2)])
+def test_a_step_reports_the_cross_entropy_of_the_density_and_adds_it_by_its_weight(steps, rivals):
+  observed, x, labels = points(90)
+  classes = training.Discrimination(np.eye(3), weight=5.0, rivals=rivals)
+  with eager.eagerly():
+    made = model(classes, rate=0.0, steps=steps, penalties=None)
+    logs = made.train_on_batch((observed, x), return_dict=True)
+    found = posteriors.classify(made.density(), x, np.eye(3))
+    bare = model(rate=0.0, steps=steps, penalties=None).train_on_batch((observed, x))
+  assert logs['cross_entropy'] == pytest.approx(found.cross_entropy(labels), rel=2e-4)
+  assert logs['loss'] == pytest.approx(bare + 5.0 * logs['cross_entropy'], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_classes_that_a_likelihood_does_not_tell_apart_are_told():
+  observed, x, labels = points()
+  accuracies = []
+  for discrimination in (None, training.Discrimination(np.eye(3), weight=20.0, rivals=1)):
+    made = model(discrimination)
+    made.fit((observed, x), batch_size=100, epochs=25, verbose=0)
+    with eager.eagerly():
+      accuracies.append(posteriors.classify(made.density(), x, np.eye(3)).accuracy(labels)[0])
+  assert accuracies[1] > accuracies[0] + 0.1
+  again = pickle.loads(pickle.dumps(made))
+  assert again.discrimination.rivals == 1 and again.discrimination.weight == 20.0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('eagerly')
+def test_every_epoch_says_how_well_held_out_points_tell_their_class():
+  observed, x, labels = points(60)
+  made = model(training.Discrimination(np.eye(3), weight=2.0), rate=0.0)
+  validation = training.Validation(np.concatenate([observed, x], axis=1), 60)
+  callbacks = [validation, training.ClassValidation(validation)]
+  logs = made.fit((observed, x), batch_size=60, epochs=1, verbose=0, callbacks=callbacks).history
+  found = posteriors.classify(made.density(), x, np.eye(3))
+  assert logs['val_accuracy'][0] == found.accuracy(labels)[0]
+  assert logs['val_cross_entropy'][0] == pytest.approx(found.cross_entropy(labels), rel=1e-4)
+  expected = logs['val_certified_nll'][0] + 2.0 * logs['val_cross_entropy'][0]
+  assert logs['val_objective'][0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+  'options, message',
+  [
+    ({'contexts': [[1.0]]}, r'two or more classes, \[K, O\], no two alike, got shape \(1, 1\)'),
+    ({'contexts': [[1.0], [1.0]]}, 'no two alike'),
+    ({'contexts': [1.0, 2.0]}, r'got shape \(2,\)'),
+    ({'weight': 0.0}, '`weight` must be positive and finite, got 0.0'),
+    ({'rivals': 4}, '`rivals` must be whole, from 1 to 3, .* got 4'),
+    ({'rivals': 1.5}, '`rivals` must be whole'),
+    ({'prior': [0.5, 0.5]}, '`prior` must be 4 positive numbers of sum 1'),
+  ],
+)
+def test_what_are_no_classes_is_refused_by_name(options, message):
+  with pytest.raises(ValueError, match=message):
+    training.Discrimination(**{'contexts': CODES, **options})
+
+
+def test_contexts_of_no_class_or_another_length_are_refused():
+  observed, x, _ = points(6)
+  with pytest.raises(tf.errors.InvalidArgumentError, match='must hold those of all rows'):
+    model(training.Discrimination(np.eye(3))).fit((2.0 * observed, x), verbose=0)
+  with pytest.raises(tf.errors.InvalidArgumentError, match='must hold those of all rows'):
+    rows = np.concatenate([2.0 * observed, x], axis=1)
+    model(training.Discrimination(np.eye(3))).fit(rows, verbose=0)
+  with pytest.raises(ValueError, match='contexts of 2 numbers, and the density takes 3'):
+    model(training.Discrimination(np.eye(2)))
+
+
+def test_batch_normalisation_and_classes_are_refused():
+  flows = [
+    ma_keras.MongeAmpereBijector(potentials.OneHiddenLayer(2, 4, context_size=3, seed=k), 2, 0.5)
+    for k in range(2)
+  ]
+  parts = [flows[0], distributions.BatchNormalisation(2), flows[1]]
+  chain = distributions.FlowChain(parts)
+  with pytest.raises(ValueError, match='`discrimination` and batch normalisation'):
+    training.ConditionalLikelihood(chain, discrimination=training.Discrimination(np.eye(3)))
