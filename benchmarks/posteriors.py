@@ -49,6 +49,7 @@ PROBLEMS: dict[str, posteriors.Simulator] = {
   'two_moons': posteriors.TwoMoons(),
   'slcp': posteriors.SimpleLikelihood(),
 }
+REPETITIONS = 4  # Independent points of one law that an observation of slcp is.
 
 
 def to_data(simulator: posteriors.Simulator, parameters: np.ndarray) -> Any:
@@ -61,18 +62,24 @@ def to_data(simulator: posteriors.Simulator, parameters: np.ndarray) -> Any:
   return tfp.bijectors.Chain([bounds, tfp.bijectors.Shift(shift), tfp.bijectors.Scale(scale)])
 
 
-def encoder(observed: np.ndarray) -> tf_keras.Model:
-  """Standardised observations through a layer of their own."""
-  normal = tf_keras.layers.Normalization()
-  normal.adapt(observed)
-  layers = [
-    tf_keras.layers.Input(observed.shape[1:]),
-    normal,
-    tf_keras.layers.Dense(FLAGS.hidden_units, 'silu'),
-    tf_keras.layers.Dense(FLAGS.hidden_units, 'silu'),
-    tf_keras.layers.Dense(FLAGS.features),
-  ]
-  return tf_keras.Sequential(layers)
+def encoder(observed: np.ndarray, repetitions: int = 1) -> tf_keras.Model:
+  """Standardised observations through two layers; the mean over repetitions, if there are some."""
+  layers, units = tf_keras.layers, FLAGS.hidden_units
+  points = observed.reshape(len(observed), repetitions, -1)
+  normal = layers.Normalization()
+  normal.adapt(points)
+  return tf_keras.Sequential(
+    [
+      layers.Input(observed.shape[1:]),
+      layers.Reshape(points.shape[1:]),
+      normal,
+      layers.Dense(units, 'silu'),
+      layers.Dense(units, 'silu'),
+      layers.GlobalAveragePooling1D(),
+      layers.Dense(units, 'silu'),
+      layers.Dense(FLAGS.features),
+    ]
+  )
 
 
 def potential(size: int, seed: int) -> potentials.Potential:
@@ -97,7 +104,9 @@ def trained(simulator: posteriors.Simulator, seed: int) -> tuple[Any, dict[str, 
     potential(simulator.num_parameters, seed), FLAGS.num_steps, 1.0 / FLAGS.num_steps
   )
   model = training.ConditionalLikelihood(
-    *(bijector, encoder(observed), to_data(simulator, parameters)),
+    bijector,
+    encoder(observed, REPETITIONS if isinstance(simulator, posteriors.SimpleLikelihood) else 1),
+    to_data(simulator, parameters),
     seed=seed,
     penalties={'stiffness': FLAGS.stiffness},
   )

@@ -8,7 +8,7 @@ import tf_keras
 
 import ma_keras
 from ma_keras import data, potentials, training
-from ma_keras.apps import certify, density, evaluate, plot, sample, score
+from ma_keras.apps import certify, density, density_experiment, evaluate, plot, sample, score
 from ma_keras.apps.configuration import (
   CertifyConfig,
   DensityConfig,
@@ -145,9 +145,10 @@ def test_a_table_is_trained_given_other_columns(tmp_path, rng, capsys):
 
 
 @pytest.mark.slow
-def test_images_are_trained_given_their_labels(tmp_path, capsys):
+def test_images_are_trained_given_their_labels_and_to_tell_them(tmp_path, capsys):
   options = {**OPTIONS, 'epochs': 1, 'context_columns': ('label',), 'eval_draws': 1}
-  config = DensityConfig(dataset='digits', run_dir=str(tmp_path / 'run'), eval_points=20, **options)
+  options |= {'dataset': 'digits', 'discrimination': 5.0, 'rivals': 1, 'validation_points': 30}
+  config = DensityConfig(run_dir=str(tmp_path / 'run'), eval_points=20, **options)
   with pytest.raises(training.TrainingStopped, match='it knows nothing of these data'):
     density.carry_out(config)  # Of one epoch; the model is kept for all that.
   assert 'Given: label, 0 = 0, 1 = 1' in capsys.readouterr().out
@@ -163,32 +164,25 @@ def test_images_are_trained_given_their_labels(tmp_path, capsys):
     SampleConfig(model=path, n=2, context='label=3', output=str(tmp_path / 'x.npy'), batch_size=2)
   )
   assert np.load(tmp_path / 'x.npy').shape == (2, 8, 8, 1)
-
-
-@pytest.mark.slow
-def test_a_run_begins_with_the_weights_of_another_and_tells_classes_apart(tmp_path):
-  options = {**OPTIONS, 'epochs': 1, 'context_columns': ('label',), 'eval_draws': 1}
-  options |= {'dataset': 'digits', 'eval_points': 20, 'validation_points': 30}
-  for name, more in (
-    ('first', {}),
-    ('classes', {'start_from': 'first', 'discrimination': 5.0, 'rivals': 1, 'learning_rate': 1e-9}),
-  ):
-    if 'start_from' in more:
-      more['start_from'] = str(tmp_path / more['start_from'] / 'model.npz')
-    with pytest.raises(training.TrainingStopped, match='it knows nothing of these data'):
-      density.carry_out(DensityConfig(run_dir=str(tmp_path / name), **{**options, **more}))
-  first, second = (ma_keras.load(tmp_path / name / 'model.npz') for name in ('first', 'classes'))
-  for before, after in zip(first.bijector.variables, second.bijector.variables):
-    np.testing.assert_allclose(after, before, rtol=0, atol=1e-5)
-  for before, after in zip(first.encoder.variables, second.encoder.variables):
-    np.testing.assert_allclose(after, before, rtol=0, atol=1e-5)
-  logs = training.RunDirectory(tmp_path / 'classes').read_metrics()
+  logs = training.RunDirectory(tmp_path / 'run').read_metrics()
   assert logs['cross_entropy'][0] > 0 and 0 <= logs['val_accuracy'][0] <= 1
   objective = logs['val_certified_nll'] + 5 * logs['val_cross_entropy']
   np.testing.assert_allclose(logs['val_objective'], objective)
-  options |= {'start_from': str(tmp_path / 'first' / 'model.npz'), 'hidden_units': 3}
+  begins_with_the_weights_of_another(path, model, tmp_path / 'next', options)
+
+
+def begins_with_the_weights_of_another(path, other, folder, options):
+  """A run with --start_from, which other flags of the potential refuse."""
+  config = DensityConfig(run_dir=str(folder), start_from=path, **options)
+  begun = density_experiment.set_up(config, training.RunDirectory(folder)).model
+  for before, after in zip(other.bijector.variables, begun.bijector.variables, strict=True):
+    np.testing.assert_array_equal(after, before)
+  pairs = zip(other.encoder.variables, begun.conditional.encoder.variables, strict=True)
+  for before, after in pairs:
+    np.testing.assert_array_equal(after, before)
+  config = dataclasses.replace(config, hidden_units=3)
   with pytest.raises(ValueError, match=r'has a variable .* where these flags make amplitude \[3\]'):
-    density.carry_out(DensityConfig(run_dir=str(tmp_path / 'other'), **options))
+    density_experiment.set_up(config, training.RunDirectory(folder))
 
 
 @pytest.mark.parametrize(
