@@ -193,24 +193,31 @@ class ConditionalLikelihood(MaximumLikelihood):
     x: tf.Tensor,
     y: tf.Tensor,
     log_prob: tf.Tensor,
+    z: tf.Tensor,
     seed: seeds.PerSample,
     weights: tf.Tensor,
   ) -> tf.Tensor:
-    """-weight ln P(k | x) of rows [o_k, x], [b]."""
+    """-weight ln P(k | x) of rows [o_k, x] with latents z, [b]."""
     if self.discrimination is None:
-      return super()._class_loss(x, y, log_prob, seed, weights)
+      return super()._class_loss(x, y, log_prob, z, seed, weights)
     observed = x[:, : self.conditional.context_size]
     contexts = tf.constant(self.discrimination.contexts, self.bijector.dtype)
     encoder = self.conditional.encoder
 
-    def log_probs(points: tf.Tensor, codes: tf.Tensor, coarse: bool = False) -> tf.Tensor:
+    def flow(points: tf.Tensor, coarse: bool = False) -> Any:
       repeats = tf.shape(points)[0] // tf.shape(y)[0]
       numbers = tf.repeat(seed.numbers, repeats)  # The same draws for a point under every class.
-      flow = self.flow(dataclasses.replace(seed, numbers=numbers))
-      if coarse:
-        flow = flow.copy(bijector=_coarse(flow.bijector))
-      return distributions.solve(flow, points, reverse=True, context=codes)[0]
+      own = self.flow(dataclasses.replace(seed, numbers=numbers))
+      part = _given_classes(own.bijector)
+      return own.copy(bijector=_coarse(part) if coarse else part)
 
+    def log_probs(points: tf.Tensor, codes: tf.Tensor, coarse: bool = False) -> tf.Tensor:
+      return distributions.solve(flow(points, coarse), points, reverse=True, context=codes)[0]
+
+    if _given_classes(self.bijector) is not self.bijector:  # The rest is the same for all classes.
+      context = observed if encoder is None else encoder(observed)
+      log_prob, solution = distributions.solve(flow(z), z, context=context)
+      y = solution.x
     cross_entropy = self.discrimination.cross_entropy(
       self.discrimination.classes(observed),
       y,
@@ -238,6 +245,14 @@ class ConditionalLikelihood(MaximumLikelihood):
 
   def _is_quantised(self, x: tf.Tensor) -> bool:
     return self.dequantise and self._cell_sizes() is None
+
+
+def _given_classes(bijector: Any) -> Any:
+  """The part of a chain from the latents up to the last flow that takes a context."""
+  parts = getattr(bijector, 'bijectors', (bijector,))
+  takes = [part.potential.needs_context for part in parts]
+  first = takes.index(True)
+  return bijector.copy(bijectors=parts[first:]) if first else bijector
 
 
 def _coarse(bijector: Any) -> Any:

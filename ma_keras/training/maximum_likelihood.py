@@ -203,7 +203,7 @@ class MaximumLikelihood(DataModel):
     log_prob, solution = distributions.solve(flow, y, True, self.tallies, context=context)
     self._nll.update_state(-log_prob, weights)
     path_loss = self.path_loss(solution.tallies, log_prob, weights)
-    path_loss += self._class_loss(x, y, log_prob, flow_seed, weights)
+    path_loss += self._class_loss(x, y, log_prob, solution.x, flow_seed, weights)
     self._data_nll.update_state(_added(path_loss - log_prob, -log_det), weights)
     if self.preprocessing.trainable_variables:  # Else a constant, which no gradient sees.
       path_loss -= tf.cast(log_det, path_loss.dtype)
@@ -214,11 +214,12 @@ class MaximumLikelihood(DataModel):
     x: tf.Tensor,
     y: tf.Tensor,
     log_prob: tf.Tensor,
+    z: tf.Tensor,
     seed: seeds.PerSample,
     weights: tf.Tensor,
   ) -> tf.Tensor:
     """Part of the loss that classifies the rows x, [b]; here there are no classes."""
-    del x, y, seed, weights
+    del x, y, z, seed, weights
     return tf.zeros_like(log_prob)
 
   def _log_densities(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
