@@ -14,17 +14,32 @@ from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import FlowChain
 from ma_keras.fitting.settings import seed_of_try
 
+LATENT_UNITS = 3  # Per pixel, of the step next to the latents.
 SEEDS_APART = 1000  # Of two segments; layers of one have seeds in a row.
 
 
 def build_flow(points: data.Dataset, config: DensityConfig) -> MongeAmpereBijector | FlowChain:
-  """The flow; a chain of --segments flows, each a part of [0, T] with a potential of its own."""
-  if config.segments == 1:
-    return training_app.build_bijector(build(points, config), config)
+  """The flow; a chain of --segments flows, each a part of [0, T] with a potential of its own.
+
+  With --latent_units a flow of contexts is the last of the chain, next to the latents.
+  """
   check_segments(config)
   part = dataclasses.replace(config, num_steps=config.num_steps // config.segments, segments=1)
   seeds = [seed_of_try(config.seed, SEEDS_APART * k) for k in range(config.segments)]
-  return FlowChain([training_app.build_bijector(build(points, part, seed), part) for seed in seeds])
+  body = dataclasses.replace(points, contexts=()) if config.latent_units else points
+  flows = [training_app.build_bijector(build(body, part, seed), part) for seed in seeds]
+  if config.latent_units and points.contexts:
+    step = dataclasses.replace(part, num_steps=1)
+    flows.append(training_app.build_bijector(build_latent(points, config), step))
+  return flows[0] if len(flows) == 1 else FlowChain(flows)
+
+
+def build_latent(points: data.Dataset, config: DensityConfig) -> potentials.Potential:
+  """The potential of one step next to the latents, which is given the contexts."""
+  size, context_size = points.event_size, config.context_units
+  seed = seed_of_try(config.seed, -SEEDS_APART)
+  dense = potentials.OneHiddenLayer(size, config.latent_units, context_size=context_size, seed=seed)
+  return dense + potentials.Separable(size, LATENT_UNITS, context_size=context_size, seed=seed)
 
 
 def check_segments(config: DensityConfig) -> None:
@@ -117,12 +132,18 @@ def build_local(
 def begin_with(model: training.MaximumLikelihood, path: str) -> None:
   """The weights of a run with the same flags of the potential; those of its encoder as well.
 
+  Those of a run without contexts begin the flows that are given none.
+
   Raises:
     ValueError: They have other names or shapes.
   """
   start: Any = ma_keras.load(path)
-  own = [*model.bijector.variables, *_encoder_variables(getattr(model, 'conditional', None))]
   others = [*start.bijector.variables, *_encoder_variables(start)]
+  if start.is_conditional or not isinstance(model.bijector, FlowChain):
+    own = [*model.bijector.variables, *_encoder_variables(getattr(model, 'conditional', None))]
+  else:
+    flows = [flow for flow in model.bijector.flows if not flow.potential.needs_context]
+    own = [variable for flow in flows for variable in flow.variables]
   for mine, theirs in itertools.zip_longest(map(_kind, own), map(_kind, others)):
     if mine != theirs:
       raise ValueError(

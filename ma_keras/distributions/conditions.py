@@ -29,13 +29,22 @@ def options(bijector: Any, context: tf.Tensor) -> dict[str, Any]:
 
   `flow.log_prob(x, bijector_kwargs=options(flow.bijector, c))`: {'context': c} for a flow, and
   {name: {'context': c}} where it is a part of a `Chain`, as TFP wants it.
+
+  Raises:
+    ValueError: A part of a chain that takes a context has the name of one that takes none.
   """
   if isinstance(bijector, MongeAmpereBijector):
     return {'context': context} if bijector.potential.needs_context else {}
   if hasattr(bijector, 'bijector'):  # An Invert.
     return options(bijector.bijector, context)
-  parts = {part.name: options(part, context) for part in getattr(bijector, 'bijectors', ())}
-  return {name: arguments for name, arguments in parts.items() if arguments}
+  parts = [(part.name, options(part, context)) for part in getattr(bijector, 'bijectors', ())]
+  given = {name: arguments for name, arguments in parts if arguments}
+  if shared := [name for name, arguments in parts if not arguments and name in given]:
+    raise ValueError(
+      f'Parts of a chain have one name, {shared[0]!r}, of which one takes a context and one does '
+      "not, and TFP hands it to names: flow.copy(name='given')."
+    )
+  return given
 
 
 def _conditional(flow: Any) -> list[MongeAmpereBijector]:

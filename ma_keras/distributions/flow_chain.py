@@ -62,7 +62,7 @@ class FlowChain(chain._Chain):
     if len(kinds) > 1:
       raise ValueError(f'`bijectors` must have events of one size and dtype, got {sorted(kinds)}.')
     self.event_size = _size(flows[0])
-    super().__init__(list(bijectors), validate_args, parameters=parameters, name=name)
+    super().__init__(_named_apart(bijectors), validate_args, parameters=parameters, name=name)
     self._dtype = flows[0].dtype
 
   def __reduce__(self) -> pickling.Reduced:
@@ -234,6 +234,19 @@ def event_size(bijector: Any) -> int:
 
 def _size(part: Any) -> int:
   return part.event_size if isinstance(part, BatchNormalisation) else part.potential.event_size
+
+
+def _named_apart(parts: Sequence[Any]) -> list[Any]:
+  """The parts, flows that take a context under other names than the rest: TFP hands it to names."""
+  plain = {part.name for part in parts if not _takes_context(part)}
+  return [
+    part.copy(name=f'{part.name}_given') if _takes_context(part) and part.name in plain else part
+    for part in parts
+  ]
+
+
+def _takes_context(part: Any) -> bool:
+  return isinstance(part, MongeAmpereBijector) and part.potential.needs_context
 
 
 def _is_within(t: float, time: float, reverse: bool) -> bool:

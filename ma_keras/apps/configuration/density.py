@@ -90,9 +90,15 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
     super().__post_init__()
     if self.tries > 1 and not self.begins_anew:
       raise ValueError(
-        '`--tries` above 1 needs --strategy=one_device, --optimizer=adam and --segments=1, got '
-        f'--tries={self.tries}, --strategy={self.strategy}, --optimizer={self.optimizer} and '
-        f'--segments={self.segments}.'
+        '`--tries` above 1 needs --strategy=one_device, --optimizer=adam, --segments=1 and no '
+        f'--latent_units, got --tries={self.tries}, --strategy={self.strategy}, '
+        f'--optimizer={self.optimizer}, --segments={self.segments} and '
+        f'--latent_units={self.latent_units}.'
+      )
+    if self.latent_units and not self.context_columns:
+      raise ValueError(
+        f'`--latent_units` {self.latent_units} are given the contexts, and there are no '
+        '--context_columns.'
       )
 
     if self.discrimination and (not self.context_columns or self.objective):
@@ -111,7 +117,8 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
   @property
   def begins_anew(self) -> bool:
     """Tells whether a training can be begun several times, as `fitting.flow.begin` does."""
-    return (self.strategy, self.optimizer, self.segments) == ('one_device', 'adam', 1)
+    several = self.segments > 1 or self.latent_units > 0
+    return (self.strategy, self.optimizer, several) == ('one_device', 'adam', False)
 
   @property
   def run_name(self) -> str:

@@ -35,6 +35,13 @@ class DensityPotentialConfig(Configuration):
     lower=1,
     fixes_run=True,
   )
+  latent_units: int = integer(
+    0,
+    'Dense units of a further step next to the latents, which alone is given the contexts: many '
+    'of them, as classes, then cost hardly more than one; 0: all potentials are given them.',
+    lower=0,
+    fixes_run=True,
+  )
   basis_size: int = integer(1, 'Functions of time per amplitude.', lower=1, fixes_run=True)
   segments: int = integer(
     1,
