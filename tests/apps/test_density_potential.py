@@ -78,3 +78,23 @@ def test_flags_out_of_bounds_are_refused():
   ):
     with pytest.raises(flags.IllegalFlagValueError):
       parsed(DensityConfig, f'--{flag}')
+
+
+def test_contexts_act_in_a_further_step_next_to_the_latents_alone():
+  rows = np.concatenate([np.arange(30)[:, None] % 3, IMAGES.reshape(30, 64)], axis=1)
+  contexts = (data.context_columns.ContextColumn('label', ('a', 'b', 'c'), 0.0, 2.0),)
+  points = data.split('images', rows, levels=17, event_shape=(8, 8, 1), contexts=contexts)
+  sizes = {'num_steps': 6, 'step_size': 0.5, 'hidden_units': 70, 'context_columns': ('label',)}
+  for segments in (1, 2):
+    config = DensityConfig(**sizes, segments=segments, latent_units=5)
+    chain = density_potential.build_flow(points, config)
+    assert [part.horizon.num_steps for part in chain.flows] == [6 // segments] * segments + [1]
+    assert [part.horizon.step_size for part in chain.flows] == [0.5] * (segments + 1)
+    takes = [part.potential.needs_context for part in chain.flows]
+    assert takes == [False] * segments + [True]
+    dense, separable = chain.flows[-1].potential.terms
+    assert dense.hidden_units == 5 and isinstance(separable, potentials.Separable)
+  with pytest.raises(ValueError, match='`--latent_units` 5 are given the contexts'):
+    DensityConfig(latent_units=5)
+  with pytest.raises(ValueError, match=r'no --latent_units, got --tries=2, .* --latent_units=5'):
+    DensityConfig(latent_units=5, tries=2, context_columns=('label',))

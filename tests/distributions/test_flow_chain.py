@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import potentials, tallies
+from ma_keras import distributions, potentials, tallies
 from ma_keras.distributions import BatchNormalisation, FlowChain, flow_from
 from ma_keras.distributions.flow_chain import is_chain
 
@@ -135,6 +135,20 @@ def test_contexts_reach_the_flows_that_take_one(rng):
   solution = chain.solve(x, reverse=True, context=context)
   by_solve = density.distribution.log_prob(solution.x) - solution.log_density_change
   np.testing.assert_allclose(by_solve, log_prob, rtol=1e-9)
+
+
+def test_flows_of_one_name_are_told_apart_where_one_takes_a_context():
+  flows = [ma_keras.MongeAmpereBijector(potentials.OneHiddenLayer(2, 3, seed=0), 2, 0.5)]
+  given = potentials.OneHiddenLayer(2, 3, context_size=1, seed=1)
+  flows.append(ma_keras.MongeAmpereBijector(given, 2, 0.5))
+  x, context = tf.ones([4, 2]), tf.constant([[0.1], [0.2], [0.3], [0.4]])
+  base = distributions.flow_from(None, flows[0]).distribution
+  ours = distributions.conditional_flow(FlowChain(flows)).log_prob(x, context=context)
+  with pytest.raises(ValueError, match=r"have one name, '.*', of which one takes a context"):
+    distributions.ConditionalFlow(base, tfb.Chain(flows)).log_prob(x, context=context)
+  named = tfb.Chain([flows[0], flows[1].copy(name='given')])
+  theirs = distributions.ConditionalFlow(base, named).log_prob(x, context=context)
+  np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
 def test_a_context_that_no_flow_takes_is_refused(rng):

@@ -77,6 +77,47 @@ def test_a_step_reports_the_cross_entropy_of_the_density_and_adds_it_by_its_weig
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('rivals', [None, 1])
+def test_classes_that_differ_next_to_the_latents_alone_share_the_solve_of_the_rest(rivals):
+  observed, x, labels = points(60)
+  shared, plain = (potentials.OneHiddenLayer(6, 5, seed=k) for k in range(2))
+  given = potentials.OneHiddenLayer(6, 5, context_size=3, seed=2)
+  flows = [ma_keras.MongeAmpereBijector(phi, 12, 1 / 12) for phi in (shared, given, plain)]
+  discrimination = training.Discrimination(np.eye(3), rivals=rivals)
+  with eager.eagerly():
+    made = training.ConditionalLikelihood(
+      distributions.FlowChain(flows), discrimination=discrimination, penalties=None
+    )
+    made.compile(tf_keras.optimizers.SGD(1e-9))
+    logs = made.train_on_batch((observed, x), return_dict=True)
+    found = posteriors.classify(made.density(), x, np.eye(3))
+    gradients = [
+      classes_gradient(made, observed, x, labels, variable)
+      for variable in ((shared.kernel, given.kernel) if rivals is None else ())
+    ]
+  assert logs['cross_entropy'] == pytest.approx(found.cross_entropy(labels), rel=1e-4)
+  for own, expected in gradients:
+    np.testing.assert_allclose(own, expected, rtol=0.02, atol=0.01 * np.max(np.abs(expected)))
+
+
+def classes_gradient(model, observed, x, labels, variable):
+  """Derivatives of the cross-entropy, of the training step and of the density under all classes."""
+  flow, rows = model.density(), tf.constant(np.concatenate([observed, x], axis=1))
+  numbers = tf.range(len(x), dtype=tf.int64)
+  seed, weights = model.per_sample_seeds(numbers, 'test', len(x))[1], tf.ones(len(x))
+  with tf.GradientTape() as tape:
+    z = flow.bijector.inverse(x, **flow.bijector_options(tf.constant(observed)))
+    log_prob = tf.zeros(len(x))
+    loss = tf.reduce_mean(model._class_loss(rows, tf.constant(x), log_prob, z, seed, weights))
+  own = tape.gradient(loss, variable)
+  with tf.GradientTape() as tape:
+    codes = np.eye(3, dtype=np.float32)
+    joint = tf.stack([flow.log_prob(x, context=code) for code in codes], axis=-1)
+    loss = -tf.reduce_mean(tf.gather(tf.nn.log_softmax(joint), labels, batch_dims=1))
+  return own, tape.gradient(loss, variable)
+
+
+@pytest.mark.slow
 def test_classes_that_a_likelihood_does_not_tell_apart_are_told():
   observed, x, labels = points()
   accuracies = []
