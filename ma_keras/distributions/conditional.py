@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import conditions, flows
 from ma_keras.distributions.encoder import Encoder
 from ma_keras.distributions.flow_distribution import FlowDistribution
+
+tfb = tfp.bijectors
 
 
 class ConditionalFlow(FlowDistribution):
@@ -62,6 +65,16 @@ class ConditionalFlow(FlowDistribution):
     """Returns the density under one context o [O], as a flow without context."""
     encoded = self._encoded(context)
     return FlowDistribution(self.distribution, _given(self.bijector, encoded), name=self.name)
+
+  def split(self) -> tuple[Any, ConditionalFlow]:
+    """The outer part g of the bijector, which takes no context, and the density p' of the rest.
+
+    p(x | o) = p'(g^-1(x) | o) |det dg^-1/dx|, so that many contexts of a point take one solve of g.
+    g is the identity where the outermost part takes a context.
+    """
+    outer, given = conditions.outer_and_given(self.bijector)
+    rest = tfb.Chain(given) if len(given) > 1 else given[0]
+    return tfb.Chain(outer), ConditionalFlow(self.distribution, rest, self.encoder)
 
   def bijector_options(self, context: tf.Tensor) -> dict[str, Any]:
     """Keyword arguments that hand o [..., O] to the bijector's own methods."""

@@ -47,6 +47,24 @@ def options(bijector: Any, context: tf.Tensor) -> dict[str, Any]:
   return given
 
 
+def outer_and_given(bijector: Any) -> tuple[list[Any], list[Any]]:
+  """Parts of a chain before the first that takes a context, and the parts from there on.
+
+  The inverse passes the former first, which so are the same for all contexts. A bijector that is
+  no chain is one part.
+  """
+  parts = _parts(bijector)
+  first = next((k for k, part in enumerate(parts) if _conditional(part)), len(parts))
+  return parts[:first], parts[first:]
+
+
+def _parts(bijector: Any) -> list[Any]:
+  """The parts of a chain, of chains within it as well."""
+  if not hasattr(bijector, 'bijectors'):
+    return [bijector]
+  return [inner for part in bijector.bijectors for inner in _parts(part)]
+
+
 def _conditional(flow: Any) -> list[MongeAmpereBijector]:
   modules = [flow, *flow.submodules]
   flows = [module for module in modules if isinstance(module, MongeAmpereBijector)]

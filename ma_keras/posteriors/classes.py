@@ -135,6 +135,8 @@ def classify(
 ) -> Classification:
   """ln p(x | c_k) of all points under all classes, for Bayes' rule: K solves of n points.
 
+  Flows of a chain before the first that takes a context are solved once, for all classes.
+
   ```python
   found = posteriors.classify(flow, images, contexts=np.arange(10.0)[:, np.newaxis])
   found.accuracy(labels), found.classes, found.log_posterior
@@ -166,15 +168,17 @@ def classify(
     raise ValueError(
       f'`prior` must be {len(contexts)} positive numbers of sum 1, one a class, got {prior}.'
     )
-  log_prob = tf.function(
-    lambda x, context: flow.log_prob(x, context=context), autograph=False, reduce_retracing=True
-  )
-  starts = range(0, len(x), batch_size)
-  columns = [
-    np.concatenate([log_prob(x[k : k + batch_size], context).numpy() for k in starts])
-    for context in contexts
-  ]
-  likelihoods = np.stack(columns, axis=-1).astype(np.float64)
+  shared, rest = flow.split()
+
+  @tf.function(autograph=False, reduce_retracing=True)
+  def log_probs(x: tf.Tensor) -> tf.Tensor:
+    y, event_ndims = shared.inverse(x), len(flow.event_shape)
+    log_det = tf.cast(shared.inverse_log_det_jacobian(x, event_ndims=event_ndims), flow.dtype)
+    columns = [rest.log_prob(y, context=context) + log_det for context in tf.unstack(contexts)]
+    return tf.stack(columns, axis=-1)
+
+  parts = [log_probs(x[k : k + batch_size]) for k in range(0, len(x), batch_size)]
+  likelihoods = np.concatenate(parts).astype(np.float64)
   if np.any(np.isnan(likelihoods)):
     row, k = np.argwhere(np.isnan(likelihoods))[0].tolist()
     raise ValueError(f'The log density of point {row} under class {k} is not a number.')

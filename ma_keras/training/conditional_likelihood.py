@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 
 from ma_keras import distributions, seeds
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions import conditions
 from ma_keras.training import rows
 from ma_keras.training.constrained import Constrained
 from ma_keras.training.discrimination import Discrimination
@@ -249,10 +250,8 @@ class ConditionalLikelihood(MaximumLikelihood):
 
 def _given_classes(bijector: Any) -> Any:
   """The part of a chain from the latents up to the last flow that takes a context."""
-  parts = getattr(bijector, 'bijectors', (bijector,))
-  takes = [part.potential.needs_context for part in parts]
-  first = takes.index(True)
-  return bijector.copy(bijectors=parts[first:]) if first else bijector
+  outer, given = conditions.outer_and_given(bijector)
+  return bijector.copy(bijectors=given) if outer else bijector
 
 
 def _coarse(bijector: Any) -> Any:

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 import tf_keras
 
 import ma_keras
-from ma_keras import potentials
+from ma_keras import distributions, potentials
 from ma_keras.saving import export
 
 N, C, O = 2, 3, 4
@@ -145,3 +145,21 @@ def test_what_does_not_fit_is_named(flow, call, message):
   with pytest.raises(ValueError, match=message) as error:
     call(flow)
   assert '\n' not in str(error.value)
+
+
+def test_contexts_next_to_the_latents_leave_the_rest_of_the_chain_to_be_solved_once():
+  plain = potentials.OneHiddenLayer(2, 4, dtype=tf.float64, seed=1)
+  given = potentials.OneHiddenLayer(2, 4, dtype=tf.float64, context_size=1, seed=2)
+  flows = [ma_keras.MongeAmpereBijector(phi, 3, 0.2, 'heun') for phi in (plain, given, plain)]
+  chain = distributions.FlowChain(flows)
+  scale = tfp.bijectors.Scale(tf.constant([2.0, 0.5], tf.float64))
+  base = distributions.flow_from(None, chain).distribution
+  density = distributions.ConditionalFlow(base, tfp.bijectors.Chain([scale, chain]))
+  shared, rest = density.split()
+  assert [part.name for part in shared.bijectors] == [scale.name, flows[0].name]
+  x, context = tf.constant([[0.3, -1.0], [2.0, 0.1]], tf.float64), tf.constant([0.7], tf.float64)
+  log_det = shared.inverse_log_det_jacobian(x, event_ndims=1)
+  log_prob = rest.log_prob(shared.inverse(x), context=context) + log_det
+  np.testing.assert_allclose(log_prob, density.log_prob(x, context=context), rtol=1e-12)
+  shared, rest = distributions.conditional_flow(flows[1]).split()
+  np.testing.assert_array_equal(shared.inverse(x), x)
