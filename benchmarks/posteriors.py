@@ -49,7 +49,7 @@ PROBLEMS: dict[str, posteriors.Simulator] = {
   'two_moons': posteriors.TwoMoons(),
   'slcp': posteriors.SimpleLikelihood(),
 }
-REPETITIONS = 4  # Independent points of one law that an observation of slcp is.
+REPETITIONS = 4  # An observation of slcp is so many independent points.
 
 
 def to_data(simulator: posteriors.Simulator, parameters: np.ndarray) -> Any:

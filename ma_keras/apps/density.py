@@ -108,7 +108,8 @@ def compete_with_start(experiment: Experiment, best: training.BestWeights) -> No
   if model.constrained is not None:  # The identity moves nothing.
     value = model.constrained.rank(0.0, value, error)
   if experiment.config.discrimination:  # Nor does it tell classes apart.
-    value += density_context.chance(model)
+    classes = model.discrimination
+    value += classes.weight * density_context.chance(classes)
   if math.isfinite(best.least):  # A run that goes on: the start's weights were kept if they are it.
     best.least = min(best.least, value)
   else:

@@ -13,10 +13,11 @@ from ma_keras.apps.density_experiment import Experiment
 from ma_keras.training.likelihood import latent_rows
 
 
-def validation(experiment: Experiment) -> training.Validation:
-  """The callback that validates, on points with noise that never changes."""
+def validation(experiment: Experiment, rows: np.ndarray | None = None) -> training.Validation:
+  """The callback that validates, on points with noise that never changes; those of validation."""
   config, model = experiment.config, experiment.model
-  rows = experiment.points.validation[: config.validation_points or None]
+  if rows is None:
+    rows = experiment.points.validation[: config.validation_points or None]
   cell_sizes = getattr(model.preprocessing, 'cell_sizes', None)
   contexts, x = experiment.points.parts(np.asarray(rows))
   x = data.dequantised(x, config.split_seed, cell_sizes=cell_sizes)

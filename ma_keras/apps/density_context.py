@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import tf_keras
 
@@ -88,7 +86,7 @@ def encoder(points: data.Dataset, config: DensityConfig) -> tf_keras.Model:
 
 
 def discrimination(points: data.Dataset, config: DensityConfig) -> training.Discrimination | None:
-  """The classes that --discrimination tells apart, all equally probable.
+  """The classes that --discrimination tells apart, at their shares of the training rows.
 
   Raises:
     ValueError: The context is not one column of two or more categories, or --rivals are too many.
@@ -108,15 +106,18 @@ def discrimination(points: data.Dataset, config: DensityConfig) -> training.Disc
       'at most; 0 takes all.'
     )
   codes = np.arange(len(categories), dtype=np.float32)
+  counts = np.bincount(np.asarray(points.train[:, 0], np.int64), minlength=len(categories))
   return training.Discrimination(
-    codes[:, np.newaxis], config.discrimination, rivals=config.rivals or None
+    codes[:, np.newaxis],
+    config.discrimination,
+    rivals=config.rivals or None,
+    prior=np.maximum(counts, 1) / np.sum(np.maximum(counts, 1)),
   )
 
 
-def chance(model: training.ConditionalLikelihood) -> float:
-  """weight * ln K nats: the part of the objective of a flow that tells no classes apart."""
-  classes = model.discrimination
-  return 0.0 if classes is None else classes.weight * math.log(len(classes.contexts))
+def chance(classes: training.Discrimination) -> float:
+  """-sum_k P(k) ln P(k): the cross-entropy of a flow that tells no classes apart, nats."""
+  return -float(np.sum(classes.prior * np.log(classes.prior)))
 
 
 def build_model(

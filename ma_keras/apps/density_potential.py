@@ -21,7 +21,7 @@ SEEDS_APART = 1000  # Of two segments; layers of one have seeds in a row.
 def build_flow(points: data.Dataset, config: DensityConfig) -> MongeAmpereBijector | FlowChain:
   """The flow; a chain of --segments flows, each a part of [0, T] with a potential of its own.
 
-  With --latent_units a flow of contexts is the last of the chain, next to the latents.
+  With --latent_units a further flow, next to the latents, is alone given the contexts.
   """
   check_segments(config)
   part = dataclasses.replace(config, num_steps=config.num_steps // config.segments, segments=1)
@@ -137,18 +137,21 @@ def begin_with(model: training.MaximumLikelihood, path: str) -> None:
   Raises:
     ValueError: They have other names or shapes.
   """
-  start: Any = ma_keras.load(path)
+  try:
+    start: Any = ma_keras.load(path)
+  except (OSError, ValueError) as error:
+    raise ValueError(f'`--start_from`: {error}') from error
   others = [*start.bijector.variables, *_encoder_variables(start)]
   if start.is_conditional or not isinstance(model.bijector, FlowChain):
     own = [*model.bijector.variables, *_encoder_variables(getattr(model, 'conditional', None))]
   else:
     flows = [flow for flow in model.bijector.flows if not flow.potential.needs_context]
     own = [variable for flow in flows for variable in flow.variables]
-  for mine, theirs in itertools.zip_longest(map(_kind, own), map(_kind, others)):
-    if mine != theirs:
+  for kind, expected in itertools.zip_longest(map(_kind, others), map(_kind, own)):
+    if kind != expected:
       raise ValueError(
-        f'`--start_from` {path} has a variable {theirs} where these flags make {mine}: it must be '
-        'of a run with the same flags of data and potential.'
+        f'`--start_from` {path} has a variable {kind} where these flags make {expected}: it must '
+        'be of a run with the same flags of data and potential.'
       )
   for variable, other in zip(own, others):
     variable.assign(other)

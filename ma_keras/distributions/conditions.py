@@ -38,13 +38,13 @@ def options(bijector: Any, context: tf.Tensor) -> dict[str, Any]:
   if hasattr(bijector, 'bijector'):  # An Invert.
     return options(bijector.bijector, context)
   parts = [(part.name, options(part, context)) for part in getattr(bijector, 'bijectors', ())]
-  given = {name: arguments for name, arguments in parts if arguments}
-  if shared := [name for name, arguments in parts if not arguments and name in given]:
+  by_name = {name: arguments for name, arguments in parts if arguments}
+  if shared := [name for name, arguments in parts if not arguments and name in by_name]:
     raise ValueError(
       f'Parts of a chain have one name, {shared[0]!r}, of which one takes a context and one does '
       "not, and TFP hands it to names: flow.copy(name='given')."
     )
-  return given
+  return by_name
 
 
 def outer_and_given(bijector: Any) -> tuple[list[Any], list[Any]]:

@@ -172,13 +172,15 @@ def classify(
 
   @tf.function(autograph=False, reduce_retracing=True)
   def log_probs(x: tf.Tensor) -> tf.Tensor:
-    y, event_ndims = shared.inverse(x), len(flow.event_shape)
-    log_det = tf.cast(shared.inverse_log_det_jacobian(x, event_ndims=event_ndims), flow.dtype)
-    columns = [rest.log_prob(y, context=context) + log_det for context in tf.unstack(contexts)]
-    return tf.stack(columns, axis=-1)
+    log_det = shared.inverse_log_det_jacobian(x, event_ndims=len(flow.event_shape))
+    y = tf.cast(shared.inverse(x), rest.dtype)
+    columns = [rest.log_prob(y, context=context) for context in tf.unstack(contexts)]
+    return (
+      tf.cast(tf.stack(columns, -1), tf.float64) + tf.cast(log_det, tf.float64)[..., tf.newaxis]
+    )
 
   parts = [log_probs(x[k : k + batch_size]) for k in range(0, len(x), batch_size)]
-  likelihoods = np.concatenate(parts).astype(np.float64)
+  likelihoods = np.concatenate(parts)
   if np.any(np.isnan(likelihoods)):
     row, k = np.argwhere(np.isnan(likelihoods))[0].tolist()
     raise ValueError(f'The log density of point {row} under class {k} is not a number.')

@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 from ma_keras import distributions, seeds
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import conditions
+from ma_keras.training import discrimination as classes
 from ma_keras.training import rows
 from ma_keras.training.constrained import Constrained
 from ma_keras.training.discrimination import Discrimination
@@ -75,6 +75,7 @@ class ConditionalLikelihood(MaximumLikelihood):
       discrimination: Classes to be told apart, whose contexts are all that `fit` is given.
 
     Raises:
+      TypeError: See `FlowModel`; or `discrimination` is none.
       ValueError: See `FlowModel` and `distributions.conditional_flow`; or the contexts of the
         classes have another length, or the flow normalises batches.
     """
@@ -82,14 +83,15 @@ class ConditionalLikelihood(MaximumLikelihood):
     self.conditional = distributions.conditional_flow(self.bijector, encoder, self.base)
     self.dequantise = dequantise
     self.discrimination = discrimination
-    self._cross_entropy = RowMean('cross_entropy', dtype=tf.float64)
     if discrimination is not None:
       self._check_classes(discrimination)
+      self._cross_entropy = RowMean('cross_entropy', dtype=tf.float64)
 
   @property
   def metrics(self) -> list[Any]:
     """See `MaximumLikelihood`; and the cross-entropy of classes."""
-    return [*super().metrics, *([] if self.discrimination is None else [self._cross_entropy])]
+    own = [self._cross_entropy] if hasattr(self, '_cross_entropy') else []
+    return [*super().metrics, *own]
 
   @property
   def row_size(self) -> int:
@@ -147,7 +149,7 @@ class ConditionalLikelihood(MaximumLikelihood):
       joined = batch['x'] if 'x' in _names(batch) else batch
       self._check_width(joined)
       self._check_quantised(joined)
-      if self.discrimination is None:
+      if self.discrimination is None or tf.TensorShape(joined.shape).rank not in (2, None):
         return batch
       size = self.conditional.context_size
       joined = tf.convert_to_tensor(joined)
@@ -201,37 +203,44 @@ class ConditionalLikelihood(MaximumLikelihood):
     """-weight ln P(k | x) of rows [o_k, x] with latents z, [b]."""
     if self.discrimination is None:
       return super()._class_loss(x, y, log_prob, z, seed, weights)
-    observed = x[:, : self.conditional.context_size]
     contexts = tf.constant(self.discrimination.contexts, self.bijector.dtype)
     encoder = self.conditional.encoder
 
-    def flow(points: tf.Tensor, coarse: bool = False) -> Any:
-      repeats = tf.shape(points)[0] // tf.shape(y)[0]
+    def flow(repeats: int = 1) -> Any:
       numbers = tf.repeat(seed.numbers, repeats)  # The same draws for a point under every class.
       own = self.flow(dataclasses.replace(seed, numbers=numbers))
-      part = _given_classes(own.bijector)
-      return own.copy(bijector=_coarse(part) if coarse else part)
+      return own.copy(bijector=classes.given_part(own.bijector))
 
-    def log_probs(points: tf.Tensor, codes: tf.Tensor, coarse: bool = False) -> tf.Tensor:
-      return distributions.solve(flow(points, coarse), points, reverse=True, context=codes)[0]
+    def log_probs(points: tf.Tensor, codes: tf.Tensor, repeats: int = 1) -> tf.Tensor:
+      return distributions.solve(flow(repeats), points, reverse=True, context=codes)[0]
 
-    if _given_classes(self.bijector) is not self.bijector:  # The rest is the same for all classes.
-      context = observed if encoder is None else encoder(observed)
-      log_prob, solution = distributions.solve(flow(z), z, context=context)
-      y = solution.x
+    def coarse_log_probs(points: tf.Tensor, codes: tf.Tensor, repeats: int) -> tf.Tensor:
+      coarse = flow(repeats)
+      coarse = coarse.copy(bijector=classes.coarser(coarse.bijector))
+      return distributions.solve(coarse, points, reverse=True, context=codes)[0]
+
+    if classes.given_part(self.bijector) is not self.bijector:  # All classes share the rest.
+      _, context = self._split(x)
+      y = distributions.solve(flow(), z, context=context)[1].x
+      log_prob = log_probs(y, context)  # By the very steps of the other classes.
     cross_entropy = self.discrimination.cross_entropy(
-      self.discrimination.classes(observed),
+      self.discrimination.classes(x[:, : self.conditional.context_size]),
       y,
       log_prob,
       codes=contexts if encoder is None else encoder(contexts),
       log_prob=log_probs,
-      coarse_log_prob=lambda points, codes: log_probs(points, codes, coarse=True),
+      coarse_log_prob=coarse_log_probs,
     )
     self._cross_entropy.update_state(cross_entropy, weights)
     return tf.cast(self.discrimination.weight, log_prob.dtype) * cross_entropy
 
   def _check_classes(self, discrimination: Discrimination) -> None:
-    """Raises ValueError on contexts of another length, and on flows that normalise batches."""
+    """Raises an error unless it has the flow's contexts, and the flow normalises no batches."""
+    if not isinstance(discrimination, Discrimination):
+      raise TypeError(
+        '`discrimination` must be a training.Discrimination(contexts, weight=...), got '
+        f'{type(discrimination).__name__}.'
+      )
     size = discrimination.contexts.shape[-1]
     if size != self.conditional.context_size:
       raise ValueError(
@@ -246,19 +255,6 @@ class ConditionalLikelihood(MaximumLikelihood):
 
   def _is_quantised(self, x: tf.Tensor) -> bool:
     return self.dequantise and self._cell_sizes() is None
-
-
-def _given_classes(bijector: Any) -> Any:
-  """The part of a chain from the latents up to the last flow that takes a context."""
-  outer, given = conditions.outer_and_given(bijector)
-  return bijector.copy(bijectors=given) if outer else bijector
-
-
-def _coarse(bijector: Any) -> Any:
-  """The flow in half as many equal steps, or as many where a part of it has an odd number."""
-  counts = [part.horizon.num_steps for part in getattr(bijector, 'flows', (bijector,))]
-  equal = bijector.in_equal_steps()
-  return equal if any(count % 2 for count in counts) else equal.in_steps(sum(counts) // 2)
 
 
 def _flat(part: Any, size: int, name: str) -> tf.Tensor:

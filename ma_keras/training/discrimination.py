@@ -10,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from ma_keras.arguments import is_finite, is_whole
+from ma_keras.distributions import conditions
 
-LogProb = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # Of y [n, N] under codes [n, C], [n].
+# ln p of points y [b r, N] under codes [b r, C], [b r], r times the points of a batch.
+LogProb = Callable[[tf.Tensor, tf.Tensor, int], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,18 +27,19 @@ class Discrimination:
   above one it becomes a classifier by Bayes' rule, at some cost in likelihood [1, 2].
 
   The sum over all classes takes a solve of each. With `rivals` = r only the class itself and the r
-  others that are most probable in a solve of half as many steps, without derivatives, are solved
-  for; that solve also says how much the rest adds to the sum over the r:
+  others that are most probable in a coarser solve, without derivatives, are solved for; that
+  solve, in half as many steps where they are even, also says how much the rest adds to the sum:
 
-      sum_j p_j = p_k + sum_rivals p_j (sum_others q_j / sum_rivals q_j),   q_j in half the steps.
+      sum_j p_j = p_k + sum_rivals p_j (sum_others q_j / sum_rivals q_j),   q_j by coarser steps.
 
   [1] Raina et al., Classification with Hybrid Generative/Discriminative Models, 2003.
   [2] Ardizzone et al., Training Normalizing Flows with the Information Bottleneck for Competitive
       Generative Classification, 2020.
 
   Attributes:
-    contexts: o_k of every class, [K, O]: what `fit` is given beside the points are rows of it.
-    weight: Of the cross-entropy, positive.
+    contexts: o_k of every class, [K, O]: what `fit` is given beside the points are rows of it, to
+      single precision.
+    weight: Weight of the cross-entropy, positive.
     rivals: r, 1 to K - 1; None for all others.
     prior: P(k), [K], positive and of sum 1; None for equal classes.
   """
@@ -52,11 +55,11 @@ class Discrimination:
     Raises:
       ValueError: There are not two classes at least, two are alike, or a number is out of range.
     """
-    contexts = np.asarray(self.contexts)
+    contexts = _numbers(self.contexts)
     if contexts.ndim != 2 or len(np.unique(contexts, axis=0)) < max(2, len(contexts)):
       raise ValueError(
-        '`contexts` must be those of two or more classes, [K, O], no two alike, got shape '
-        f'{contexts.shape}.'
+        '`contexts` must be finite numbers of two or more classes, [K, O], no two alike in single '
+        f'precision, got {self.contexts!r:.200}.'
       )
     if not is_finite(self.weight) or self.weight <= 0:
       raise ValueError(f'`weight` must be positive and finite, got {self.weight!r}.')
@@ -71,6 +74,8 @@ class Discrimination:
       raise ValueError(
         f'`prior` must be {most + 1} positive numbers of sum 1, one a class, got {self.prior}.'
       )
+    if self.rivals is not None:
+      object.__setattr__(self, 'rivals', int(self.rivals))
     object.__setattr__(self, 'contexts', contexts)
     object.__setattr__(self, 'prior', prior)
 
@@ -81,14 +86,14 @@ class Discrimination:
 
   def classes(self, observed: tf.Tensor) -> tf.Tensor:
     """Which class every context [b, O] is, bool [b, K]."""
-    observed = tf.convert_to_tensor(observed)
-    contexts = tf.constant(self.contexts, observed.dtype)
-    return tf.reduce_all(observed[:, tf.newaxis] == contexts, axis=-1)
+    # In one dtype: 0.1 in single precision is no 0.1 in double.
+    observed = tf.cast(observed, tf.float32)
+    return tf.reduce_all(observed[:, tf.newaxis] == tf.constant(self.contexts), axis=-1)
 
   def checked(self, observed: tf.Tensor) -> tf.Tensor:
     """Returns the contexts [b, O]; InvalidArgumentError where one is that of no class."""
     known = tf.reduce_all(tf.reduce_any(self.classes(observed), axis=-1))
-    message = '`contexts` of `discrimination` must hold those of all rows; a row has another.'
+    message = 'A row has a context that is none of `discrimination.contexts`.'
     with tf.control_dependencies([tf.debugging.Assert(known, [message])]):
       return tf.identity(observed)
 
@@ -108,7 +113,7 @@ class Discrimination:
       y: Points of the flow's space, [b, N].
       own_log_prob: ln p(y | o_k), [b].
       codes: Contexts of all classes as the potential takes them, [K, C].
-      log_prob: ln p of points under codes.
+      log_prob: ln p of points under codes, of r codes a point.
       coarse_log_prob: The same in fewer steps, by which rivals are chosen.
     """
     log_prior = tf.constant(np.log(self.prior), y.dtype)
@@ -124,16 +129,39 @@ class Discrimination:
   ) -> tuple[tf.Tensor, tf.Tensor]:
     """Other classes to compare with, int32 [b, r], and ln(sum_others q / sum_rivals q), [b]."""
     joint = tf.zeros(tf.shape(own), y.dtype)
-    if self.rivals is not None:
+    if self.num_rivals < len(self.contexts) - 1:
       everywhere = tf.tile(codes[tf.newaxis], [tf.shape(y)[0], 1, 1])
       joint = _under(coarse_log_prob, y, everywhere) + tf.constant(np.log(self.prior), y.dtype)
     joint = tf.where(own, tf.constant(-np.inf, y.dtype), tf.stop_gradient(joint))
     most, rivals = tf.math.top_k(joint, self.num_rivals)
-    return rivals, tf.reduce_logsumexp(joint, axis=-1) - tf.reduce_logsumexp(most, axis=-1)
+    rest = tf.reduce_logsumexp(joint, axis=-1) - tf.reduce_logsumexp(most, axis=-1)
+    return rivals, tf.where(tf.math.is_finite(rest), rest, 0.0)  # All others may have no density.
+
+
+def _numbers(contexts: Any) -> np.ndarray:
+  """The contexts in single precision; an empty array unless they are finite numbers."""
+  try:
+    array = np.asarray(contexts, np.float32)
+  except (TypeError, ValueError):  # Words; rows of different length.
+    return np.zeros([0, 0], np.float32)
+  return array if np.all(np.isfinite(array)) else np.zeros([0, 0], np.float32)
 
 
 def _under(log_prob: LogProb, y: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
   """ln p of every point y [b, N] under its codes [b, r, C], [b, r], as one solve of b r points."""
   num_codes, size = codes.shape[1:]
-  flat = log_prob(tf.repeat(y, num_codes, axis=0), tf.reshape(codes, [-1, size]))
+  flat = log_prob(tf.repeat(y, num_codes, axis=0), tf.reshape(codes, [-1, size]), num_codes)
   return tf.reshape(flat, [-1, num_codes])
+
+
+def given_part(bijector: Any) -> Any:
+  """Part of a chain from the latents to the outermost flow that takes a context."""
+  outer, given = conditions.outer_and_given(bijector)
+  return bijector.copy(bijectors=given) if outer else bijector
+
+
+def coarser(bijector: Any) -> Any:
+  """The flow in half as many equal steps; in as many where a part of it has an odd number."""
+  counts = [part.horizon.num_steps for part in getattr(bijector, 'flows', (bijector,))]
+  equal = bijector.in_equal_steps()
+  return equal if any(count % 2 for count in counts) else equal.in_steps(sum(counts) // 2)

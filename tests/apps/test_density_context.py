@@ -197,7 +197,7 @@ def begins_with_the_weights_of_another(path, other, folder, options):
       '`--rivals` 9: 4 classes have 3 others at most',
     ),
     ({'discrimination': 1.0}, '`--discrimination` needs --context_columns, the class'),
-    ({'rivals': 1}, '`--rivals` 1 are those of --discrimination, which is 0'),
+    ({'rivals': 1}, '`--rivals` 1 needs a positive --discrimination'),
     ({'start_from': 'model.npz'}, '`--start_from` goes with images'),
     ({'context_columns': ('t',)}, '`--context_columns` t varies by .* subtract 1700000000 in'),
     ({'column_kind': 'x:category'}, 'columns of --context_columns may be of kind category'),

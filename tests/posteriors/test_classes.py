@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import ma_keras
-from ma_keras import posteriors, potentials
+from ma_keras import distributions, posteriors, potentials
 
 MEANS = np.array([[1.0, 0.0, -1.0], [-0.5, 0.8, 0.0]])
 PRIOR = np.array([0.3, 0.7])
@@ -98,3 +99,16 @@ def test_a_class_that_cannot_have_made_a_point_takes_no_part_in_its_temperature(
     found.calibrated(np.array([1, 1, 0, 1]))
   nowhere = posteriors.Classification(np.full([1, 2], -np.inf), found.log_prior)
   assert nowhere.classes == -1 and nowhere.accuracy(np.array([0]))[0] == 0.0
+
+
+def test_points_of_double_precision_are_classified_by_a_flow_of_single():
+  """As of every table's model, whose columns are mapped in double precision."""
+  potential = potentials.OneHiddenLayer(2, 3, context_size=1, seed=0)
+  flow = ma_keras.MongeAmpereBijector(potential, 2, 0.5)
+  base = distributions.flow_from(None, flow).distribution
+  maps = ma_keras.data.Standardised([1.0, 2.0], [2.0, 0.5])
+  density = distributions.ConditionalFlow(base, tfp.bijectors.Chain([maps, flow]))
+  x, contexts = np.array([[1.0, 2.0], [3.0, 1.0]]), np.array([[0.0], [1.0]], np.float32)
+  found = posteriors.classify(density, x, contexts)
+  expected = [density.log_prob(x, context=context) for context in contexts]
+  np.testing.assert_allclose(found.log_likelihoods, np.stack(expected, axis=-1), rtol=1e-6)

@@ -107,7 +107,7 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
         f'--context_columns={",".join(self.context_columns)} and --objective={self.objective}.'
       )
     if self.rivals and not self.discrimination:
-      raise ValueError(f'`--rivals` {self.rivals} are those of --discrimination, which is 0.')
+      raise ValueError(f'`--rivals` {self.rivals} needs a positive --discrimination.')
 
   @property
   def has_further_objective(self) -> bool:
@@ -117,8 +117,8 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
   @property
   def begins_anew(self) -> bool:
     """Tells whether a training can be begun several times, as `fitting.flow.begin` does."""
-    several = self.segments > 1 or self.latent_units > 0
-    return (self.strategy, self.optimizer, several) == ('one_device', 'adam', False)
+    is_chain = self.segments > 1 or self.latent_units > 0
+    return (self.strategy, self.optimizer, is_chain) == ('one_device', 'adam', False)
 
   @property
   def run_name(self) -> str:
