@@ -2,6 +2,7 @@
 
 import pickle
 
+import h5py
 import numpy as np
 import pytest
 import scipy.special
@@ -175,8 +176,17 @@ def test_rivals_without_any_density_leave_the_class_certain():
   np.testing.assert_array_equal(cross_entropy, np.zeros(6))
 
 
-def test_a_model_without_classes_has_no_metric_of_them():
-  assert 'cross_entropy' not in [metric.name for metric in model().metrics]
+def test_weights_of_a_model_without_classes_are_those_of_versions_that_knew_none(tmp_path):
+  groups = {}
+  for name, made in (('plain', model()), ('classes', model(training.Discrimination(np.eye(3))))):
+    made.save_weights(tmp_path / f'{name}.weights.h5')
+    names: list[str] = []
+    with h5py.File(tmp_path / f'{name}.weights.h5') as file:
+      file.visit(names.append)
+    groups[name] = {each for each in names if each.endswith('vars')}
+  # A metric that is made and not listed, as of the cross-entropy, would be a group `_metrics`.
+  assert not any(each.startswith('_metrics') for each in groups['plain'])
+  assert groups['classes'] - groups['plain'] == {'metrics/row_mean_2/vars'}
 
 
 @pytest.mark.slow
