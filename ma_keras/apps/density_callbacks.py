@@ -14,7 +14,7 @@ from ma_keras.training.likelihood import latent_rows
 
 
 def validation(experiment: Experiment, rows: np.ndarray | None = None) -> training.Validation:
-  """The callback that validates, on points with noise that never changes; those of validation."""
+  """The callback that validates on these rows, or validation points; their noise never changes."""
   config, model = experiment.config, experiment.model
   if rows is None:
     rows = experiment.points.validation[: config.validation_points or None]

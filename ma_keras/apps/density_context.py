@@ -106,7 +106,8 @@ def discrimination(points: data.Dataset, config: DensityConfig) -> training.Disc
       'at most; 0 takes all.'
     )
   codes = np.arange(len(categories), dtype=np.float32)
-  counts = np.bincount(np.asarray(points.train[:, 0], np.int64), minlength=len(categories))
+  contexts, _ = points.parts(np.asarray(points.train[:SURVEY_ROWS]))
+  counts = np.bincount(contexts[:, 0].astype(np.int64), minlength=len(categories))
   return training.Discrimination(
     codes[:, np.newaxis],
     config.discrimination,

@@ -141,20 +141,23 @@ def begin_with(model: training.MaximumLikelihood, path: str) -> None:
     start: Any = ma_keras.load(path)
   except (OSError, ValueError) as error:
     raise ValueError(f'`--start_from`: {error}') from error
-  others = [*start.bijector.variables, *_encoder_variables(start)]
+  saved = [*start.bijector.variables, *_encoder_variables(start)]
   if start.is_conditional or not isinstance(model.bijector, FlowChain):
-    own = [*model.bijector.variables, *_encoder_variables(getattr(model, 'conditional', None))]
+    variables = [
+      *model.bijector.variables,
+      *_encoder_variables(getattr(model, 'conditional', None)),
+    ]
   else:
     flows = [flow for flow in model.bijector.flows if not flow.potential.needs_context]
-    own = [variable for flow in flows for variable in flow.variables]
-  for kind, expected in itertools.zip_longest(map(_kind, others), map(_kind, own)):
+    variables = [variable for flow in flows for variable in flow.variables]
+  for kind, expected in itertools.zip_longest(map(_kind, saved), map(_kind, variables)):
     if kind != expected:
       raise ValueError(
         f'`--start_from` {path} has a variable {kind} where these flags make {expected}: it must '
         'be of a run with the same flags of data and potential.'
       )
-  for variable, other in zip(own, others):
-    variable.assign(other)
+  for variable, value in zip(variables, saved):
+    variable.assign(value)
 
 
 def _encoder_variables(owner: Any) -> list[Any]:

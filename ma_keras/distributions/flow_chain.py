@@ -11,6 +11,7 @@ from tensorflow_probability.python.bijectors import chain
 
 from ma_keras import flow, pickling, seeds
 from ma_keras.bijector import MongeAmpereBijector
+from ma_keras.distributions import conditions
 from ma_keras.distributions.batch_normalisation import BatchNormalisation
 from ma_keras.flow.horizon import check_steps
 from ma_keras.flow.tallies import Tally
@@ -238,15 +239,12 @@ def _size(part: Any) -> int:
 
 def _named_apart(parts: Sequence[Any]) -> list[Any]:
   """The parts, flows that take a context under other names than the rest: TFP hands it to names."""
-  plain = {part.name for part in parts if not _takes_context(part)}
+  sizes = [conditions.context_size(part) for part in parts]
+  plain = {part.name for part, size in zip(parts, sizes) if size is None}
   return [
-    part.copy(name=f'{part.name}_given') if _takes_context(part) and part.name in plain else part
-    for part in parts
+    part.copy(name=f'{part.name}_given') if size is not None and part.name in plain else part
+    for part, size in zip(parts, sizes)
   ]
-
-
-def _takes_context(part: Any) -> bool:
-  return isinstance(part, MongeAmpereBijector) and part.potential.needs_context
 
 
 def _is_within(t: float, time: float, reverse: bool) -> bool:

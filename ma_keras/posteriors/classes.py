@@ -135,7 +135,7 @@ def classify(
 ) -> Classification:
   """ln p(x | c_k) of all points under all classes, for Bayes' rule: K solves of n points.
 
-  Flows of a chain before the first that takes a context are solved once, for all classes.
+  Parts of a chain between the data and the first that takes a context are solved once for all.
 
   ```python
   found = posteriors.classify(flow, images, contexts=np.arange(10.0)[:, np.newaxis])
@@ -174,10 +174,9 @@ def classify(
   def log_probs(x: tf.Tensor) -> tf.Tensor:
     log_det = shared.inverse_log_det_jacobian(x, event_ndims=len(flow.event_shape))
     y = tf.cast(shared.inverse(x), rest.dtype)
-    columns = [rest.log_prob(y, context=context) for context in tf.unstack(contexts)]
-    return (
-      tf.cast(tf.stack(columns, -1), tf.float64) + tf.cast(log_det, tf.float64)[..., tf.newaxis]
-    )
+    codes = tf.unstack(tf.cast(contexts, rest.dtype))
+    columns = tf.stack([rest.log_prob(y, context=code) for code in codes], axis=-1)
+    return tf.cast(columns, tf.float64) + tf.cast(log_det, tf.float64)[..., tf.newaxis]
 
   parts = [log_probs(x[k : k + batch_size]) for k in range(0, len(x), batch_size)]
   likelihoods = np.concatenate(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class ClassValidation(tf_keras.callbacks.Callback):
   Place it after the `Validation`, and before the callbacks that read these.
 
   Attributes:
-    validation: The `Validation`, of whose points about 512, evenly spread, are classified in as
+    validation: The `Validation`, of whose points at most 512, evenly spread, are classified in as
       many steps.
   """
 
@@ -83,9 +84,8 @@ class ClassValidation(tf_keras.callbacks.Callback):
 
 
 def spread(rows: Any, most: int) -> np.ndarray:
-  """Rows that are evenly spread, `most` or a few more: rows may be sorted by their classes."""
-  rows = np.asarray(rows)
-  return rows[:: max(1, len(rows) // most)]
+  """At most so many rows, evenly spread: rows may be sorted by their classes."""
+  return np.asarray(rows[:: max(1, math.ceil(len(rows) / most))])
 
 
 def classified(

@@ -63,16 +63,18 @@ class Discrimination:
       )
     if not is_finite(self.weight) or self.weight <= 0:
       raise ValueError(f'`weight` must be positive and finite, got {self.weight!r}.')
-    most = len(contexts) - 1
-    if self.rivals is not None and not (is_whole(self.rivals) and self.rivals <= most):
+    num_others = len(contexts) - 1
+    if self.rivals is not None and not (is_whole(self.rivals) and self.rivals <= num_others):
       raise ValueError(
-        f'`rivals` must be whole, from 1 to {most}, the number of other classes, or None for all '
-        f'of them, got {self.rivals!r}.'
+        f'`rivals` must be whole, from 1 to {num_others}, the number of other classes, or None for '
+        f'all of them, got {self.rivals!r}.'
       )
-    prior = np.full(most + 1, 1 / (most + 1)) if self.prior is None else np.asarray(self.prior)
-    if prior.shape != (most + 1,) or not np.all(prior > 0) or abs(np.sum(prior) - 1) > 1e-6:
+    prior = np.full(len(contexts), 1 / len(contexts))
+    if self.prior is not None:
+      prior = np.asarray(self.prior)
+    if prior.shape != (len(contexts),) or not np.all(prior > 0) or abs(np.sum(prior) - 1) > 1e-6:
       raise ValueError(
-        f'`prior` must be {most + 1} positive numbers of sum 1, one a class, got {self.prior}.'
+        f'`prior` must be {len(contexts)} positive numbers of sum 1, one a class, got {self.prior}.'
       )
     if self.rivals is not None:
       object.__setattr__(self, 'rivals', int(self.rivals))
@@ -118,11 +120,11 @@ class Discrimination:
     """
     log_prior = tf.constant(np.log(self.prior), y.dtype)
     rivals, rest = self._chosen(own, y, codes, coarse_log_prob)
-    against = _under(log_prob, y, tf.gather(codes, rivals)) + tf.gather(log_prior, rivals)
-    against += rest[:, tf.newaxis]
+    rival_joints = _under(log_prob, y, tf.gather(codes, rivals)) + tf.gather(log_prior, rivals)
+    rival_joints += rest[:, tf.newaxis]
     joint = own_log_prob + tf.linalg.matvec(tf.cast(own, y.dtype), log_prior)
-    everything = tf.concat([joint[:, tf.newaxis], against], axis=-1)
-    return tf.reduce_logsumexp(everything, axis=-1) - joint
+    joints = tf.concat([joint[:, tf.newaxis], rival_joints], axis=-1)
+    return tf.reduce_logsumexp(joints, axis=-1) - joint
 
   def _chosen(
     self, own: tf.Tensor, y: tf.Tensor, codes: tf.Tensor, coarse_log_prob: LogProb
@@ -130,11 +132,11 @@ class Discrimination:
     """Other classes to compare with, int32 [b, r], and ln(sum_others q / sum_rivals q), [b]."""
     joint = tf.zeros(tf.shape(own), y.dtype)
     if self.num_rivals < len(self.contexts) - 1:
-      everywhere = tf.tile(codes[tf.newaxis], [tf.shape(y)[0], 1, 1])
-      joint = _under(coarse_log_prob, y, everywhere) + tf.constant(np.log(self.prior), y.dtype)
+      all_codes = tf.tile(codes[tf.newaxis], [tf.shape(y)[0], 1, 1])
+      joint = _under(coarse_log_prob, y, all_codes) + tf.constant(np.log(self.prior), y.dtype)
     joint = tf.where(own, tf.constant(-np.inf, y.dtype), tf.stop_gradient(joint))
-    most, rivals = tf.math.top_k(joint, self.num_rivals)
-    rest = tf.reduce_logsumexp(joint, axis=-1) - tf.reduce_logsumexp(most, axis=-1)
+    largest, rivals = tf.math.top_k(joint, self.num_rivals)
+    rest = tf.reduce_logsumexp(joint, axis=-1) - tf.reduce_logsumexp(largest, axis=-1)
     return rivals, tf.where(tf.math.is_finite(rest), rest, 0.0)  # All others may have no density.
 
 
