@@ -69,9 +69,8 @@ class Discrimination:
         f'`rivals` must be whole, from 1 to {num_others}, the number of other classes, or None for '
         f'all of them, got {self.rivals!r}.'
       )
-    prior = np.full(len(contexts), 1 / len(contexts))
-    if self.prior is not None:
-      prior = np.asarray(self.prior)
+    equal = np.full(len(contexts), 1 / len(contexts))
+    prior = equal if self.prior is None else np.asarray(self.prior)
     if prior.shape != (len(contexts),) or not np.all(prior > 0) or abs(np.sum(prior) - 1) > 1e-6:
       raise ValueError(
         f'`prior` must be {len(contexts)} positive numbers of sum 1, one a class, got {self.prior}.'
