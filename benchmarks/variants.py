@@ -1,13 +1,15 @@
-"""What each variant of a flow is worth at equal time: one thing changed, some seeds, two data sets.
+"""What each variant of a flow is worth at equal time: one thing changed, with seeds.
 
-  python benchmarks/variants.py --output=variants.json
+  python benchmarks/variants.py --only=moons,digits,components --output=variants.json
+  python benchmarks/variants.py --only=mnist --variants='plain,flow matching alone' --seconds=150 \
+    --batch_size=128 --learning_rate=0.01 --output=variants_mnist.json
 
 Every training has the same processor seconds, counted from the end of its first ten steps (what is
 compiled before is free), and a rate that falls to zero as a half cosine of them. The plain flow is
-a hidden layer whose amplitudes are polynomials of time. `segments` are three flows in a row, of a
-third of the time and the steps each; `batch normalisation` is the same with normalisations between.
-Trainings that are in --output already are not run again: the same command goes on where it was
-stopped.
+a hidden layer whose amplitudes are polynomials of time, with patches and pixels beside it on MNIST.
+`segments` are three flows in a row, of a third of the time and the steps each; `batch
+normalisation` is the same with normalisations between. Trainings that are in --output already are
+not run again: the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import report
 import sklearn.datasets
+import sklearn.decomposition
 import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
@@ -36,12 +39,15 @@ flags.DEFINE_integer('seeds', 3, 'Trainings of each variant.', lower_bound=1)
 flags.DEFINE_float('seconds', 30.0, 'Processor seconds of a training.', lower_bound=1.0)
 flags.DEFINE_float('learning_rate', 0.02, 'Peak rate of Adam.')
 flags.DEFINE_integer('batch_size', 256, 'B.', lower_bound=8)
+flags.DEFINE_string('data_dir', None, 'Where tfds keeps MNIST.')
 flags.DEFINE_string('output', None, 'JSON file for the results.')
 
 STEPS_AT_ONCE = 10  # Between two looks at the clock.
 WARM_UP = 0.05  # Of the seconds.
 SEGMENTS = 3
 FINER = 4  # Test densities are of so many times the steps of training.
+COMPONENTS = 16
+Layers = Callable[[Any, int], potentials.Potential]
 
 
 class Problem(NamedTuple):
@@ -50,7 +56,7 @@ class Problem(NamedTuple):
   Attributes:
     train: Rows y of the flow's space, [n, N], with fresh noise at every call of a generator.
     test: Rows of it, [m, N].
-    units: Hidden units.
+    layers: Potential of (functions of time, seed).
     size: Functions of time.
     horizon: T.
     num_steps: Of all segments together.
@@ -59,11 +65,27 @@ class Problem(NamedTuple):
 
   train: Callable[[np.random.Generator], np.ndarray]
   test: np.ndarray
-  units: int
+  layers: Layers
   size: int
   horizon: float
   num_steps: int
   stiffness: float
+
+
+def dense(event_size: int) -> Layers:
+  """The paper's potential."""
+  return lambda basis, seed: potentials.OneHiddenLayer(event_size, 128, seed=seed, time_basis=basis)
+
+
+def of_images(basis: Any, seed: int) -> potentials.Potential:
+  """The potential of mnist_quick.flags."""
+  return potentials.Sum(
+    [
+      potentials.OneHiddenLayer(784, 64, seed=seed, time_basis=basis),
+      potentials.Separable(784, 5, spread=6.0, steepness=3.0, seed=seed, time_basis=basis),
+      potentials.LocallyConnected((28, 28, 1), 8, 4, 32, seed=seed, time_basis=basis),
+    ]
+  )
 
 
 def moons() -> Problem:
@@ -75,22 +97,43 @@ def moons() -> Problem:
   rows = points(20_000, 0)
   mean, deviation = rows.mean(axis=0), rows.std(axis=0)
   rows, test = ((x - mean) / deviation for x in (rows, points(10_000, 1)))
-  return Problem(lambda rng: rows, test, 128, 6, 2.0, 18, 0.3)
+  return Problem(lambda rng: rows, test, dense(2), 6, 2.0, 18, 0.3)
 
 
 def digits() -> Problem:
   """The 8 x 8 pixels of scikit-learn's digits, in logit space."""
-  images = data.load('digits')
-  pixels = data.Pixels(images.levels or 17, margin=0.05, dtype=tf.float64)
+  train, test = logits(data.load('digits'), margin=0.05)
+  return Problem(train, test, dense(64), 3, 2.0, 12, 0.3)
+
+
+def mnist() -> Problem:
+  """MNIST in logit space, 2,000 of its test images."""
+  train, test = logits(data.load('mnist', data_dir=FLAGS.data_dir), margin=1e-6)
+  return Problem(train, test[:2000], of_images, 3, 10.0, 6, 0.5)
+
+
+def components() -> Problem:
+  """The sixteen leading principal components of MNIST's pixels, standardised: a table."""
+  images = data.load('mnist', data_dir=FLAGS.data_dir)
+  analysis = sklearn.decomposition.PCA(COMPONENTS, whiten=True, random_state=0)
+  train = analysis.fit_transform(images.train[:].astype(np.float64))
+  test = analysis.transform(images.test[:].astype(np.float64))
+  return Problem(lambda rng: train, test, dense(COMPONENTS), 6, 2.0, 18, 0.3)
+
+
+def logits(
+  images: data.Dataset, margin: float
+) -> tuple[Callable[[np.random.Generator], np.ndarray], np.ndarray]:
+  """Dequantised images in logit space: training ones with noise of a generator, and test ones."""
+  pixels = data.Pixels(images.levels or 256, margin=margin, dtype=tf.float64)
 
   def latent(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return pixels.inverse(rows + rng.random(rows.shape)).numpy()
 
-  test = latent(images.test, np.random.default_rng(1))
-  return Problem(lambda rng: latent(images.train, rng), test, 128, 3, 2.0, 12, 0.3)
+  return lambda rng: latent(images.train, rng), latent(images.test, np.random.default_rng(1))
 
 
-PROBLEMS = {'moons': moons, 'digits': digits}
+PROBLEMS = {'moons': moons, 'digits': digits, 'components': components, 'mnist': mnist}
 Basis = Callable[[float, int, int], Any]
 
 
@@ -113,12 +156,7 @@ def equation(horizon: float, size: int, seed: int) -> potentials.ParameterODE:
 def flow(problem: Problem, seed: int, basis: Basis = series, parts: int = 1) -> Any:
   """A flow of the N-th part of the time and the steps."""
   horizon, steps = problem.horizon / parts, problem.num_steps // parts
-  potential = potentials.OneHiddenLayer(
-    problem.test.shape[-1],
-    problem.units,
-    seed=seed,
-    time_basis=basis(horizon, problem.size, seed),
-  )
+  potential = problem.layers(basis(horizon, problem.size, seed), seed)
   return ma_keras.MongeAmpereBijector(potential, steps, horizon / steps)
 
 
