@@ -42,7 +42,7 @@ TOPICS = {
   'couplings_file mass_squared quartic dtype',
   'Potential': 'base potential hidden_units activation symmetry start start_from channels '
   'kernel_reach second_layer dense_start separable_units separable_spread separable_steepness '
-  'local latent_units basis_size shells reach far_reach softening background base_scale',
+  'local latent_units latent_components basis_size shells reach far_reach softening background base_scale',
   'Integration': 'num_steps step_size integrator gradient step_jitter penalty refine_tolerance',
   'Training': 'begin begin_epochs begin_rate begin_batch_size optimizer learning_rate warmup_steps '
   'patience tries gradient_clip accumulate discrimination rivals force_weight '

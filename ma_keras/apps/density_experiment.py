@@ -98,7 +98,8 @@ def build_model(
   points: data.Dataset, config: DensityConfig, start: fitting.Start | None = None
 ) -> training.MaximumLikelihood:
   """The compiled Keras model; call within the strategy's scope."""
-  bijector = density_potential.build_flow(points, config)
+  maps = start.maps if start else data.for_dataset(points)
+  bijector = density_potential.build_flow(points, config, maps)
   if start:
     density_table.begin_as_identity(bijector)
   model: training.MaximumLikelihood
@@ -107,7 +108,7 @@ def build_model(
   else:
     model = training.MaximumLikelihood(
       bijector,
-      start.maps if start else data.for_dataset(points),
+      maps,
       config.batch_size,
       config.seed,
       penalty.parse(config.penalty, training.PENALTIES),

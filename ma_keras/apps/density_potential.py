@@ -6,6 +6,9 @@ import dataclasses
 import itertools
 from typing import Any
 
+import numpy as np
+import tensorflow as tf
+
 import ma_keras
 from ma_keras import data, potentials, training
 from ma_keras.apps import training_app
@@ -16,12 +19,20 @@ from ma_keras.fitting.settings import seed_of_try
 
 LATENT_UNITS = 3  # Per pixel, of the step next to the latents.
 SEEDS_APART = 1000  # Of two segments; layers of one have seeds in a row.
+SURVEY_ROWS = 10_000  # Of which principal components are taken.
 
 
-def build_flow(points: data.Dataset, config: DensityConfig) -> MongeAmpereBijector | FlowChain:
+def build_flow(
+  points: data.Dataset, config: DensityConfig, maps: Any = None
+) -> MongeAmpereBijector | FlowChain:
   """The flow; a chain of --segments flows, each a part of [0, T] with a potential of its own.
 
   With --latent_units a further flow, next to the latents, is alone given the contexts.
+
+  Args:
+    points: The data set.
+    config: The configuration.
+    maps: TFP bijector from the flow's space to the data; None for `data.for_dataset`.
   """
   check_segments(config)
   part = dataclasses.replace(config, num_steps=config.num_steps // config.segments, segments=1)
@@ -29,17 +40,55 @@ def build_flow(points: data.Dataset, config: DensityConfig) -> MongeAmpereBiject
   body = dataclasses.replace(points, contexts=()) if config.latent_units else points
   flows = [training_app.build_bijector(build(body, part, seed), part) for seed in seeds]
   if config.latent_units and points.contexts:
-    step = dataclasses.replace(part, num_steps=1)
-    flows.append(training_app.build_bijector(build_latent(points, config), step))
+    step = part if config.latent_components else dataclasses.replace(part, num_steps=1)
+    flows.append(training_app.build_bijector(build_latent(points, step, maps), step))
   return flows[0] if len(flows) == 1 else FlowChain(flows)
 
 
-def build_latent(points: data.Dataset, config: DensityConfig) -> potentials.Potential:
-  """The potential of one step next to the latents, which is given the contexts."""
+def build_latent(
+  points: data.Dataset, config: DensityConfig, maps: Any = None
+) -> potentials.Potential:
+  """The potential next to the latents, which is given the contexts."""
   size, context_size = points.event_size, config.context_units
   seed = seed_of_try(config.seed, -SEEDS_APART)
+  if config.latent_components:
+    directions = principal_directions(points, config.latent_components, maps)
+    dense = potentials.OneHiddenLayer(
+      config.latent_components,
+      config.latent_units,
+      time_basis=time_basis(config),
+      context_size=context_size,
+      seed=seed,
+    )
+    return potentials.Projected(dense, directions)
   dense = potentials.OneHiddenLayer(size, config.latent_units, context_size=context_size, seed=seed)
   return dense + potentials.Separable(size, LATENT_UNITS, context_size=context_size, seed=seed)
+
+
+def principal_directions(points: data.Dataset, number: int, maps: Any = None) -> np.ndarray:
+  """Directions of the flow's space in which the data vary most, orthonormal columns [N, number].
+
+  Raises:
+    ValueError: There are not so many.
+  """
+  if number > points.event_size:
+    raise ValueError(
+      f'`--latent_components` {number} of points of {points.event_size} coordinates: at most so '
+      'many; 0 takes all of them.'
+    )
+  rows = points.parts(np.asarray(points.train[:SURVEY_ROWS]))[1].astype(np.float64)
+  if points.levels is not None:
+    rows += np.random.default_rng(0).random(rows.shape)
+  maps = data.for_dataset(points) if maps is None else maps
+  y = maps.inverse(tf.constant(rows, maps.dtype)).numpy().astype(np.float64)
+  return np.linalg.eigh(np.cov(y, rowvar=False).reshape(len(y[0]), -1))[1][:, -number:]
+
+
+def time_basis(config: DensityConfig) -> potentials.TimeBasis | None:
+  """Functions of time of all amplitudes; None for constant ones."""
+  if config.basis_size == 1:
+    return None
+  return potentials.TimeBasis(config.num_steps * config.step_size, config.basis_size)
 
 
 def check_segments(config: DensityConfig) -> None:
@@ -56,9 +105,8 @@ def build(
 ) -> potentials.Potential:
   """The sum of the layers that are asked for; the seed, or --seed, names first weights."""
   seed = config.seed if seed is None else seed
-  basis, context_size = None, config.context_units if points.contexts else None
-  if config.basis_size > 1:
-    basis = potentials.TimeBasis(config.num_steps * config.step_size, config.basis_size)
+  basis = time_basis(config)
+  context_size = config.context_units if points.contexts else None
   terms: list[potentials.Potential] = []
   if config.hidden_units:
     terms.append(build_dense(points, config, basis, seed, context_size))

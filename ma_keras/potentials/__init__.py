@@ -18,6 +18,7 @@ from ma_keras.potentials.mlp import MLP
 from ma_keras.potentials.one_hidden_layer import OneHiddenLayer
 from ma_keras.potentials.pairs import Pairs
 from ma_keras.potentials.parameter_ode import ParameterODE
+from ma_keras.potentials.projected import Projected
 from ma_keras.potentials.quadratic import Quadratic
 from ma_keras.potentials.separable import Separable
 from ma_keras.potentials.spectral import SpectralQuadratic
@@ -43,6 +44,7 @@ __all__ = [
   'Pairs',
   'ParameterODE',
   'Potential',
+  'Projected',
   'Quadratic',
   'Separable',
   'SpectralQuadratic',

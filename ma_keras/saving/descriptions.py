@@ -29,7 +29,7 @@ CLASSES: dict[str, Any] = {
     potentials.Lattice,
     *(potentials.DeepLocallyConnected, potentials.LocallyConnected, potentials.MLP),
     *(potentials.EmbeddedAtoms, potentials.EmbeddedCluster, potentials.EmbeddedDipoles),
-    *(potentials.ExchangeableSet, potentials.Pairs),
+    *(potentials.ExchangeableSet, potentials.Pairs, potentials.Projected),
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
     *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
     *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),

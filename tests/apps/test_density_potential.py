@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
 from absl import flags
 
 from ma_keras import data, potentials
@@ -98,3 +100,38 @@ def test_contexts_act_in_a_further_step_next_to_the_latents_alone():
     DensityConfig(latent_units=5)
   with pytest.raises(ValueError, match=r'no --latent_units, got --tries=2, .* --latent_units=5'):
     DensityConfig(latent_units=5, tries=2, context_columns=('label',))
+
+
+def test_principal_components_of_the_data_are_what_contexts_act_on():
+  noise, spread = np.random.default_rng(0), np.array([4.0, 1.0, 0.2, 2.0])
+  turn = np.linalg.qr(noise.normal(size=(4, 4)))[0]
+  vectors = noise.normal(size=(3000, 4)) * spread @ turn.T
+  rows = np.concatenate([np.arange(3000)[:, None] % 3, vectors], axis=1)
+  contexts = (data.context_columns.ContextColumn('kind', ('a', 'b', 'c'), 0.0, 2.0),)
+  points = data.split('vectors', rows, contexts=contexts)
+  sizes = {'num_steps': 6, 'step_size': 0.5, 'hidden_units': 7, 'basis_size': 2}
+  sizes |= {'context_columns': ('kind',), 'latent_units': 5}
+  config = DensityConfig(**sizes, latent_components=2)
+  chain = density_potential.build_flow(points, config, tfp.bijectors.Identity(dtype=tf.float64))
+  assert [part.horizon.num_steps for part in chain.flows] == [6, 6]
+  projected = chain.flows[-1].potential
+  assert isinstance(projected, potentials.Projected) and projected.potential.hidden_units == 5
+  assert projected.potential.time_basis.time == 3.0 and projected.context_size == 32
+  # The widest axes, of deviations 2 and 4; the next one is half as wide.
+  overlaps = (turn[:, [3, 0]].T @ projected.directions) ** 2
+  np.testing.assert_allclose(overlaps, np.eye(2), atol=0.02)
+
+  with pytest.raises(ValueError, match='`--latent_components` 5 of points of 4 coordinates'):
+    density_potential.principal_directions(points, 5)
+  with pytest.raises(ValueError, match='`--latent_components` 2 are what --latent_units see'):
+    DensityConfig(latent_components=2, context_columns=('kind',))
+
+
+def test_principal_components_of_images_are_those_of_logits():
+  left = np.zeros([8, 8])
+  left[:, :4] = 1.0
+  bright = np.random.default_rng(0).integers(0, 2, 200)
+  images = (16 * bright[:, None, None] * left).reshape(200, 64)
+  points = data.split('images', images, levels=17, event_shape=(8, 8, 1))
+  direction = density_potential.principal_directions(points, 1)[:, 0]
+  assert (direction @ left.ravel()) ** 2 / 32 > 0.99

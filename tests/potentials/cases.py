@@ -20,6 +20,7 @@ from ma_keras.potentials import (
   OneHiddenLayer,
   Pairs,
   Potential,
+  Projected,
   Quadratic,
   Separable,
   SpectralQuadratic,
@@ -169,6 +170,11 @@ def quadratic(seed=0):
   return Quadratic(matrix, tf.float64)
 
 
+def projected(size=3):
+  directions = np.linalg.qr(np.random.default_rng(0).normal(size=(EVENT_SIZE, size)))[0]
+  return Projected(generic(OneHiddenLayer(size, 5, dtype=tf.float64)), directions)
+
+
 CASES = {
   'softplus': one_hidden_layer,
   'softplus without bias': lambda: one_hidden_layer(use_bias=False),
@@ -201,6 +207,7 @@ CASES = {
   'embedded atoms in time': lambda: embedded_atoms(2, 2, TimeBasis(1.5, 2), 'gelu'),
   'exchangeable set in time': lambda: exchangeable_set(2, 2, TimeBasis(1.5, 2)),
   'quadratic': quadratic,
+  'projected': projected,
   'sum': lambda: one_hidden_layer() + Wave(EVENT_SIZE) + quadratic(),
   'tf_keras sequential': lambda: generic(KerasModel(keras_sequential(tf_keras), EVENT_SIZE)),
   'tf_keras functional': lambda: generic(KerasModel(keras_functional(tf_keras), EVENT_SIZE)),

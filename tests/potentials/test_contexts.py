@@ -47,6 +47,9 @@ POTENTIALS = {
   'deep_lattice': lambda: potentials.DeepLattice(2, 3, 4, **LATTICE),
   'spectral': lambda: potentials.SpectralQuadratic(2, **LATTICE),
   'exchangeable_set': lambda: potentials.ExchangeableSet(2, 2, 3, 5, **LATTICE),
+  'projected': lambda: potentials.Projected(
+    potentials.OneHiddenLayer(2, 6, seed=1, context_size=C, time_basis=BASIS, **DOUBLE), np.eye(N, 2)
+  ),
   'sum': lambda: one_hidden_layer() + separable() + potentials.Quadratic(np.eye(N), **DOUBLE),
   'group_average': lambda: symmetry.GroupAverage(
     one_hidden_layer(time_basis=BASIS), symmetry.translations(2)

@@ -16,6 +16,7 @@ from ma_keras.potentials import (
   LocallyConnected,
   OneHiddenLayer,
   Potential,
+  Projected,
   Quadratic,
   Separable,
   SpectralQuadratic,
@@ -54,6 +55,7 @@ KINDS = {
   Quadratic: lambda kind: kind(np.eye(N), tf.float64),
   KerasModel: lambda kind: kind(cases.keras_sequential(tf_keras), N),
   Sum: lambda kind: kind([layer(), cases.quadratic()]),
+  Projected: lambda kind: kind(layer(), np.linalg.qr(cases.points(N))[0]),
   symmetry.GroupAverage: lambda kind: kind(layer(), GROUP),
   symmetry.OneElementPerInterval: lambda kind: kind(layer(), GROUP, H, 3),
 }

@@ -4,6 +4,7 @@ A recipe is a function dtype -> potential, so that one may have a twin in anothe
 """
 
 import keras
+import numpy as np
 import tf_keras
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ from ma_keras.potentials import (
   OneHiddenLayer,
   Pairs,
   ParameterODE,
+  Projected,
   Quadratic,
   Separable,
   SpectralQuadratic,
@@ -127,6 +129,15 @@ def quadratic(draw, size=None):
   return lambda dtype: Quadratic(matrix, dtype)
 
 
+@st.composite
+def projected(draw, size=None):
+  n, seed = size or draw(st.integers(1, 5)), draw(strategies.SEEDS)
+  number = draw(st.integers(1, n))
+  directions = np.linalg.qr(np.random.default_rng(seed).normal(size=(n, number)))[0]
+  inner = draw(st.one_of(dense(number), separable(number)))
+  return lambda dtype: Projected(inner(dtype), directions)
+
+
 CLUSTERS = st.sampled_from([(2, 2), (4, 1), (3, 2), (2, 3)])
 SHELLS = {'shells': 3, 'reach': 3.0, 'softening': 0.5, 'seed': 0}
 
@@ -209,7 +220,7 @@ def composable(side):
   """Any potential that model files hold, on R^(side * side)."""
   n = side**2
   return st.one_of(
-    *(dense(n), separable(n), mlp(n), quadratic(n)),
+    *(dense(n), separable(n), mlp(n), quadratic(n), projected(n)),
     *(lattice(side), deep_lattice(side), spectral(side), local((side, side))),
     *(pairs((n, 1)), embedded_atoms((n, 1)), embedded_cluster((n, 1)), exchangeable_set((n, 1))),
     embedded_dipoles((n, 1)),
@@ -227,6 +238,7 @@ RECIPES = {
   'DeepLocallyConnected': deep_local(),
   'SpectralQuadratic': spectral(),
   'Quadratic': quadratic(),
+  'Projected': projected(),
   'Pairs': pairs(),
   'EmbeddedAtoms': embedded_atoms(),
   'EmbeddedCluster': embedded_cluster(),

@@ -39,6 +39,7 @@ POTENTIALS = {
   ),
   'mlp': lambda: potentials.MLP(4, (3, 2), 'tanh', time_dependent=True),
   'quadratic': lambda: potentials.Quadratic(np.eye(4)),
+  'projected': lambda: potentials.Projected(potentials.OneHiddenLayer(2, 3), np.eye(4, 2)),
   'lattice': lambda: potentials.Sum(
     [potentials.Lattice(2, 3, BASIS), potentials.SpectralQuadratic(2, BASIS)]
   ),

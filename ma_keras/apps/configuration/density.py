@@ -100,7 +100,11 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
         f'`--latent_units` {self.latent_units} are given the contexts, and there are no '
         '--context_columns.'
       )
-
+    if self.latent_components and not self.latent_units:
+      raise ValueError(
+        f'`--latent_components` {self.latent_components} are what --latent_units see, and there '
+        'are none: pass --latent_units=128, say.'
+      )
     if self.discrimination and (not self.context_columns or self.objective):
       raise ValueError(
         '`--discrimination` needs --context_columns, the class, and goes with no --objective, got '

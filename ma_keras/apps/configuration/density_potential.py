@@ -42,6 +42,13 @@ class DensityPotentialConfig(Configuration):
     lower=0,
     fixes_run=True,
   )
+  latent_components: int = integer(
+    0,
+    'Principal components of the data that --latent_units see and move, in as many steps as a '
+    'segment has; 0: all coordinates, in one step. Some forty tell classes of images apart best.',
+    lower=0,
+    fixes_run=True,
+  )
   basis_size: int = integer(1, 'Functions of time per amplitude.', lower=1, fixes_run=True)
   segments: int = integer(
     1,

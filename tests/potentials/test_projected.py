@@ -1,0 +1,77 @@
+"""A potential of a few directions flows as it does on those alone."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import ma_keras
+from ma_keras.potentials import OneHiddenLayer, Projected, Separable, TimeBasis
+from tests.potentials import cases
+
+N, D, STEPS = 5, 2, 6
+DIRECTIONS = np.linalg.qr(np.random.default_rng(3).normal(size=(N, D)))[0]
+X = tf.constant(np.random.default_rng(4).normal(size=(7, N)))
+
+
+def inner(kind):
+  options = {'dtype': tf.float64, 'seed': 1, 'time_basis': TimeBasis(0.6, 2)}
+  dense = OneHiddenLayer(D, 4, **options)
+  potential = dense if kind == 'dense' else dense + Separable(D, 3, **options)
+  return cases.generic(potential)
+
+
+@pytest.mark.parametrize('mode', ['store', 'recompute', 'plain'])
+@pytest.mark.parametrize('kind', ['dense', 'sum'])
+def test_points_move_within_the_directions_as_the_flow_on_them_says(kind, mode):
+  potential = inner(kind)
+  options = {'num_steps': STEPS, 'step_size': 0.1, 'gradient': mode}
+  small = ma_keras.MongeAmpereBijector(potential, **options)
+  large = ma_keras.MongeAmpereBijector(Projected(potential, DIRECTIONS), **options)
+  within = tf.matmul(X, DIRECTIONS)
+
+  moved, change = large.forward(X), large.forward_log_det_jacobian(X, 1)
+  expected = small.forward(within)
+  np.testing.assert_allclose(moved, X + (expected - within) @ DIRECTIONS.T, atol=1e-13)
+  np.testing.assert_allclose(change, small.forward_log_det_jacobian(within, 1), atol=1e-13)
+  assert np.std(change) > 0.01
+
+
+@pytest.mark.parametrize('kind', ['dense', 'sum'])
+def test_weights_have_the_gradients_of_the_flow_on_the_directions(kind):
+  potential = inner(kind)
+  options = {'num_steps': STEPS, 'step_size': 0.1}
+  small = ma_keras.MongeAmpereBijector(potential, **options)
+  large = ma_keras.MongeAmpereBijector(Projected(potential, DIRECTIONS), **options)
+  gradients = []
+  for bijector, x in ((small, tf.matmul(X, DIRECTIONS)), (large, X)):
+    with tf.GradientTape() as tape:
+      solution = bijector.solve(x, tallies=[ma_keras.tallies.Stiffness()])
+      value = tf.reduce_sum(solution.log_density_change + solution.tallies['stiffness'])
+    gradients.append(tape.gradient(value, potential.trainable_variables))
+  for one, other in zip(*gradients, strict=True):
+    np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-13)
+
+
+def test_a_hidden_layer_is_solved_in_its_own_coordinates_and_a_sum_beside_its_rest():
+  assert Projected(inner('dense'), DIRECTIONS).units().kernel.shape == [N, 4]
+  units = Projected(inner('sum'), DIRECTIONS).units()
+  assert isinstance(units.rest, Projected) and units.rest.event_size == N
+  drawn = inner('dense').with_laplacian(ma_keras.potentials.Hutchinson())
+  assert Projected(drawn, DIRECTIONS).units() is None
+  assert not Projected(drawn, DIRECTIONS).self_contained
+
+
+@pytest.mark.parametrize(
+  'directions, message',
+  [
+    (np.eye(N, 3), r'must be \[N, 2\].* got shape \[5, 3\]'),
+    (np.ones(N), r'must be \[N, 2\]'),
+    (np.eye(2)[:1], r'N no less, got shape \[1, 2\]'),
+    (np.ones([N, D]), 'must have orthonormal columns'),
+    (1.01 * np.eye(N, D), 'must have orthonormal columns'),
+    (np.full([N, D], np.nan), 'must have orthonormal columns of finite numbers'),
+  ],
+)
+def test_directions_that_are_none_are_refused(directions, message):
+  with pytest.raises(ValueError, match=message):
+    Projected(OneHiddenLayer(D, 3), directions)
