@@ -15,14 +15,20 @@ from ma_keras.training.likelihood import latent_rows
 
 def validation(experiment: Experiment, rows: np.ndarray | None = None) -> training.Validation:
   """The callback that validates on these rows, or validation points; their noise never changes."""
-  config, model = experiment.config, experiment.model
+  config = experiment.config
   if rows is None:
     rows = experiment.points.validation[: config.validation_points or None]
-  cell_sizes = getattr(model.preprocessing, 'cell_sizes', None)
+  flow_rows = in_flow_space(experiment, rows)
+  return training.Validation(flow_rows, config.eval_batch_size, jit_compile=config.jit_compile)
+
+
+def in_flow_space(experiment: Experiment, rows: np.ndarray, draw: int = 0) -> np.ndarray:
+  """Contexts and points y of the flow's space, [n, O + N], of rows and a draw of their noise."""
+  config, maps = experiment.config, experiment.model.preprocessing
   contexts, x = experiment.points.parts(np.asarray(rows))
-  x = data.dequantised(x, config.split_seed, cell_sizes=cell_sizes)
-  latents = latent_rows(model.preprocessing, contexts, x, config.eval_batch_size)
-  return training.Validation(latents, config.eval_batch_size, jit_compile=config.jit_compile)
+  cell_sizes = getattr(maps, 'cell_sizes', None)
+  x = data.dequantised(x, config.split_seed, draw, cell_sizes)
+  return latent_rows(maps, contexts, x, config.eval_batch_size)
 
 
 def best_metric(experiment: Experiment) -> str:

@@ -106,14 +106,19 @@ def discrimination(points: data.Dataset, config: DensityConfig) -> training.Disc
       'at most; 0 takes all.'
     )
   codes = np.arange(len(categories), dtype=np.float32)
-  contexts, _ = points.parts(np.asarray(points.train[:SURVEY_ROWS]))
-  counts = np.bincount(contexts[:, 0].astype(np.int64), minlength=len(categories))
   return training.Discrimination(
     codes[:, np.newaxis],
     config.discrimination,
     rivals=config.rivals or None,
-    prior=np.maximum(counts, 1) / np.sum(np.maximum(counts, 1)),
+    prior=shares(points, len(categories)),
   )
+
+
+def shares(points: data.Dataset, number: int) -> np.ndarray:
+  """P(k) of so many classes, the one context: shares of training rows, none of them zero, [K]."""
+  contexts, _ = points.parts(np.asarray(points.train[:SURVEY_ROWS]))
+  counts = np.maximum(np.bincount(contexts[:, 0].astype(np.int64), minlength=number), 1)
+  return counts / np.sum(counts)
 
 
 def chance(classes: training.Discrimination) -> float:

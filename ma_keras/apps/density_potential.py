@@ -7,7 +7,6 @@ import itertools
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 import ma_keras
 from ma_keras import data, potentials, training
@@ -16,10 +15,12 @@ from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import FlowChain
 from ma_keras.fitting.settings import seed_of_try
+from ma_keras.training.likelihood import to_latent_space
 
 LATENT_UNITS = 3  # Per pixel, of the step next to the latents.
 SEEDS_APART = 1000  # Of two segments; layers of one have seeds in a row.
 SURVEY_ROWS = 10_000  # Of which principal components are taken.
+AT_ONCE = 1000  # Rows mapped at a time.
 
 
 def build_flow(
@@ -76,12 +77,11 @@ def principal_directions(points: data.Dataset, number: int, maps: Any = None) ->
       f'`--latent_components` {number} of points of {points.event_size} coordinates: at most so '
       'many; 0 takes all of them.'
     )
-  rows = points.parts(np.asarray(points.train[:SURVEY_ROWS]))[1].astype(np.float64)
-  if points.levels is not None:
-    rows += np.random.default_rng(0).random(rows.shape)
   maps = data.for_dataset(points) if maps is None else maps
-  y = maps.inverse(tf.constant(rows, maps.dtype)).numpy().astype(np.float64)
-  return np.linalg.eigh(np.cov(y, rowvar=False).reshape(len(y[0]), -1))[1][:, -number:]
+  _, x = points.parts(np.asarray(points.train[:SURVEY_ROWS]))
+  x = data.dequantised(x, 0, cell_sizes=getattr(maps, 'cell_sizes', None))
+  y = to_latent_space(maps, x, AT_ONCE).astype(np.float64)
+  return np.linalg.eigh(np.atleast_2d(np.cov(y, rowvar=False)))[1][:, -number:]
 
 
 def time_basis(config: DensityConfig) -> potentials.TimeBasis | None:

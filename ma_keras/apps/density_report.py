@@ -12,8 +12,7 @@ from absl import logging
 import ma_keras
 from ma_keras import data, fitting, training
 from ma_keras.apps import (
-  density_callbacks,
-  density_context,
+  density_classes,
   density_data,
   density_figures,
   density_table,
@@ -22,12 +21,10 @@ from ma_keras.apps import (
 from ma_keras.apps.density_callbacks import measure
 from ma_keras.apps.density_experiment import Experiment
 from ma_keras.saving import export
-from ma_keras.training import class_validation
 
 # Training images that the baseline takes at most, and pixels of all of them; their order is random.
 MOST_IMAGES = 10_000
 MOST_PIXELS = 50_000_000
-MOST_CLASSIFIED = 2000  # Test points, each of which takes a solve per class.
 
 
 def report(experiment: Experiment, doubts: str) -> str:
@@ -50,51 +47,18 @@ def report(experiment: Experiment, doubts: str) -> str:
   if density_table.is_table(points):
     comparison, worse = density_table.compared(config, points, model, result.certified_steps)
     doubts = doubts or worse
-  classes, told, worse = classification(experiment, result.certified_steps)
-  doubts = doubts or worse
+  classes = density_classes.of_run(experiment, result)
+  doubts = doubts or (classes.doubts() if classes else '')
   model.bijector = model.bijector.in_steps(result.certified_steps)
-  notes = {**density_data.notes(config), **summary(experiment, result), **classes, 'doubts': doubts}
+  figures = {**summary(experiment, result), **(dataclasses.asdict(classes) if classes else {})}
+  notes = {**density_data.notes(config), **figures, 'doubts': doubts}
   write(experiment, notes)
   if points.levels and result.bits_per_dimension is not None:
     comparison = compared_with_pixels(points, x, points.levels, result.bits_per_dimension)
   if config.figures:
     draw_figures(points, model, experiment.run)
-  print('; '.join(text for text in (str(result), comparison, told) if text))
+  print('; '.join(text for text in (str(result), comparison, str(classes or '')) if text))
   return doubts
-
-
-def classification(experiment: Experiment, num_steps: int) -> tuple[dict[str, float], str, str]:
-  """Bayes' rule on test points, where --discrimination asked for it.
-
-  Returns:
-    Figures by name, the same in words, and doubts; all empty without --discrimination.
-  """
-  classes = getattr(experiment.model, 'discrimination', None)
-  if classes is None:
-    return {}, '', ''
-  rows = class_validation.spread(experiment.points.test, MOST_CLASSIFIED)
-  validation = density_callbacks.validation(experiment, rows)
-  validation.set_model(experiment.model)
-  table, labels = class_validation.classified(validation, classes, validation.points, num_steps)
-  accuracy, error = table.accuracy(labels)
-  cross_entropy, chance = table.cross_entropy(labels), density_context.chance(classes)
-  figures = {
-    'classified_points': len(rows),
-    'accuracy': accuracy,
-    'accuracy_error': error,
-    'cross_entropy': cross_entropy,
-  }
-  told = (
-    f"classes by Bayes' rule right in {100 * accuracy:.1f} +- {100 * error:.1f} % of {len(rows)} "
-    f'points, cross-entropy {cross_entropy:.3g} nats of {chance:.3g} by chance'
-  )
-  if cross_entropy < chance:
-    return figures, told, ''
-  doubts = (
-    f'The cross-entropy of the classes, {cross_entropy:.3g} nats, is no less than the '
-    f'{chance:.3g} of their frequencies: train for more --epochs or with more --discrimination.'
-  )
-  return figures, told, doubts
 
 
 def compared_with_pixels(

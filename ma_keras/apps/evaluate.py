@@ -16,7 +16,7 @@ import tensorflow_probability as tfp
 
 import ma_keras
 from ma_keras import data, targets, training, transport
-from ma_keras.apps import density_data, ising_target, model_app, particles_target
+from ma_keras.apps import density_classes, density_data, ising_target, model_app, particles_target
 from ma_keras.apps.configuration.evaluate import EvaluateConfig
 from ma_keras.apps.configuration.option import options
 from ma_keras.apps.configuration.particles_target import PARTICLES, ParticlesTargetConfig
@@ -31,8 +31,8 @@ from ma_keras.saving import model_file
 SAMPLES = 4096
 
 
-def likelihood(model: model_file.Model, config: EvaluateConfig) -> training.Likelihood:
-  """On test points of the split that the model was trained with: it has seen all others."""
+def test_data(model: model_file.Model, config: EvaluateConfig) -> data.Dataset:
+  """The split that the model was trained with: it has seen all but its test points."""
   config = density_data.restored(config, model.notes)
   model_app.check_contexts(model, config)
   contexts = model.contexts or ()
@@ -44,6 +44,14 @@ def likelihood(model: model_file.Model, config: EvaluateConfig) -> training.Like
       f'{points.event_size}: name its data by --dataset or --dataset_file.'
     )
   _check_pixels(model, points, config)
+  return points
+
+
+def likelihood(
+  model: model_file.Model, config: EvaluateConfig, points: data.Dataset | None = None
+) -> training.Likelihood:
+  """On test points of `test_data`."""
+  points = test_data(model, config) if points is None else points
   return training.measure_likelihood(
     model.bijector,
     model.preprocessing or tfp.bijectors.Identity(),
@@ -93,15 +101,20 @@ def target_of(notes: dict[str, Any]) -> tuple[targets.Target, float | None]:
 
 def measure(config: EvaluateConfig) -> training.FreeEnergy | training.Likelihood:
   """The free energy of spins and fields, the likelihood of data."""
-  return measured(model_app.load(config), config)
+  return measured(model_app.load(config), config)[0]
 
 
 def measured(
   model: model_file.Model, config: EvaluateConfig
-) -> training.FreeEnergy | training.Likelihood:
-  """`measure` of a model that is at hand."""
+) -> tuple[training.FreeEnergy | training.Likelihood, density_classes.ClassesTold | None]:
+  """`measure` of a model that is at hand; and the classes of --classify test points."""
   model_app.check_steps(model, config)
-  return free_energy(model, config) if 'target' in model.notes else likelihood(model, config)
+  density_classes.check(model, config)
+  if 'target' in model.notes:
+    return free_energy(model, config), None
+  points = test_data(model, config)
+  result = likelihood(model, config, points)
+  return result, density_classes.of_model(model, points, config, result)
 
 
 def transport_cost(
@@ -123,6 +136,7 @@ def transport_cost(
 def write(
   config: EvaluateConfig,
   result: training.FreeEnergy | training.Likelihood,
+  classes: density_classes.ClassesTold | None,
   cost: transport.TransportCost | None,
 ) -> None:
   """Writes --output, whole or not at all."""
@@ -133,6 +147,7 @@ def write(
     'seed': config.seed,
     'version': ma_keras.__version__,
     'measured': plain(dataclasses.asdict(result)),
+    'classes': classes and dataclasses.asdict(classes),
     'transport': cost and {**cost.summary(), 'doubts': cost.doubts()},
     'doubts': result.doubts(),
   }
@@ -145,16 +160,15 @@ def work(config: EvaluateConfig) -> None:
   if config.output is not None:
     check_apart(config.output, config.model, config.dataset_file)
   model = model_app.load(config)
-  result = measured(model, config)
-  print(result)
+  result, classes = measured(model, config)
+  print('; '.join(str(part) for part in (result, classes) if part is not None))
   cost = transport_cost(model, config)
-  doubts = result.doubts()
   if cost is not None:
     print(cost)
-    doubts = doubts or cost.doubts()
-  write(config, result, cost)
-  if doubts:
-    end(ExitCode.STOPPED, doubts)
+  write(config, result, classes, cost)
+  doubts = [part.doubts() for part in (result, classes, cost) if part is not None]
+  if any(doubts):
+    end(ExitCode.STOPPED, next(filter(None, doubts)))
 
 
 def plain(numbers: dict[str, Any]) -> dict[str, Any]:

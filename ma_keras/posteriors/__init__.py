@@ -1,7 +1,7 @@
 """Posteriors of parameters and of classes: simulators, Bayes' rule, and tests of a flow."""
 
 from ma_keras.posteriors.calibration import Calibration, calibrate
-from ma_keras.posteriors.classes import Classification, classify
+from ma_keras.posteriors.classes import Classification, classify, over_draws
 from ma_keras.posteriors.simulators import GaussianLinear, SimpleLikelihood, Simulator, TwoMoons
 from ma_keras.posteriors.two_samples import Separability, separability
 
@@ -15,5 +15,6 @@ __all__ = [
   'TwoMoons',
   'calibrate',
   'classify',
+  'over_draws',
   'separability',
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,34 @@ class Classification:
         f'{labels.max()}.'
       )
     return labels
+
+
+def over_draws(classifications: Sequence[Classification]) -> Classification:
+  """The classification by the mean of ln p(x + u | k) over draws of dequantisation noise u.
+
+  By Jensen's inequality that mean is a lower bound of ln P(x | k), the log probability of whole
+  numbers x: with it the bound takes the place of the noisy ln p(x + u | k) of one draw.
+
+  Args:
+    classifications: Those of the same points, one for each draw; at least one.
+
+  Raises:
+    ValueError: There is none, or they differ in shape, prior or temperature.
+  """
+  first = classifications[0] if classifications else None
+  if first is None or not all(_is_alike(first, one) for one in classifications):
+    raise ValueError(
+      '`classifications` must be those of the same points and classes, one for each draw of '
+      f'noise, at equal priors and temperatures, got {len(classifications)} that are not.'
+    )
+  mean = np.mean([one.log_likelihoods for one in classifications], axis=0)
+  return dataclasses.replace(first, log_likelihoods=mean)
+
+
+def _is_alike(one: Classification, other: Classification) -> bool:
+  shapes = one.log_likelihoods.shape == other.log_likelihoods.shape
+  priors = np.array_equal(one.log_prior, other.log_prior)
+  return shapes and priors and one.temperature == other.temperature
 
 
 def classify(

@@ -31,9 +31,7 @@ class Projected(Potential):
     directions: P, float64 [N, d]; constant.
   """
 
-  def __init__(
-    self, potential: Potential, directions: np.ndarray, name: str | None = None
-  ) -> None:
+  def __init__(self, potential: Potential, directions: np.ndarray, name: str | None = None) -> None:
     """Checks the arguments.
 
     Args:
@@ -70,7 +68,7 @@ class Projected(Potential):
     return self.potential(t, self._within(x))
 
   def units(self) -> Units | None:
-    """Those of psi, whose kernel is P W in R^N."""
+    """Units of psi, with the kernel P W in R^N."""
     units = overrides.units(self.potential)
     if units is None or not units.at_rest:
       return None

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
-import tensorflow_probability as tfp
 from absl import flags
 
 from ma_keras import data, potentials
@@ -108,11 +106,12 @@ def test_principal_components_of_the_data_are_what_contexts_act_on():
   vectors = noise.normal(size=(3000, 4)) * spread @ turn.T
   rows = np.concatenate([np.arange(3000)[:, None] % 3, vectors], axis=1)
   contexts = (data.context_columns.ContextColumn('kind', ('a', 'b', 'c'), 0.0, 2.0),)
-  points = data.split('vectors', rows, contexts=contexts)
+  points = data.split('vectors', rows, event_shape=(4,), contexts=contexts)
   sizes = {'num_steps': 6, 'step_size': 0.5, 'hidden_units': 7, 'basis_size': 2}
   sizes |= {'context_columns': ('kind',), 'latent_units': 5}
   config = DensityConfig(**sizes, latent_components=2)
-  chain = density_potential.build_flow(points, config, tfp.bijectors.Identity(dtype=tf.float64))
+  as_they_are = data.Standardised(np.zeros(4), np.ones(4))
+  chain = density_potential.build_flow(points, config, as_they_are)
   assert [part.horizon.num_steps for part in chain.flows] == [6, 6]
   projected = chain.flows[-1].potential
   assert isinstance(projected, potentials.Projected) and projected.potential.hidden_units == 5

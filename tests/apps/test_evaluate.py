@@ -1,6 +1,7 @@
 """`ma-keras eval` measures a model on its own target or data, and says when it is in doubt."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from absl import flags
 
 import ma_keras
 from ma_keras import data, targets, training, transport
-from ma_keras.apps import density_data, evaluate
+from ma_keras.apps import density_classes, density_data, evaluate
 from ma_keras.apps.configuration import EvaluateConfig
 from tests.support.configurations import parsed
 
@@ -144,3 +145,45 @@ def test_the_paths_can_be_left_out_and_the_model_is_not_overwritten(tmp_path):
     evaluate.work(EvaluateConfig(model=str(path), output=str(path)))
   with pytest.raises(ValueError, match='at least 16, got 3'):
     EvaluateConfig(model=str(path), paths=3)
+
+
+def test_classes_of_test_points_are_told_by_bayes_rule(tmp_path, rng, capsys):
+  """Two unit Gaussians, three apart, at shares 1/4 and 3/4: what is right is known.
+
+  sum_k P_k Phi(d/2 + ln(P_k / P_other) / d).
+  """
+  classes, path = (rng.random(4000) < 0.75).astype(int), tmp_path / 'model.npz'
+  x = 3.0 * classes + rng.normal(size=4000)
+  lines = [f'{"ab"[k]},{value:.8f}' for k, value in zip(classes, x)]
+  (tmp_path / 'table.csv').write_text('\n'.join(['g,x', *lines]))
+  potential = ma_keras.potentials.Quadratic(np.zeros([1, 1]), context_kernel=[[3.0]])
+  model = ma_keras.model_file.Model(
+    ma_keras.MongeAmpereBijector(potential, 2, 0.5),
+    columns=('x',),
+    contexts=(data.context_columns.ContextColumn('g', ('a', 'b'), 0.0, 1.0),),
+  )
+  ma_keras.model_file.save(path, model)
+  options = {'model': str(path), 'dataset_file': str(tmp_path / 'table.csv'), 'paths': 0}
+  output = tmp_path / 'eval.json'
+  evaluate.work(EvaluateConfig(**options, classify=1000, output=str(output)))
+  figures = json.loads(output.read_text())['classes']
+  log_odds = np.log(np.array([1 / 3, 3.0]))
+  right = [0.5 * math.erfc(-(1.5 + value / 3) / math.sqrt(2)) for value in log_odds]
+  assert abs(figures['accuracy'] - np.dot([0.25, 0.75], right)) < 3 * figures['accuracy_error']
+  assert 0.005 < figures['accuracy_error'] < 0.02
+  assert figures['cross_entropy'] < 0.3 < figures['chance'] == pytest.approx(0.562, abs=0.02)
+  percent = f"classes by Bayes' rule right in {100 * figures['accuracy']:.1f} +- "
+  assert percent in capsys.readouterr().out
+
+
+def test_a_model_without_classes_tells_none(tmp_path):
+  path = tmp_path / 'model.npz'
+  saved(path, NOTES)
+  with pytest.raises(ValueError, match='`--classify` 10 needs a model whose context is one column'):
+    evaluate.measure(EvaluateConfig(model=str(path), classify=10))
+
+
+def test_a_density_that_knows_no_classes_is_in_doubt():
+  told = density_classes.ClassesTold(100, 0.5, 0.05, 0.8, 0.69)
+  assert 'is no less than the 0.69 of their frequencies' in told.doubts()
+  assert density_classes.ClassesTold(100, 0.5, 0.05, 0.6, 0.69).doubts() == ''

@@ -48,7 +48,8 @@ POTENTIALS = {
   'spectral': lambda: potentials.SpectralQuadratic(2, **LATTICE),
   'exchangeable_set': lambda: potentials.ExchangeableSet(2, 2, 3, 5, **LATTICE),
   'projected': lambda: potentials.Projected(
-    potentials.OneHiddenLayer(2, 6, seed=1, context_size=C, time_basis=BASIS, **DOUBLE), np.eye(N, 2)
+    potentials.OneHiddenLayer(2, 6, seed=1, context_size=C, time_basis=BASIS, **DOUBLE),
+    np.eye(N, 2),
   ),
   'sum': lambda: one_hidden_layer() + separable() + potentials.Quadratic(np.eye(N), **DOUBLE),
   'group_average': lambda: symmetry.GroupAverage(

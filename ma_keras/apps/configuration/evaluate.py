@@ -31,6 +31,12 @@ class EvaluateConfig(ModelConfig, DataConfig):
     'Paths of samples whose energy, straightness and distances are measured; 0: none.',
     lower=0,
   )
+  classify: int = integer(
+    0,
+    "Test points whose class is told by Bayes' rule, where the model's one context is the class; "
+    '0: none. Each takes a solve for every class and draw.',
+    lower=0,
+  )
   output: str | None = text(None, 'JSON file for all that was measured.')
 
   def __post_init__(self) -> None:

@@ -1,0 +1,117 @@
+"""Classes of test points by Bayes' rule, of a density that is given the class."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ma_keras import data, posteriors, training
+from ma_keras.apps import density_callbacks, density_context
+from ma_keras.apps.configuration.evaluate import EvaluateConfig
+from ma_keras.apps.density_experiment import Experiment
+from ma_keras.saving.model_file import Model
+from ma_keras.training import class_validation
+
+MOST_CLASSIFIED = 2000  # Test points of a run, each of which takes a solve per class and draw.
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassesTold:
+  """How well Bayes' rule tells classes.
+
+  Attributes:
+    classified_points: Test points.
+    accuracy: Share of them whose most probable class is their own.
+    accuracy_error: Its standard error.
+    cross_entropy: Mean of -ln P(class | x), nats.
+    chance: That of the frequencies of the classes, which know nothing of x.
+  """
+
+  classified_points: int
+  accuracy: float
+  accuracy_error: float
+  cross_entropy: float
+  chance: float
+
+  def __str__(self) -> str:
+    """One line."""
+    return (
+      f"classes by Bayes' rule right in {100 * self.accuracy:.1f} +- "
+      f'{100 * self.accuracy_error:.1f} % of {self.classified_points} points, cross-entropy '
+      f'{self.cross_entropy:.3g} nats of {self.chance:.3g} by chance'
+    )
+
+  def doubts(self) -> str:
+    """Says what is wrong with the density as a classifier; empty if nothing is."""
+    if self.cross_entropy < self.chance:
+      return ''
+    return (
+      f'The cross-entropy of the classes, {self.cross_entropy:.3g} nats, is no less than the '
+      f'{self.chance:.3g} of their frequencies: train for more --epochs or with more '
+      '--discrimination.'
+    )
+
+
+def told(draws: list[posteriors.Classification], labels: np.ndarray) -> ClassesTold:
+  """Returns the figures of the mean over draws of noise."""
+  table = posteriors.over_draws(draws)
+  accuracy, error = table.accuracy(labels)
+  chance = -float(np.sum(np.exp(table.log_prior) * table.log_prior))
+  return ClassesTold(len(labels), accuracy, error, table.cross_entropy(labels), chance)
+
+
+def of_run(experiment: Experiment, measured: training.Likelihood) -> ClassesTold | None:
+  """Classes told by the weights of a run with --discrimination; None without.
+
+  Points have as many draws of noise, and flows as many steps, as the likelihood was measured with.
+  """
+  classes = getattr(experiment.model, 'discrimination', None)
+  if classes is None:
+    return None
+  rows = class_validation.spread(experiment.points.test, MOST_CLASSIFIED)
+  validation = density_callbacks.validation(experiment, rows)
+  validation.set_model(experiment.model)
+  tables = []
+  for draw in range(measured.draws):
+    drawn = density_callbacks.in_flow_space(experiment, rows, draw)
+    table, labels = class_validation.classified(
+      validation, classes, drawn, measured.certified_steps
+    )
+    tables.append(table)
+  return told(tables, labels)
+
+
+def categories(model: Model) -> tuple[str, ...]:
+  """Names of the classes that a model is given; empty where its context is none or another."""
+  contexts = model.contexts or ()
+  return tuple(contexts[0].categories or ()) if len(contexts) == 1 else ()
+
+
+def check(model: Model, config: EvaluateConfig) -> None:
+  """Raises ValueError where --classify asks a model for classes that has none."""
+  if config.classify and len(categories(model)) < 2:
+    names = ', '.join(column.name for column in model.contexts or ()) or 'none'
+    raise ValueError(
+      f'`--classify` {config.classify} needs a model whose context is one column of two or more '
+      f'categories, the class; that of {config.model} is {names}.'
+    )
+
+
+def of_model(
+  model: Model, points: data.Dataset, config: EvaluateConfig, measured: training.Likelihood
+) -> ClassesTold | None:
+  """Classes told by a model file, of --classify test points; None for 0."""
+  if not config.classify:
+    return None
+  rows = class_validation.spread(points.test, config.classify)
+  codes, x = points.parts(rows)
+  prior = density_context.shares(points, len(categories(model)))
+  cell_sizes = getattr(model.preprocessing, 'cell_sizes', None)
+  every = np.arange(len(prior), dtype=np.float64)[:, np.newaxis]
+  tables = []
+  for draw in range(measured.draws):
+    noisy = data.dequantised(x, config.seed, draw, cell_sizes)
+    noisy = noisy.reshape(-1, *(model.event_shape or noisy.shape[1:]))
+    tables.append(posteriors.classify(model.flow(), noisy, every, prior, config.batch_size))
+  return told(tables, codes[:, 0].astype(np.int64))
