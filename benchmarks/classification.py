@@ -5,8 +5,8 @@
 
 One temperature, of validation images, is what calibrates. Novelty is told by ln p(x) of any class,
 and by its ratio to the unconditional model of --background: the share of pairs, an image of
---novel and a test image, that they put in the right order (0.5 is chance). Densities of images are
-those of one draw of noise there, and the mean over --draws of ln p(x + u | class) for Bayes' rule.
+--novel and a test image, that they put in the right order (0.5 is chance). Bayes' rule is that of
+the mean over --draws of noise u of ln p(x + u | class); scores of novelty are those of the first.
 """
 
 from __future__ import annotations

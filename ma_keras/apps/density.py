@@ -109,7 +109,7 @@ def compete_with_start(experiment: Experiment, best: training.BestWeights) -> No
     value = model.constrained.rank(0.0, value, error)
   if experiment.config.discrimination:  # Nor does it tell classes apart.
     classes = model.discrimination
-    value += classes.weight * density_context.chance(classes)
+    value += classes.weight * density_context.chance(classes.prior)
   if math.isfinite(best.least):  # A run that goes on: the start's weights were kept if they are it.
     best.least = min(best.least, value)
   else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -44,6 +45,11 @@ class ClassesTold:
 
   def doubts(self) -> str:
     """Says what is wrong with the density as a classifier; empty if nothing is."""
+    if not math.isfinite(self.cross_entropy):
+      return (
+        f'The cross-entropy of the classes is {self.cross_entropy}: the density of a point is zero '
+        'under its own class. Look for points outside the range of the training rows.'
+      )
     if self.cross_entropy < self.chance:
       return ''
     return (
@@ -57,7 +63,7 @@ def told(draws: list[posteriors.Classification], labels: np.ndarray) -> ClassesT
   """Returns the figures of the mean over draws of noise."""
   table = posteriors.over_draws(draws)
   accuracy, error = table.accuracy(labels)
-  chance = -float(np.sum(np.exp(table.log_prior) * table.log_prior))
+  chance = density_context.chance(np.exp(table.log_prior))
   return ClassesTold(len(labels), accuracy, error, table.cross_entropy(labels), chance)
 
 
@@ -70,11 +76,13 @@ def of_run(experiment: Experiment, measured: training.Likelihood) -> ClassesTold
   if classes is None:
     return None
   rows = class_validation.spread(experiment.points.test, MOST_CLASSIFIED)
-  validation = density_callbacks.validation(experiment, rows)
+  draws = [density_callbacks.in_flow_space(experiment, rows, k) for k in range(measured.draws)]
+  validation = training.Validation(
+    draws[0], experiment.config.eval_batch_size, jit_compile=experiment.config.jit_compile
+  )
   validation.set_model(experiment.model)
   tables = []
-  for draw in range(measured.draws):
-    drawn = density_callbacks.in_flow_space(experiment, rows, draw)
+  for drawn in draws:
     table, labels = class_validation.classified(
       validation, classes, drawn, measured.certified_steps
     )
@@ -101,17 +109,23 @@ def check(model: Model, config: EvaluateConfig) -> None:
 def of_model(
   model: Model, points: data.Dataset, config: EvaluateConfig, measured: training.Likelihood
 ) -> ClassesTold | None:
-  """Classes told by a model file, of --classify test points; None for 0."""
+  """Classes told by a model file, of --classify test points; None for 0.
+
+  Flows take as many steps as the likelihood was certified in, and points as many draws of noise.
+  """
   if not config.classify:
     return None
   rows = class_validation.spread(points.test, config.classify)
   codes, x = points.parts(rows)
   prior = density_context.shares(points, len(categories(model)))
   cell_sizes = getattr(model.preprocessing, 'cell_sizes', None)
+  flow = dataclasses.replace(
+    model, bijector=model.bijector.in_steps(measured.certified_steps)
+  ).flow()
   every = np.arange(len(prior), dtype=np.float64)[:, np.newaxis]
   tables = []
   for draw in range(measured.draws):
     noisy = data.dequantised(x, config.seed, draw, cell_sizes)
     noisy = noisy.reshape(-1, *(model.event_shape or noisy.shape[1:]))
-    tables.append(posteriors.classify(model.flow(), noisy, every, prior, config.batch_size))
+    tables.append(posteriors.classify(flow, noisy, every, prior, config.batch_size))
   return told(tables, codes[:, 0].astype(np.int64))

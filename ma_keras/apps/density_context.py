@@ -121,9 +121,9 @@ def shares(points: data.Dataset, number: int) -> np.ndarray:
   return counts / np.sum(counts)
 
 
-def chance(classes: training.Discrimination) -> float:
+def chance(prior: np.ndarray) -> float:
   """-sum_k P(k) ln P(k): the cross-entropy of a flow that tells no classes apart, nats."""
-  return -float(np.sum(classes.prior * np.log(classes.prior)))
+  return -float(np.sum(prior * np.log(prior)))
 
 
 def build_model(

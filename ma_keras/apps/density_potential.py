@@ -7,6 +7,7 @@ import itertools
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
 import ma_keras
 from ma_keras import data, potentials, training
@@ -19,8 +20,8 @@ from ma_keras.training.likelihood import to_latent_space
 
 LATENT_UNITS = 3  # Per pixel, of the step next to the latents.
 SEEDS_APART = 1000  # Of two segments; layers of one have seeds in a row.
-SURVEY_ROWS = 10_000  # Of which principal components are taken.
-AT_ONCE = 1000  # Rows mapped at a time.
+COMPONENT_ROWS = 10_000  # Training points of which principal components are taken.
+ROWS_AT_ONCE = 1000
 
 
 def build_flow(
@@ -41,8 +42,8 @@ def build_flow(
   body = dataclasses.replace(points, contexts=()) if config.latent_units else points
   flows = [training_app.build_bijector(build(body, part, seed), part) for seed in seeds]
   if config.latent_units and points.contexts:
-    step = part if config.latent_components else dataclasses.replace(part, num_steps=1)
-    flows.append(training_app.build_bijector(build_latent(points, step, maps), step))
+    last = part if config.latent_components else dataclasses.replace(part, num_steps=1)
+    flows.append(training_app.build_bijector(build_latent(points, last, maps), last))
   return flows[0] if len(flows) == 1 else FlowChain(flows)
 
 
@@ -70,18 +71,25 @@ def principal_directions(points: data.Dataset, number: int, maps: Any = None) ->
   """Directions of the flow's space in which the data vary most, orthonormal columns [N, number].
 
   Raises:
-    ValueError: There are not so many.
+    ValueError: There are not so many, or not enough training points to tell.
   """
   if number > points.event_size:
     raise ValueError(
       f'`--latent_components` {number} of points of {points.event_size} coordinates: at most so '
       'many; 0 takes all of them.'
     )
+  if number >= len(points.train):
+    raise ValueError(
+      f'`--latent_components` {number} of {len(points.train)} training points: fewer components '
+      'than points, or 0.'
+    )
   maps = data.for_dataset(points) if maps is None else maps
-  _, x = points.parts(np.asarray(points.train[:SURVEY_ROWS]))
+  _, x = points.parts(np.asarray(points.train[:COMPONENT_ROWS]))
   x = data.dequantised(x, 0, cell_sizes=getattr(maps, 'cell_sizes', None))
-  y = to_latent_space(maps, x, AT_ONCE).astype(np.float64)
-  return np.linalg.eigh(np.atleast_2d(np.cov(y, rowvar=False)))[1][:, -number:]
+  y = to_latent_space(maps, x, ROWS_AT_ONCE).astype(np.float64)
+  size = points.event_size
+  covariance = np.atleast_2d(np.cov(y, rowvar=False))
+  return scipy.linalg.eigh(covariance, subset_by_index=[size - number, size - 1])[1]
 
 
 def time_basis(config: DensityConfig) -> potentials.TimeBasis | None:

@@ -147,7 +147,7 @@ def write(
     'seed': config.seed,
     'version': ma_keras.__version__,
     'measured': plain(dataclasses.asdict(result)),
-    'classes': classes and dataclasses.asdict(classes),
+    'classes': classes and {**plain(dataclasses.asdict(classes)), 'doubts': classes.doubts()},
     'transport': cost and {**cost.summary(), 'doubts': cost.doubts()},
     'doubts': result.doubts(),
   }

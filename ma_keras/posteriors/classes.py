@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -131,26 +131,35 @@ class Classification:
     return labels
 
 
-def over_draws(classifications: Sequence[Classification]) -> Classification:
+def over_draws(classifications: Iterable[Classification]) -> Classification:
   """The classification by the mean of ln p(x + u | k) over draws of dequantisation noise u.
 
   By Jensen's inequality that mean is a lower bound of ln P(x | k), the log probability of whole
   numbers x: with it the bound takes the place of the noisy ln p(x + u | k) of one draw.
 
   Args:
-    classifications: Those of the same points, one for each draw; at least one.
+    classifications: One for each draw, of the same points.
 
   Raises:
+    TypeError: One of them is no `Classification`.
     ValueError: There is none, or they differ in shape, prior or temperature.
   """
-  first = classifications[0] if classifications else None
-  if first is None or not all(_is_alike(first, one) for one in classifications):
-    raise ValueError(
-      '`classifications` must be those of the same points and classes, one for each draw of '
-      f'noise, at equal priors and temperatures, got {len(classifications)} that are not.'
-    )
-  mean = np.mean([one.log_likelihoods for one in classifications], axis=0)
-  return dataclasses.replace(first, log_likelihoods=mean)
+  draws = [classifications] if isinstance(classifications, Classification) else [*classifications]
+  for draw in draws:
+    if not isinstance(draw, Classification):
+      raise TypeError(
+        f'`classifications` must be of posteriors.classify, got {type(draw).__name__}.'
+      )
+  if not draws:
+    raise ValueError('`classifications` must be one at least, a draw of noise each, got none.')
+  for k, draw in enumerate(draws):
+    if not _is_alike(draws[0], draw):
+      raise ValueError(
+        '`classifications` must be of the same points and classes, at equal priors and '
+        f'temperatures, and number {k} is not as number 0 is.'
+      )
+  mean = np.mean([draw.log_likelihoods for draw in draws], axis=0)
+  return dataclasses.replace(draws[0], log_likelihoods=mean)
 
 
 def _is_alike(one: Classification, other: Classification) -> bool:

@@ -121,9 +121,10 @@ def _model(described: dict[str, Any], file: archive.Archive) -> Model:
   weights = _encoder_arrays(described, file)
   _check(described, root, len(file.headers) - 1 - count - len(weights))
   dtype = tf.as_dtype(described['dtype'])
+  arrays = _arguments(file, count)
   with tf.Graph().as_default():  # Where variables have shapes and take no memory.
-    shapes = [tuple(v.shape) for v in ordered_variables(_made(root, described, dtype))]
-  variables, arrays = _arrays(file, shapes, dtype, count, set(weights))
+    shapes = [tuple(v.shape) for v in ordered_variables(_made(root, described, dtype, arrays))]
+  variables = _variables(file, shapes, dtype, count, set(weights))
   made = _made(root, described, dtype, arrays)
   for variable, array in zip(ordered_variables(made), variables):
     variable.assign(array)
@@ -166,7 +167,7 @@ def _encoder_arrays(described: dict[str, Any], file: archive.Archive) -> dict[st
 
 
 def _made(
-  root: str, described: dict[str, Any], dtype: tf.DType, arrays: Sequence[np.ndarray] = ()
+  root: str, described: dict[str, Any], dtype: tf.DType, arrays: Sequence[np.ndarray]
 ) -> Any:
   """The potential, the map or the chain, whose variables have first values."""
   make = chains.make if root == 'chain' else descriptions.make
@@ -198,19 +199,29 @@ def _check(described: dict[str, Any], root: str, variables: int) -> None:
     encoders.check(described['encoder'])
 
 
-def _arrays(
+def _arguments(file: archive.Archive, count: int) -> list[np.ndarray]:
+  """Arrays that arguments are made of, in float64, all finite."""
+  arrays = {}
+  for name in (f'array_{k}' for k in range(count)):
+    if name not in file.headers:
+      raise ValueError(f'it describes {count} arrays of arguments, and {name} is missing')
+    if file.headers[name].dtype != np.float64:
+      raise ValueError(f'{name} is {file.headers[name].dtype}, and no float64')
+    arrays[name] = file.read(name)
+  check_finite(arrays)
+  return list(arrays.values())
+
+
+def _variables(
   file: archive.Archive,
   shapes: list[tuple[int, ...]],
   dtype: tf.DType,
   count: int,
   further: Collection[str] = (),
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-  """The weights, of these shapes, and `count` arrays of arguments in float64; all finite."""
-  variables, arguments = (
-    [f'{kind}_{k}' for k in range(size)]
-    for kind, size in (('variable', len(shapes)), ('array', count))
-  )
-  if set(file.headers) != {'model', *variables, *arguments, *further}:
+) -> list[np.ndarray]:
+  """The weights, of these shapes, all finite; the file holds `count` arguments and no more."""
+  variables = [f'variable_{k}' for k in range(len(shapes))]
+  if set(file.headers) != {'model', *variables, *(f'array_{k}' for k in range(count)), *further}:
     described = len(shapes) + count + len(further)
     raise ValueError(f'it holds {len(file.headers) - 1} arrays and describes {described}')
   for name, shape in zip(variables, shapes):
@@ -220,9 +231,6 @@ def _arrays(
         f'{name} is {header.dtype} {list(header.shape)}, and is described as {dtype.name} '
         f'{list(shape)}'
       )
-  for name in arguments:
-    if file.headers[name].dtype != np.float64:
-      raise ValueError(f'{name} is {file.headers[name].dtype}, and no float64')
-  arrays = {name: file.read(name) for name in (*variables, *arguments)}
+  arrays = {name: file.read(name) for name in variables}
   check_finite(arrays)
-  return [arrays[name] for name in variables], [arrays[name] for name in arguments]
+  return list(arrays.values())

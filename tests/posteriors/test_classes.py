@@ -126,8 +126,12 @@ def test_draws_of_noise_are_averaged_in_the_logarithm(classified, drawn):
   np.testing.assert_allclose(together.log_likelihoods, expected, rtol=1e-12)
   best = classified.accuracy(drawn[1])[0]
   assert each[0].accuracy(drawn[1])[0] < best - 0.05 < best - 0.01 < together.accuracy(drawn[1])[0]
-  with pytest.raises(ValueError, match='`classifications` must be those of the same points'):
+  alone = posteriors.over_draws(classified)
+  np.testing.assert_array_equal(alone.log_likelihoods, classified.log_likelihoods)
+  with pytest.raises(ValueError, match='must be one at least'):
     posteriors.over_draws([])
+  with pytest.raises(TypeError, match=r'must be of posteriors\.classify, got ndarray'):
+    posteriors.over_draws(noise)
   other = posteriors.Classification(classified.log_likelihoods[:-1], classified.log_prior)
-  with pytest.raises(ValueError, match='got 2 that are not'):
+  with pytest.raises(ValueError, match='number 1 is not as number 0 is'):
     posteriors.over_draws([classified, other])

@@ -5,7 +5,14 @@ import pytest
 import tensorflow as tf
 
 import ma_keras
-from ma_keras.potentials import OneHiddenLayer, Projected, Separable, TimeBasis
+from ma_keras.potentials import (
+  OneHiddenLayer,
+  Projected,
+  Quadratic,
+  Separable,
+  TimeBasis,
+  overrides,
+)
 from tests.potentials import cases
 
 N, D, STEPS = 5, 2, 6
@@ -61,12 +68,66 @@ def test_a_hidden_layer_is_solved_in_its_own_coordinates_and_a_sum_beside_its_re
   assert not Projected(drawn, DIRECTIONS).self_contained
 
 
+def test_directions_of_single_precision_are_made_orthonormal_and_kept_apart():
+  given = DIRECTIONS.astype(np.float32)
+  kept = Projected(inner('dense'), given).directions
+  np.testing.assert_allclose(kept.T @ kept, np.eye(D), atol=1e-15)
+  np.testing.assert_allclose(kept, given, atol=1e-7)
+  mine = DIRECTIONS.copy()
+  again = Projected(inner('dense'), mine)
+  mine[:] = 0.0
+  np.testing.assert_array_equal(again.directions, DIRECTIONS)
+  with pytest.raises(ValueError, match='read-only'):
+    again.directions[:] = 0.0
+
+
+@pytest.mark.parametrize('mode', ['store', 'recompute', 'adjoint'])
+@pytest.mark.parametrize('second', ['quadratic', 'dense', 'nested'])
+def test_a_projected_sum_within_a_sum_flows_alike_in_every_mode(second, mode):
+  """A sum whose widest layer is itself part of a sum once lost the rest of that one."""
+  other = Quadratic(np.diag([0.1, 0.2, 0.3, 0.1, 0.2]), tf.float64)
+  if second == 'dense':
+    other = cases.generic(OneHiddenLayer(N, 3, dtype=tf.float64))
+  potential = Projected(inner('sum'), DIRECTIONS) + other
+  if second == 'nested':
+    potential = Projected(potential, np.linalg.qr(np.eye(N) + 0.1)[0]) + other
+  changes, gradients = [], []
+  for gradient in ('plain', mode):
+    bijector = ma_keras.MongeAmpereBijector(potential, 20, 0.02, gradient=gradient)
+    with tf.GradientTape() as tape:
+      change = bijector.forward_log_det_jacobian(X, 1)
+    changes.append(change)
+    gradients.append(tape.gradient(change, potential.trainable_variables))
+  np.testing.assert_allclose(changes[1], changes[0], atol=1e-12)
+  tolerance = 1e-3 if mode == 'adjoint' else 1e-10  # The adjoint has an integrator's error.
+  for one, another in zip(*gradients, strict=True):
+    np.testing.assert_allclose(one, another, rtol=tolerance, atol=tolerance)
+
+
+def test_a_subclass_that_changes_phi_is_not_taken_for_self_contained():
+  class Scaled(Projected):
+    def _gradient_and_laplacian(self, t, x):
+      gradient, laplacian = super()._gradient_and_laplacian(t, x)
+      return 2.0 * gradient, 2.0 * laplacian
+
+  assert Projected(inner('dense'), DIRECTIONS).self_contained
+  scaled = Scaled(inner('dense'), DIRECTIONS)
+  assert not overrides.is_self_contained(scaled) and overrides.units(scaled) is None
+
+
+def test_what_is_no_potential_is_refused():
+  with pytest.raises(TypeError, match='`potential` must be a Potential, got function'):
+    Projected(lambda t, x: x, DIRECTIONS)
+
+
 @pytest.mark.parametrize(
   'directions, message',
   [
-    (np.eye(N, 3), r'must be \[N, 2\].* got shape \[5, 3\]'),
-    (np.ones(N), r'must be \[N, 2\]'),
+    (np.eye(N, 3), r'must be real numbers \[N, 2\].* got shape \[5, 3\]'),
+    (np.ones(N), r'must be real numbers \[N, 2\]'),
     (np.eye(2)[:1], r'N no less, got shape \[1, 2\]'),
+    (1j * np.eye(N, D), 'must be real numbers'),
+    ([[1.0], [0.0, 1.0]], 'must be real numbers'),
     (np.ones([N, D]), 'must have orthonormal columns'),
     (1.01 * np.eye(N, D), 'must have orthonormal columns'),
     (np.full([N, D], np.nan), 'must have orthonormal columns of finite numbers'),
