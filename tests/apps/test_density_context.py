@@ -1,9 +1,11 @@
 """Tables whose columns are given others: trained, scored, drawn, certified, or refused by name."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tf_keras
 
 import ma_keras
@@ -215,3 +217,36 @@ def test_options_that_go_with_no_context_are_refused(tmp_path, options, message)
   files = {'dataset_file': str(tmp_path / 'table.csv'), 'run_dir': str(tmp_path / 'run')}
   with pytest.raises(ValueError, match=message):
     density.carry_out(DensityConfig(**{**files, **OPTIONS, **options}))
+
+
+@pytest.mark.slow
+def test_a_run_and_eval_tell_the_same_classes_by_components_of_the_latents(tmp_path, rng):
+  group = rng.choice(['a', 'b'], 400)
+  x = np.where(group == 'a', -1.0, 1.0)[:, np.newaxis] + rng.normal(size=(400, 2))
+  lines = [f'{g},{one:.8f},{two:.8f}' for g, (one, two) in zip(group, x)]
+  (tmp_path / 'table.csv').write_text('\n'.join(['g,x,y', *lines]))
+  config = DensityConfig(
+    dataset_file=str(tmp_path / 'table.csv'),
+    run_dir=str(tmp_path / 'run'),
+    context_columns=('g',),
+    base='normal',
+    discrimination=10.0,
+    latent_units=6,
+    latent_components=1,
+    **{**OPTIONS, 'saved_model': True},
+  )
+  run = density.carry_out(config)
+  model = ma_keras.load(run.model)
+  projected = model.bijector.flows[-1].potential
+  assert np.prod(projected.directions) > 0.3  # Between x and y, whose sum varies most.
+  options = {'model': str(run.model), 'paths': 0, 'output': str(tmp_path / 'eval.json')}
+  evaluate.work(EvaluateConfig(**options, classify=1000))
+  told = json.loads((tmp_path / 'eval.json').read_text())['classes']
+  for name in ('classified_points', 'accuracy', 'chance'):
+    assert told[name] == model.notes[name], name
+  assert told['cross_entropy'] == pytest.approx(model.notes['cross_entropy'], rel=1e-3)
+  assert told['accuracy'] > 0.8
+  served = tf.saved_model.load(str(run.saved_model))
+  points, codes = x[:5].astype(np.float32), (group[:5, np.newaxis] == 'b').astype(np.float32)
+  expected = model.flow().log_prob(points, context=codes)
+  np.testing.assert_allclose(served.log_prob(points, codes)['log_prob'], expected, rtol=1e-5)
