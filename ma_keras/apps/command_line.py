@@ -46,8 +46,8 @@ TOPICS = {
   'base_scale',
   'Integration': 'num_steps step_size integrator gradient step_jitter penalty refine_tolerance',
   'Training': 'begin begin_epochs begin_rate begin_batch_size optimizer learning_rate warmup_steps '
-  'patience tries gradient_clip accumulate discrimination rivals force_weight '
-  'path_gradient antithetic anneal_steps energy_ceiling',
+  'patience tries gradient_clip accumulate discrimination rivals shift_pixels '
+  'force_weight path_gradient antithetic anneal_steps energy_ceiling',
   'Measurement': 'tolerance doubted draws classify eval_points eval_draws eval_steps eval_samples '
   'eval_batch_size validation_points monitor_samples chains chain_samples temperatures',
   'Results': 'saved_model figures beside',

@@ -65,6 +65,7 @@ def set_up(config: DensityConfig, run: training.RunDirectory) -> Experiment:
   kinds = data.columns.categories_from_flag(config.column_kind, config.context_columns)
   categorical, column_kind = kinds
   points = density_data.load(config, run.root, categorical=categorical)
+  check_shifts(points, config)
   start: fitting.Start | None = None
   surveyed: tuple[data.columns.Column, ...] = ()
   if density_table.is_table(points):
@@ -92,6 +93,22 @@ def set_up(config: DensityConfig, run: training.RunDirectory) -> Experiment:
     if points.contexts:
       density_context.report(points)
   return Experiment(config, run, strategy, points, model, stream)
+
+
+def check_shifts(points: data.Dataset, config: DensityConfig) -> None:
+  """Raises ValueError where --shift_pixels moves what is no image, or too far, or on workers."""
+  if not config.shift_pixels:
+    return
+  if not points.is_image or config.shift_pixels > min(points.event_shape[:2]):
+    raise ValueError(
+      f'`--shift_pixels` {config.shift_pixels} needs images of at least so many pixels a side, got '
+      f'points of shape {points.event_shape}.'
+    )
+  if config.strategy == 'parameter_server':
+    raise ValueError(
+      '`--shift_pixels` with --strategy=parameter_server: workers make batches of their own, which '
+      'are not moved; choose another --strategy.'
+    )
 
 
 def build_model(
@@ -136,7 +153,12 @@ def training_stream(
       lambda worker: worker_batches(points.train, worker, config)
     )
     return lambda _: workers
-  batches = functools.partial(data.batches, points.train, config.batch_size, config.seed)
+  change = None
+  if config.shift_pixels:
+    change = lambda rows, rng: data.shifted(rows, points.event_shape, config.shift_pixels, rng)  # noqa: E731
+  batches = functools.partial(
+    data.batches, points.train, config.batch_size, config.seed, change=change
+  )
   return (lambda k: batches(k).map(_without_numbers)) if points.contexts else batches
 
 

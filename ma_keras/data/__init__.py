@@ -10,6 +10,7 @@ from ma_keras.data.preprocessing import (
   dequantised,
   for_dataset,
 )
+from ma_keras.data.shifts import shifted
 from ma_keras.data.sources import load, load_file
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
   'for_dataset',
   'load',
   'load_file',
+  'shifted',
   'split',
   'untuned',
 ]

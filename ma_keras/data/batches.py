@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +12,18 @@ from ma_keras.arguments import is_whole
 from ma_keras.data.disk_rows import row_numbers
 
 
-def batches(points: np.ndarray, batch_size: int, seed: int, first: int = 0) -> tf.data.Dataset:
+CHANGES = 1  # Apart from the draws of orders.
+# (rows [B, N], generator of the batch) -> rows [B, N].
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+def batches(
+  points: np.ndarray,
+  batch_size: int,
+  seed: int,
+  first: int = 0,
+  change: Change | None = None,
+) -> tf.data.Dataset:
   """Batch k, k+1, ... without end: numbers 0..B-1 and points, in another order every epoch.
 
   An epoch is n // B batches; its order is a permutation that depends on (seed, epoch) alone. A run
@@ -23,6 +35,7 @@ def batches(points: np.ndarray, batch_size: int, seed: int, first: int = 0) -> t
     batch_size: B, over all replicas.
     seed: Non-negative integer.
     first: k, number of the batch to begin with.
+    change: What becomes of the points of a batch, at random by (seed, k); None for nothing.
 
   Returns:
     A `tf.data.Dataset` of (int64 [B], [B, N]).
@@ -44,7 +57,10 @@ def batches(points: np.ndarray, batch_size: int, seed: int, first: int = 0) -> t
 
   def drawn(number: np.ndarray) -> np.ndarray:
     epoch, k = divmod(int(number), count)
-    return points[order(epoch)[k * batch_size : (k + 1) * batch_size]]
+    rows = points[order(epoch)[k * batch_size : (k + 1) * batch_size]]
+    if change is None:
+      return rows
+    return change(rows, np.random.default_rng([seed, int(number), CHANGES]))
 
   def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     x = tf.numpy_function(drawn, [number], tf.as_dtype(points.dtype))

@@ -62,6 +62,13 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
     lower=0,
     fixes_run=True,
   )
+  shift_pixels: int = integer(
+    0,
+    'Training images are moved by up to so many pixels at random, up or down and left or right; 0: '
+    'none. It costs some likelihood, and tells classes of images that were never seen better.',
+    lower=0,
+    fixes_run=True,
+  )
   patience: int = integer(
     0,
     'Epochs without a better validation likelihood after which training ends; 0: never; 8 by '
