@@ -11,7 +11,6 @@ import tensorflow as tf
 from ma_keras.arguments import is_whole
 from ma_keras.data.disk_rows import row_numbers
 
-
 CHANGES = 1  # Apart from the draws of orders.
 # (rows [B, N], generator of the batch) -> rows [B, N].
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]

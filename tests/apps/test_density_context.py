@@ -202,6 +202,7 @@ def begins_with_the_weights_of_another(path, other, folder, options):
     ({'discrimination': 1.0}, '`--discrimination` needs --context_columns, the class'),
     ({'rivals': 1}, '`--rivals` 1 needs a positive --discrimination'),
     ({'start_from': 'model.npz'}, '`--start_from` goes with images'),
+    ({'shift_pixels': 1}, r'`--shift_pixels` 1 needs images .* got points of shape \('),
     ({'context_columns': ('t',)}, '`--context_columns` t varies by .* subtract 1700000000 in'),
     ({'column_kind': 'x:category'}, 'columns of --context_columns may be of kind category'),
     ({'context_columns': ('t',), 'dataset_file': None}, 'are columns of a table: say which'),
