@@ -66,7 +66,7 @@ class Projected(Potential):
 
   @property
   def self_contained(self) -> bool:  # type: ignore[override]
-    """Whether psi is."""
+    """True if psi depends on t, x and the variables alone."""
     return overrides.is_self_contained(self.potential)
 
   def config(self) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
   shift_pixels: int = integer(
     0,
     'Training images are moved by up to so many pixels at random, up or down and left or right; 0: '
-    'none. It costs some likelihood, and tells classes of images that were never seen better.',
+    'none. It keeps a flow from learning single images by heart, and takes more epochs.',
     lower=0,
     fixes_run=True,
   )
