@@ -73,6 +73,11 @@ def set_up(config: DensityConfig, run: training.RunDirectory) -> Experiment:
       raise ValueError(
         '`--start_from` goes with images: the maps of columns are those of a table itself.'
       )
+    if config.latent_components:
+      raise ValueError(
+        f'`--latent_components` {config.latent_components} goes with images: the maps of columns '
+        'make all directions of a table vary alike; leave it out, and --latent_units see them all.'
+      )
     config = config.with_defaults(**density_table.settings(points, config))
     rise = density_table.warmup_steps(points, config)  # Of the batch size that is now chosen.
     config = config.with_defaults(warmup_steps=rise)

@@ -44,7 +44,7 @@ class DensityPotentialConfig(Configuration):
   )
   latent_components: int = integer(
     0,
-    'Principal components of the data that --latent_units see and move, in as many steps as a '
+    'Principal components of images that --latent_units see and move, in as many steps as a '
     'segment has; 0: all coordinates, in one step. Some forty tell classes of images apart best.',
     lower=0,
     fixes_run=True,
