@@ -87,7 +87,8 @@ def test_a_result_in_doubt_has_its_own_exit_code(tmp_path, notes, kind, monkeypa
   saved(path, notes)
   monkeypatch.setattr(kind, 'doubts', lambda self, *arguments, **options: 'Not to be trusted.')
   result = kind(*range(len(kind.__dataclass_fields__)))
-  monkeypatch.setattr(evaluate, 'likelihood', lambda model, config: result)
+  monkeypatch.setattr(evaluate, 'test_data', lambda model, config: None)
+  monkeypatch.setattr(evaluate, 'likelihood', lambda model, config, points: result)
   with pytest.raises(SystemExit) as ending:
     evaluate.main(EvaluateConfig(model=str(path), n=20, dataset='digits'))
   assert ending.value.code == 3 and 'Not to be trusted.' in capsys.readouterr().err
