@@ -5,7 +5,7 @@
 
 The command of a user starts in a new directory, and its metrics.csv is looked at ten times a
 second: every row is an epoch's, at the seconds since the start. The last entry is the result of the
-whole run, measured on test points or fresh samples.
+whole run, measured on test points or fresh samples, with its exit code: 3 is a result in doubt.
 """
 
 from __future__ import annotations
@@ -51,9 +51,11 @@ def values(folder: pathlib.Path) -> list[float]:
   """The metric after every epoch so far; a row that is being written is no row yet."""
   path = folder / 'metrics.csv'
   text = path.read_text() if path.is_file() else ''
-  whole = text[: text.rfind('\n') + 1]
-  found = [row.get(FLAGS.metric, '') for row in csv.DictReader(whole.splitlines())]
-  return [float(value) for value in found if value not in ('', 'NA')]
+  rows = csv.DictReader(text[: text.rfind('\n') + 1].splitlines())
+  if rows.fieldnames and FLAGS.metric not in rows.fieldnames:
+    raise ValueError(f'`--metric` {FLAGS.metric} is none of {", ".join(rows.fieldnames)}.')
+  column = [row[FLAGS.metric] for row in rows]
+  return [float(value) for value in column if value not in ('', 'NA')]
 
 
 def curve(folder: pathlib.Path) -> list[dict[str, Any]]:
@@ -63,16 +65,19 @@ def curve(folder: pathlib.Path) -> list[dict[str, Any]]:
   log = folder.with_suffix('.log')
   with log.open('w') as errors:
     process = subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=errors)
-    while process.poll() is None:
-      for value in values(folder)[len(points) :]:
-        points.append({'seconds': time.perf_counter() - start, FLAGS.metric: value})
-        print(json.dumps(points[-1]), flush=True)
-      time.sleep(EVERY)
+    try:
+      while process.poll() is None:
+        for value in values(folder)[len(points) :]:
+          points.append({'seconds': time.perf_counter() - start, FLAGS.metric: value})
+          print(json.dumps(points[-1]), flush=True)
+        time.sleep(EVERY)
+    finally:
+      process.terminate()  # Of no effect on a run that has ended.
   seconds, summary = time.perf_counter() - start, folder / 'summary.json'
   if not summary.exists():
     sys.exit(f'time_to_quality: the run failed: {log.read_text().strip().splitlines()[-1]}')
   result = json.loads(summary.read_text())[FLAGS.result]
-  return [*points, {'seconds': seconds, FLAGS.result: result}]
+  return [*points, {'seconds': seconds, FLAGS.result: result, 'exit_code': process.returncode}]
 
 
 def main(_: list[str]) -> None:

@@ -1,8 +1,8 @@
 """What each variant of a flow is worth at equal time: one thing changed, with seeds.
 
   python benchmarks/variants.py --only=moons,digits,components --output=variants.json
-  python benchmarks/variants.py --only=mnist --variants='plain,flow matching alone' --seconds=150 \
-    --batch_size=128 --learning_rate=0.01 --output=variants_mnist.json
+  python benchmarks/variants.py --only=mnist --seconds=100 --batch_size=128 --learning_rate=0.01 \
+    --variants='plain,flow matching first,flow matching alone' --output=variants_mnist.json
 
 Every training has the same processor seconds, counted from the end of its first ten steps (what is
 compiled before is free), and a rate that falls to zero as a half cosine of them. The plain flow is

@@ -18,7 +18,7 @@ MOST_CLASSIFIED = 2000  # Test points of a run, each of which takes a solve per 
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassesTold:
+class ClassAccuracy:
   """How well Bayes' rule tells classes.
 
   Attributes:
@@ -59,18 +59,18 @@ class ClassesTold:
     )
 
 
-def told(draws: list[posteriors.Classification], labels: np.ndarray) -> ClassesTold:
+def class_accuracy(draws: list[posteriors.Classification], labels: np.ndarray) -> ClassAccuracy:
   """Returns the figures of the mean over draws of noise."""
   table = posteriors.over_draws(draws)
   accuracy, error = table.accuracy(labels)
   chance = density_context.chance(np.exp(table.log_prior))
-  return ClassesTold(len(labels), accuracy, error, table.cross_entropy(labels), chance)
+  return ClassAccuracy(len(labels), accuracy, error, table.cross_entropy(labels), chance)
 
 
-def of_run(experiment: Experiment, measured: training.Likelihood) -> ClassesTold | None:
-  """Classes told by the weights of a run with --discrimination; None without.
+def of_run(experiment: Experiment, measured: training.Likelihood) -> ClassAccuracy | None:
+  """Accuracy of the weights of a run with --discrimination; None without.
 
-  Points have as many draws of noise, and flows as many steps, as the likelihood was measured with.
+  Flows take as many steps as the likelihood was certified in, and points as many draws of noise.
   """
   classes = getattr(experiment.model, 'discrimination', None)
   if classes is None:
@@ -82,12 +82,12 @@ def of_run(experiment: Experiment, measured: training.Likelihood) -> ClassesTold
   )
   validation.set_model(experiment.model)
   tables = []
-  for drawn in draws:
+  for noisy in draws:
     table, labels = class_validation.classified(
-      validation, classes, drawn, measured.certified_steps
+      validation, classes, noisy, measured.certified_steps
     )
     tables.append(table)
-  return told(tables, labels)
+  return class_accuracy(tables, labels)
 
 
 def categories(model: Model) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def categories(model: Model) -> tuple[str, ...]:
 
 
 def check(model: Model, config: EvaluateConfig) -> None:
-  """Raises ValueError where --classify asks a model for classes that has none."""
+  """Raises ValueError where --classify asks for classes, and the model has none."""
   if config.classify and len(categories(model)) < 2:
     names = ', '.join(column.name for column in model.contexts or ()) or 'none'
     raise ValueError(
@@ -108,8 +108,8 @@ def check(model: Model, config: EvaluateConfig) -> None:
 
 def of_model(
   model: Model, points: data.Dataset, config: EvaluateConfig, measured: training.Likelihood
-) -> ClassesTold | None:
-  """Classes told by a model file, of --classify test points; None for 0.
+) -> ClassAccuracy | None:
+  """Accuracy of a model file on --classify test points; None for 0.
 
   Flows take as many steps as the likelihood was certified in, and points as many draws of noise.
   """
@@ -122,10 +122,10 @@ def of_model(
   flow = dataclasses.replace(
     model, bijector=model.bijector.in_steps(measured.certified_steps)
   ).flow()
-  every = np.arange(len(prior), dtype=np.float64)[:, np.newaxis]
+  class_codes = np.arange(len(prior), dtype=np.float64)[:, np.newaxis]
   tables = []
   for draw in range(measured.draws):
     noisy = data.dequantised(x, config.seed, draw, cell_sizes)
     noisy = noisy.reshape(-1, *(model.event_shape or noisy.shape[1:]))
-    tables.append(posteriors.classify(flow, noisy, every, prior, config.batch_size))
-  return told(tables, codes[:, 0].astype(np.int64))
+    tables.append(posteriors.classify(flow, noisy, class_codes, prior, config.batch_size))
+  return class_accuracy(tables, codes[:, 0].astype(np.int64))

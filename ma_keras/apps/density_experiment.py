@@ -120,8 +120,7 @@ def build_model(
   points: data.Dataset, config: DensityConfig, start: fitting.Start | None = None
 ) -> training.MaximumLikelihood:
   """The compiled Keras model; call within the strategy's scope."""
-  maps = start.maps if start else data.for_dataset(points)
-  bijector = density_potential.build_flow(points, config, maps)
+  bijector = density_potential.build_flow(points, config)
   if start:
     density_table.begin_as_identity(bijector)
   model: training.MaximumLikelihood
@@ -130,7 +129,7 @@ def build_model(
   else:
     model = training.MaximumLikelihood(
       bijector,
-      maps,
+      start.maps if start else data.for_dataset(points),
       config.batch_size,
       config.seed,
       penalty.parse(config.penalty, training.PENALTIES),
@@ -158,9 +157,11 @@ def training_stream(
       lambda worker: worker_batches(points.train, worker, config)
     )
     return lambda _: workers
-  change = None
-  if config.shift_pixels:
-    change = lambda rows, rng: data.shifted(rows, points.event_shape, config.shift_pixels, rng)  # noqa: E731
+
+  def shifted(rows: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    return data.shifted(rows, points.event_shape, config.shift_pixels, generator)
+
+  change = shifted if config.shift_pixels else None
   batches = functools.partial(
     data.batches, points.train, config.batch_size, config.seed, change=change
   )

@@ -24,17 +24,10 @@ COMPONENT_ROWS = 10_000  # Training points of which principal components are tak
 ROWS_AT_ONCE = 1000
 
 
-def build_flow(
-  points: data.Dataset, config: DensityConfig, maps: Any = None
-) -> MongeAmpereBijector | FlowChain:
+def build_flow(points: data.Dataset, config: DensityConfig) -> MongeAmpereBijector | FlowChain:
   """The flow; a chain of --segments flows, each a part of [0, T] with a potential of its own.
 
   With --latent_units a further flow, next to the latents, is alone given the contexts.
-
-  Args:
-    points: The data set.
-    config: The configuration.
-    maps: TFP bijector from the flow's space to the data; None for `data.for_dataset`.
   """
   check_segments(config)
   part = dataclasses.replace(config, num_steps=config.num_steps // config.segments, segments=1)
@@ -43,18 +36,16 @@ def build_flow(
   flows = [training_app.build_bijector(build(body, part, seed), part) for seed in seeds]
   if config.latent_units and points.contexts:
     last = part if config.latent_components else dataclasses.replace(part, num_steps=1)
-    flows.append(training_app.build_bijector(build_latent(points, last, maps), last))
+    flows.append(training_app.build_bijector(build_latent(points, last), last))
   return flows[0] if len(flows) == 1 else FlowChain(flows)
 
 
-def build_latent(
-  points: data.Dataset, config: DensityConfig, maps: Any = None
-) -> potentials.Potential:
+def build_latent(points: data.Dataset, config: DensityConfig) -> potentials.Potential:
   """The potential next to the latents, which is given the contexts."""
   size, context_size = points.event_size, config.context_units
   seed = seed_of_try(config.seed, -SEEDS_APART)
   if config.latent_components:
-    directions = principal_directions(points, config.latent_components, maps)
+    directions = principal_directions(points, config.latent_components)
     dense = potentials.OneHiddenLayer(
       config.latent_components,
       config.latent_units,
@@ -67,7 +58,7 @@ def build_latent(
   return dense + potentials.Separable(size, LATENT_UNITS, context_size=context_size, seed=seed)
 
 
-def principal_directions(points: data.Dataset, number: int, maps: Any = None) -> np.ndarray:
+def principal_directions(points: data.Dataset, number: int) -> np.ndarray:
   """Directions of the flow's space in which the data vary most, orthonormal columns [N, number].
 
   Raises:
@@ -83,10 +74,10 @@ def principal_directions(points: data.Dataset, number: int, maps: Any = None) ->
       f'`--latent_components` {number} of {len(points.train)} training points: fewer components '
       'than points, or 0.'
     )
-  maps = data.for_dataset(points) if maps is None else maps
   _, x = points.parts(np.asarray(points.train[:COMPONENT_ROWS]))
-  x = data.dequantised(x, 0, cell_sizes=getattr(maps, 'cell_sizes', None))
-  y = to_latent_space(maps, x, ROWS_AT_ONCE).astype(np.float64)
+  y = to_latent_space(data.for_dataset(points), data.dequantised(x, seed=0), ROWS_AT_ONCE).astype(
+    np.float64
+  )
   size = points.event_size
   covariance = np.atleast_2d(np.cov(y, rowvar=False))
   return scipy.linalg.eigh(covariance, subset_by_index=[size - number, size - 1])[1]

@@ -106,7 +106,7 @@ def measure(config: EvaluateConfig) -> training.FreeEnergy | training.Likelihood
 
 def measured(
   model: model_file.Model, config: EvaluateConfig
-) -> tuple[training.FreeEnergy | training.Likelihood, density_classes.ClassesTold | None]:
+) -> tuple[training.FreeEnergy | training.Likelihood, density_classes.ClassAccuracy | None]:
   """`measure` of a model that is at hand; and the classes of --classify test points."""
   model_app.check_steps(model, config)
   density_classes.check(model, config)
@@ -136,7 +136,7 @@ def transport_cost(
 def write(
   config: EvaluateConfig,
   result: training.FreeEnergy | training.Likelihood,
-  classes: density_classes.ClassesTold | None,
+  classes: density_classes.ClassAccuracy | None,
   cost: transport.TransportCost | None,
 ) -> None:
   """Writes --output, whole or not at all."""

@@ -268,11 +268,11 @@ class Sum(Potential):
     if not layers:
       return None
     widest = max(layers, key=lambda k: layers[k].kernel.shape[1])
-    others = [term for k, term in enumerate(self.terms) if k != widest]
-    if not all(overrides.is_self_contained(term) for term in others):
+    further_terms = [term for k, term in enumerate(self.terms) if k != widest]
+    if not all(overrides.is_self_contained(term) for term in further_terms):
       return None
     own = layers[widest].rest  # Of a term that is a sum itself, within a wrapper or of a subclass.
-    rest = others if own is None else [own, *others]
+    rest = further_terms if own is None else [own, *further_terms]
     return layers[widest]._replace(rest=Sum(rest)) if rest else layers[widest]
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

@@ -102,7 +102,7 @@ def test_contexts_act_in_a_further_step_next_to_the_latents_alone():
     DensityConfig(latent_units=5, tries=2, context_columns=('label',))
 
 
-def test_principal_components_of_the_data_are_what_contexts_act_on():
+def test_principal_components_of_the_data_are_what_contexts_act_on(monkeypatch):
   noise, spread = np.random.default_rng(0), np.array([4.0, 1.0, 0.2, 2.0])
   turn = np.linalg.qr(noise.normal(size=(4, 4)))[0]
   vectors = noise.normal(size=(3000, 4)) * spread @ turn.T
@@ -113,7 +113,8 @@ def test_principal_components_of_the_data_are_what_contexts_act_on():
   sizes |= {'context_columns': ('kind',), 'latent_units': 5}
   config = DensityConfig(**sizes, latent_components=2)
   as_they_are = data.Standardised(np.zeros(4), np.ones(4))
-  chain = density_potential.build_flow(points, config, as_they_are)
+  monkeypatch.setattr(data, 'for_dataset', lambda points: as_they_are)
+  chain = density_potential.build_flow(points, config)
   assert [part.horizon.num_steps for part in chain.flows] == [6, 6]
   projected = chain.flows[-1].potential
   assert isinstance(projected, potentials.Projected) and projected.potential.hidden_units == 5

@@ -185,8 +185,8 @@ def test_a_model_without_classes_tells_none(tmp_path):
 
 
 def test_a_density_that_knows_no_classes_is_in_doubt():
-  told = density_classes.ClassesTold(100, 0.5, 0.05, 0.8, 0.69)
+  told = density_classes.ClassAccuracy(100, 0.5, 0.05, 0.8, 0.69)
   assert 'is no less than the 0.69 of their frequencies' in told.doubts()
-  assert density_classes.ClassesTold(100, 0.5, 0.05, 0.6, 0.69).doubts() == ''
-  nowhere = density_classes.ClassesTold(100, 0.5, 0.05, math.inf, 0.69)
+  assert density_classes.ClassAccuracy(100, 0.5, 0.05, 0.6, 0.69).doubts() == ''
+  nowhere = density_classes.ClassAccuracy(100, 0.5, 0.05, math.inf, 0.69)
   assert 'zero under its own class' in nowhere.doubts()
