@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
@@ -41,7 +42,7 @@ def join(configuration: dict[str, Any]) -> Any:
     )
   resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
   if task['type'] != 'chief':
-    _serve(resolver, cluster['chief'][0])
+    _serve(resolver, cluster)
   strategy = tf.distribute.ParameterServerStrategy(resolver)
   gpus = strategy.num_replicas_in_sync
   if gpus > 1:  # They would be handed equal sample numbers.
@@ -111,14 +112,21 @@ class AtEpochs(tf_keras.callbacks.Callback):
       callback.on_epoch_end(epoch, logs)
 
 
-def _serve(resolver: Any, chief: str) -> None:
+def _serve(resolver: Any, cluster: dict[str, list[str]]) -> None:
   """Serves until the chief, once there, is gone: TensorFlow's own `join` would block for ever."""
+  # An operation that waits for another process keeps its thread: with one thread per core, few
+  # cores wait for each other for ever.
+  threads = tf.compat.v1.ConfigProto(
+    inter_op_parallelism_threads=max(os.cpu_count() or 1, len(cluster['worker']) + 1)
+  )
   server = tf.distribute.Server(
     resolver.cluster_spec(),
     job_name=resolver.task_type,
     task_index=resolver.task_id,
     protocol=resolver.rpc_layer or 'grpc',
+    config=threads,
   )
+  chief = cluster['chief'][0]
   while not _listens(chief):
     time.sleep(POLL_SECONDS)
   while _listens(chief):
