@@ -48,7 +48,7 @@ def aligned(
   candidates = np.stack([_descended(start, reference, pairing) for start in starts])
   distances = np.sum(np.square(candidates - reference), axis=(2, 3))
   closest = np.argmin(distances, axis=0)
-  return candidates[closest, np.arange(len(x))].reshape(len(x), -1)
+  return candidates[closest, np.arange(len(x))].reshape(len(x), pairing.event_size)
 
 
 def matched(x: np.ndarray, reference: np.ndarray, pairing: Pairing) -> np.ndarray:
@@ -94,8 +94,8 @@ def _descended(x: np.ndarray, reference: np.ndarray, pairing: Pairing) -> np.nda
   unlike = kinds[:, np.newaxis] != kinds
   for _ in range(SWEEPS):
     costs = np.where(unlike, np.inf, _costs(x, reference, pairing))
-    labels = np.stack([optimize.linear_sum_assignment(cost)[1] for cost in costs])
-    x = np.take_along_axis(x, labels[..., np.newaxis], axis=1)
+    labels = [optimize.linear_sum_assignment(cost)[1] for cost in costs]
+    x = np.take_along_axis(x, np.reshape(labels, (*x.shape[:2], 1)).astype(np.intp), axis=1)
     x = _rotated(x, reference) if pairing.box is None else _translated(x, reference, pairing)
   return x
 

@@ -63,6 +63,13 @@ def test_like_shapes_are_matched(rng):
   np.testing.assert_allclose(*lengths, atol=0.02)
 
 
+@pytest.mark.parametrize('box', [None, (3.0, 3.0)])
+def test_no_rows_are_aligned_with_none(box):
+  none = np.zeros([0, 8], np.float32)
+  pairing = Pairing(4, 2, box=box)
+  assert aligned(none, none, pairing).shape == matched(none, none, pairing).shape == (0, 8)
+
+
 def test_rows_that_do_not_go_together_are_refused(rng):
   x, pairing = rows(centred(rng, 3, 5, 3)), Pairing(5, 3)
   for move in (aligned, matched):
