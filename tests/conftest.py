@@ -29,16 +29,16 @@ def pytest_xdist_auto_num_workers(config):
 
 
 def pytest_collection_modifyitems(items):
-  """Marks the apps in their own processes as slow; the file with most tests, and slow ones, begins.
+  """Marks the apps in their own processes as slow; the file that takes longest begins.
 
   A worker takes whole files, and none is left with the longest one at the end.
   """
-  for item in items:
-    if 'integration' in item.path.parts:
-      item.add_marker(pytest.mark.slow)
   weight: collections.Counter = collections.Counter()
   for item in items:
-    weight[item.path] += 10 if item.get_closest_marker('slow') else 1
+    apps = 'integration' in item.path.parts
+    if apps:
+      item.add_marker(pytest.mark.slow)
+    weight[item.path] += 40 if apps else 10 if item.get_closest_marker('slow') else 1
   items.sort(key=lambda item: -weight[item.path])
 
 
