@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tensorflow_probability.python.bijectors import chain
 
-from ma_keras import flow, pickling, seeds
+from ma_keras import bases, flow, pickling, seeds
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import conditions
 from ma_keras.distributions.batch_normalisation import BatchNormalisation
+from ma_keras.flow import certificate
 from ma_keras.flow.horizon import check_steps
 from ma_keras.flow.tallies import Tally
 
@@ -108,6 +110,26 @@ class FlowChain(chain._Chain):
     horizons = [part.horizon for part in self.flows]
     num_steps = sum(horizon.num_steps for horizon in horizons)
     return flow.Horizon(num_steps, sum(horizon.time for horizon in horizons) / num_steps)
+
+  def copy(
+    self, num_steps: int | None = None, step_size: float | None = None, **changes: Any
+  ) -> FlowChain:
+    """Returns the chain with other arguments, or in other steps, as a flow's `copy` does.
+
+    `copy(num_steps=n, step_size=T / n)` is `in_steps(n)`: T is the time of all flows together.
+
+    Raises:
+      ValueError: One of both numbers of steps is missing, or the time would be another.
+    """
+    if num_steps is None and step_size is None:
+      return super().copy(**changes)
+    time = self.horizon.time
+    if num_steps is None or step_size is None or not np.isclose(num_steps * step_size, time):
+      raise ValueError(
+        f'`num_steps` and `step_size` of a chain must be n and {time:g} / n, its time T shared out, '
+        f'got {num_steps} and {step_size}: take `in_steps(n)`.'
+      )
+    return (super().copy(**changes) if changes else self).in_steps(num_steps)
 
   def refined(self, factor: int = 2) -> FlowChain:
     """Returns the chain with every flow in `factor` times as many, smaller steps."""
@@ -210,6 +232,15 @@ class FlowChain(chain._Chain):
       x, change, pending = path.states[-1], after[-1], pending[len(own) :]
       begin = offset if reverse else offset + time
     return flow.Trajectory(*(tf.concat(parts, axis=0) for parts in zip(*paths)))
+
+  def certificate(
+    self, x: tf.Tensor, reverse: bool = False, base: Any = None, batch_size: int | None = None
+  ) -> certificate.Certificate:
+    """By how much ln p changes on halving all steps: see `MongeAmpereBijector.certificate`."""
+    if base is None:
+      base = bases.StandardNormal(self.event_size, self.dtype)
+    distribution = tfp.distributions.TransformedDistribution(base, self)
+    return certificate.certify(distribution, x, reverse, batch_size)
 
   def _over_flows(self, change: Callable[[MongeAmpereBijector], MongeAmpereBijector]) -> FlowChain:
     """The chain with every flow changed, the last first."""

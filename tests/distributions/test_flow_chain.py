@@ -76,6 +76,12 @@ def test_steps_are_shared_out_as_the_flows_have_them():
   assert [part.horizon.num_steps for part in chain.refined(2).flows] == [18, 6]
   with pytest.raises(ValueError, match=r'`num_steps` 1 leave a flow of the chain, of \[9, 3\]'):
     chain.in_steps(1)
+  copy = chain.copy(num_steps=24, step_size=chain.horizon.time / 24, name='finer')
+  assert [part.horizon.num_steps for part in copy.flows] == [18, 6]
+  assert isinstance(chain.copy(), FlowChain) and chain.copy().horizon == chain.horizon
+  for steps in ({'num_steps': 24, 'step_size': 1.0}, {'num_steps': 24}, {'step_size': 0.1}):
+    with pytest.raises(ValueError, match='`num_steps` and `step_size` of a chain must be n and'):
+      chain.copy(**steps)
   for num_steps in (0, 7.5):
     for bijector in (chain, flow(1)):
       with pytest.raises(ValueError, match=r'`num_steps` must be a positive integer, got'):
@@ -117,6 +123,8 @@ def test_a_certificate_halves_the_steps_of_every_flow(rng):
   finer = flow_from(None, FlowChain([flow(1).refined(2), normalisation(), flow(2).refined(2)]))
   np.testing.assert_allclose(found.log_prob_change, log_prob - finer.log_prob(x), atol=1e-12)
   assert np.any(found.log_prob_change)
+  own = chain.certificate(x, reverse=True)
+  np.testing.assert_allclose(own.log_prob_change, found.log_prob_change, atol=1e-12)
 
 
 def test_every_flow_has_draws_of_its_own():
