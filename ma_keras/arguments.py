@@ -1,9 +1,11 @@
-"""Checks of numbers among arguments: whole, or finite."""
+"""Checks of numbers among arguments: whole, finite, or probabilities."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
+
+import numpy as np
 
 
 def is_whole(value: Any, least: int = 1) -> bool:
@@ -20,3 +22,11 @@ def is_finite(value: Any) -> bool:
     return not isinstance(value, bool) and math.isfinite(value)
   except (TypeError, ValueError, OverflowError):  # None, text and arrays; 10**400.
     return False
+
+
+def is_distribution(value: Any, size: int) -> bool:
+  """Tells if they are `size` positive numbers of sum 1."""
+  array = np.asarray(value)
+  if array.shape != (size,) or array.dtype.kind not in 'iuf':
+    return False
+  return bool(np.all(array > 0)) and abs(float(np.sum(array)) - 1) <= 1e-6

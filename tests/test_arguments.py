@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ma_keras.arguments import is_finite, is_whole
+from ma_keras.arguments import is_distribution, is_finite, is_whole
 
 NAN, INF = float('nan'), float('inf')
 
@@ -30,3 +30,15 @@ def test_finite_numbers(value):
 @pytest.mark.parametrize('value', [NAN, INF, -INF, True, '3', None, [3.0], 1j, 10**400])
 def test_what_is_no_finite_number(value):
   assert not is_finite(value)
+
+
+@pytest.mark.parametrize('value', [[0.25, 0.75], np.array([0.5, 0.5], np.float32)])
+def test_probabilities(value):
+  assert is_distribution(value, 2)
+
+
+@pytest.mark.parametrize(
+  'value', [[0.5, 0.6], [1.0, 0.0], [1.5, -0.5], [1.0], [[0.5, 0.5]], ['a', 'b'], [NAN, 1], [1j, 1]]
+)
+def test_what_are_no_two_probabilities(value):
+  assert not is_distribution(value, 2)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ma_keras.arguments import is_whole
+
 
 def shifted(
   rows: np.ndarray, image_shape: Sequence[int], pixels: int, generator: np.random.Generator
@@ -24,9 +26,22 @@ def shifted(
 
   Returns:
     Rows of the same shape and dtype, with the contexts as they were.
+
+  Raises:
+    ValueError: `image_shape` is no (H, W, C), the rows are shorter than such images, or `pixels`
+      is no whole number from 0 to H and W.
   """
+  if len(image_shape) != 3 or np.ndim(rows) != 2 or rows.shape[1] < math.prod(image_shape):
+    raise ValueError(
+      f'`rows` must be images of `image_shape` (H, W, C), at the end of every row, got '
+      f'{list(np.shape(rows))} and {tuple(image_shape)}.'
+    )
   height, width, channels = image_shape
-  size, count = math.prod(image_shape), len(rows)
+  if not is_whole(pixels, least=0) or pixels > min(height, width):
+    raise ValueError(
+      f'`pixels` must be a whole number from 0 to {min(height, width)}, got {pixels!r}.'
+    )
+  pixels, size, count = int(pixels), math.prod(image_shape), len(rows)
   images = rows[:, -size:].reshape(count, height, width, channels)
   padded = np.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)), mode='edge')
   starts = generator.integers(0, 2 * pixels + 1, [2, count, 1])

@@ -126,8 +126,8 @@ class FlowChain(chain._Chain):
     time = self.horizon.time
     if num_steps is None or step_size is None or not np.isclose(num_steps * step_size, time):
       raise ValueError(
-        f'`num_steps` and `step_size` of a chain must be n and {time:g} / n, its time T shared out, '
-        f'got {num_steps} and {step_size}: take `in_steps(n)`.'
+        f'`num_steps` and `step_size` of a chain must be n and {time:g} / n, its time T shared '
+        f'out, got {num_steps} and {step_size}: take `in_steps(n)`.'
       )
     return (super().copy(**changes) if changes else self).in_steps(num_steps)
 

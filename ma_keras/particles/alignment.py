@@ -38,7 +38,7 @@ def aligned(
     seed: Names them.
 
   Returns:
-    The moved rows, [n, N].
+    The moved rows, [n, N], of the dtype of x.
 
   Raises:
     ValueError: x and the reference differ in shape.
@@ -47,8 +47,8 @@ def aligned(
   starts = [x, *_moved(x, pairing, orientations, np.random.default_rng(seed))]
   candidates = np.stack([_descended(start, reference, pairing) for start in starts])
   distances = np.sum(np.square(candidates - reference), axis=(2, 3))
-  closest = np.argmin(distances, axis=0)
-  return candidates[closest, np.arange(len(x))].reshape(len(x), pairing.event_size)
+  closest = candidates[np.argmin(distances, axis=0), np.arange(len(x))]
+  return closest.reshape(len(x), pairing.event_size).astype(np.result_type(x, np.float32))
 
 
 def matched(x: np.ndarray, reference: np.ndarray, pairing: Pairing) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 
-from ma_keras.arguments import is_whole
+from ma_keras.arguments import is_distribution, is_whole
 
 HALVINGS = 60  # Of the bracket of a temperature.
 COLDEST, HOTTEST = 1e-4, 1e6
@@ -35,9 +35,10 @@ class Classification:
 
   @property
   def log_posterior(self) -> np.ndarray:
-    """ln P(k | x), [n, K]."""
+    """ln P(k | x), [n, K]; NaN of a point whose density is zero in all classes: it has none."""
     joint = self.log_likelihoods / self.temperature + self.log_prior
-    return joint - scipy.special.logsumexp(joint, axis=-1, keepdims=True)
+    with np.errstate(invalid='ignore'):
+      return joint - scipy.special.logsumexp(joint, axis=-1, keepdims=True)
 
   @property
   def log_evidence(self) -> np.ndarray:
@@ -47,10 +48,8 @@ class Classification:
   @property
   def classes(self) -> np.ndarray:
     """The most probable class of every point, [n]; -1 of a point whose density is zero in all."""
-    nowhere = np.all(np.isneginf(self.log_likelihoods), axis=-1)
-    return np.where(
-      nowhere, -1, np.argmax(self.log_likelihoods / self.temperature + self.log_prior, axis=-1)
-    )
+    joint = self.log_likelihoods / self.temperature + self.log_prior
+    return np.where(self._nowhere, -1, np.argmax(joint, axis=-1))
 
   def accuracy(self, labels: Any) -> tuple[float, float]:
     """Share of points whose class is the label, and its standard error."""
@@ -58,15 +57,24 @@ class Classification:
     return float(np.mean(right)), float(np.std(right) / np.sqrt(len(right)))
 
   def cross_entropy(self, labels: Any) -> float:
-    """Mean of -ln P(label | x), nats."""
+    """Mean of -ln P(label | x), nats; infinite where a point has no density under its label."""
     labels = self._labels(labels)
-    return -float(np.mean(self.log_posterior[np.arange(len(labels)), labels]))
+    log_probs = self.log_posterior[np.arange(len(labels)), labels]
+    return -float(np.mean(np.where(self._nowhere, -np.inf, log_probs)))
 
   def calibration_error(self, labels: Any, bins: int = 10) -> float:
     """Mean distance of confidence and accuracy, in `bins` equal bins of confidence max_k P(k | x).
 
     Zero is right; a few points a bin make it larger than it is.
+
+    Raises:
+      ValueError: A point has no density in any class, and so no confidence.
     """
+    if np.any(self._nowhere):
+      raise ValueError(
+        f'The density of point {int(np.argmax(self._nowhere))} is zero in all classes, so that it '
+        'has no confidence: leave such points out, and say how many.'
+      )
     confidence = np.exp(np.max(self.log_posterior, axis=-1))
     right = self.classes == self._labels(labels)
     bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -84,8 +92,17 @@ class Classification:
 
     Args:
       background: ln q(x), nats, [n].
+
+    Raises:
+      ValueError: `background` is not one number a point.
     """
-    return np.asarray(background, np.float64) - self.log_evidence
+    background = np.asarray(background, np.float64)
+    if background.shape != self.log_likelihoods.shape[:1]:
+      raise ValueError(
+        f'`background` must be {len(self.log_likelihoods)} log densities, one a point, got shape '
+        f'{list(background.shape)}.'
+      )
+    return background - self.log_evidence
 
   def calibrated(self, labels: Any) -> Classification:
     """Returns the classification at the T of least cross-entropy, which is convex in 1/T.
@@ -114,6 +131,11 @@ class Classification:
       middle = (low + high) / 2
       low, high = (low, middle) if excess(np.exp(middle)) > 0 else (middle, high)
     return dataclasses.replace(self, temperature=float(np.exp(-(low + high) / 2)))
+
+  @property
+  def _nowhere(self) -> np.ndarray:
+    """Tells of every point if its density is zero in all classes, [n]."""
+    return np.all(np.isneginf(self.log_likelihoods), axis=-1)
 
   def _labels(self, labels: Any) -> np.ndarray:
     labels, size = np.asarray(labels), self.log_likelihoods.shape[-1]
@@ -182,7 +204,7 @@ def classify(
 
   Args:
     flow: `ConditionalFlow`.
-    x: Points [n, N], in the space of the flow.
+    x: Points [n, N], images [n, H, W, C]: of the events of the flow.
     contexts: c_k of every class, [K, O].
     prior: P(k), [K], positive and of sum 1; None for equal classes.
     batch_size: Points flowed at once.
@@ -191,18 +213,26 @@ def classify(
     The classification, from arrays alone from here on.
 
   Raises:
-    ValueError: There are not two classes at least, `prior` is none, or a density is NaN.
+    TypeError: The flow takes no context.
+    ValueError: There are not two classes at least, `x` has events of another shape, `prior` is
+      none, or a density is NaN.
   """
+  if not hasattr(flow, 'split'):
+    raise TypeError(
+      f'`flow` must be a ConditionalFlow, which takes the class as context, got '
+      f'{type(flow).__name__}: ma_keras.conditional_flow(bijector), or `flow()` of a model file.'
+    )
   contexts, x = tf.convert_to_tensor(contexts, flow.dtype), tf.convert_to_tensor(x, flow.dtype)
   if contexts.shape.rank != 2 or len(contexts) < 2 or not is_whole(batch_size):
     raise ValueError(
       f'`contexts` must be those of two or more classes, [K, O], and `batch_size` positive, got '
       f'{contexts.shape} and {batch_size!r}.'
     )
-  if not len(x):
-    raise ValueError(f'`x` must be points [n, N], at least one, got shape {x.shape}.')
+  if x.shape[1:] != flow.event_shape or not len(x):
+    sizes = ', '.join(map(str, flow.event_shape))
+    raise ValueError(f'`x` must be points [n, {sizes}], at least one, got shape {x.shape}.')
   prior = np.full(len(contexts), 1 / len(contexts)) if prior is None else np.asarray(prior)
-  if prior.shape != (len(contexts),) or not np.all(prior > 0) or abs(np.sum(prior) - 1) > 1e-6:
+  if not is_distribution(prior, len(contexts)):
     raise ValueError(
       f'`prior` must be {len(contexts)} positive numbers of sum 1, one a class, got {prior}.'
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ma_keras.arguments import is_finite, is_whole
+from ma_keras.arguments import is_distribution, is_finite, is_whole
 from ma_keras.distributions import conditions
 
 # ln p of points y [b r, N] under codes [b r, C], [b r], r times the points of a batch.
@@ -71,7 +71,7 @@ class Discrimination:
       )
     equal = np.full(len(contexts), 1 / len(contexts))
     prior = equal if self.prior is None else np.asarray(self.prior)
-    if prior.shape != (len(contexts),) or not np.all(prior > 0) or abs(np.sum(prior) - 1) > 1e-6:
+    if not is_distribution(prior, len(contexts)):
       raise ValueError(
         f'`prior` must be {len(contexts)} positive numbers of sum 1, one a class, got {self.prior}.'
       )

@@ -1,6 +1,7 @@
 """Shifted images are images, as often moved one way as another, and contexts stay beside them."""
 
 import numpy as np
+import pytest
 
 from ma_keras import data
 
@@ -36,3 +37,14 @@ def test_batches_change_by_their_number_and_the_seed_alone():
   np.testing.assert_array_equal(later[0], whole[2])
   plain = taken(0)
   assert np.any(plain[0] != whole[0]) and np.any(taken(0, 4, change=change)[0] != whole[0])
+
+
+def test_what_is_no_image_or_no_shift_of_it_is_refused():
+  rows, rng = np.zeros([2, 9]), np.random.default_rng(0)
+  for shape in ((3, 3), (3, 4, 1)):
+    with pytest.raises(ValueError, match=r'`rows` must be images of `image_shape` \(H, W, C\)'):
+      data.shifted(rows, shape, 1, rng)
+  for pixels in (-1, 0.5, 4, None):
+    with pytest.raises(ValueError, match='`pixels` must be a whole number from 0 to 3, got'):
+      data.shifted(rows, (3, 3, 1), pixels, rng)
+  np.testing.assert_array_equal(data.shifted(rows, (3, 3, 1), 1.0, rng), rows)

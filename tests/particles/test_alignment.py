@@ -64,10 +64,13 @@ def test_like_shapes_are_matched(rng):
 
 
 @pytest.mark.parametrize('box', [None, (3.0, 3.0)])
-def test_no_rows_are_aligned_with_none(box):
+def test_no_rows_are_aligned_with_none_and_precision_stays(box):
   none = np.zeros([0, 8], np.float32)
   pairing = Pairing(4, 2, box=box)
   assert aligned(none, none, pairing).shape == matched(none, none, pairing).shape == (0, 8)
+  one = np.ones([1, 8], np.float32)
+  for orientations in (0, 2):
+    assert aligned(one, one, pairing, orientations=orientations).dtype == np.float32
 
 
 def test_rows_that_do_not_go_together_are_refused(rng):

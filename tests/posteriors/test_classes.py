@@ -1,6 +1,7 @@
 """Bayes' rule of a mixture of Gaussians, whose posterior, accuracy and evidence are known."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -63,10 +64,15 @@ def test_overconfident_posteriors_are_mended_by_one_temperature(classified, draw
 
 
 def test_a_point_under_no_class_has_no_posterior_and_the_evidence_minus_infinity():
-  nowhere = posteriors.Classification(np.full([1, 2], -np.inf), np.log(PRIOR))
-  assert nowhere.log_evidence == -np.inf
-  with np.errstate(invalid='ignore'):
-    assert np.all(np.isnan(nowhere.log_posterior))
+  likelihoods = np.array([[0.0, -1.0], [-np.inf, -np.inf]])
+  partly = posteriors.Classification(likelihoods, np.log(PRIOR))
+  assert np.isfinite(partly.log_evidence[0]) and partly.log_evidence[1] == -np.inf
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    assert np.all(np.isnan(partly.log_posterior) == [[False, False], [True, True]])
+    assert partly.cross_entropy(np.array([0, 1])) == np.inf
+  with pytest.raises(ValueError, match='density of point 1 is zero in all classes'):
+    partly.calibration_error(np.array([0, 1]))
 
 
 def test_what_is_no_class_is_refused(flow, classified, drawn):
@@ -74,14 +80,21 @@ def test_what_is_no_class_is_refused(flow, classified, drawn):
   for options, message in (
     ({'contexts': np.ones([1, 2])}, 'two or more classes'),
     ({'contexts': np.eye(2), 'prior': [0.5, 0.6]}, 'positive numbers of sum 1'),
+    ({'contexts': np.eye(2), 'prior': ['a', 'b']}, 'positive numbers of sum 1'),
     ({'contexts': np.eye(2), 'batch_size': 0}, '`batch_size` positive'),
   ):
     with pytest.raises(ValueError, match=message):
       posteriors.classify(flow, x, **options)
   with pytest.raises(ValueError, match='of point 1 under class 0 is not a number'):
     posteriors.classify(flow, np.where(np.eye(3)[[0, 1, 2]] * [0, 1, 0] > 0, np.nan, x), np.eye(2))
-  with pytest.raises(ValueError, match='at least one'):
-    posteriors.classify(flow, x[:0], np.eye(2))
+  for wrong in (x[:0], x[0], x[:, :2], x[..., np.newaxis]):
+    with pytest.raises(ValueError, match=r'`x` must be points \[n, 3\], at least one, got shape'):
+      posteriors.classify(flow, wrong, np.eye(2))
+  with pytest.raises(TypeError, match='must be a ConditionalFlow'):
+    posteriors.classify(flow.given(np.eye(2)[0]), x, np.eye(2))
+  for background in (np.zeros(4999), np.zeros([5000, 1])):
+    with pytest.raises(ValueError, match='`background` must be 5000 log densities'):
+      classified.novelty(background)
   with pytest.raises(ValueError, match='must be 5000 whole numbers'):
     classified.accuracy(drawn[1][:3])
   with pytest.raises(ValueError, match=r'in 0\.\.1, the places of `contexts`, got 1\.\.2'):

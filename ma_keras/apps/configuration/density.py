@@ -71,8 +71,8 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
   )
   patience: int = integer(
     0,
-    'Epochs without a better validation likelihood after which training ends; 0: never; 8 by '
-    'default for tables.',
+    'Epochs without a better validation likelihood, with --discrimination a better objective, '
+    'after which training ends; 0: never; 8 by default for tables.',
     lower=0,
   )
   tries: int = integer(
