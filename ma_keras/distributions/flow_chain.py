@@ -12,7 +12,7 @@ from tensorflow_probability.python.bijectors import chain
 
 from ma_keras import bases, flow, pickling, seeds
 from ma_keras.bijector import MongeAmpereBijector
-from ma_keras.distributions import conditions
+from ma_keras.distributions import chain_paths, conditions
 from ma_keras.distributions.batch_normalisation import BatchNormalisation
 from ma_keras.flow import certificate
 from ma_keras.flow.horizon import check_steps
@@ -185,25 +185,8 @@ class FlowChain(chain._Chain):
         'The chain takes no `context`: build the potential of one of its flows with '
         'context_size=C, the length of one context.'
       )
-    change = tf.zeros(tf.shape(x)[:-1], self.dtype)
     instances = self.check_tallies(tallies)
-    sums = {tally.name: change for tally in instances}
-    factor = tf.ones([], self.dtype)  # From here to the latents, of squared lengths.
-    for part in self.bijectors if reverse else reversed(self.bijectors):
-      if isinstance(part, BatchNormalisation):
-        x, own_change, stretched = part.moved(x, reverse)
-        change += own_change
-        if reverse:
-          sums = {tally.name: tally.magnified(sums[tally.name], stretched) for tally in instances}
-        else:
-          factor *= stretched
-        continue
-      given = context if part.potential.needs_context else None
-      solution = part.solve(x, reverse, tallies, batch_size=batch_size, context=given)
-      x, change = solution.x, change + solution.log_density_change
-      for tally in instances:
-        sums[tally.name] += tally.magnified(solution.tallies[tally.name], factor)
-    return flow.Solution(x, change, sums)
+    return chain_paths.solve(self, x, reverse, instances, batch_size=batch_size, context=context)
 
   def trajectory(
     self, x: tf.Tensor, times: Sequence[float], reverse: bool = False
@@ -214,24 +197,7 @@ class FlowChain(chain._Chain):
     the boundary between two flows the fluid is on the side that it comes from.
     """
     flow.check_times(self.horizon, times, reverse)
-    x = tf.convert_to_tensor(x, self.dtype)
-    change, paths, pending = tf.zeros(tf.shape(x)[:-1], self.dtype), [], list(times)
-    begin = self.horizon.time if reverse else 0.0
-    for part in self.bijectors if reverse else reversed(self.bijectors):
-      if isinstance(part, BatchNormalisation):
-        x, own_change, _ = part.moved(x, reverse)
-        change += own_change
-        continue
-      time = part.horizon.time
-      offset = begin - time if reverse else begin
-      own = [t - offset for t in pending if _is_within(t - offset, time, reverse)]
-      inside = [min(max(t, 0.0), time) for t in own]
-      path = part.trajectory(x, [*inside, 0.0 if reverse else time], reverse)
-      after = change + path.log_density_changes
-      paths.append((path.times[:-1] + offset, path.states[:-1], after[:-1]))
-      x, change, pending = path.states[-1], after[-1], pending[len(own) :]
-      begin = offset if reverse else offset + time
-    return flow.Trajectory(*(tf.concat(parts, axis=0) for parts in zip(*paths)))
+    return chain_paths.trajectory(self, tf.convert_to_tensor(x, self.dtype), times, reverse)
 
   def certificate(
     self, x: tf.Tensor, reverse: bool = False, base: Any = None, batch_size: int | None = None
@@ -276,12 +242,6 @@ def _named_apart(parts: Sequence[Any]) -> list[Any]:
     part.copy(name=f'{part.name}_given') if size is not None and part.name in plain else part
     for part, size in zip(parts, sizes)
   ]
-
-
-def _is_within(t: float, time: float, reverse: bool) -> bool:
-  """Tells if the fluid meets time t of a flow of [0, T] before it leaves that, but for rounding."""
-  margin = 1e-6 * time
-  return t >= -margin if reverse else t <= time + margin
 
 
 def _frozen(part: Any) -> Any:
