@@ -91,8 +91,9 @@ def test_a_worker_serves_from_the_chiefs_arrival_until_it_is_gone(monkeypatch):
     cluster_spec=lambda: 'spec', task_type='worker', task_id=1, rpc_layer=None
   )
   with pytest.raises(SystemExit) as ended:
-    parameter_server._serve(resolver, 'chief:1')
+    parameter_server._serve(resolver, {'chief': ['chief:1'], 'worker': ['a:1'] * 99})
   assert ended.value.code == 0 and not there
+  assert seen[0].pop('config').inter_op_parallelism_threads >= 100
   assert seen[0] == {'job_name': 'worker', 'task_index': 1, 'protocol': 'grpc'}
   assert seen[1:] == ['chief:1'] * 6
 
