@@ -38,7 +38,7 @@ def aligned(
     seed: Names them.
 
   Returns:
-    The moved rows, [n, N], of the dtype of x.
+    The moved rows, [n, N], in the precision of x.
 
   Raises:
     ValueError: x and the reference differ in shape.

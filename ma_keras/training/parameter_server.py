@@ -114,8 +114,8 @@ class AtEpochs(tf_keras.callbacks.Callback):
 
 def _serve(resolver: Any, cluster: dict[str, list[str]]) -> None:
   """Serves until the chief, once there, is gone: TensorFlow's own `join` would block for ever."""
-  # An operation that waits for another process keeps its thread: with one thread per core, few
-  # cores wait for each other for ever.
+  # An operation that waits for another process keeps its thread. TensorFlow's default, a thread
+  # per core, deadlocks where cores are few; its guide to servers has one more than workers.
   threads = tf.compat.v1.ConfigProto(
     inter_op_parallelism_threads=max(os.cpu_count() or 1, len(cluster['worker']) + 1)
   )
