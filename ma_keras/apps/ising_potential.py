@@ -6,6 +6,8 @@ import functools
 import operator
 from typing import Any
 
+import tensorflow as tf
+
 import ma_keras
 from ma_keras import potentials, symmetry, targets
 from ma_keras.apps.configuration.ising import IsingConfig
@@ -66,9 +68,13 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
       f'--target={config.target}: use --potential=hidden_layer.'
     )
   time = config.num_steps * config.step_size
-  basis = potentials.TimeBasis(time, config.basis_size) if config.basis_size > 1 else None
+  basis, layer_basis = (
+    potentials.TimeBasis(time, size) if size > 1 else None
+    for size in (config.basis_size, config.layer_basis_size)
+  )
   shared: dict[str, Any] = {
     'time_basis': basis,
+    'layer_basis': layer_basis,
     'reach': config.kernel_reach,
     'dtype': target.dtype,
     'seed': config.seed,
@@ -77,6 +83,8 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
   if config.second_layer:
     sizes = (config.side, config.channels, config.second_layer)
     terms.append(potentials.DeepLattice(*sizes, **shared))
+  if config.spin_channels:
+    terms.append(potentials.SpinLattice(config.side, config.spin_channels, **shared))
   quadratic = potentials.SpectralQuadratic(config.side, basis, dtype=target.dtype)
   if isinstance(target, targets.CoupledSpins):
     quadratic.start_gaussian(target.covariance, time)
@@ -87,13 +95,21 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
 
 
 def begin_with(terms: list[potentials.Potential], path: str) -> None:
-  """The weights of a run of this app, on a lattice that is not larger."""
+  """The weights of a run of this app, on a lattice that is not larger.
+
+  Terms that it has not begin at amplitude zero: the flow is that of the run until they learn.
+  """
   smaller = ma_keras.load(path).bijector.potential
   smaller_terms = smaller.terms if isinstance(smaller, potentials.Sum) else (smaller,)
-  if [type(term) for term in smaller_terms] != [type(term) for term in terms]:
+  by_type = {type(term): term for term in smaller_terms}
+  if not set(by_type) <= {type(term) for term in terms}:
     raise ValueError(
       f'`--start_from` {path} holds {", ".join(type(term).__name__ for term in smaller_terms)}: it '
-      'must be of --potential=lattice with the same --second_layer.'
+      'must be of --potential=lattice, and these flags ask for all that it has: --second_layer, '
+      '--spin_channels.'
     )
-  for term, smaller_term in zip(terms, smaller_terms):
-    term.start_from(smaller_term)
+  for term in terms:
+    if type(term) in by_type:
+      term.start_from(by_type[type(term)])
+    else:
+      term.amplitude.assign(tf.zeros_like(term.amplitude))

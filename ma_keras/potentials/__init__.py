@@ -22,6 +22,7 @@ from ma_keras.potentials.projected import Projected
 from ma_keras.potentials.quadratic import Quadratic
 from ma_keras.potentials.separable import Separable
 from ma_keras.potentials.spectral import SpectralQuadratic
+from ma_keras.potentials.spin_lattice import SpinLattice
 from ma_keras.potentials.time_basis import TimeBasis
 from ma_keras.potentials.torus import Torus
 
@@ -48,6 +49,7 @@ __all__ = [
   'Quadratic',
   'Separable',
   'SpectralQuadratic',
+  'SpinLattice',
   'Sum',
   'TimeBasis',
   'Torus',

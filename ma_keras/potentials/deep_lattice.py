@@ -30,13 +30,15 @@ class DeepLattice(EvenLayer):
 
   Attributes:
     torus: The tables of the L x L torus.
-    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`.
+    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`; with a
+      layer basis its coefficients, [K, C, R].
     reach: How many rows and columns the kernels go; L // 2 is all of the torus.
-    bias: b, variable [C].
-    mixing: W, variable [M, C].
-    offset: d, variable [M].
+    bias: b, variable [C], or [K, C].
+    mixing: W, variable [M, C], or [K, M, C].
+    offset: d, variable [M], or [K, M].
     amplitude: a, variable [M]; with a time basis its coefficients, [K, M].
     time_basis: How the amplitudes vary in time, or None.
+    layer_basis: How both layers do, or None.
   """
 
   self_contained = True
@@ -53,6 +55,7 @@ class DeepLattice(EvenLayer):
     seed: int | None = None,
     context_size: int | None = None,
     name: str | None = None,
+    layer_basis: Basis | None = None,
   ) -> None:
     """Draws w as `Lattice` does, W ~ Normal(0, 1/C), a ~ Normal(0, 0.01^2); d = 0.
 
@@ -67,11 +70,12 @@ class DeepLattice(EvenLayer):
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
       context_size: C', where phi depends on a context.
       name: Module name.
+      layer_basis: Makes both layers functions of time; they start constant.
 
     Raises:
       ValueError: A number is out of range.
     """
-    super().__init__(side, time_basis, reach, context_size, name)
+    super().__init__(side, time_basis, reach, context_size, name, layer_basis)
     if min(channels, units) < 1 or not kernel_range > 0:
       raise ValueError(
         '`channels`, `units` and `kernel_range` must be positive, got '
@@ -80,42 +84,51 @@ class DeepLattice(EvenLayer):
     keys = seeds.split(seeds.fresh() if seed is None else seed, 3, salt='deep_lattice')
     self._start((channels, units), kernel_range, (keys[0], keys[2]), dtype)
     normal = tf.random.stateless_normal([units, channels], keys[1], dtype=dtype)
-    self.mixing = tf.Variable(normal / np.sqrt(channels), name='mixing')
-    self.offset = tf.Variable(tf.zeros([units], dtype), name='offset')
+    self.mixing = self._weights(normal / np.sqrt(channels), 'mixing')
+    self.offset = self._weights(tf.zeros([units], dtype), 'offset')
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""
     return {
       'side': self.torus.side,
-      'channels': self.kernel.shape[0],
-      'units': self.offset.shape[0],
+      'channels': self.kernel.shape[-2],
+      'units': self.offset.shape[-1],
       'time_basis': self.time_basis,
+      'layer_basis': self.layer_basis,
       'reach': self.reach,
       'context_size': self.context_size,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    value, _, _ = _SOFTPLUS(self._second(self._values(self._hidden(x))))
+    layer = self._layer_at(t)
+    value, _, _ = _SOFTPLUS(layer._second(layer._values(layer._hidden(x))))
     return tf.reduce_sum(self._amplitude(t) * tf.reduce_sum(value, axis=-1), axis=-1)
 
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    if self.layer_basis is not None:
+      return super()._time_derivative(t, x)
     return time_derivative(self, t, x)
 
-  def _pointwise(self) -> tuple[tf.Variable, ...]:
-    return *super()._pointwise(), self.mixing, self.offset
+  def _layer(self) -> dict[str, tf.Tensor | tf.Variable]:
+    return {**super()._layer(), 'mixing': self.mixing, 'offset': self.offset}
+
+  def _pointwise(self) -> tuple[tuple[tf.Variable, Basis | None], ...]:
+    own = (self.mixing, self.layer_basis), (self.offset, self.layer_basis)
+    return *super()._pointwise(), *own
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    z = self._hidden(x)
-    slope, curvature = self._slopes(z)
-    _, p, q = _SOFTPLUS(self._second(self._values(z)))
-    amplitude, mixing = self._amplitude(t)[..., tf.newaxis], tf.convert_to_tensor(self.mixing)
+    layer = self._layer_at(t)
+    z = layer._hidden(x)
+    slope, curvature = layer._slopes(z)
+    _, p, q = _SOFTPLUS(layer._second(layer._values(z)))
+    amplitude, mixing = self._amplitude(t)[..., tf.newaxis], tf.convert_to_tensor(layer.mixing)
     rates = tf.matmul(mixing, amplitude * p, transpose_a=True)  # d phi/d e, [..., C, N].
-    spectral = self._spectra() * self.torus.transform(rates * slope)
-    metric = self.torus.inner_products(tf.convert_to_tensor(self.kernel))
+    spectral = layer._spectra() * self.torus.transform(rates * slope)
+    metric = self.torus.inner_products(tf.convert_to_tensor(layer.kernel))
     first = tf.linalg.diag_part(metric)[:, tf.newaxis] * rates * curvature
     second = amplitude * q * self._squared_gradients(mixing, metric, slope)
     laplacian = tf.reduce_sum(first, axis=[-2, -1]) + tf.reduce_sum(second, axis=[-2, -1])

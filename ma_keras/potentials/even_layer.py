@@ -11,7 +11,7 @@ from ma_keras.arguments import is_whole
 from ma_keras.potentials import contexts
 from ma_keras.potentials.activations import log_cosh
 from ma_keras.potentials.base import Potential
-from ma_keras.potentials.time_basis import Basis, amplitudes, starting, tabulated
+from ma_keras.potentials.time_basis import Basis, amplitudes, extended, starting, tabulated
 from ma_keras.potentials.torus import Torus
 
 
@@ -20,15 +20,19 @@ class EvenLayer(Potential):
 
   Unchanged by x -> -x; translations and D4 permute its sites. With u and v = tanh(z + b) and
   tanh(z - b), e' = u + v and e'' = 2 - u^2 - v^2. Subclasses say what phi makes of it. A context c
-  shifts their amplitudes, a + V'c, and leaves every symmetry.
+  shifts their amplitudes, a + V'c, and leaves every symmetry. With a layer basis w and b vary in
+  time as well, sum_k T_k(t) w_k, at the cost of one spectrum per stage: a flow may order long
+  wavelengths first and neighbours last.
 
   Attributes:
     torus: The tables of the L x L torus.
-    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`.
+    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`; with a
+      layer basis its coefficients, [K, C, R].
     reach: How many rows and columns the kernels go; L // 2 is all of the torus.
-    bias: b, variable [C].
+    bias: b, variable [C], or [K, C].
     amplitude: Of whatever units come last, variable [M]; with a time basis [K, M].
     time_basis: How the amplitudes vary in time, or None.
+    layer_basis: Functions of time of the layers' weights; None where they are constant.
     context_kernel: V, variable [C', M] of contexts [C']; None without.
   """
 
@@ -39,6 +43,7 @@ class EvenLayer(Potential):
     reach: int | None,
     context_size: int | None,
     name: str | None,
+    layer_basis: Basis | None = None,
   ) -> None:
     """Tables alone; `_start` makes the variables.
 
@@ -52,7 +57,7 @@ class EvenLayer(Potential):
         f'`reach` must be an integer from 0 to L // 2 = {side // 2}, got {reach!r}; None: all.'
       )
     super().__init__(side**2, name, context_size)
-    self.time_basis, self.reach = time_basis, int(reach)
+    self.time_basis, self.layer_basis, self.reach = time_basis, layer_basis, int(reach)
     self._prepared_spectra: tf.Tensor | None = None
     self._prepared_shift: tf.Tensor | None = None
 
@@ -70,46 +75,73 @@ class EvenLayer(Potential):
     channels, units = sizes
     shape = channels, self.torus.within(self.reach)
     kernels = self.torus.draw_kernels(shape, kernel_range, seeds[0], dtype)
-    self.kernel = tf.Variable(kernels, name='kernel')
-    self.bias = tf.Variable(tf.linspace(tf.zeros([], dtype), 2.0, channels), name='bias')
+    self.kernel = self._weights(kernels, 'kernel')
+    self.bias = self._weights(tf.linspace(tf.zeros([], dtype), 2.0, channels), 'bias')
     amplitudes = 0.01 * tf.random.stateless_normal([units], seeds[1], dtype=dtype)
     self.amplitude = tf.Variable(starting(self.time_basis, amplitudes), name='amplitude')
     self.context_kernel = contexts.kernel(self.context_size, [units], dtype, seeds[1], scale=0.01)
 
+  def _weights(self, values: tf.Tensor, name: str) -> tf.Variable:
+    """The variable of a layer that starts at these values at all times."""
+    return tf.Variable(starting(self.layer_basis, values), name=name)
+
   def start_from(self, smaller: EvenLayer) -> None:
     """Takes the weights of a potential of this kind trained on a smaller torus.
 
+    Where it has fewer functions of time, the coefficients of further ones are zero.
+
     Raises:
-      ValueError: It has other layers or another basis of time, is larger, or its kernels are.
+      ValueError: It has other layers or more functions of time, is larger, or its kernels are.
     """
-    variables, sources = self._pointwise(), smaller._pointwise()
+    variables, bases = zip(*self._pointwise())
+    sources = [source.numpy() for source, _ in smaller._pointwise()]
+    values = [extended(*each) for each in zip(sources, variables, bases)]
     shapes = [tuple(variable.shape) for variable in variables]
-    smaller_shapes = [tuple(variable.shape) for variable in sources]
-    if shapes != smaller_shapes:
+    if [value.shape for value in values] != shapes:
       raise ValueError(
-        f'`smaller` must have variables of shapes {shapes}, got {smaller_shapes}: build both with '
-        'the same channels, units and basis of time.'
+        f'`smaller` must have variables of shapes {shapes}, got '
+        f'{[source.shape for source in sources]}: build both with the same channels and units, '
+        'and this one with as many functions of time, or more.'
       )
-    embedded, orbits = self.torus.embed(smaller.kernel.numpy(), smaller.torus), self.kernel.shape[1]
-    if np.any(embedded[:, orbits:]):
+    kernel = self.torus.embed(smaller.kernel.numpy(), smaller.torus)
+    orbits = self.kernel.shape[-1]
+    if np.any(kernel[..., orbits:]):
       raise ValueError(
         f'`smaller` has kernels beyond the `reach` of {self.reach} here: give its own, or None.'
       )
-    self.kernel.assign(embedded[:, :orbits])
-    for variable, source in zip(variables, sources):
-      variable.assign(source.numpy())
+    self.kernel.assign(extended(kernel[..., :orbits], self.kernel, self.layer_basis))
+    for variable, value in zip(variables, values):
+      variable.assign(value)
 
-  def _pointwise(self) -> tuple[tf.Variable, ...]:
-    """Variables that know nothing of the side."""
-    own = (self.bias, self.amplitude)
-    return own if self.context_kernel is None else (*own, self.context_kernel)
+  def _pointwise(self) -> tuple[tuple[tf.Variable, Basis | None], ...]:
+    """Variables that know nothing of the side, each with its functions of time."""
+    own = (self.bias, self.layer_basis), (self.amplitude, self.time_basis)
+    return own if self.context_kernel is None else (*own, (self.context_kernel, None))
 
   def prepared(self, times: tf.Tensor | None = None) -> EvenLayer:
     """Returns the potential with spectra, V'c and functions of time computed once."""
-    basis = tabulated(self.time_basis, times, self.amplitude.dtype)
+    dtype = self.amplitude.dtype
     return self._twin(
-      _prepared_spectra=self._spectra(), _prepared_shift=self._shift(), time_basis=basis
+      _prepared_spectra=self._spectra(),
+      _prepared_shift=self._shift(),
+      time_basis=tabulated(self.time_basis, times, dtype),
+      layer_basis=tabulated(self.layer_basis, times, dtype),
     )
+
+  def _layer_at(self, t: tf.Tensor) -> EvenLayer:
+    """The potential whose layers are at all times what they are at t, [], of this one."""
+    basis = self.layer_basis
+    if basis is None:
+      return self
+    layer = {
+      name: amplitudes(basis, tf.convert_to_tensor(weights), t)
+      for name, weights in self._layer().items()
+    }
+    return self._twin(layer_basis=None, **layer)
+
+  def _layer(self) -> dict[str, tf.Tensor | tf.Variable]:
+    """Weights that vary in time, by attribute: spectra too, being linear in their kernels."""
+    return {'kernel': self.kernel, 'bias': self.bias, '_prepared_spectra': self._spectra()}
 
   def _values(self, z: tf.Tensor) -> tf.Tensor:
     """e, [..., C, N]."""

@@ -22,11 +22,13 @@ class Lattice(EvenLayer):
 
   Attributes:
     torus: The tables of the L x L torus.
-    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`.
+    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`; with a
+      layer basis its coefficients, [K, C, R].
     reach: How many rows and columns the kernels go; L // 2 is all of the torus.
-    bias: b, variable [C].
+    bias: b, variable [C], or [K, C].
     amplitude: a, variable [C]; with a time basis its coefficients, [K, C].
     time_basis: How the amplitudes vary in time, or None.
+    layer_basis: How kernels and biases do, or None.
   """
 
   self_contained = True
@@ -42,6 +44,7 @@ class Lattice(EvenLayer):
     seed: int | None = None,
     context_size: int | None = None,
     name: str | None = None,
+    layer_basis: Basis | None = None,
   ) -> None:
     """Draws w ~ Normal(0, 1) exp(-distance / `kernel_range`), |w| = 1; b evenly from 0 to 2.
 
@@ -55,11 +58,12 @@ class Lattice(EvenLayer):
       seed: Integer that makes the initial values reproducible; None draws fresh ones.
       context_size: C', where phi depends on a context.
       name: Module name.
+      layer_basis: Makes kernels and biases functions of time; they start constant.
 
     Raises:
       ValueError: A number is out of range.
     """
-    super().__init__(side, time_basis, reach, context_size, name)
+    super().__init__(side, time_basis, reach, context_size, name, layer_basis)
     if not is_whole(channels) or not is_finite(kernel_range) or kernel_range <= 0:
       raise ValueError(
         '`channels` must be a positive integer and `kernel_range` positive, got '
@@ -73,29 +77,33 @@ class Lattice(EvenLayer):
     """See `Potential`."""
     return {
       'side': self.torus.side,
-      'channels': self.kernel.shape[0],
+      'channels': self.kernel.shape[-2],
       'time_basis': self.time_basis,
+      'layer_basis': self.layer_basis,
       'reach': self.reach,
       'context_size': self.context_size,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
-    values = tf.reduce_sum(self._values(self._hidden(x)), axis=-1)
+    layer = self._layer_at(t)
+    values = tf.reduce_sum(layer._values(layer._hidden(x)), axis=-1)
     return tf.reduce_sum(self._amplitude(t) * values, axis=-1)
 
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    if self.layer_basis is not None:
+      return super()._time_derivative(t, x)
     return time_derivative(self, t, x)
 
   def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return self._gradient_and_laplacian(t, x)[0]
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    slope, curvature = self._slopes(self._hidden(x))
-    amplitude = self._amplitude(t)
-    weights = amplitude[..., tf.newaxis] * self._spectra()
+    layer, amplitude = self._layer_at(t), self._amplitude(t)
+    slope, curvature = layer._slopes(layer._hidden(x))
+    weights = amplitude[..., tf.newaxis] * layer._spectra()
     gradient = tf.reduce_sum(weights * self.torus.transform(slope), axis=-2)
-    norms = amplitude * self.torus.squared_norms(tf.convert_to_tensor(self.kernel))
+    norms = amplitude * self.torus.squared_norms(tf.convert_to_tensor(layer.kernel))
     curvatures = tf.reduce_sum(curvature, axis=-1)
     laplacian = tf.reduce_sum(norms * curvatures, axis=-1)
     return self.torus.transform(gradient), laplacian

@@ -13,6 +13,7 @@ from ma_keras.potentials.base import Potential
 from ma_keras.potentials.time_basis import (
   Basis,
   amplitudes,
+  extended,
   starting,
   tabulated,
   time_derivative,
@@ -109,12 +110,16 @@ class SpectralQuadratic(Potential):
   def start_from(self, smaller: SpectralQuadratic) -> None:
     """Takes the kernel of a potential trained on a smaller torus.
 
+    Where it has fewer functions of time, the coefficients of further ones are zero.
+
     Raises:
-      ValueError: It has another basis of time, or is larger.
+      ValueError: It has more functions of time, or is larger.
     """
-    if smaller.kernel.shape[:-1] != self.kernel.shape[:-1]:
-      raise ValueError('`smaller` must have the same basis of time.')
-    self.kernel.assign(self.torus.embed(smaller.kernel.numpy(), smaller.torus))
+    embedded = self.torus.embed(smaller.kernel.numpy(), smaller.torus)
+    kernel = extended(embedded, self.kernel, self.time_basis)
+    if kernel.shape != self.kernel.shape:
+      raise ValueError('`smaller` must have the same basis of time, or one of fewer functions.')
+    self.kernel.assign(kernel)
 
   def prepared(self, times: tf.Tensor | None = None) -> SpectralQuadratic:
     """Returns the potential with spectra and functions of time computed once."""

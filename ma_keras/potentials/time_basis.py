@@ -203,3 +203,22 @@ def starting(basis: Basis | None, amplitude: tf.Tensor) -> tf.Tensor:
   if basis is None:
     return amplitude
   return tf.pad(amplitude[tf.newaxis], [[0, basis.size - 1], *[[0, 0]] * amplitude.shape.rank])
+
+
+def extended(coefficients: np.ndarray, variable: tf.Variable, basis: Basis | None) -> np.ndarray:
+  """Coefficients of fewer functions of time, or a constant, as those of a basis of polynomials.
+
+  Args:
+    coefficients: Shape [K', ...], or [...] of what is constant in time.
+    variable: What is to hold them, [K, ...], or [...] without a basis.
+    basis: T_0 = 1, T_1, ..., or None.
+
+  Returns:
+    Shape [K, ...], zero from K' on, where K' <= K; the coefficients themselves otherwise.
+  """
+  if basis is None:
+    return coefficients
+  if coefficients.ndim == variable.shape.rank - 1:
+    coefficients = coefficients[np.newaxis]
+  missing = max(basis.size - len(coefficients), 0)
+  return np.pad(coefficients, [(0, missing), *[(0, 0)] * (coefficients.ndim - 1)])

@@ -31,7 +31,7 @@ CLASSES: dict[str, Any] = {
     *(potentials.EmbeddedAtoms, potentials.EmbeddedCluster, potentials.EmbeddedDipoles),
     *(potentials.ExchangeableSet, potentials.Pairs, potentials.Projected),
     *(potentials.OneHiddenLayer, potentials.Quadratic, potentials.Separable),
-    *(potentials.SpectralQuadratic, potentials.Sum, potentials.TimeBasis),
+    *(potentials.SpectralQuadratic, potentials.SpinLattice, potentials.Sum, potentials.TimeBasis),
     *(symmetry.Group, symmetry.GroupAverage, symmetry.OneElementPerInterval),
     *(symmetry.ParticleSymmetries, symmetry.RotationQuadrature),
     *(data.Pixels, data.Standardised),

@@ -65,6 +65,11 @@ def test_the_layers_of_a_lattice_are_those_that_are_asked_for():
   terms = built(target, **options, basis_size=2, second_layer=5).terms
   assert [type(term) for term in terms[:2]] == [potentials.Lattice, potentials.DeepLattice]
   assert terms[0].time_basis.size == 2 and terms[0].time_basis.time == pytest.approx(2.0)
+  assert terms[0].layer_basis is None
+  terms = built(target, **options, spin_channels=2, layer_basis_size=3).terms
+  assert [type(term) for term in terms[:2]] == [potentials.Lattice, potentials.SpinLattice]
+  assert [term.kernel.shape[:2] for term in terms[:2]] == [(3, 3), (3, 2)]
+  assert terms[1].layer_basis.size == 3 and terms[1].layer_basis.time == pytest.approx(2.0)
 
 
 def test_options_that_do_not_go_together_are_named():
@@ -87,14 +92,14 @@ def test_flags_out_of_bounds_are_refused():
   parsed(IsingConfig, *least)
   for flag in (
     *('hidden_units=0', 'channels=0', 'kernel_reach=-1', 'basis_size=0', 'second_layer=-1'),
-    *('activation=relu', 'symmetry=all', 'start=zero'),
+    *('activation=relu', 'symmetry=all', 'start=zero', 'spin_channels=-1', 'layer_basis_size=0'),
   ):
     with pytest.raises(flags.IllegalFlagValueError):
       parsed(IsingConfig, f'--{flag}')
 
 
 def test_a_smaller_lattice_is_begun_with(tmp_path):
-  """The quadratic part of a trained smaller torus is embedded; of other layers it is refused."""
+  """The flow is that of the run, whatever these flags add; a run of more than they is refused."""
   target = targets.Ising(2, dtype=tf.float64)
   options = {'potential': 'lattice', 'channels': 3, 'basis_size': 2}
   smaller = built(target, **options)
@@ -105,5 +110,14 @@ def test_a_smaller_lattice_is_begun_with(tmp_path):
   same = built(target, **options)
   for one, two in zip(smaller.trainable_variables, same.trainable_variables, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-9)
-  with pytest.raises(ValueError, match='with the same --second_layer'):
-    built(target, **options, second_layer=2)
+  more = built(target, **options, second_layer=2, spin_channels=2, layer_basis_size=3)
+  x, t = tf.random.stateless_normal([3, 4], [0, 1], dtype=tf.float64), tf.constant(0.7, tf.float64)
+  assert [np.any(term.amplitude) for term in more.terms[:3]] == [True, False, False]
+  for ours, theirs in zip(more.gradient_and_laplacian(t, x), smaller.gradient_and_laplacian(t, x)):
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+  ma_keras.model_file.save(
+    tmp_path / 'model.npz',
+    ma_keras.model_file.Model(ma_keras.MongeAmpereBijector(more, 40, 0.05)),
+  )
+  with pytest.raises(ValueError, match='and these flags ask for all that it has: --second_layer'):
+    built(target, **options)

@@ -24,6 +24,7 @@ from ma_keras.potentials import (
   Quadratic,
   Separable,
   SpectralQuadratic,
+  SpinLattice,
   TimeBasis,
 )
 from tests.support import reference
@@ -111,12 +112,19 @@ def deep_local(image_shape=(2, 2, 1), patch=1, stride=1, reach=2, activation='so
   return generic(made)
 
 
-def deep_lattice(side=2, basis=None, reach=None):
-  return generic(DeepLattice(side, 3, 2, basis, reach=reach, dtype=tf.float64))
+def deep_lattice(side=2, basis=None, reach=None, layer_basis=None):
+  made = DeepLattice(side, 3, 2, basis, reach=reach, dtype=tf.float64, layer_basis=layer_basis)
+  return generic(made)
 
 
-def lattice(side=2, basis=None, reach=None):
-  return generic(Lattice(side, 3, basis, reach=reach, dtype=tf.float64))
+def lattice(side=2, basis=None, reach=None, layer_basis=None):
+  made = Lattice(side, 3, basis, reach=reach, dtype=tf.float64, layer_basis=layer_basis)
+  return generic(made)
+
+
+def spin_lattice(side=2, basis=None, reach=None, layer_basis=None):
+  made = SpinLattice(side, 3, basis, reach=reach, dtype=tf.float64, layer_basis=layer_basis)
+  return generic(made)
 
 
 def spectral(side=2, basis=None):

@@ -45,6 +45,7 @@ POTENTIALS = {
   'deep_local': lambda: potentials.DeepLocallyConnected((2, 2, 1), 1, 1, 3, 2, **LATTICE),
   'lattice': lambda: potentials.Lattice(2, 3, **LATTICE),
   'deep_lattice': lambda: potentials.DeepLattice(2, 3, 4, **LATTICE),
+  'spin_lattice': lambda: potentials.SpinLattice(2, 3, layer_basis=BASIS, **LATTICE),
   'spectral': lambda: potentials.SpectralQuadratic(2, **LATTICE),
   'exchangeable_set': lambda: potentials.ExchangeableSet(2, 2, 3, 5, **LATTICE),
   'projected': lambda: potentials.Projected(

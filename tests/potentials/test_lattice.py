@@ -6,17 +6,34 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras import symmetry, targets
-from ma_keras.potentials import DeepLattice, Lattice, OneHiddenLayer, SpectralQuadratic, TimeBasis
+from ma_keras.potentials import (
+  DeepLattice,
+  Lattice,
+  OneHiddenLayer,
+  SpectralQuadratic,
+  SpinLattice,
+  TimeBasis,
+)
 from tests.potentials import cases
 
 TIME = tf.constant(cases.TIME, tf.float64)
 BASIS = TimeBasis(1.5, 2)
+BUILDERS = {
+  'lattice': cases.lattice,
+  'deep': cases.deep_lattice,
+  'spins': cases.spin_lattice,
+}
 KINDS = {
   'lattice': cases.lattice,
   'local': lambda side, basis: cases.lattice(side, basis, reach=1),
   'spectral': cases.spectral,
   'deep': cases.deep_lattice,
   'deep local': lambda side, basis: cases.deep_lattice(side, basis, reach=1),
+  'spins': cases.spin_lattice,
+  'spins local': lambda side, basis: cases.spin_lattice(side, basis, reach=1),
+  'moving': lambda side, basis: cases.lattice(side, basis, layer_basis=BASIS),
+  'moving deep': lambda side, basis: cases.deep_lattice(side, basis, layer_basis=BASIS),
+  'moving spins': lambda side, basis: cases.spin_lattice(side, basis, layer_basis=BASIS),
 }
 
 
@@ -69,6 +86,51 @@ def test_it_is_a_hidden_layer_whose_kernels_are_all_translates():
   np.testing.assert_allclose(potential.laplacian(TIME, x), layer.laplacian(TIME, x), atol=1e-11)
 
 
+def test_soft_spins_of_a_small_gain_are_the_field_itself():
+  """tanh(s x) = s x + O(s^3): with kernels w/s the units are those of `Lattice` as s goes to 0."""
+  units, spins, x = cases.lattice(4, BASIS), cases.spin_lattice(4, BASIS), fields(4, 5)
+  spins.gain.assign([1e-4])
+  spins.kernel.assign(units.kernel * 1e4)
+  spins.bias.assign(units.bias)
+  spins.amplitude.assign(units.amplitude)
+  np.testing.assert_allclose(spins(TIME, x), units(TIME, x), rtol=1e-6)
+  np.testing.assert_allclose(spins.gradient(TIME, x), units.gradient(TIME, x), atol=1e-6)
+  np.testing.assert_allclose(spins.laplacian(TIME, x), units.laplacian(TIME, x), rtol=1e-5)
+
+
+@pytest.mark.parametrize('kind', BUILDERS)
+def test_layers_that_move_are_at_every_time_those_of_their_coefficients(kind):
+  """sum_k T_k(t) w_k by hand, in a potential whose layers stand still."""
+  build = BUILDERS[kind]
+  moving, still, x = build(4, BASIS, layer_basis=BASIS), build(4, BASIS), fields(4, 3)
+  values = BASIS.values(TIME)
+  for variable, source in zip(still.trainable_variables, moving.trainable_variables):
+    of_layers = variable.shape.rank < source.shape.rank
+    variable.assign(tf.tensordot(values, source, 1) if of_layers else source)
+  for times in (None, tf.stack([TIME, 2 * TIME])):
+    prepared = moving.prepared(times)
+    np.testing.assert_allclose(prepared(TIME, x), still(TIME, x), rtol=1e-12)
+    for ours, expected in zip(
+      prepared.gradient_and_laplacian(TIME, x), still.gradient_and_laplacian(TIME, x)
+    ):
+      np.testing.assert_allclose(ours, expected, atol=1e-11)
+  before, after = (moving(TIME + shift, x) for shift in (-1e-5, 1e-5))
+  np.testing.assert_allclose(moving.time_derivative(TIME, x), (after - before) / 2e-5, rtol=1e-6)
+
+
+@pytest.mark.parametrize('kind', BUILDERS)
+def test_layers_that_stood_still_may_begin_to_move(kind):
+  """Coefficients of further functions of time begin at zero; they are not to be lost again."""
+  build = BUILDERS[kind]
+  small, moving = build(4), build(4, BASIS, layer_basis=TimeBasis(1.5, 3))
+  moving.start_from(small)
+  x = fields(4, 3)
+  np.testing.assert_allclose(moving(TIME, x), small(TIME, x), rtol=1e-12)
+  np.testing.assert_allclose(moving.laplacian(TIME, x), small.laplacian(TIME, x), rtol=1e-12)
+  with pytest.raises(ValueError, match='as many functions of time, or more'):
+    build(4, layer_basis=BASIS).start_from(moving)
+
+
 def test_large_fields_and_biases_are_finite_in_float32():
   potential = Lattice(4, 2, seed=0)
   potential.bias.assign([0.0, 12.0])
@@ -103,11 +165,17 @@ def on_eight(channels=3, units=2):
   return {
     'lattice': Lattice(8, channels, dtype=tf.float64),
     'deep': DeepLattice(8, channels, units, dtype=tf.float64),
+    'spins': SpinLattice(8, channels, dtype=tf.float64),
   }
 
 
 @pytest.mark.parametrize(
-  'kind, other, message', [('lattice', {'channels': 2}, 'smaller'), ('deep', {'units': 3}, 'units')]
+  'kind, other, message',
+  [
+    ('lattice', {'channels': 2}, 'smaller'),
+    ('deep', {'units': 3}, 'units'),
+    ('spins', {'channels': 2}, 'smaller'),
+  ],
 )
 def test_weights_of_a_smaller_torus_act_alike_on_a_larger_one(kind, other, message):
   """Kernels of range one do not see the size: a field repeated both ways has four times phi."""
@@ -123,11 +191,11 @@ def test_weights_of_a_smaller_torus_act_alike_on_a_larger_one(kind, other, messa
     on_eight(**other)[kind].start_from(small)
 
 
-@pytest.mark.parametrize('kind', ['lattice', 'deep'])
+@pytest.mark.parametrize('kind', BUILDERS)
 @pytest.mark.parametrize('reach', [0, 1, 2.0])
 def test_kernels_of_limited_reach_are_those_that_vanish_beyond(kind, reach):
   side = 5
-  build = {'lattice': cases.lattice, 'deep': cases.deep_lattice}[kind]
+  build = BUILDERS[kind]
   local, whole = build(side, BASIS, reach), build(side, BASIS)
   assert local.kernel.shape[1] == np.sum(np.max(local.torus.representatives, axis=-1) <= reach)
   whole.start_from(local)
@@ -159,7 +227,11 @@ def test_a_spectral_start_from_a_smaller_torus():
   uniform = lambda side: tf.ones([side**2], tf.float64)  # noqa: E731
   np.testing.assert_allclose(large(TIME, uniform(8)), 4 * small(TIME, uniform(4)), rtol=1e-12)
   with pytest.raises(ValueError, match='basis'):
-    large.start_from(SpectralQuadratic(4))
+    SpectralQuadratic(8).start_from(small)
+  constant = SpectralQuadratic(4, dtype=tf.float64)
+  constant.kernel.assign(np.random.default_rng(0).normal(size=constant.kernel.shape))
+  large.start_from(constant)
+  np.testing.assert_allclose(large(TIME, uniform(8)), 4 * constant(TIME, uniform(4)), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +243,8 @@ def test_a_spectral_start_from_a_smaller_torus():
     (lambda: Lattice(4, 3, reach=3), 'reach'),
     (lambda: Lattice(4, 3, reach=0.5), 'reach'),
     (lambda: DeepLattice(4, 3, 2, reach=-1), 'reach'),
+    (lambda: SpinLattice(4, 0), 'channels'),
+    (lambda: SpinLattice(4, 3, kernel_range=np.nan), 'kernel_range'),
     (lambda: SpectralQuadratic(4).start_gaussian(np.eye(4), 1.0), 'covariance'),
     (lambda: SpectralQuadratic(2).start_gaussian(-np.eye(4), 1.0), 'covariance'),
     (lambda: SpectralQuadratic(2).start_gaussian(np.eye(4), 0.0), 'time'),

@@ -20,6 +20,7 @@ from ma_keras.potentials import (
   Quadratic,
   Separable,
   SpectralQuadratic,
+  SpinLattice,
   Sum,
   TimeBasis,
 )
@@ -51,6 +52,7 @@ KINDS = {
   MLP: lambda kind: kind(N, (5, 3), dtype=tf.float64),
   Lattice: lambda kind: kind(2, 3, dtype=tf.float64),
   DeepLattice: lambda kind: kind(2, 3, 2, dtype=tf.float64),
+  SpinLattice: lambda kind: kind(2, 3, dtype=tf.float64),
   SpectralQuadratic: lambda kind: kind(2, dtype=tf.float64),
   Quadratic: lambda kind: kind(np.eye(N), tf.float64),
   KerasModel: lambda kind: kind(cases.keras_sequential(tf_keras), N),

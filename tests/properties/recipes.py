@@ -27,6 +27,7 @@ from ma_keras.potentials import (
   Quadratic,
   Separable,
   SpectralQuadratic,
+  SpinLattice,
   Sum,
   TimeBasis,
 )
@@ -107,6 +108,18 @@ def mlp(draw, size=None):
 def lattice(draw, side=None):
   side, channels, basis = side or draw(st.integers(2, 3)), draw(UNITS), draw(bases())
   return lambda dtype: Lattice(side, channels, basis(dtype), dtype=dtype, seed=0)
+
+
+@st.composite
+def spin_lattice(draw, side=None):
+  side, channels = side or draw(st.integers(2, 3)), draw(UNITS)
+  basis, layer_basis = draw(bases()), draw(bases())
+
+  def make(dtype):
+    of_time = {'time_basis': basis(dtype), 'layer_basis': layer_basis(dtype)}
+    return SpinLattice(side, channels, **of_time, dtype=dtype, seed=0)
+
+  return make
 
 
 @st.composite
@@ -235,6 +248,7 @@ RECIPES = {
   'MLP': mlp(),
   'Lattice': lattice(),
   'DeepLattice': deep_lattice(),
+  'SpinLattice': spin_lattice(),
   'DeepLocallyConnected': deep_local(),
   'SpectralQuadratic': spectral(),
   'Quadratic': quadratic(),

@@ -46,6 +46,13 @@ POTENTIALS = {
   'local lattices': lambda: potentials.Sum(
     [potentials.Lattice(2, 3, BASIS, reach=0), potentials.DeepLattice(2, 3, 2, reach=0)]
   ),
+  'moving lattices': lambda: potentials.Sum(
+    [
+      potentials.Lattice(2, 3, BASIS, layer_basis=BASIS),
+      potentials.DeepLattice(2, 3, 2, layer_basis=BASIS),
+      potentials.SpinLattice(2, 3, BASIS, reach=0, layer_basis=BASIS),
+    ]
+  ),
   'average': lambda: symmetry.GroupAverage(
     potentials.OneHiddenLayer(4, 3), symmetry.inversion(4) * symmetry.dihedral(2)
   ),

@@ -47,12 +47,25 @@ class IsingPotentialConfig(Configuration):
   basis_size: int = integer(
     6, 'Functions of time of the lattice potential.', lower=1, fixes_run=True
   )
+  layer_basis_size: int = integer(
+    1,
+    'Functions of time of the kernels within the lattice potential; 1: constant.',
+    lower=1,
+    fixes_run=True,
+  )
   second_layer: int = integer(
     0, 'Units of a second layer of the lattice potential; 0: none.', lower=0, fixes_run=True
   )
+  spin_channels: int = integer(
+    0,
+    'Kernels of soft spins tanh(s x) beside those of x in the lattice potential; 0: none.',
+    lower=0,
+    fixes_run=True,
+  )
   start_from: str | None = text(
     None,
-    "The model.npz of a smaller lattice's run, whose weights to begin with.",
+    'The model.npz of a run on a lattice that is not larger, whose weights to begin with; '
+    'what it has not begins at zero.',
     fixes_run=True,
     names_file=True,
   )
