@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-LARGEST = 6000  # Parameters: the two matrices then hold 290 MB in float32.
+LARGEST = 8000  # Parameters: the two matrices then hold 512 MB in float32.
 FIRST_TURN = 20  # Steps before the first basis of our own.
 # How long: C and v alike, since v is the diagonal of Q'CQ.
 MEMORY = {'momentum': 0.9, 'square': 0.99, 'covariance': 0.99}

@@ -296,7 +296,7 @@ ROWS = [
     '`--optimizer=soap` for a large model',
     lambda: ising('--optimizer=soap', '--hidden_units=2000'),
     USAGE,
-    "ma-keras train ising: `optimizer` 'soap' keeps matrices of P x P for P <= 6000 parameters, "
+    "ma-keras train ising: `optimizer` 'soap' keeps matrices of P x P for P <= 8000 parameters, "
     "got 10000: use 'adam'.",
   ),
   Row(

@@ -115,8 +115,8 @@ def test_the_basis_turns_often_at_first_and_then_at_even_distances(size, steps):
 
 
 def test_what_it_cannot_do_is_said():
-  with pytest.raises(ValueError, match="P <= 6000 parameters, got 6001: use 'adam'"):
-    training.Soap(0.01).build([tf.Variable(tf.zeros([6001]))])
+  with pytest.raises(ValueError, match="P <= 8000 parameters, got 8001: use 'adam'"):
+    training.Soap(0.01).build([tf.Variable(tf.zeros([8001]))])
   with (
     tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1']).scope(),
     pytest.raises(ValueError, match='takes one replica'),
