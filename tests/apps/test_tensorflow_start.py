@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 import ma_keras
 from ma_keras.apps import tensorflow_start
@@ -40,6 +41,16 @@ def test_an_exception_while_tensorflow_starts_is_seen(capfd):
   except ImportError:
     os.write(2, b'caught\n')
   assert capfd.readouterr().err == 'caught\n'
+
+
+def test_commands_multiply_in_full_precision():
+  enabled = tf.config.experimental.tensor_float_32_execution_enabled
+  tf.config.experimental.enable_tensor_float_32_execution(True)  # The default of TensorFlow.
+  try:
+    tensorflow_start.quiet()
+    assert not enabled()
+  finally:
+    tf.config.experimental.enable_tensor_float_32_execution(True)
 
 
 @pytest.mark.slow
