@@ -102,7 +102,7 @@ def begin_with(terms: list[potentials.Potential], path: str) -> None:
   smaller = ma_keras.load(path).bijector.potential
   smaller_terms = smaller.terms if isinstance(smaller, potentials.Sum) else (smaller,)
   by_type = {type(term): term for term in smaller_terms}
-  if not set(by_type) <= {type(term) for term in terms}:
+  if not {potentials.SpectralQuadratic} <= set(by_type) <= {type(term) for term in terms}:
     raise ValueError(
       f'`--start_from` {path} holds {", ".join(type(term).__name__ for term in smaller_terms)}: it '
       'must be of --potential=lattice, and these flags ask for all that it has: --second_layer, '

@@ -350,14 +350,16 @@ ROWS = [
     lambda: starting_from(channels=3),
     USAGE,
     'ma-keras train ising: `smaller` must have variables of shapes [(2,), (2, 2)], got [(3,), '
-    '(2, 3)]: build both with the same channels, units and basis of time.',
+    '(2, 3)]: build both with the same channels and units, and this one with as many functions of '
+    'time, or more.',
   ),
   Row(
     '`--start_from` of another potential',
     lambda: starting_from(quadratic=False),
     USAGE,
     'ma-keras train ising: `--start_from` small.npz holds Lattice: it must be of '
-    '--potential=lattice with the same --second_layer.',
+    '--potential=lattice, and these flags ask for all that it has: --second_layer, '
+    '--spin_channels.',
   ),
   Row(
     '`--beside` of no run',
