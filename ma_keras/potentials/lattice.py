@@ -32,6 +32,7 @@ class Lattice(EvenLayer):
   """
 
   self_contained = True
+  _salt = 'lattice'  # Names the draws of the first weights.
 
   def __init__(
     self,
@@ -70,8 +71,8 @@ class Lattice(EvenLayer):
         f'{channels!r} and {kernel_range!r}. Ten channels are a good start.'
       )
     seed = seeds.fresh() if seed is None else seed
-    first, second = seeds.split(seed, 2, salt='lattice')
-    self._start((channels, channels), kernel_range, (first, second), dtype)
+    first, second = seeds.split(seed, 2, salt=self._salt)
+    self._start((int(channels), int(channels)), kernel_range, (first, second), dtype)
 
   def config(self) -> dict[str, Any]:
     """See `Potential`."""

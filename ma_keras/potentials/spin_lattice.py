@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from ma_keras import seeds
-from ma_keras.arguments import is_finite, is_whole
-from ma_keras.potentials.even_layer import EvenLayer
-from ma_keras.potentials.time_basis import Basis, time_derivative
+from ma_keras.potentials.lattice import Lattice
+from ma_keras.potentials.time_basis import Basis
 
 
-class SpinLattice(EvenLayer):
+class SpinLattice(Lattice):
   """phi(t, x) = sum_c a_c(t) sum_i e_c(y_ci), y_c = w_c * m, m = tanh(s x) at every site.
 
   e_c(y) = ln cosh(y + b_c) + ln cosh(y - b_c). Where x is the field of Ising spins, m is their mean
@@ -23,73 +21,26 @@ class SpinLattice(EvenLayer):
     grad phi      = s (1 - m^2) g,
     laplacian phi = s^2 sum_i (1 - m_i^2) [(1 - m_i^2) (sum_c a_c w_c^2 * e''_c)_i - 2 m_i g_i],
 
-  at half as many convolutions again as `Lattice` of equal channels.
+  at half as many convolutions again as `Lattice` of equal channels, whose arguments and attributes
+  these are.
 
   Attributes:
-    torus: The tables of the L x L torus.
-    kernel: w, one value per orbit of offsets, variable [C, R]; fewer if they have a `reach`; with a
-      layer basis its coefficients, [K, C, R].
-    reach: How many rows and columns the kernels go; L // 2 is all of the torus.
-    bias: b, variable [C], or [K, C].
-    gain: s, variable [1], or [K, 1].
-    amplitude: a, variable [C]; with a time basis its coefficients, [K, C].
-    time_basis: How the amplitudes vary in time, or None.
-    layer_basis: How kernels, biases and the gain do, or None.
+    gain: s, variable [1], or [K, 1] with a layer basis; it starts at 1.
   """
 
   self_contained = True
+  _salt = 'spin_lattice'
 
-  def __init__(
+  def _start(
     self,
-    side: int,
-    channels: int,
-    time_basis: Basis | None = None,
-    kernel_range: float = 2.0,
-    reach: int | None = None,
-    dtype: tf.DType = tf.float32,
-    seed: int | None = None,
-    context_size: int | None = None,
-    name: str | None = None,
-    layer_basis: Basis | None = None,
+    sizes: tuple[int, int],
+    kernel_range: float,
+    seeds: Sequence[tf.Tensor],
+    dtype: tf.DType,
   ) -> None:
-    """Draws w, b and a as `Lattice` does; s = 1.
-
-    Args:
-      side: L; N = L^2.
-      channels: C.
-      time_basis: Makes the amplitudes functions of time; they start constant, at 0.01 draws.
-      kernel_range: How far the first kernels reach, in sites; training may extend them.
-      reach: Rows and columns that they can go at all, up to L // 2; None: all of the torus.
-      dtype: Floating dtype of the variables.
-      seed: Integer that makes the initial values reproducible; None draws fresh ones.
-      context_size: C', where phi depends on a context.
-      name: Module name.
-      layer_basis: Makes kernels, biases and the gain functions of time; they start constant.
-
-    Raises:
-      ValueError: A number is out of range.
-    """
-    super().__init__(side, time_basis, reach, context_size, name, layer_basis)
-    if not is_whole(channels) or not is_finite(kernel_range) or kernel_range <= 0:
-      raise ValueError(
-        '`channels` must be a positive integer and `kernel_range` positive, got '
-        f'{channels!r} and {kernel_range!r}. Ten channels are a good start.'
-      )
-    channels = int(channels)
-    first, second = seeds.split(seeds.fresh() if seed is None else seed, 2, salt='spin_lattice')
-    self._start((channels, channels), kernel_range, (first, second), dtype)
+    """Draws w, b and a as `Lattice` does; s = 1."""
+    super()._start(sizes, kernel_range, seeds, dtype)
     self.gain = self._weights(tf.ones([1], dtype), 'gain')
-
-  def config(self) -> dict[str, Any]:
-    """See `Potential`."""
-    return {
-      'side': self.torus.side,
-      'channels': self.kernel.shape[-2],
-      'time_basis': self.time_basis,
-      'layer_basis': self.layer_basis,
-      'reach': self.reach,
-      'context_size': self.context_size,
-    }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """phi(t, x), shape [...]."""
@@ -98,18 +49,13 @@ class SpinLattice(EvenLayer):
     return tf.reduce_sum(self._amplitude(t) * values, axis=-1)
 
   def _time_derivative(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    if self.layer_basis is not None:
-      return super()._time_derivative(t, x)
-    return time_derivative(self, t, x)
+    return super()._time_derivative(t, x)  # Linear in a(t), too.
 
   def _layer(self) -> dict[str, tf.Tensor | tf.Variable]:
     return {**super()._layer(), 'gain': self.gain}
 
   def _pointwise(self) -> tuple[tuple[tf.Variable, Basis | None], ...]:
     return *super()._pointwise(), (self.gain, self.layer_basis)
-
-  def _gradient(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    return self._gradient_and_laplacian(t, x)[0]
 
   def _gradient_and_laplacian(self, t: tf.Tensor, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     layer, amplitude = self._layer_at(t), self._amplitude(t)[..., tf.newaxis]
