@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -102,14 +103,32 @@ def begin_with(terms: list[potentials.Potential], path: str) -> None:
   smaller = ma_keras.load(path).bijector.potential
   smaller_terms = smaller.terms if isinstance(smaller, potentials.Sum) else (smaller,)
   by_type = {type(term): term for term in smaller_terms}
-  if not {potentials.SpectralQuadratic} <= set(by_type) <= {type(term) for term in terms}:
+  kinds = set(by_type)
+  if potentials.SpectralQuadratic not in kinds or len(kinds) < len(smaller_terms):
     raise ValueError(
-      f'`--start_from` {path} holds {", ".join(type(term).__name__ for term in smaller_terms)}: it '
-      'must be of --potential=lattice, and these flags ask for all that it has: --second_layer, '
-      '--spin_channels.'
+      f'`--start_from` {path} holds {_names(smaller_terms)}: it must be of --potential=lattice, '
+      'which has one term of a kind, and a SpectralQuadratic.'
+    )
+  if not kinds <= {type(term) for term in terms}:
+    raise ValueError(
+      f'`--start_from` {path} holds {_names(smaller_terms)}, and these flags ask for '
+      f'{_names(terms)}: ask for all that it has, --second_layer and --spin_channels.'
     )
   for term in terms:
     if type(term) in by_type:
-      term.start_from(by_type[type(term)])
+      _take(term, by_type[type(term)], path)
     else:
       term.amplitude.assign(tf.zeros_like(term.amplitude))
+
+
+def _take(term: potentials.Potential, smaller: potentials.Potential, path: str) -> None:
+  """The weights of a term of the file; raises ValueError that says which will not do."""
+  try:
+    term.start_from(smaller)
+  except ValueError as error:
+    raise ValueError(f'`--start_from` {path}, its {type(term).__name__}: {error}') from error
+
+
+def _names(terms: Sequence[potentials.Potential]) -> str:
+  """The classes of terms."""
+  return ', '.join(type(term).__name__ for term in terms)

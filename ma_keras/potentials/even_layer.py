@@ -50,6 +50,9 @@ class EvenLayer(Potential):
     Raises:
       ValueError: The torus is no torus, or too small for that reach.
     """
+    for key, basis in (('time_basis', time_basis), ('layer_basis', layer_basis)):
+      if basis is not None and not (hasattr(basis, 'size') and hasattr(basis, 'values')):
+        raise ValueError(f'`{key}` must be a TimeBasis(time, size), or None, got {basis!r}.')
     self.torus = Torus(side)
     reach = side // 2 if reach is None else reach
     if not is_whole(reach, 0) or reach > side // 2:
@@ -91,17 +94,24 @@ class EvenLayer(Potential):
     Where it has fewer functions of time, the coefficients of further ones are zero.
 
     Raises:
-      ValueError: It has other layers or more functions of time, is larger, or its kernels are.
+      ValueError: It is of another class, has other layers, more functions of time or others, is
+        larger, or its kernels are.
     """
+    if type(smaller) is not type(self):
+      raise ValueError(
+        f'`smaller` must be a {type(self).__name__}, got a {type(smaller).__name__}.'
+      )
     variables, bases = zip(*self._pointwise())
-    sources = [source.numpy() for source, _ in smaller._pointwise()]
-    values = [extended(*each) for each in zip(sources, variables, bases)]
+    sources, former = zip(*smaller._pointwise())
+    values = [
+      extended(source.numpy(), *rest) for source, *rest in zip(sources, former, variables, bases)
+    ]
     shapes = [tuple(variable.shape) for variable in variables]
-    if [value.shape for value in values] != shapes:
+    if len(sources) != len(variables) or [value.shape for value in values] != shapes:
       raise ValueError(
         f'`smaller` must have variables of shapes {shapes}, got '
-        f'{[source.shape for source in sources]}: build both with the same channels and units, '
-        'and this one with as many functions of time, or more.'
+        f'{[tuple(source.shape) for source in sources]}: build both with the same channels, units '
+        'and context_size, and this one with as many functions of time, or more.'
       )
     kernel = self.torus.embed(smaller.kernel.numpy(), smaller.torus)
     orbits = self.kernel.shape[-1]
@@ -109,7 +119,8 @@ class EvenLayer(Potential):
       raise ValueError(
         f'`smaller` has kernels beyond the `reach` of {self.reach} here: give its own, or None.'
       )
-    self.kernel.assign(extended(kernel[..., :orbits], self.kernel, self.layer_basis))
+    own = (smaller.layer_basis, self.kernel, self.layer_basis)
+    self.kernel.assign(extended(kernel[..., :orbits], *own))
     for variable, value in zip(variables, values):
       variable.assign(value)
 

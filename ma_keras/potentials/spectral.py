@@ -113,10 +113,10 @@ class SpectralQuadratic(Potential):
     Where it has fewer functions of time, the coefficients of further ones are zero.
 
     Raises:
-      ValueError: It has more functions of time, or is larger.
+      ValueError: It has more functions of time, or others, or is larger.
     """
     embedded = self.torus.embed(smaller.kernel.numpy(), smaller.torus)
-    kernel = extended(embedded, self.kernel, self.time_basis)
+    kernel = extended(embedded, smaller.time_basis, self.kernel, self.time_basis)
     if kernel.shape != self.kernel.shape:
       raise ValueError('`smaller` must have the same basis of time, or one of fewer functions.')
     self.kernel.assign(kernel)

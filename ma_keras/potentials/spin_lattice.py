@@ -15,8 +15,9 @@ class SpinLattice(Lattice):
 
   e_c(y) = ln cosh(y + b_c) + ln cosh(y - b_c). Where x is the field of Ising spins, m is their mean
   given x (s = 1); in a double well it says which one a site is in. Units of `Lattice` see sums of
-  x, in which one large value hides the signs of its neighbours; units here count signs. Symmetric
-  as `Lattice` is: m is odd in x. With g = sum_c a_c w_c * e'_c and w_c^2 squared value by value
+  x, in which one large value hides the signs of its neighbours; here no site weighs more than
+  another. Symmetric as `Lattice` is: m is odd in x. With g = sum_c a_c w_c * e'_c and w_c^2 squared
+  value by value
 
     grad phi      = s (1 - m^2) g,
     laplacian phi = s^2 sum_i (1 - m_i^2) [(1 - m_i^2) (sum_c a_c w_c^2 * e''_c)_i - 2 m_i g_i],

@@ -205,20 +205,38 @@ def starting(basis: Basis | None, amplitude: tf.Tensor) -> tf.Tensor:
   return tf.pad(amplitude[tf.newaxis], [[0, basis.size - 1], *[[0, 0]] * amplitude.shape.rank])
 
 
-def extended(coefficients: np.ndarray, variable: tf.Variable, basis: Basis | None) -> np.ndarray:
-  """Coefficients of fewer functions of time, or a constant, as those of a basis of polynomials.
+def extended(
+  coefficients: np.ndarray, former: Basis | None, variable: tf.Variable, basis: Basis | None
+) -> np.ndarray:
+  """The coefficients that make the same function of time in another basis.
 
   Args:
     coefficients: Shape [K', ...], or [...] of what is constant in time.
+    former: The basis they are of, or None where they are constant.
     variable: What is to hold them, [K, ...], or [...] without a basis.
     basis: T_0 = 1, T_1, ..., or None.
 
   Returns:
     Shape [K, ...], zero from K' on, where K' <= K; the coefficients themselves otherwise.
+
+  Raises:
+    ValueError: These are no polynomials of one horizon.
   """
   if basis is None:
     return coefficients
-  if coefficients.ndim == variable.shape.rank - 1:
+  if former is None:
     coefficients = coefficients[np.newaxis]
+  elif not _same_polynomials(former, basis):
+    raise ValueError(
+      f'`smaller` must be constant in time, or vary by the polynomials of this one, {basis}, got '
+      f'{former}: keep T = num_steps * step_size.'
+    )
   missing = max(basis.size - len(coefficients), 0)
   return np.pad(coefficients, [(0, missing), *[(0, 0)] * (coefficients.ndim - 1)])
+
+
+def _same_polynomials(one: Basis, other: Basis) -> bool:
+  """True for two `TimeBasis` of one horizon, whose T_k are the same functions."""
+  if not isinstance(one, TimeBasis) or not isinstance(other, TimeBasis):
+    return one is other
+  return bool(np.isclose(one.time, other.time))

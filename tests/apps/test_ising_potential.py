@@ -119,5 +119,5 @@ def test_a_smaller_lattice_is_begun_with(tmp_path):
     tmp_path / 'model.npz',
     ma_keras.model_file.Model(ma_keras.MongeAmpereBijector(more, 40, 0.05)),
   )
-  with pytest.raises(ValueError, match='and these flags ask for all that it has: --second_layer'):
+  with pytest.raises(ValueError, match='ask for all that it has, --second_layer and --spin'):
     built(target, **options)

@@ -8,6 +8,7 @@ import ma_keras
 from ma_keras import symmetry, targets
 from ma_keras.potentials import (
   DeepLattice,
+  HyperNetwork,
   Lattice,
   OneHiddenLayer,
   SpectralQuadratic,
@@ -129,6 +130,26 @@ def test_layers_that_stood_still_may_begin_to_move(kind):
   np.testing.assert_allclose(moving.laplacian(TIME, x), small.laplacian(TIME, x), rtol=1e-12)
   with pytest.raises(ValueError, match='as many functions of time, or more'):
     build(4, layer_basis=BASIS).start_from(moving)
+  before = moving.kernel.numpy()
+  for other in (TimeBasis(2.0, 3), HyperNetwork(1.5, 3)):
+    with pytest.raises(ValueError, match='keep T = num_steps'):
+      moving.start_from(build(4, BASIS, layer_basis=other))
+  np.testing.assert_array_equal(moving.kernel, before)
+
+
+@pytest.mark.parametrize(
+  'other, message',
+  [
+    (lambda: SpinLattice(4, 3), 'a Lattice, got a SpinLattice'),
+    (lambda: DeepLattice(4, 3, 2), 'a Lattice, got a DeepLattice'),
+    (lambda: SpectralQuadratic(4), 'a Lattice, got a SpectralQuadratic'),
+    (lambda: Lattice(4, 3, context_size=1), 'context_size'),
+  ],
+)
+def test_a_start_loses_no_weights(other, message):
+  """What a lattice has no variables for would be lost without a word."""
+  with pytest.raises(ValueError, match=message):
+    Lattice(4, 3).start_from(other())
 
 
 def test_large_fields_and_biases_are_finite_in_float32():
@@ -241,6 +262,8 @@ def test_a_spectral_start_from_a_smaller_torus():
     (lambda: Lattice(4, 0), 'channels'),
     (lambda: Lattice(4, 3, kernel_range=0.0), 'kernel_range'),
     (lambda: Lattice(4, 3, reach=3), 'reach'),
+    (lambda: Lattice(4, 3, time_basis=3), 'time_basis'),
+    (lambda: SpinLattice(4, 3, layer_basis=True), 'layer_basis'),
     (lambda: Lattice(4, 3, reach=0.5), 'reach'),
     (lambda: DeepLattice(4, 3, 2, reach=-1), 'reach'),
     (lambda: SpinLattice(4, 0), 'channels'),

@@ -60,10 +60,10 @@ def saved(*terms):
   model_file.save('small.npz', model_file.Model(bijector))
 
 
-def starting_from(side=2, channels=2, flags=(), quadratic=True):
+def starting_from(side=2, channels=2, flags=(), quadratic=True, times=1):
   """A lattice of side 2 that begins with another lattice's weights."""
   basis = potentials.TimeBasis(0.2, 2)
-  terms = [potentials.Lattice(side, channels, basis)]
+  terms = [potentials.Lattice(side, channels, basis) for _ in range(times)]
   saved(*terms, *([potentials.SpectralQuadratic(side, basis)] if quadratic else []))
   return lattice('--start_from=small.npz', *flags)
 
@@ -336,30 +336,44 @@ ROWS = [
     '`--start_from` of a larger lattice',
     lambda: starting_from(side=4),
     USAGE,
-    'ma-keras train ising: `smaller` must be at most of side 2, got 4.',
+    'ma-keras train ising: `--start_from` small.npz, its Lattice: `smaller` must be at most of '
+    'side 2, got 4.',
   ),
   Row(
     '`--start_from` with kernels that go farther than `--kernel_reach`',
     lambda: starting_from(flags=['--kernel_reach=0']),
     USAGE,
-    'ma-keras train ising: `smaller` has kernels beyond the `reach` of 0 here: give its own, or '
-    'None.',
+    'ma-keras train ising: `--start_from` small.npz, its Lattice: `smaller` has kernels beyond the '
+    '`reach` of 0 here: give its own, or None.',
   ),
   Row(
     '`--start_from` of other channels or another basis',
     lambda: starting_from(channels=3),
     USAGE,
-    'ma-keras train ising: `smaller` must have variables of shapes [(2,), (2, 2)], got [(3,), '
-    '(2, 3)]: build both with the same channels and units, and this one with as many functions of '
-    'time, or more.',
+    'ma-keras train ising: `--start_from` small.npz, its Lattice: `smaller` must have variables of '
+    'shapes [(2,), (2, 2)], got [(3,), (2, 3)]: build both with the same channels, units and '
+    'context_size, and this one with as many functions of time, or more.',
+  ),
+  Row(
+    '`--start_from` of another horizon',
+    lambda: starting_from(flags=['--step_size=0.01']),
+    USAGE,
+    'ma-keras train ising: `--start_from` small.npz, its Lattice: `smaller` must be constant in '
+    'time, or vary by the polynomials of this one, ...: keep T = num_steps * step_size.',
+  ),
+  Row(
+    '`--start_from` of two potentials of one kind',
+    lambda: starting_from(times=2),
+    USAGE,
+    'ma-keras train ising: `--start_from` small.npz holds Lattice, Lattice, SpectralQuadratic: it '
+    'must be of --potential=lattice, which has one term of a kind, and a SpectralQuadratic.',
   ),
   Row(
     '`--start_from` of another potential',
     lambda: starting_from(quadratic=False),
     USAGE,
     'ma-keras train ising: `--start_from` small.npz holds Lattice: it must be of '
-    '--potential=lattice, and these flags ask for all that it has: --second_layer, '
-    '--spin_channels.',
+    '--potential=lattice, which has one term of a kind, and a SpectralQuadratic.',
   ),
   Row(
     '`--beside` of no run',
