@@ -95,6 +95,30 @@ def describe(thing: Any, arrays: list[np.ndarray]) -> Any:
   return {'class': name, 'arguments': arguments}
 
 
+def check_distinct(thing: Any) -> None:
+  """Raises ValueError where one object with variables stands in two places of another.
+
+  A description would make two of it, for which the file has the variables of one.
+  """
+  parts = [part for part in _parts(thing) if getattr(part, 'variables', ())]
+  for number, part in enumerate(parts):
+    if any(part is other for other in parts[:number]):
+      raise ValueError(
+        f'a {type(part).__name__} stands in two places of the potential, which a model file cannot '
+        'say: give each place its own.'
+      )
+
+
+def _parts(thing: Any) -> Iterator[Any]:
+  """The object and those that its configuration holds, and so on."""
+  if isinstance(thing, list | tuple):
+    for part in thing:
+      yield from _parts(part)
+  elif hasattr(thing, 'config'):
+    yield thing
+    yield from _parts(list(thing.config().values()))
+
+
 def _plain(thing: Any) -> Any:
   """A number, a string or None as it is."""
   if thing is not None and not isinstance(thing, int | float | str):

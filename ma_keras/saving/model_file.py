@@ -36,8 +36,9 @@ def save(path: str | pathlib.Path, model: Model) -> None:
 
   Raises:
     NotImplementedError: A part of it is none of this package's, or has no plain values.
-    ValueError: A weight is NaN or infinite, `event_shape` or `columns` are not those of N numbers,
-      `notes` are no plain values, or `encoder` and `contexts` do not fit the potential.
+    ValueError: A part with weights stands in two places, a weight is NaN or infinite, `event_shape`
+      or `columns` are not those of N numbers, `notes` are no plain values, or `encoder` and
+      `contexts` do not fit the potential.
   """
   bijector, encoder = model.bijector, _encoder(model)
   arguments: list[np.ndarray] = []
@@ -51,6 +52,7 @@ def save(path: str | pathlib.Path, model: Model) -> None:
     'columns': model.columns and list(model.columns),
     **_conditional_described(model, encoder),
   }
+  descriptions.check_distinct(getattr(bijector, 'potential', None))
   arrays = {f'variable_{k}': v.numpy() for k, v in enumerate(ordered_variables(bijector))}
   arrays |= {f'array_{k}': np.asarray(array, np.float64) for k, array in enumerate(arguments)}
   encoder_arrays = encoders.weights(encoder) if encoder else []

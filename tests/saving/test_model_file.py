@@ -185,6 +185,24 @@ def test_draws_named_by_a_tensor_come_back(tmp_path):
     model_file.save(tmp_path / 'other.npz', model_file.Model(made.bijector.with_seed(per_sample)))
 
 
+def test_a_part_that_stands_twice_is_refused_before_it_is_lost(tmp_path):
+  """One learned basis in two places has the variables of one; the file would be read as of two."""
+
+  def saved(potential):
+    bijector = ma_keras.MongeAmpereBijector(potential, 2, 0.3)
+    model_file.save(tmp_path / 'model.npz', model_file.Model(bijector))
+
+  learned = potentials.HyperNetwork(0.6, 3)
+  twice = potentials.Lattice(2, 2, learned, layer_basis=learned)
+  once = potentials.OneHiddenLayer(4, 3)
+  for potential, name in ((twice, 'HyperNetwork'), (once + once, 'OneHiddenLayer')):
+    with pytest.raises(ValueError, match=f'a {name} stands in two places'):
+      saved(potential)
+  assert not list(tmp_path.iterdir())
+  constant = potentials.Lattice(2, 2, BASIS, layer_basis=BASIS)  # No variables: nothing to lose.
+  saved(constant)
+
+
 def test_a_potential_of_ones_own_is_refused(tmp_path):
   bijector = ma_keras.MongeAmpereBijector(cases.Wave(4), 3, 0.2)
   with pytest.raises(NotImplementedError, match='Wave cannot be written'):
