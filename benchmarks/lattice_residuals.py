@@ -12,28 +12,24 @@ tanh(s x): powers, products of two sites, and ln cosh of sums over blocks and cr
 from __future__ import annotations
 
 import itertools
-import pathlib
 import time
 from typing import Any
 
 import numpy as np
 import report
+import residuals
 import tensorflow as tf
 from absl import app, flags
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-import ma_keras
-from ma_keras import distributions, pretrained, targets
-from ma_keras.apps import evaluate
+from ma_keras import distributions, samplers, targets
+from ma_keras.apps import evaluate, model_app
+from ma_keras.apps.configuration import EvaluateConfig
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string('model', 'ising_l16', 'A pretrained model, or a model.npz of apps/ising_main.')
 flags.DEFINE_integer('samples', 20000, 'Samples of the flow.', lower_bound=100)
 flags.DEFINE_integer('batch', 500, 'Samples at once.', lower_bound=1)
-flags.DEFINE_integer('num_steps', None, 'Steps of the flow; default: those of the file.')
+flags.DEFINE_integer('num_steps', 0, 'Steps of the flow; 0: those of the file.', lower_bound=0)
 flags.DEFINE_integer('seed', 0, 'Names the samples.', lower_bound=0)
 flags.DEFINE_string('output', None, 'JSON file for the results.')
 
@@ -93,36 +89,25 @@ def features(x: np.ndarray) -> dict[str, list[np.ndarray]]:
   return groups
 
 
-def together(groups: dict[str, list[np.ndarray]], without: str | None = None) -> list[np.ndarray]:
-  """Columns of all groups, or of those whose name does not say `without`."""
+def together(groups: dict[str, list[np.ndarray]], without: str | None = None) -> np.ndarray:
+  """Columns of all groups, or of those whose name does not say `without`, [n, F]."""
   chosen = [columns for name, columns in groups.items() if without is None or without not in name]
-  return list(itertools.chain(*chosen))
-
-
-def explained(columns: list[np.ndarray], values: np.ndarray) -> float:
-  """Share of the variance of values [n] that ridge regression on F columns [n] predicts."""
-  regression = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
-  predicted = cross_val_predict(regression, np.stack(columns, axis=-1), values, cv=4)
-  return float(1.0 - np.mean((values - predicted) ** 2) / np.var(values))
+  return np.stack(list(itertools.chain(*chosen)), axis=-1)
 
 
 def draws(model: Any, target: targets.Target) -> tuple[np.ndarray, np.ndarray]:
   """Fields of the flow, [n, N], and their ln w, [n]."""
-  bijector = model.bijector
-  bijector = bijector.in_steps(FLAGS.num_steps or bijector.horizon.num_steps)
-  base = distributions.flow_from(None, bijector).distribution
+  flow = model.latent_flow()
 
   @tf.function(jit_compile=True)
   def weighed(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    z = base.sample(FLAGS.batch, seed=seed)
-    solution = bijector.solve(z)
-    log_q = base.log_prob(z) + solution.log_density_change
-    return solution.x, -target.energy(solution.x) - log_q
+    x, log_q = distributions.push_forward(flow, flow.distribution.sample(FLAGS.batch, seed=seed))
+    return x, -target.energy(x) - log_q
 
   batches = -(-FLAGS.samples // FLAGS.batch)
   parts = [weighed(tf.constant([FLAGS.seed, number])) for number in range(batches)]
   x, log_weights = (np.concatenate(part).astype(np.float64) for part in zip(*parts))
-  return x, log_weights
+  return x[: FLAGS.samples], log_weights[: FLAGS.samples]
 
 
 def main(argv: list[str]) -> None:
@@ -130,20 +115,21 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'Unknown arguments {argv[1:]}: flags start with --.')
   start = time.process_time()
-  is_file = pathlib.Path(FLAGS.model).suffix == '.npz'
-  model = (ma_keras.load if is_file else pretrained.load)(FLAGS.model)
+  model = model_app.load(EvaluateConfig(model=FLAGS.model, num_steps=FLAGS.num_steps))
   target = evaluate.target_of(model.notes)[0]
   x, values = draws(model, target)
   side = round(target.event_size**0.5)
   groups = features(x.reshape(-1, side, side))
-  weights = np.exp(values - values.max())
   results = {
-    'effective sample size': float(weights.sum() ** 2 / np.square(weights).sum() / len(weights)),
+    'effective sample size': samplers.estimate(values).effective_sample_size,
     'variance of ln w': float(np.var(values)),
     'share of the variance explained': {
-      **{name: explained(columns, values) for name, columns in groups.items()},
-      'all of x': explained(together(groups, 'tanh'), values),
-      'all': explained(together(groups), values),
+      **{
+        name: residuals.explained(np.stack(columns, axis=-1), values)
+        for name, columns in groups.items()
+      },
+      'all of x': residuals.explained(together(groups, 'tanh'), values),
+      'all': residuals.explained(together(groups), values),
     },
     'processor seconds': time.process_time() - start,
   }

@@ -16,12 +16,9 @@ from typing import Any
 
 import numpy as np
 import report
+import residuals
 import tensorflow as tf
 from absl import app, flags
-from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import GroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 import ma_keras
 from ma_keras import distributions, targets
@@ -82,16 +79,6 @@ def features(target: targets.Particles, x: np.ndarray) -> dict[str, np.ndarray]:
   return groups
 
 
-def explained(columns: np.ndarray, values: np.ndarray, chains: np.ndarray) -> float:
-  """Share of the variance of values [n] that ridge regression on columns [n, F] predicts.
-
-  All samples of one chain, whose number is in `chains` [n], are fitted to or predicted together.
-  """
-  regression = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
-  predicted = cross_val_predict(regression, columns, values, groups=chains, cv=GroupKFold(4))
-  return float(1.0 - np.mean((values - predicted) ** 2) / np.var(values))
-
-
 def main(argv: list[str]) -> None:
   """Prints the shares and writes the JSON."""
   if len(argv) > 1:
@@ -111,7 +98,8 @@ def main(argv: list[str]) -> None:
   x = unseen.reshape(number, -1)[chosen]
   values = log_weights(model, target, x) - log_partition
   shares = {
-    title: explained(columns, values, chains) for title, columns in features(target, x).items()
+    title: residuals.explained(columns, values, chains)
+    for title, columns in features(target, x).items()
   }
   means = np.array([values[chains == k].mean() for k in np.unique(chains)])
   results = {

@@ -60,7 +60,7 @@ def _run(name: str) -> None:
       return print(command_line.page(page, own))
     sys.modules['__main__'].__doc__ = page.__doc__  # What --helpfull begins with.
     if command_line.asks_for('helpfull'):
-      tensorflow_start.quiet()
+      tensorflow_start.start()
       app.usage(writeto_stdout=True, exitcode=0)
     app.run(
       lambda argv: _main(name, command_line.configured(config_class, argv)),
@@ -73,7 +73,7 @@ def _main(name: str, config: Configuration) -> None:
   for variable, value in config.environment.items():
     os.environ.setdefault(variable, value)
   if name not in WITHOUT_TENSORFLOW:
-    tensorflow_start.quiet()
+    tensorflow_start.start()
   importlib.import_module(f'ma_keras.apps.{name}').main(config)
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow's start, without the lines that it prints on every machine.
+"""TensorFlow's start: without the lines that it prints on every machine, in full precision.
 
 Before its own log level holds, TensorFlow says on stderr that it uses oneDNN, which instructions
 the processor has, and that there is no GPU. TF_CPP_MIN_LOG_LEVEL does not reach those lines, so
@@ -27,12 +27,12 @@ NOISE = (
 )
 
 
-def quiet() -> None:
+def start() -> None:
   """Imports TensorFlow and looks for devices; a log level of the user's own holds.
 
   TF_CPP_MIN_LOG_LEVEL=0 shows everything. Products of float32 keep their 24 bits: GPUs of the
-  Ampere generation and later would round the factors to eleven (TensorFloat-32), and log densities
-  to parts in a thousand, which no halving of the steps shows.
+  Ampere generation and later would round the factors to eleven (TensorFloat-32), an error of log
+  densities that no halving of the steps shows.
   """
   level = os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   logging.getLogger('tensorflow').setLevel(logging.ERROR)

@@ -103,9 +103,7 @@ class EvenLayer(Potential):
       )
     variables, bases = zip(*self._pointwise())
     sources, former = zip(*smaller._pointwise())
-    values = [
-      extended(source.numpy(), *rest) for source, *rest in zip(sources, former, variables, bases)
-    ]
+    values = [extended(source.numpy(), *pair) for source, *pair in zip(sources, former, bases)]
     shapes = [tuple(variable.shape) for variable in variables]
     if len(sources) != len(variables) or [value.shape for value in values] != shapes:
       raise ValueError(
@@ -119,8 +117,7 @@ class EvenLayer(Potential):
       raise ValueError(
         f'`smaller` has kernels beyond the `reach` of {self.reach} here: give its own, or None.'
       )
-    own = (smaller.layer_basis, self.kernel, self.layer_basis)
-    self.kernel.assign(extended(kernel[..., :orbits], *own))
+    self.kernel.assign(extended(kernel[..., :orbits], smaller.layer_basis, self.layer_basis))
     for variable, value in zip(variables, values):
       variable.assign(value)
 

@@ -116,7 +116,7 @@ class SpectralQuadratic(Potential):
       ValueError: It has more functions of time, or others, or is larger.
     """
     embedded = self.torus.embed(smaller.kernel.numpy(), smaller.torus)
-    kernel = extended(embedded, smaller.time_basis, self.kernel, self.time_basis)
+    kernel = extended(embedded, smaller.time_basis, self.time_basis)
     if kernel.shape != self.kernel.shape:
       raise ValueError('`smaller` must have the same basis of time, or one of fewer functions.')
     self.kernel.assign(kernel)

@@ -205,15 +205,12 @@ def starting(basis: Basis | None, amplitude: tf.Tensor) -> tf.Tensor:
   return tf.pad(amplitude[tf.newaxis], [[0, basis.size - 1], *[[0, 0]] * amplitude.shape.rank])
 
 
-def extended(
-  coefficients: np.ndarray, former: Basis | None, variable: tf.Variable, basis: Basis | None
-) -> np.ndarray:
+def extended(coefficients: np.ndarray, former: Basis | None, basis: Basis | None) -> np.ndarray:
   """The coefficients that make the same function of time in another basis.
 
   Args:
     coefficients: Shape [K', ...], or [...] of what is constant in time.
     former: The basis they are of, or None where they are constant.
-    variable: What is to hold them, [K, ...], or [...] without a basis.
     basis: T_0 = 1, T_1, ..., or None.
 
   Returns:

@@ -47,7 +47,7 @@ def test_commands_multiply_in_full_precision():
   enabled = tf.config.experimental.tensor_float_32_execution_enabled
   tf.config.experimental.enable_tensor_float_32_execution(True)  # The default of TensorFlow.
   try:
-    tensorflow_start.quiet()
+    tensorflow_start.start()
     assert not enabled()
   finally:
     tf.config.experimental.enable_tensor_float_32_execution(True)

@@ -65,7 +65,7 @@ class IsingPotentialConfig(Configuration):
   start_from: str | None = text(
     None,
     'The model.npz of a run on a lattice that is not larger, whose weights to begin with; '
-    'what it has not begins at zero.',
+    'terms and functions of time that it has not begin at zero.',
     fixes_run=True,
     names_file=True,
   )
