@@ -33,8 +33,8 @@ class Path:
     base: p_0, a `tfd.Distribution` with events [N]; E_0 = -ln p_0.
     power: p.
     ceiling: Energies above this count by their logarithm (`ceiling.limited`): chains at small u
-      neither enter nor leave hard cores otherwise, whose energies make the slopes there. What is
-      above it at u = 1 must have no weight; None for no ceiling.
+      neither enter nor leave hard cores otherwise, whose energies make the slopes there. Slopes end
+      at that energy, weights go on to E itself; None for no ceiling.
   """
 
   energy: Energy
@@ -48,9 +48,12 @@ class Path:
 
   def rise(self, x: tf.Tensor) -> tf.Tensor:
     """E - E_0, [...]; finite where particles meet, too, so that weights are zero and not NaN."""
-    largest = np.sqrt(np.finfo(x.dtype.as_numpy_dtype).max)
-    energy = tf.minimum(limited(self.energy(x), self.ceiling), largest)
-    return energy + self.base.log_prob(x)
+    return _finite(limited(self.energy(x), self.ceiling)) + self.base.log_prob(x)
+
+  def excess(self, x: tf.Tensor) -> tf.Tensor:
+    """E less the energy that counts on the path, [...]; zero below the ceiling."""
+    energy = self.energy(x)
+    return _finite(energy) - _finite(limited(energy, self.ceiling))
 
   def check_ceiling(self, x: tf.Tensor) -> None:
     """Raises ValueError if samples of the target [..., N] have energies above the ceiling."""
@@ -64,6 +67,11 @@ class Path:
   def at(self, share: Any) -> Energy:
     """E_u for a share u^p, [] or [..., 1] beside chains [..., C]."""
     return lambda x: share * self.rise(x) - self.base.log_prob(x)
+
+
+def _finite(energies: tf.Tensor) -> tf.Tensor:
+  """Energies, those of clashes no larger than the root of the largest number."""
+  return tf.minimum(energies, np.sqrt(np.finfo(energies.dtype.as_numpy_dtype).max))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +105,8 @@ def annealed_importance(
   """Z = E[exp(-sum_k (E_{k+1} - E_k)(x_k))], x_k moved by one trajectory at E_k (Neal 2001).
 
   Samples are independent, and their mean weight has no bias, however short the trajectories are.
-  Step sizes are those of other samples, which find them on the way beforehand.
+  Energies above the ceiling of the path count in full at the end. Step sizes are those of other
+  samples, which find them on the way beforehand.
 
   Args:
     path: From p_0 to exp(-E).
@@ -123,8 +132,7 @@ def annealed_importance(
   _, sizes = explore(path, PILOT, num_temperatures, num_leapfrog_steps, pilot)
   start = path.base.sample(num_samples, seed=first)
   x, log_weights = _anneal(path, start, sizes, num_leapfrog_steps, second)
-  path.check_ceiling(x)
-  log_weights = log_weights.numpy()
+  log_weights = (log_weights - tf.cast(path.excess(x), tf.float64)).numpy()
   return Annealed(estimate(log_weights), x.numpy(), log_weights)
 
 

@@ -62,6 +62,22 @@ def test_a_ceiling_that_the_target_is_above_is_an_error():
   path.check_ceiling(tf.ones([1, 3]))
 
 
+def test_weights_are_those_of_the_energy_itself_above_the_ceiling():
+  """E = k x^2/2 - ln(k/2 pi)/2: Z = 1, and most of the target lies above a ceiling of 0."""
+  stiffness = 4.0
+  normal = tfd.Sample(tfd.Normal(tf.constant(0.0, tf.float64), 1.0), 1)
+
+  def energy(x):
+    return stiffness * tf.reduce_sum(tf.square(x), axis=-1) / 2 - np.log(stiffness / 2 / np.pi) / 2
+
+  path = samplers.Path(energy, normal, ceiling=0.0)
+  annealed = samplers.annealed_importance(path, 4000, 50, seed=1)
+  error = annealed.estimate.standard_error
+  assert abs(annealed.estimate.negative_log_partition) < 4 * error < 0.2
+  clash = tf.constant([[1e100]], tf.float64)
+  assert np.isfinite(path.excess(clash)) and path.excess(clash) > 1e100
+
+
 def test_limited_energies_grow_by_the_logarithm_or_a_power():
   energies = tf.constant([-3.0, 5.0, 1e6])
   np.testing.assert_allclose(limited(energies, 4.0), [-3, 4 + np.log(2), 4 + np.log(1e6 - 3)], 1e-6)
