@@ -166,7 +166,9 @@ def over_draws(classifications: Iterable[Classification]) -> Classification:
     TypeError: One of them is no `Classification`.
     ValueError: There is none, or they differ in shape, prior or temperature.
   """
-  draws = [classifications] if isinstance(classifications, Classification) else [*classifications]
+  if isinstance(classifications, Classification):
+    return classifications
+  draws = [*classifications] if isinstance(classifications, Iterable) else [classifications]
   for draw in draws:
     if not isinstance(draw, Classification):
       raise TypeError(
@@ -238,11 +240,12 @@ def classify(
     )
   shared, rest = flow.split()
 
-  @tf.function(autograph=False, reduce_retracing=True)
+  codes = tf.unstack(tf.cast(contexts, rest.dtype))
+
+  # Eager calls of a flow share one trace; in a graph every class would have a flow of its own.
   def log_probs(x: tf.Tensor) -> tf.Tensor:
     log_det = shared.inverse_log_det_jacobian(x, event_ndims=len(flow.event_shape))
     y = tf.cast(shared.inverse(x), rest.dtype)
-    codes = tf.unstack(tf.cast(contexts, rest.dtype))
     columns = tf.stack([rest.log_prob(y, context=code) for code in codes], axis=-1)
     return tf.cast(columns, tf.float64) + tf.cast(log_det, tf.float64)[..., tf.newaxis]
 

@@ -145,6 +145,8 @@ def test_draws_of_noise_are_averaged_in_the_logarithm(classified, drawn):
     posteriors.over_draws([])
   with pytest.raises(TypeError, match=r'must be of posteriors\.classify, got ndarray'):
     posteriors.over_draws(noise)
+  with pytest.raises(TypeError, match=r'must be of posteriors\.classify, got NoneType'):
+    posteriors.over_draws(None)
   other = posteriors.Classification(classified.log_likelihoods[:-1], classified.log_prior)
   with pytest.raises(ValueError, match='number 1 is not as number 0 is'):
     posteriors.over_draws([classified, other])
