@@ -54,6 +54,7 @@ class EvenLayer(Potential):
       if basis is not None and not (hasattr(basis, 'size') and hasattr(basis, 'values')):
         raise ValueError(f'`{key}` must be a TimeBasis(time, size), or None, got {basis!r}.')
     self.torus = Torus(side)
+    side = self.torus.side
     reach = side // 2 if reach is None else reach
     if not is_whole(reach, 0) or reach > side // 2:
       raise ValueError(

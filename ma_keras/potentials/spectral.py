@@ -59,7 +59,7 @@ class SpectralQuadratic(Potential):
       ValueError: The side is below 2.
     """
     self.torus = Torus(side)
-    super().__init__(side**2, name, context_size)
+    super().__init__(self.torus.side**2, name, context_size)
     self.time_basis = time_basis
     zeros = tf.zeros([self.torus.orbits], dtype)
     self.kernel = tf.Variable(starting(time_basis, zeros), name='kernel')

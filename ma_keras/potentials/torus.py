@@ -40,7 +40,7 @@ class Torus:
     """
     if not is_whole(side, 2):
       raise ValueError(f'`side` must be an integer of at least 2, got {side!r}. The paper uses 16.')
-    self.side = int(side)
+    self.side = side = int(side)
     folded = np.minimum(np.arange(side), side - np.arange(side))
     near, far = np.minimum.outer(folded, folded), np.maximum.outer(folded, folded)
     orbit_of = (far * (far + 1) // 2 + near).reshape(-1)  # Of every offset, row by row.

@@ -276,3 +276,17 @@ def test_a_spectral_start_from_a_smaller_torus():
 def test_errors_name_the_argument(build, message):
   with pytest.raises(ValueError, match=message):
     build()
+
+
+@pytest.mark.parametrize('build', [Lattice, SpinLattice, DeepLattice, SpectralQuadratic])
+def test_sides_are_whole_numbers_of_any_type(build):
+  sizes = {DeepLattice: (2, 3), SpectralQuadratic: ()}.get(build, (2,))
+  x = tf.constant(np.random.default_rng(0).normal(size=(2, 16)))
+  expected = build(4, *sizes, dtype=tf.float64, seed=0)(TIME, x)
+  for side in (4.0, np.int64(4)):
+    phi = build(side, *sizes, dtype=tf.float64, seed=0)
+    assert phi.config()['side'] == 4 and isinstance(phi.config()['side'], int)
+    np.testing.assert_array_equal(phi(TIME, x), expected)
+  for side in (4.5, '4', None, 1):
+    with pytest.raises(ValueError, match='`side` must be an integer of at least 2'):
+      build(side, *sizes)
