@@ -16,6 +16,7 @@ from ma_keras.apps import (
   evaluate,
   particles,
   particles_measure,
+  particles_potential,
   particles_reference,
   particles_start,
   particles_target,
@@ -168,24 +169,24 @@ def test_a_resumed_run_that_diverges_is_stopped_at_once(tmp_path):
 
 def test_the_potential_is_that_of_the_options():
   target = particles_target.build(CONFIG)
-  both = particles.build_potential(target, CONFIG)
+  both = particles_potential.build(target, CONFIG)
   pairs, atoms = both.terms
   assert (pairs.shells.reach, pairs.time_basis.time) == (8.0, 0.75)
   assert atoms.bias.shape == (3,) and atoms.shells.centre.shape == (5,)
   both_layers = with_options(cluster_units=2, layer_basis_size=3)
-  _, cluster = particles.build_potential(target, both_layers).terms
+  _, cluster = particles_potential.build(target, both_layers).terms
   assert isinstance(cluster, potentials.EmbeddedCluster) and cluster.cluster_bias.shape == (3, 2)
   with pytest.raises(ValueError, match='`--cluster_units` 2 are functions of the units of single'):
     with_options(cluster_units=2, hidden_units=0)
   with pytest.raises(ValueError, match='`--layer_basis_size` 2 is of the weights of hidden units'):
     with_options(layer_basis_size=2, hidden_units=0)
   options = {'hidden_units': 0, 'dipole_units': 2, 'layer_basis_size': 3}
-  _, dipoles = particles.build_potential(target, with_options(**options)).terms
+  _, dipoles = particles_potential.build(target, with_options(**options)).terms
   assert isinstance(dipoles, potentials.EmbeddedDipoles) and dipoles.bias.shape == (3, 2)
-  alone = particles.build_potential(target, with_options(hidden_units=0, basis_size=1, reach=3.0))
+  alone = particles_potential.build(target, with_options(hidden_units=0, basis_size=1, reach=3.0))
   assert isinstance(alone, potentials.Pairs) and alone.time_basis is None
   assert alone.shells.reach == 3.0
-  _, far, _ = particles.build_potential(target, with_options(far_reach=20.0)).terms
+  _, far, _ = particles_potential.build(target, with_options(far_reach=20.0)).terms
   assert (far.shells.reach, far.shells.softening) == (20.0, 1.0)
 
 
