@@ -18,6 +18,7 @@ from ma_keras.flow.tallies import Tally, all_of
 from ma_keras.layers import keras_layers
 from ma_keras.potentials import contexts
 from ma_keras.potentials.base import Potential
+from ma_keras.potentials.time_basis import check_horizon
 
 
 @keras_layers.takes_inputs(
@@ -93,7 +94,8 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
 
     Raises:
       TypeError: `potential` is not a Potential, or holds Keras 3 layers whose variables are hidden.
-      ValueError: An argument is out of range; or the dtype is not the potential's.
+      ValueError: An argument is out of range; the dtype is not the potential's; or functions of
+        time of the potential end before T.
     """
     parameters = dict(locals())
     events = Events.of_potential(potential, dtype)
@@ -102,6 +104,7 @@ class MongeAmpereBijector(tfp.bijectors.Bijector):
       self._events = events
       seeds.stateless(seed, salt='grid')  # Refuses what is no seed.
       self._horizon = flow.Horizon(num_steps, step_size, jitter, seed)
+      check_horizon(potential, self._horizon.time)
       self._tableau = integrators.get(integrator)
       self._mode = gradients.get(gradient)
       self._gradient = gradients.by(self._mode, batch_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -79,6 +80,24 @@ def check_learned(time: float, size: int, width: int) -> None:
       '`time` and `width` must be positive and `size` at least 2, got '
       f'{time}, {width} and {size}. Time is num_steps * step_size.'
     )
+
+
+def check_horizon(potential: tf.Module, time: float) -> None:
+  """Raises ValueError where functions of time of a potential end before T, beyond which they grow.
+
+  Args:
+    potential: A potential, whose parts are looked at as well.
+    time: T, the horizon of the flow.
+  """
+  for part in (potential, *potential.submodules):
+    for argument in ('time_basis', 'layer_basis'):
+      end = getattr(getattr(part, argument, None), 'time', math.inf)
+      if time > end * (1.0 + ROUNDINGS * np.finfo(np.float32).eps):
+        raise ValueError(
+          f'`{argument}` of {type(part).__name__} ends at time {end:g}, and the flow at '
+          f'num_steps * step_size = {time:g}: beyond its end nothing was learned, and polynomials '
+          'grow. Make the basis with that time, or take fewer or smaller steps.'
+        )
 
 
 class Table(NamedTuple):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ma_keras.potentials import OneHiddenLayer, TimeBasis
+import ma_keras
+from ma_keras.potentials import Lattice, OneHiddenLayer, TimeBasis
 from ma_keras.potentials.time_basis import amplitudes
 from tests.potentials import cases
 
@@ -52,3 +53,16 @@ def test_a_gaussian_start_is_constant_in_time():
 def test_bad_arguments(arguments, message):
   with pytest.raises(ValueError, match=message):
     TimeBasis(*arguments)
+
+
+@pytest.mark.parametrize('argument', ['time_basis', 'layer_basis'])
+def test_no_flow_goes_beyond_the_end_of_a_basis(argument):
+  """Chebyshev polynomials grow as cosh(k arcosh(u)) there: phi would be anything."""
+  constant = OneHiddenLayer(16, 3, seed=0)
+  phi = constant + Lattice(4, 2, seed=0, **{argument: TimeBasis(0.3, 2)})
+  for num_steps in (1, 3):  # 3 * 0.1 > 0.3 by a rounding.
+    ma_keras.MongeAmpereBijector(phi, num_steps, 0.1)
+  bijector = ma_keras.MongeAmpereBijector(phi, 3, 0.1)
+  with pytest.raises(ValueError, match=rf'`{argument}` of Lattice ends at time 0\.3, .* = 0\.4'):
+    bijector.copy(num_steps=4)
+  assert bijector.in_steps(6).horizon.time == pytest.approx(0.3)

@@ -34,6 +34,13 @@ def bijector(num_steps=3, step_size=0.2, **options):
   return ma_keras.MongeAmpereBijector(PHI, num_steps, step_size, **options)
 
 
+def moving(time):
+  basis = potentials.TimeBasis(1.0, 3)
+  return ma_keras.MongeAmpereBijector(
+    potentials.OneHiddenLayer(4, 3, time_basis=basis), 4, time / 4
+  )
+
+
 @functools.cache
 def flow():
   return ma_keras.standard_normal_flow(bijector())
@@ -181,6 +188,15 @@ ROWS = [
     ValueError,
     '`num_steps` must be a number, got {!r}.',
     ('3', 'few'),
+  ),
+  Row(
+    'a flow that goes on where the functions of time of its potential end',
+    moving,
+    ValueError,
+    '`time_basis` of OneHiddenLayer ends at time 1, and the flow at num_steps * step_size = {:g}: '
+    'beyond its end nothing was learned, and polynomials grow. Make the basis with that time, or '
+    'take fewer or smaller steps.',
+    (1.2, 4.0),
   ),
   Row(
     'an unknown integrator',
