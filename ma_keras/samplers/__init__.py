@@ -13,6 +13,7 @@ from ma_keras.samplers.markov import (
   latent_hmc,
 )
 from ma_keras.samplers.reweighting import Expectation, expectation
+from ma_keras.samplers.sequential import Populations, sequential_monte_carlo
 from ma_keras.samplers.thermodynamic import ThermodynamicIntegral, thermodynamic_integration
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
   'ImportanceEstimate',
   'InherentStructures',
   'Path',
+  'Populations',
   'Schedule',
   'ThermodynamicIntegral',
   'agreement',
@@ -38,6 +40,7 @@ __all__ = [
   'integrated_autocorrelation_time',
   'latent_hmc',
   'mean_over_chains',
+  'sequential_monte_carlo',
   'thermodynamic_integration',
   'two_level',
   'wolff',

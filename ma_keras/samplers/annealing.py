@@ -90,9 +90,14 @@ class Annealed:
 
   def resampled(self, number: int, seed: int = 0) -> np.ndarray:
     """Samples drawn by their weights, with replacement, [number, N]: where chains may begin."""
-    weights = np.exp(self.log_weights - self.log_weights.max())
-    rng = np.random.default_rng(seed)
-    return self.samples[rng.choice(len(weights), number, p=weights / weights.sum())]
+    return by_weight(self.samples, self.log_weights, number, seed)
+
+
+def by_weight(samples: np.ndarray, log_weights: np.ndarray, number: int, seed: int) -> np.ndarray:
+  """Samples [n, N] drawn with replacement by their log weights [n], [number, N]."""
+  weights = np.exp(log_weights - log_weights.max())
+  rng = np.random.default_rng(seed)
+  return samples[rng.choice(len(weights), number, p=weights / weights.sum())]
 
 
 def annealed_importance(
@@ -145,13 +150,13 @@ def explore(
   """
   first, second = seeds.split(seeds.stateless(seed, salt='explore'), 2, salt='parts')
   start = path.base.sample(num_samples, seed=first)
-  shares = _shares(path, num_temperatures, start.dtype)
+  shares = shares_of(path, num_temperatures, start.dtype)
 
   def move(state: tuple[tf.Tensor, tf.Tensor], k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     x, size = state
     key, draw = seeds.split(seeds.fold_in(second, k), 2, salt='move')
-    x = _resampled(x, (shares[k] - shares[k + 1]) * path.rise(x), draw)
-    x, results = _trajectory(path.at(shares[k + 1]), x, size, leapfrogs, key)
+    x = resampled_rows(x, (shares[k] - shares[k + 1]) * path.rise(x), draw)
+    x, results = trajectory(path.at(shares[k + 1]), x, size, leapfrogs, key)
     acceptance = tf.reduce_mean(tf.exp(steering(results, ACCEPTANCE)))
     return x, size * tf.exp(0.2 * (acceptance - ACCEPTANCE))
 
@@ -163,13 +168,13 @@ def explore(
   return loop(start)
 
 
-def _resampled(x: tf.Tensor, log_weights: tf.Tensor, seed: Any) -> tf.Tensor:
-  """Rows of x [n, N], as often as their weights say: systematic resampling."""
-  number = x.shape[0]
-  shift = seeds.uniform([], seed, x.dtype)
+def resampled_rows(x: tf.Tensor, log_weights: tf.Tensor, seed: Any) -> tf.Tensor:
+  """Rows of x [..., n, N], as often as their weights [..., n] say: systematic resampling."""
+  number = x.shape[-2]
+  shift = seeds.uniform([*log_weights.shape[:-1], 1], seed, x.dtype)
   marks = (tf.range(number, dtype=x.dtype) + shift) / number
-  rows = tf.searchsorted(tf.cumsum(tf.nn.softmax(log_weights)), marks)
-  return tf.gather(x, tf.minimum(rows, number - 1))
+  rows = tf.searchsorted(tf.cumsum(tf.nn.softmax(log_weights), axis=-1), marks)
+  return tf.gather(x, tf.minimum(rows, number - 1), batch_dims=log_weights.shape.rank - 1)
 
 
 def _anneal(
@@ -177,12 +182,12 @@ def _anneal(
 ) -> tuple[tf.Tensor, tf.Tensor]:
   """Samples [n, N] after the last trajectory, and log weights, float64 [n]."""
   number = sizes.shape[0]
-  shares = _shares(path, number, start.dtype)
+  shares = shares_of(path, number, start.dtype)
 
   def move(k: tf.Tensor, x: tf.Tensor, log_weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
     log_weights -= tf.cast((shares[k + 1] - shares[k]) * path.rise(x), tf.float64)
     energy = path.at(shares[k + 1])
-    x, _ = _trajectory(energy, x, sizes[k], leapfrogs, seeds.fold_in(seed, k))
+    x, _ = trajectory(energy, x, sizes[k], leapfrogs, seeds.fold_in(seed, k))
     return k + 1, x, log_weights
 
   @tf.function(autograph=False, jit_compile=True)
@@ -194,7 +199,7 @@ def _anneal(
   return x, log_weights
 
 
-def _trajectory(
+def trajectory(
   energy: Energy, x: tf.Tensor, step_size: tf.Tensor, leapfrogs: int, seed: Any
 ) -> tuple[tf.Tensor, TrajectoryResults]:
   """Samples after one trajectory of Hamiltonian Monte Carlo, and its record."""
@@ -203,6 +208,6 @@ def _trajectory(
   return kernel.one_step(x, kernel.bootstrap_results(x), seed=seed)
 
 
-def _shares(path: Path, number: int, dtype: tf.DType) -> tf.Tensor:
+def shares_of(path: Path, number: int, dtype: tf.DType) -> tf.Tensor:
   """u_k^p, k = 0..K, [K + 1]."""
   return tf.constant(path.share(np.arange(number + 1) / number), dtype)

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from ma_keras import samplers, targets
+from ma_keras.samplers.annealing import resampled_rows
 from ma_keras.samplers.ceiling import limited
 from ma_keras.samplers.thermodynamic import fejer
 
@@ -42,6 +43,35 @@ def test_annealed_weights_have_the_mean_z():
   weighted = np.average(path.energy(annealed.samples), weights=np.exp(annealed.log_weights))
   resampled = path.energy(annealed.resampled(5000, seed=1)).numpy()
   assert resampled.mean() == pytest.approx(weighted, abs=0.1)
+
+
+@pytest.mark.slow
+def test_populations_have_the_mean_z_and_samples_of_the_target():
+  """Z has no bias, however few samples a population has."""
+  path, log_partition = case()
+  for num_samples, num_populations in ((4, 400), (200, 8)):
+    found = samplers.sequential_monte_carlo(path, num_samples, num_populations, 60, 4, seed=1)
+    error = found.estimate.standard_error
+    assert error < 0.1 and found.estimate.num_samples == num_populations
+    assert abs(-found.estimate.negative_log_partition - log_partition) < 4 * error
+  assert found.samples.shape == (1600, 3) and not found.doubts()
+  annealed = samplers.annealed_importance(path, 2000, 60, 4, seed=1)
+  expected = path.energy(annealed.resampled(5000, seed=1)).numpy().mean()
+  assert path.energy(found.resampled(5000)).numpy().mean() == pytest.approx(expected, abs=0.15)
+
+
+def test_populations_that_differ_are_a_doubt():
+  ones = np.ones([4, 3])
+  found = samplers.Populations(np.array([0.0, 3.0]), ones, np.zeros(4))
+  assert 'differ by 2.1 nats' in found.doubts() and 'num_temperatures' in found.doubts()
+  assert not dataclasses.replace(found, log_partitions=np.array([0.0, 0.1])).doubts()
+
+
+def test_rows_are_resampled_as_often_as_their_weights_say():
+  x = tf.reshape(tf.range(12.0), [2, 3, 2])
+  log_weights = tf.math.log([[0.5, 0.0, 0.5], [0.0, 1.0, 0.0]])
+  rows = resampled_rows(x, log_weights, [1, 2]).numpy()
+  assert set(rows[0, :, 0]) <= {0.0, 4.0} and set(rows[1, :, 0]) == {8.0}
 
 
 @pytest.mark.slow
