@@ -15,7 +15,7 @@ from ma_keras.apps.configuration.particles import ParticlesConfig
 from ma_keras.files.disk_errors import disk_errors
 from ma_keras.files.replacing import replacing
 
-ANNEALED = 500  # Samples that ln Z comes from, and the starts of chains.
+POPULATION, POPULATIONS = 64, 8  # Samples that ln Z comes from, and the starts of chains.
 THINNING = 5
 
 
@@ -103,7 +103,9 @@ def make(target: targets.Particles, config: ParticlesConfig) -> Reference:
   """Anneals samples of a normal, or of anywhere in a box, to the target; chains begin there."""
   within = coordinates(target, config)
   path = samplers.Path(within.energy, within.base)
-  annealed = samplers.annealed_importance(path, ANNEALED, config.temperatures, seed=config.seed)
+  annealed = samplers.sequential_monte_carlo(
+    path, POPULATION, POPULATIONS, config.temperatures, seed=config.seed
+  )
   schedule = samplers.Schedule(config.chain_samples, thinning=THINNING)
   start = annealed.resampled(config.chains, config.seed)
   chains = samplers.hamiltonian_chains(within.energy, start, schedule, config.seed)
@@ -112,5 +114,5 @@ def make(target: targets.Particles, config: ParticlesConfig) -> Reference:
     energies=chains.energies,
     log_partition=np.array(-annealed.estimate.negative_log_partition),
     log_partition_error=np.array(annealed.estimate.standard_error),
-    doubts=np.array(chains.doubts() or annealed.estimate.doubts()),
+    doubts=np.array(chains.doubts() or annealed.doubts()),
   )

@@ -66,19 +66,21 @@ def carried_out(config):
   """Directory and configuration of a run against chains that stand still."""
   directory = training.RunDirectory(pathlib.Path(config.directory))
   with pytest.MonkeyPatch.context() as patch, contextlib.suppress(training.TrainingStopped):
-    patch.setattr(samplers, 'annealed_importance', annealed)
+    patch.setattr(samplers, 'sequential_monte_carlo', populations)
     patch.setattr(particles_start, 'PAIRS', 64)
     patch.setattr(samplers, 'hamiltonian_chains', standing_still)
     particles.carry_out(config)
   return directory, config
 
 
-def annealed(path, num_samples, num_temperatures, seed):
+def populations(path, num_samples, num_populations, num_temperatures, seed):
   """Samples of the base, with their weights."""
   assert num_temperatures == CONFIG.temperatures
-  x = path.base.sample(num_samples, seed=[seed, 1])
+  x = path.base.sample(num_samples * num_populations, seed=[seed, 1])
   log_weights = -np.float64(path.rise(x))
-  return samplers.Annealed(samplers.estimate(log_weights), x.numpy(), log_weights)
+  parts = np.split(log_weights, num_populations)
+  log_partitions = np.array([-samplers.estimate(part).negative_log_partition for part in parts])
+  return samplers.Populations(log_partitions, x.numpy(), log_weights)
 
 
 def standing_still(energy, start, schedule, seed):
@@ -327,9 +329,9 @@ def test_target_base_and_potential_know_the_kinds_and_the_box():
 
 def test_the_reference_of_a_box_has_its_partition_function_and_lies_in_it(monkeypatch):
   """Two unlike particles: Z = V times the integral of exp(-u) over one box, by quadrature."""
-  monkeypatch.setattr(samplers, 'annealed_importance', annealed)
+  monkeypatch.setattr(samplers, 'sequential_monte_carlo', populations)
   monkeypatch.setattr(samplers, 'hamiltonian_chains', beside_the_box)
-  monkeypatch.setattr(particles_reference, 'ANNEALED', 4000)
+  monkeypatch.setattr(particles_reference, 'POPULATION', 500)
   config = with_options(**{**IN_BOX, 'particles': 2, 'species': (0, 1)})
   made = particles_reference.make(particles_target.build(config), config)
   axes = [(np.arange(60) + 0.5) / 60 * side for side in config.box]
