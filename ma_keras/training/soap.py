@@ -11,8 +11,11 @@ import tf_keras
 
 LARGEST = 8000  # Parameters: the two matrices then hold 512 MB in float32.
 FIRST_TURN = 20  # Steps before the first basis of our own.
-# How long: C and v alike, since v is the diagonal of Q'CQ.
-MEMORY = {'momentum': 0.9, 'square': 0.99, 'covariance': 0.99}
+# How long: C, v and its weight alike, since v is the diagonal of Q'CQ.
+MEMORY = {'momentum': 0.9, 'square': 0.99, 'weight': 0.99, 'covariance': 0.99}
+KNOWN = 100  # Gradients that C is the mean of, 1/(1 - 0.99).
+GUESS = 0.1  # Weight of ten of them.
+TINY = 1e-30  # Of weights that have seen nothing.
 
 
 @tf_keras.saving.register_keras_serializable('ma_keras')
@@ -27,7 +30,8 @@ class Soap(tf_keras.optimizers.Optimizer):
 
   Attributes:
     momentum: m, variable [P].
-    square: v, variable [P].
+    square: v times its weight, variable [P].
+    weight: Share of a whole mean that v has seen, [P]: 1 - 0.99^n after n gradients.
     covariance: C, variable [P, P].
     basis: Q, variable [P, P].
   """
@@ -75,6 +79,7 @@ class Soap(tf_keras.optimizers.Optimizer):
     dtype = variables[0].dtype
     self.momentum = self.add_variable([size], dtype, name='momentum')
     self.square = self.add_variable([size], dtype, name='square')
+    self.weight = self.add_variable([size], dtype, name='weight')
     self.covariance = self.add_variable([size, size], dtype, name='covariance')
     self.basis = self.add_variable([size, size], dtype, 'identity', name='basis')
     self._built = True
@@ -98,26 +103,40 @@ class Soap(tf_keras.optimizers.Optimizer):
       g = tf.clip_by_norm(g, self.gradient_clip)
     q = self.basis.read_value()
     turned = tf.linalg.matvec(q, g, transpose_a=True)
-    mean = self._remember('momentum', g)
-    square = self._remember('square', tf.square(turned))
-    self._remember('covariance', g[:, tf.newaxis] * g)
+    beta = tf.constant(MEMORY['momentum'], g.dtype)
+    count = tf.cast(self.iterations + 1, g.dtype)
+    mean = self._remembered('momentum', g) / (1.0 - tf.pow(beta, count))
+    square = self._remembered('square', tf.square(turned))
+    square = square / self._remembered('weight', tf.ones_like(turned))
+    self._remembered('covariance', g[:, tf.newaxis] * g)
     direction = tf.linalg.matvec(q, mean, transpose_a=True) / (tf.sqrt(square) + 1e-8)
     rate = self._learning_rate
     rate = rate(self.iterations) if callable(rate) else rate
     rate = tf.where(self.iterations < self.still_steps, 0.0, rate)
     return tf.cast(rate, g.dtype) * tf.linalg.matvec(q, direction)
 
-  def _remember(self, name: str, value: tf.Tensor) -> tf.Tensor:
-    """The running mean of that name with one more value in it, free of the bias of its start."""
+  def _remembered(self, name: str, value: tf.Tensor) -> tf.Tensor:
+    """The running mean of that name with one more value in it."""
     variable, beta = getattr(self, name), MEMORY[name]
     variable.assign(beta * variable + (1.0 - beta) * value)
-    count = tf.cast(self.iterations + 1, value.dtype)
-    return variable / (1.0 - tf.pow(tf.constant(beta, value.dtype), count))
+    return variable.read_value()
 
   def turn(self) -> None:
-    """Q becomes the eigenvectors of C, and v the eigenvalues, the diagonal of Q'CQ."""
+    """Q becomes the eigenvectors of C, and v the eigenvalues, the diagonal of Q'CQ.
+
+    C is the mean of a hundred g g' or so, and knows as many eigenvalues. Of other directions q_i it
+    says next to nothing, and a step divided by that root would be many times too large until v
+    learned better: they begin anew at what the old basis q'_j says, sum_j (q_i . q'_j)^2 v_j, which
+    counts as ten gradients.
+    """
     squares, basis = np.linalg.eigh(self.covariance.numpy().astype(np.float64))
-    self.square.assign(np.maximum(squares, 0.0))
+    old = self.basis.numpy()
+    overlap = np.square(basis.T.astype(old.dtype) @ old)
+    guess = overlap @ (self.square.numpy() / np.maximum(self.weight.numpy(), TINY))
+    known = np.arange(len(squares)) >= len(squares) - KNOWN
+    weight = 1.0 - MEMORY['covariance'] ** float(self.iterations.numpy())
+    self.square.assign(np.where(known, np.maximum(squares, 0.0), min(GUESS, weight) * guess))
+    self.weight.assign(np.where(known, weight, min(GUESS, weight)))
     self.basis.assign(basis)
 
   def get_config(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import tf_keras
 
 import ma_keras
 from ma_keras import targets, training
-from ma_keras.training.soap import MEMORY, turns_due
+from ma_keras.training.soap import KNOWN, MEMORY, turns_due
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +60,29 @@ def test_the_basis_diagonalises_the_second_moment():
   np.testing.assert_allclose(q.T @ q, np.eye(P), atol=1e-12)
   turned = q.T @ c @ q
   np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-12 * np.abs(c).max())
+
+
+def test_a_turn_knows_the_second_moments_of_more_directions_than_gradients():
+  """g ~ Normal(0, D) in 400 dimensions, D_1 = 100, D_2 = 25 and all others 1, turned by R.
+
+  C of 100 gradients has no more than 100 eigenvalues; v is within a factor of two on average.
+  """
+  size, rng = 400, np.random.default_rng(0)
+  rotation = np.linalg.qr(rng.normal(size=(size, size)))[0]
+  deviations = np.ones(size)
+  deviations[:2] = 10.0, 5.0
+  optimizer, part = training.Soap(0.0), tf.Variable(tf.zeros([size], tf.float64))
+  optimizer.build([part])
+  for _ in range(100):
+    g = rotation @ (deviations * rng.normal(size=size))
+    optimizer.apply_gradients([(tf.constant(g), part)])
+  optimizer.turn()
+  v, q = optimizer.square.numpy() / optimizer.weight.numpy(), optimizer.basis.numpy()
+  truth = np.square((rotation * deviations).T @ q).sum(axis=0)
+  unknown = slice(0, size - KNOWN)
+  assert np.linalg.eigvalsh(optimizer.covariance.numpy())[unknown].max() < 1e-9
+  assert 0.5 < np.mean(v[unknown]) / np.mean(truth[unknown]) < 2.0
+  assert v[-1] == pytest.approx(truth[-1], rel=0.5)  # D_1, by far the largest.
 
 
 def test_a_valley_across_the_axes_is_no_harder_than_one_along_them():
