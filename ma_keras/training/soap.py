@@ -31,7 +31,8 @@ class Soap(tf_keras.optimizers.Optimizer):
   Attributes:
     momentum: m, variable [P].
     square: v times its weight, variable [P].
-    weight: Share of a whole mean that v has seen, [P]: 1 - 0.99^n after n gradients.
+    weight: Share of a whole mean that v has seen, [P]: 1 - 0.99^n after n gradients, but for
+      directions that a turn has found anew.
     covariance: C, variable [P, P].
     basis: Q, variable [P, P].
   """
@@ -107,7 +108,7 @@ class Soap(tf_keras.optimizers.Optimizer):
     count = tf.cast(self.iterations + 1, g.dtype)
     mean = self._remembered('momentum', g) / (1.0 - tf.pow(beta, count))
     square = self._remembered('square', tf.square(turned))
-    square = square / self._remembered('weight', tf.ones_like(turned))
+    square = square / self._weighed(turned)
     self._remembered('covariance', g[:, tf.newaxis] * g)
     direction = tf.linalg.matvec(q, mean, transpose_a=True) / (tf.sqrt(square) + 1e-8)
     rate = self._learning_rate
@@ -121,11 +122,18 @@ class Soap(tf_keras.optimizers.Optimizer):
     variable.assign(beta * variable + (1.0 - beta) * value)
     return variable.read_value()
 
+  def _weighed(self, turned: tf.Tensor) -> tf.Tensor:
+    """The weight with one more gradient in it; checkpoints before it was kept have none."""
+    seen = tf.cast(self.iterations, turned.dtype)
+    whole = 1.0 - tf.pow(tf.constant(MEMORY['weight'], turned.dtype), seen)
+    self.weight.assign(tf.where(self.weight == 0.0, whole, self.weight))
+    return self._remembered('weight', tf.ones_like(turned))
+
   def turn(self) -> None:
     """Q becomes the eigenvectors of C, and v the eigenvalues, the diagonal of Q'CQ.
 
-    C is the mean of a hundred g g' or so, and knows as many eigenvalues. Of other directions q_i it
-    says next to nothing, and a step divided by that root would be many times too large until v
+    C is the mean of a hundred g g' at most, and knows as many eigenvalues. Of other directions q_i
+    it says next to nothing, and a step divided by that root would be many times too large until v
     learned better: they begin anew at what the old basis q'_j says, sum_j (q_i . q'_j)^2 v_j, which
     counts as ten gradients.
     """
@@ -133,8 +141,9 @@ class Soap(tf_keras.optimizers.Optimizer):
     old = self.basis.numpy()
     overlap = np.square(basis.T.astype(old.dtype) @ old)
     guess = overlap @ (self.square.numpy() / np.maximum(self.weight.numpy(), TINY))
-    known = np.arange(len(squares)) >= len(squares) - KNOWN
-    weight = 1.0 - MEMORY['covariance'] ** float(self.iterations.numpy())
+    steps = int(self.iterations.numpy())
+    known = np.arange(len(squares)) >= len(squares) - min(KNOWN, steps)
+    weight = 1.0 - MEMORY['covariance'] ** steps
     self.square.assign(np.where(known, np.maximum(squares, 0.0), min(GUESS, weight) * guess))
     self.weight.assign(np.where(known, weight, min(GUESS, weight)))
     self.basis.assign(basis)

@@ -7,7 +7,7 @@ import tf_keras
 
 import ma_keras
 from ma_keras import targets, training
-from ma_keras.training.soap import KNOWN, MEMORY, turns_due
+from ma_keras.training.soap import MEMORY, turns_due
 
 pytestmark = pytest.mark.slow
 
@@ -62,10 +62,11 @@ def test_the_basis_diagonalises_the_second_moment():
   np.testing.assert_allclose(turned, np.diag(np.diag(turned)), atol=1e-12 * np.abs(c).max())
 
 
-def test_a_turn_knows_the_second_moments_of_more_directions_than_gradients():
+@pytest.mark.parametrize('gradients', [20, 100])
+def test_a_turn_knows_the_second_moments_of_more_directions_than_gradients(gradients):
   """g ~ Normal(0, D) in 400 dimensions, D_1 = 100, D_2 = 25 and all others 1, turned by R.
 
-  C of 100 gradients has no more than 100 eigenvalues; v is within a factor of two on average.
+  C of n gradients has no more than n eigenvalues; v is within a factor of two on average.
   """
   size, rng = 400, np.random.default_rng(0)
   rotation = np.linalg.qr(rng.normal(size=(size, size)))[0]
@@ -73,16 +74,17 @@ def test_a_turn_knows_the_second_moments_of_more_directions_than_gradients():
   deviations[:2] = 10.0, 5.0
   optimizer, part = training.Soap(0.0), tf.Variable(tf.zeros([size], tf.float64))
   optimizer.build([part])
-  for _ in range(100):
+  for _ in range(gradients):
     g = rotation @ (deviations * rng.normal(size=size))
     optimizer.apply_gradients([(tf.constant(g), part)])
   optimizer.turn()
   v, q = optimizer.square.numpy() / optimizer.weight.numpy(), optimizer.basis.numpy()
   truth = np.square((rotation * deviations).T @ q).sum(axis=0)
-  unknown = slice(0, size - KNOWN)
+  unknown = slice(0, size - gradients)
   assert np.linalg.eigvalsh(optimizer.covariance.numpy())[unknown].max() < 1e-9
   assert 0.5 < np.mean(v[unknown]) / np.mean(truth[unknown]) < 2.0
-  assert v[-1] == pytest.approx(truth[-1], rel=0.5)  # D_1, by far the largest.
+  assert 0.5 < v[-1] / truth[-1] < 2.0  # D_1, by far the largest.
+  assert v.min() > 0.3
 
 
 def test_a_valley_across_the_axes_is_no_harder_than_one_along_them():
@@ -135,6 +137,16 @@ def test_a_restored_run_goes_on_as_if_nothing_had_been(tmp_path):
 def test_the_basis_turns_often_at_first_and_then_at_even_distances(size, steps):
   found = [k for k in range(1, steps[-1] + 1) if turns_due(k, size) > turns_due(k - 1, size)]
   assert found == steps
+
+
+def test_a_checkpoint_without_weights_goes_on_with_whole_ones():
+  """As those written before they were kept: v was divided by 1 - 0.99^n."""
+  optimizer = training.Soap(0.0)
+  descend(optimizer, 30, np.eye(P))
+  expected = optimizer.weight.numpy()
+  optimizer.weight.assign(tf.zeros_like(optimizer.weight))
+  optimizer._weighed(tf.zeros([P], tf.float64))
+  np.testing.assert_allclose(optimizer.weight, 0.99 * expected + 0.01)
 
 
 def test_what_it_cannot_do_is_said():
