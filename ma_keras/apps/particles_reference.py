@@ -112,7 +112,7 @@ def make(target: targets.Particles, config: ParticlesConfig) -> Reference:
   return Reference(
     positions=within.positions(chains.samples),
     energies=chains.energies,
-    log_partition=np.array(-annealed.estimate.negative_log_partition),
-    log_partition_error=np.array(annealed.estimate.standard_error),
+    log_partition=np.array(annealed.log_partition),
+    log_partition_error=np.array(annealed.standard_error),
     doubts=np.array(chains.doubts() or annealed.doubts()),
   )

@@ -11,6 +11,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import scipy.special
 import tensorflow as tf
 
 from ma_keras import seeds
@@ -22,6 +23,7 @@ from ma_keras.samplers.trajectories import RandomTrajectories, TrajectoryResults
 
 PILOT = 64  # Samples that find step sizes.
 ACCEPTANCE = 0.8
+LARGEST_SHARE = 0.01  # Of all weight, that may lie above the ceiling.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Path:
     base: p_0, a `tfd.Distribution` with events [N]; E_0 = -ln p_0.
     power: p.
     ceiling: Energies above this count by their logarithm (`ceiling.limited`): chains at small u
-      neither enter nor leave hard cores otherwise, whose energies make the slopes there. Slopes end
-      at that energy, weights go on to E itself; None for no ceiling.
+      neither enter nor leave hard cores otherwise, whose energies make the slopes there. What is
+      above it at u = 1 must have next to no weight; None for no ceiling.
   """
 
   energy: Energy
@@ -55,13 +57,22 @@ class Path:
     energy = self.energy(x)
     return _finite(energy) - _finite(limited(energy, self.ceiling))
 
-  def check_ceiling(self, x: tf.Tensor) -> None:
-    """Raises ValueError if samples of the target [..., N] have energies above the ceiling."""
-    highest = float(tf.reduce_max(self.energy(x)))
-    if self.ceiling is not None and highest > self.ceiling:
+  def check_ceiling(self, x: tf.Tensor, log_weights: np.ndarray | None = None) -> None:
+    """Raises ValueError if samples of the target [n, N] of any weight have energies above it.
+
+    Above the ceiling exp(-E) is no longer what chains see. A sample that is stuck there weighs
+    nothing, and does no harm; the same is said of infinite energies where there is no ceiling.
+    """
+    energies = _finite(self.energy(x)).numpy().astype(np.float64)
+    uniform = np.zeros(energies.shape)
+    weights = scipy.special.softmax(uniform if log_weights is None else log_weights)
+    ceiling = _largest(x.dtype) / 2.0 if self.ceiling is None else self.ceiling
+    above = energies > ceiling
+    if np.sum(weights[above]) > LARGEST_SHARE:
       raise ValueError(
-        f'Samples of the target have energies up to {highest:.4g}, above `ceiling` '
-        f'{self.ceiling:g}: take Path(energy, base, ceiling=c) with a higher c, or None.'
+        f'Samples of the target have energies up to {np.max(energies[above]):.4g}, above '
+        f'`ceiling` {ceiling:g}: take Path(energy, base, ceiling=c) with a higher c, or None, and '
+        'a base that meets the target.'
       )
 
   def at(self, share: Any) -> Energy:
@@ -69,9 +80,15 @@ class Path:
     return lambda x: share * self.rise(x) - self.base.log_prob(x)
 
 
+def _largest(dtype: tf.DType) -> float:
+  """The root of the largest number, which stands for infinite energies."""
+  return float(np.sqrt(np.finfo(dtype.as_numpy_dtype).max))
+
+
 def _finite(energies: tf.Tensor) -> tf.Tensor:
-  """Energies, those of clashes no larger than the root of the largest number."""
-  return tf.minimum(energies, np.sqrt(np.finfo(energies.dtype.as_numpy_dtype).max))
+  """Energies, those of clashes, infinite or inf - inf, no larger than the largest that counts."""
+  largest = tf.constant(_largest(energies.dtype), energies.dtype)
+  return tf.where(tf.math.is_nan(energies), largest, tf.minimum(energies, largest))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +141,8 @@ def annealed_importance(
     The samples and the estimate, whose doubts tell if K is too small.
 
   Raises:
-    ValueError: A number is out of range.
+    ValueError: A number is out of range, or more than a hundredth of the weight lies above the
+      ceiling of the path.
   """
   positive = is_whole(num_temperatures) and is_whole(num_leapfrog_steps)
   if not is_whole(num_samples, 2) or not positive:
@@ -132,12 +150,14 @@ def annealed_importance(
       '`num_samples` must be at least 2, `num_temperatures` and `num_leapfrog_steps` positive, got '
       f'{num_samples!r}, {num_temperatures!r} and {num_leapfrog_steps!r}. 500, 1000 and 10, say.'
     )
+  num_temperatures, num_leapfrog_steps = int(num_temperatures), int(num_leapfrog_steps)
   key = seeds.stateless(seed, salt='annealed_importance')
   pilot, first, second = seeds.split(key, 3, salt='parts')
   _, sizes = explore(path, PILOT, num_temperatures, num_leapfrog_steps, pilot)
   start = path.base.sample(num_samples, seed=first)
   x, log_weights = _anneal(path, start, sizes, num_leapfrog_steps, second)
   log_weights = (log_weights - tf.cast(path.excess(x), tf.float64)).numpy()
+  path.check_ceiling(x, log_weights)
   return Annealed(estimate(log_weights), x.numpy(), log_weights)
 
 

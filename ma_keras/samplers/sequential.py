@@ -19,7 +19,6 @@ from ma_keras.samplers.annealing import (
   shares_of,
   trajectory,
 )
-from ma_keras.samplers.importance import ImportanceEstimate, estimate
 
 LARGEST_SPREAD = 0.5  # Nats, standard deviation of the ln Z of populations.
 
@@ -39,12 +38,18 @@ class Populations:
   log_weights: np.ndarray
 
   @property
-  def estimate(self) -> ImportanceEstimate:
-    """-ln Z and its error by the spread of populations, which are what its numbers count."""
-    return estimate(self.log_partitions)
+  def log_partition(self) -> float:
+    """ln Z, of the mean over populations."""
+    return float(scipy.special.logsumexp(self.log_partitions) - np.log(len(self.log_partitions)))
+
+  @property
+  def standard_error(self) -> float:
+    """That of ln Z by the spread of populations, by the delta method."""
+    relative = np.exp(self.log_partitions - self.log_partition)
+    return float(np.std(relative, ddof=1) / np.sqrt(len(relative)))
 
   def doubts(self) -> str:
-    """Why not to trust -ln Z, in one line; empty if nothing speaks against it."""
+    """Why not to trust ln Z, in one line; empty if nothing speaks against it."""
     spread = float(np.std(self.log_partitions, ddof=1))
     if spread <= LARGEST_SPREAD:
       return ''
@@ -78,7 +83,7 @@ def sequential_monte_carlo(
   Args:
     path: From p_0 to exp(-E).
     num_samples: P, samples of a population, at least two.
-    num_populations: M, at least two.
+    num_populations: M, at least four, so that their spread says something.
     num_temperatures: K; u_k = k/K.
     num_leapfrog_steps: Of the trajectory at each.
     seed: Integer, or a seed of TFP.
@@ -87,21 +92,25 @@ def sequential_monte_carlo(
     The populations, their samples weighted as the populations are.
 
   Raises:
-    ValueError: A number is out of range.
+    ValueError: A number is out of range, or more than a hundredth of the weight lies above the
+      ceiling of the path.
   """
   positive = is_whole(num_temperatures) and is_whole(num_leapfrog_steps)
-  if not is_whole(num_samples, 2) or not is_whole(num_populations, 2) or not positive:
+  if not is_whole(num_samples, 2) or not is_whole(num_populations, 4) or not positive:
     raise ValueError(
-      '`num_samples` and `num_populations` must be at least 2, `num_temperatures` and '
+      '`num_samples` must be at least 2, `num_populations` at least 4, `num_temperatures` and '
       f'`num_leapfrog_steps` positive, got {num_samples!r}, {num_populations!r}, '
       f'{num_temperatures!r} and {num_leapfrog_steps!r}. 64, 8, 1000 and 10, say.'
     )
+  num_samples, num_populations = int(num_samples), int(num_populations)
+  num_temperatures, num_leapfrog_steps = int(num_temperatures), int(num_leapfrog_steps)
   key = seeds.stateless(seed, salt='sequential_monte_carlo')
   pilot, first, second = seeds.split(key, 3, salt='parts')
   _, sizes = explore(path, num_samples, num_temperatures, num_leapfrog_steps, pilot)
   start = path.base.sample([num_populations, num_samples], seed=first)
   x, log_z = _anneal(path, start, sizes, num_leapfrog_steps, second)
   log_weights = log_z.numpy()[:, np.newaxis] - path.excess(x).numpy().astype(np.float64)
+  path.check_ceiling(x, log_weights)
   return Populations(
     log_partitions=scipy.special.logsumexp(log_weights, axis=-1) - np.log(num_samples),
     samples=x.numpy().reshape(-1, x.shape[-1]),
