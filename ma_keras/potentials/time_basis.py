@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from ma_keras.arguments import is_finite, is_whole
 
+LENIENCE = 1e-5  # Of the horizon, which may be a sum of rounded steps.
 ROUNDINGS = 64  # Of the horizon, between a time of a table and the same time summed otherwise.
 
 
@@ -83,21 +83,30 @@ def check_learned(time: float, size: int, width: int) -> None:
 
 
 def check_horizon(potential: tf.Module, time: float) -> None:
-  """Raises ValueError where functions of time of a potential end before T, beyond which they grow.
+  """Raises ValueError where polynomials of a potential end before T, beyond which they grow.
 
   Args:
-    potential: A potential, whose parts are looked at as well.
+    potential: A potential, whose parts are looked at as well, but for those at time 0 alone.
     time: T, the horizon of the flow.
   """
-  for part in (potential, *potential.submodules):
+  parts = [potential, *potential.submodules]
+  still = {id(part) for whole in parts if _is_still(whole) for part in whole.submodules}
+  for part in parts:
     for argument in ('time_basis', 'layer_basis'):
-      end = getattr(getattr(part, argument, None), 'time', math.inf)
-      if time > end * (1.0 + ROUNDINGS * np.finfo(np.float32).eps):
+      basis = getattr(part, argument, None)
+      if id(part) in still or not isinstance(basis, TimeBasis):
+        continue
+      if float(time) > float(basis.time) * (1.0 + LENIENCE):
         raise ValueError(
-          f'`{argument}` of {type(part).__name__} ends at time {end:g}, and the flow at '
-          f'num_steps * step_size = {time:g}: beyond its end nothing was learned, and polynomials '
-          'grow. Make the basis with that time, or take fewer or smaller steps.'
+          f'`{argument}` of {type(part).__name__} ends at time {float(basis.time):g}, and the flow '
+          f'at num_steps * step_size = {float(time):g}: beyond its end nothing was learned, and '
+          'polynomials grow. Make the basis with that time, or take fewer or smaller steps.'
         )
+
+
+def _is_still(potential: tf.Module) -> bool:
+  """Whether the parts of a potential are asked for their values at time 0 alone."""
+  return bool(getattr(potential, 'parts_at_start', False))
 
 
 class Table(NamedTuple):

@@ -29,6 +29,8 @@ class HopfLax(Potential):
     potential: phi_0, taken at time 0.
   """
 
+  parts_at_start = True  # phi_0 may be of functions of time that end anywhere.
+
   def __init__(self, potential: Potential, name: str | None = None) -> None:
     """Keeps phi_0.
 

@@ -1,10 +1,13 @@
 """Amplitudes in time: Chebyshev series, constant where they should be."""
 
+import fractions
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import ma_keras
+from ma_keras import transport
 from ma_keras.potentials import Lattice, OneHiddenLayer, TimeBasis
 from ma_keras.potentials.time_basis import amplitudes
 from tests.potentials import cases
@@ -66,3 +69,21 @@ def test_no_flow_goes_beyond_the_end_of_a_basis(argument):
   with pytest.raises(ValueError, match=rf'`{argument}` of Lattice ends at time 0\.3, .* = 0\.4'):
     bijector.copy(num_steps=4)
   assert bijector.in_steps(6).horizon.time == pytest.approx(0.3)
+  with pytest.raises(ValueError, match=r'= 0\.333333: beyond'):
+    ma_keras.MongeAmpereBijector(phi, 1, fractions.Fraction(1, 3))
+
+
+def test_bases_of_ones_own_and_potentials_at_the_start_may_end_anywhere():
+  periodic = TimeBasis(0.25, 2)
+
+  class Waves:
+    """1 and cos(2 pi t/T), for all times."""
+
+    size, time = 2, None
+
+    def values(self, t):
+      return tf.stack([tf.ones_like(t), tf.cos(8.0 * np.pi * t)], axis=-1)
+
+  ma_keras.MongeAmpereBijector(OneHiddenLayer(4, 3, time_basis=Waves()), 4, 0.25)
+  still = transport.PressurelessFlow(OneHiddenLayer(4, 3, time_basis=periodic), time=1.0)
+  ma_keras.MongeAmpereBijector(still.potential_in_time, 10, 0.1)
