@@ -168,7 +168,10 @@ def over_draws(classifications: Iterable[Classification]) -> Classification:
   """
   if isinstance(classifications, Classification):
     return classifications
-  draws = [*classifications] if isinstance(classifications, Iterable) else [classifications]
+  try:
+    draws = list(classifications)
+  except TypeError:  # Nothing to iterate over.
+    draws = [classifications]  # type: ignore[list-item]
   for draw in draws:
     if not isinstance(draw, Classification):
       raise TypeError(
