@@ -105,7 +105,7 @@ def check_horizon(potential: tf.Module, time: float) -> None:
 
 
 def _is_still(potential: tf.Module) -> bool:
-  """Whether the parts of a potential are asked for their values at time 0 alone."""
+  """Tells whether the parts of a potential are asked for their values at time 0 alone."""
   return bool(getattr(potential, 'parts_at_start', False))
 
 

@@ -44,7 +44,7 @@ class Populations:
 
   @property
   def standard_error(self) -> float:
-    """That of ln Z by the spread of populations, by the delta method."""
+    """Standard error of ln Z by the spread of populations and the delta method."""
     relative = np.exp(self.log_partitions - self.log_partition)
     return float(np.std(relative, ddof=1) / np.sqrt(len(relative)))
 

@@ -75,15 +75,15 @@ def assert_refused_or_equal(path, content, made):
   dtype=strategies.DTYPES,
   preprocessing=PREPROCESSING,
   num_steps=st.integers(1, 1000),
-  step_size=st.floats(1e-6, 1e3),
+  time=st.floats(1e-6, recipes.TIME),
   notes=NOTES,
   seed=strategies.SEEDS,
 )
 def test_any_composition_comes_back_to_the_bit(
-  path, recipe, dtype, preprocessing, num_steps, step_size, notes, seed
+  path, recipe, dtype, preprocessing, num_steps, time, notes, seed
 ):
   potential = recipes.generic(recipe, dtype, seed)
-  bijector = ma_keras.MongeAmpereBijector(potential, num_steps, step_size, 'heun')
+  bijector = ma_keras.MongeAmpereBijector(potential, num_steps, time / num_steps, 'heun')
   made = model_file.Model(bijector, preprocessing, preprocessing and SHAPE, notes)
   model_file.save(path, made)
   found = model_file.load(path)
