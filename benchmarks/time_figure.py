@@ -24,7 +24,7 @@ flags.DEFINE_string('output', 'docs/results/time_to_quality.png', 'PNG of the fi
 
 RESULTS = app_run.ROOT / 'docs' / 'results'
 SIDE = 16
-# Flagfile -> JSON, whose epochs have this metric.
+# Flagfile -> JSON of its epochs.
 ISING = {
   'ising_l16_seconds': 'time_ising_l16_seconds',
   'ising_l16_quick': 'time_ising_l16_quick',
@@ -64,7 +64,7 @@ def mnist(axis: Any, published: dict[str, Any]) -> None:
   """Negative log likelihood of validation images after every epoch."""
   for flagfile, name in MNIST.items():
     seconds, values = curve(name, 'val_nll')
-    axis.plot(seconds, values, marker='.', linestyle='-', label=flagfile)
+    axis.plot(seconds, values, marker='.', label=flagfile)
   theirs = published['Papamakarios et al. 2017']['MNIST nats']
   paper = published['Zhang, E & Wang 2018']['MNIST nats'].split()[0]
   levels(axis, {**{k: float(v) for k, v in theirs.items()}, 'Zhang, E & Wang 2018': float(paper)})

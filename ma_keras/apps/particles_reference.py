@@ -103,16 +103,16 @@ def make(target: targets.Particles, config: ParticlesConfig) -> Reference:
   """Anneals samples of a normal, or of anywhere in a box, to the target; chains begin there."""
   within = coordinates(target, config)
   path = samplers.Path(within.energy, within.base)
-  annealed = samplers.sequential_monte_carlo(
+  populations = samplers.sequential_monte_carlo(
     path, POPULATION, POPULATIONS, config.temperatures, seed=config.seed
   )
   schedule = samplers.Schedule(config.chain_samples, thinning=THINNING)
-  start = annealed.resampled(config.chains, config.seed)
+  start = populations.resampled(config.chains, config.seed)
   chains = samplers.hamiltonian_chains(within.energy, start, schedule, config.seed)
   return Reference(
     positions=within.positions(chains.samples),
     energies=chains.energies,
-    log_partition=np.array(annealed.log_partition),
-    log_partition_error=np.array(annealed.standard_error),
-    doubts=np.array(chains.doubts() or annealed.doubts()),
+    log_partition=np.array(populations.log_partition),
+    log_partition_error=np.array(populations.standard_error),
+    doubts=np.array(chains.doubts() or populations.doubts()),
   )

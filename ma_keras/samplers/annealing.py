@@ -58,14 +58,22 @@ class Path:
     return _finite(energy) - _finite(limited(energy, self.ceiling))
 
   def check_ceiling(self, x: tf.Tensor, log_weights: np.ndarray | None = None) -> None:
-    """Raises ValueError if samples of the target [n, N] of any weight have energies above it.
+    """Raises ValueError if samples of the target [..., N] of any weight have energies above it.
 
     Above the ceiling exp(-E) is no longer what chains see. A sample that is stuck there weighs
-    nothing, and does no harm; the same is said of infinite energies where there is no ceiling.
+    nothing, and does no harm; the same is said of infinite energies where there is no ceiling. An
+    energy that is NaN, there or on the way, is an error whatever its weight.
     """
-    energies = _finite(self.energy(x)).numpy().astype(np.float64)
-    uniform = np.zeros(energies.shape)
-    weights = scipy.special.softmax(uniform if log_weights is None else log_weights)
+    energies = _finite(self.energy(x)).numpy().astype(np.float64).reshape(-1)
+    log_weights = np.zeros_like(energies) if log_weights is None else log_weights.reshape(-1)
+    undefined = np.isnan(energies) | np.isnan(log_weights)
+    if undefined.any():
+      raise ValueError(
+        f'Samples of the target have energies up to nan: `energy` is not a number for '
+        f'{np.sum(undefined)} of {len(energies)} samples, there or on the way. Let it be infinite '
+        'where there is no mass.'
+      )
+    weights = scipy.special.softmax(log_weights)
     ceiling = _largest(x.dtype) / 2.0 if self.ceiling is None else self.ceiling
     above = energies > ceiling
     if np.sum(weights[above]) > LARGEST_SHARE:
@@ -86,9 +94,8 @@ def _largest(dtype: tf.DType) -> float:
 
 
 def _finite(energies: tf.Tensor) -> tf.Tensor:
-  """Energies, those of clashes, infinite or inf - inf, no larger than the largest that counts."""
-  largest = tf.constant(_largest(energies.dtype), energies.dtype)
-  return tf.where(tf.math.is_nan(energies), largest, tf.minimum(energies, largest))
+  """Energies, infinite ones of clashes no larger than the largest that counts."""
+  return tf.minimum(energies, _largest(energies.dtype))
 
 
 @dataclasses.dataclass(frozen=True)

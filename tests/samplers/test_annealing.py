@@ -102,6 +102,15 @@ def test_a_target_without_mass_is_an_error(sampler):
         sampler(samplers.Path(energy, base, ceiling=ceiling), 8, num_temperatures=3.0)
 
 
+@pytest.mark.parametrize('sampler', [samplers.annealed_importance, samplers.sequential_monte_carlo])
+def test_energies_that_are_no_numbers_are_an_error_and_no_zero_weights(sampler):
+  """NaN in a corner of the plane, where few samples are."""
+  base = tfd.Sample(tfd.Normal(0.0, 1.0), 2)
+  energy = lambda x: tf.where(x[..., 0] > 1.0, math.nan, tf.reduce_sum(x**2, -1))  # noqa: E731
+  with pytest.raises(ValueError, match=r'`energy` is not a number for \d+ of \d+ samples'):
+    sampler(samplers.Path(energy, base), 64, num_temperatures=3)
+
+
 def test_weights_are_those_of_the_energy_itself_above_the_ceiling(monkeypatch):
   """E = k x^2/2 - ln(k/2 pi)/2: Z = 1, and most of the target lies above a ceiling of 0."""
   monkeypatch.setattr(annealing, 'LARGEST_SHARE', 1.0)
