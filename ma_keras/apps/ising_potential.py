@@ -7,6 +7,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 import ma_keras
@@ -87,8 +88,10 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
   if config.spin_channels:
     terms.append(potentials.SpinLattice(config.side, config.spin_channels, **shared))
   quadratic = potentials.SpectralQuadratic(config.side, basis, dtype=target.dtype)
-  if isinstance(target, targets.CoupledSpins):
-    quadratic.start_gaussian(target.covariance, time)
+  if isinstance(target, targets.Ising):
+    site = np.eye(1, target.event_size)[0]
+    row = target.couplings.product(site) + target.shift * site
+    quadratic.start_gaussian(row.numpy(), time)
   terms.append(quadratic)
   if config.start_from:
     begin_with(terms, config.start_from)

@@ -88,21 +88,23 @@ class SpectralQuadratic(Potential):
     """A = ln(C)/(2 T): the flow to Normal(0, C), C a translation and D4 invariant covariance.
 
     Args:
-      covariance: C, symmetric positive definite, shape [N, N]; its first row says all.
+      covariance: C, symmetric positive definite, shape [N, N], or its first row [N], which says
+        all.
       time: T, the horizon of the flow.
 
     Raises:
       ValueError: C is no such matrix, or T is not positive.
     """
-    n = self.event_size
-    if np.shape(covariance) != (n, n) or time <= 0:
+    n, shape = self.event_size, np.shape(covariance)
+    if shape not in ((n, n), (n,)) or time <= 0:
       raise ValueError(
-        f'`covariance` must have shape [{n}, {n}] and `time` be positive, got '
-        f'{list(np.shape(covariance))} and {time}.'
+        f'`covariance` must have shape [{n}, {n}] or [{n}] and `time` be positive, got '
+        f'{list(shape)} and {time}.'
       )
-    first = tf.constant(covariance[0, self.torus.sites], tf.float64)
-    spectrum = self.torus.spectrum(first).numpy()
-    if spectrum.min() <= 0 or not np.isclose(spectrum.sum(), np.trace(covariance)):
+    first = np.reshape(covariance, [-1, n])[0]
+    trace = n * first[0] if shape == (n,) else np.trace(covariance)
+    spectrum = self.torus.spectrum(tf.constant(first[self.torus.sites], tf.float64)).numpy()
+    if spectrum.min() <= 0 or not np.isclose(spectrum.sum(), trace):
       raise ValueError('`covariance` must be positive definite and invariant, as that of a torus.')
     kernel = tf.constant(self.torus.kernel(np.log(spectrum) / (2 * time)), self.kernel.dtype)
     self.kernel.assign(starting(self.time_basis, kernel))

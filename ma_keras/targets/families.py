@@ -10,9 +10,9 @@ import tensorflow as tf
 from ma_keras.potentials.activations import log_cosh
 from ma_keras.potentials.linear import apply_kernel
 from ma_keras.targets import lattice
+from ma_keras.targets.couplings import SMALLEST_EIGENVALUE
 from ma_keras.targets.ising import Ising
 from ma_keras.targets.phi4 import Phi4
-from ma_keras.targets.spins import SMALLEST_EIGENVALUE
 from ma_keras.targets.target import Target, as_event
 
 

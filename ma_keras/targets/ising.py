@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from ma_keras.arguments import is_whole
 from ma_keras.targets import kaufman, lattice
+from ma_keras.targets.couplings import Couplings, MatrixCouplings, TorusCouplings
 from ma_keras.targets.observables import Observables
 from ma_keras.targets.spins import CoupledSpins
+from ma_keras.targets.target import floating_dtype
 
 
 class Ising(CoupledSpins):
@@ -29,7 +30,7 @@ class Ising(CoupledSpins):
     boundary: str = 'periodic',
     dtype: Any = tf.float32,
   ) -> None:
-    """Builds the dense [N, N] couplings and their inverse, in float64, then cast to `dtype`.
+    """Finds the spectrum of K; on open edges K and its shifted inverse are matrices [N, N].
 
     Args:
       side: Lattice side L, at least 2.
@@ -45,7 +46,7 @@ class Ising(CoupledSpins):
     self.side = side = int(side)
     self.coupling = kaufman.check_coupling(coupling)
     self.boundary = boundary
-    super().__init__(lattice.coupling_matrix(side, side, self.coupling, boundary), dtype)
+    super().__init__(_couplings(side, self.coupling, boundary, floating_dtype(dtype)), dtype)
 
   def observables(self) -> Observables:
     """Energy in units of a bond, specific heat, what `of_fields` has, and G(r) on a torus.
@@ -58,10 +59,6 @@ class Ising(CoupledSpins):
     torus_side = self.side if self.boundary == 'periodic' else None
     return self._observables(self.coupling, torus_side)
 
-  def _spectrum(self, couplings: np.ndarray) -> np.ndarray:
-    """Plane waves, or standing ones: no matrix is diagonalised."""
-    return self.coupling * lattice.adjacency_eigenvalues(self.side, self.side, self.boundary)
-
   def _spin_log_partition(self) -> float:
     """Kaufman's, periodic; by transfer matrix, open.
 
@@ -71,3 +68,12 @@ class Ising(CoupledSpins):
     """
     solve = kaufman.log_partition if self.boundary == 'periodic' else kaufman.open_log_partition
     return solve(self.side, self.side, self.coupling)
+
+
+def _couplings(side: int, coupling: float, boundary: str, dtype: tf.DType) -> Couplings:
+  """K of a lattice; its eigenvectors are plane waves, or standing ones: none is diagonalised."""
+  if boundary == 'periodic':
+    return TorusCouplings(side, coupling)
+  matrix = lattice.coupling_matrix(side, side, coupling, boundary)
+  eigenvalues = coupling * lattice.adjacency_eigenvalues(side, side, boundary)
+  return MatrixCouplings(matrix, dtype, eigenvalues)

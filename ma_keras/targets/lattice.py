@@ -52,8 +52,21 @@ def coupling_matrix(
   return coupling * adjacency(rows, columns, boundary)
 
 
-def adjacency_eigenvalues(rows: int, columns: int, boundary: str = 'periodic') -> np.ndarray:
-  """Eigenvalues of A, ascending: 2 cos p + 2 cos q, p and q the momenta of the two sides.
+def degrees(rows: int, columns: int, boundary: str = 'periodic') -> np.ndarray:
+  """D_ii, the number of bonds at every site, float64 [N]: the sums of A's rows without A.
+
+  Raises:
+    ValueError: As `adjacency`.
+  """
+  check_lattice(rows, columns, boundary)
+  sides = (_ring_or_chain(side, boundary).sum(axis=-1) for side in (rows, columns))
+  return np.add.outer(*sides).ravel()
+
+
+def adjacency_eigenvalues(
+  rows: int, columns: int, boundary: str = 'periodic', ascending: bool = True
+) -> np.ndarray:
+  """Eigenvalues of A: 2 cos p + 2 cos q, p and q the momenta of the two sides.
 
   Periodic momenta are 2 pi k / L, k = 0..L-1 (plane waves); open ones pi k / (L + 1), k = 1..L
   (standing waves that vanish one site beyond the edges).
@@ -62,6 +75,7 @@ def adjacency_eigenvalues(rows: int, columns: int, boundary: str = 'periodic') -
     rows: Number of rows, at least 2.
     columns: Number of columns, at least 2.
     boundary: 'periodic' or 'open'.
+    ascending: Whether they rise; otherwise p is slow and q fast, as rows and columns of sites.
 
   Returns:
     float64 array [N].
@@ -70,7 +84,9 @@ def adjacency_eigenvalues(rows: int, columns: int, boundary: str = 'periodic') -
     ValueError: As `adjacency`.
   """
   check_lattice(rows, columns, boundary)
-  return _sum_of_sides(*(2 * np.cos(_momenta(side, boundary)) for side in (rows, columns)))
+  sides = (2 * np.cos(_momenta(side, boundary)) for side in (rows, columns))
+  eigenvalues = np.add.outer(*sides).ravel()
+  return np.sort(eigenvalues) if ascending else eigenvalues
 
 
 def laplacian_eigenvalues(rows: int, columns: int, boundary: str = 'periodic') -> np.ndarray:
@@ -93,9 +109,8 @@ def laplacian_eigenvalues(rows: int, columns: int, boundary: str = 'periodic') -
   check_lattice(rows, columns, boundary)
   period = 2 * np.pi if boundary == 'periodic' else np.pi
   # 2 - 2 cos p as 4 sin^2(p/2): no digits are lost at long wavelengths.
-  return _sum_of_sides(
-    *(4 * np.sin(period * np.arange(side) / (2 * side)) ** 2 for side in (rows, columns))
-  )
+  sides = (4 * np.sin(period * np.arange(side) / (2 * side)) ** 2 for side in (rows, columns))
+  return np.sort(np.add.outer(*sides).ravel())
 
 
 def check_lattice(rows: int, columns: int, boundary: str = 'periodic') -> None:
@@ -128,8 +143,3 @@ def _momenta(side: int, boundary: str) -> np.ndarray:
   if boundary == 'periodic':
     return 2 * np.pi * np.arange(side) / side
   return np.pi * np.arange(1, side + 1) / (side + 1)
-
-
-def _sum_of_sides(along_rows: np.ndarray, along_columns: np.ndarray) -> np.ndarray:
-  """All sums of one eigenvalue of each side, [R] and [C] -> ascending [R * C]."""
-  return np.sort(np.add.outer(along_rows, along_columns).ravel())

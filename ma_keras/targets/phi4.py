@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ma_keras.arguments import is_finite, is_whole
 from ma_keras.targets import lattice
+from ma_keras.targets.neighbours import neighbour_sum
 from ma_keras.targets.observables import Observables, of_fields
 from ma_keras.targets.target import as_event, floating_dtype
 
@@ -58,9 +59,9 @@ class Phi4:
     self.quartic = float(quartic)
     self.boundary = boundary
     self.dtype = floating_dtype(dtype)
-    degree = lattice.adjacency(side, side, boundary).sum(axis=-1)
+    degrees = lattice.degrees(side, side, boundary)
     with tf.init_scope():  # Constants outlive a tf.function in which the target is built.
-      self._degree = tf.constant(degree, self.dtype)
+      self._degree = tf.constant(degrees, self.dtype)
 
   def energy(self, x: Any) -> tf.Tensor:
     """E = sum_x [1/2 sum_mu (phi_{x+mu} - phi_x)^2 + 1/2 m^2 phi_x^2 + lambda phi_x^4].
@@ -117,27 +118,8 @@ class Phi4:
   def _laplacian(self, x: tf.Tensor) -> tf.Tensor:
     """Sum over neighbours of phi_y - phi_x, [..., N] -> [..., N]: local, so O(N), no matrix."""
     field = tf.reshape(x, tf.concat([tf.shape(x)[:-1], [self.side, self.side]], axis=0))
-    return tf.reshape(self._neighbour_sum(field), tf.shape(x)) - self._degree * x
-
-  def _neighbour_sum(self, field: tf.Tensor) -> tf.Tensor:
-    """Sum of the up to 4 neighbours of each site, [..., L, L] -> [..., L, L]."""
-    axes = (-2, -1)
-    if self.boundary == 'periodic':
-      # Counted from the front: tf.vectorized_map takes a negative axis of tf.roll for another one.
-      axes = (tf.rank(field) - 2, tf.rank(field) - 1)
-      return tf.add_n([tf.roll(field, step, axis) for axis in axes for step in (-1, 1)])
-    return tf.add_n([_shift_with_zero(field, step, axis) for axis in axes for step in (-1, 1)])
-
-
-def _shift_with_zero(field: tf.Tensor, step: int, axis: int) -> tf.Tensor:
-  """`tf.roll` by one site that lets zeros in at the edge: an open edge has no neighbour outside."""
-  if axis == -2:
-    edge = tf.zeros_like(field[..., :1, :])
-    parts = [edge, field[..., :-1, :]] if step == 1 else [field[..., 1:, :], edge]
-  else:
-    edge = tf.zeros_like(field[..., :1])
-    parts = [edge, field[..., :-1]] if step == 1 else [field[..., 1:], edge]
-  return tf.concat(parts, axis)
+    neighbours = neighbour_sum(field, self.boundary)
+    return tf.reshape(neighbours, tf.shape(x)) - self._degree * x
 
 
 def _check_normalisable(mass_squared: float, quartic: float) -> None:

@@ -11,11 +11,10 @@ import tensorflow as tf
 
 from ma_keras import seeds
 from ma_keras.potentials.activations import log_cosh
-from ma_keras.potentials.linear import apply_kernel
+from ma_keras.targets.couplings import Couplings, MatrixCouplings
 from ma_keras.targets.observables import Observables, of_fields, with_energies
 from ma_keras.targets.target import as_event, floating_dtype
 
-SMALLEST_EIGENVALUE = 0.1  # Of K + alpha I (Appendix B).
 ENUMERABLE = 20  # Spins whose 2^N states are still summed one by one.
 
 
@@ -29,34 +28,35 @@ class CoupledSpins:
   Attributes:
     event_size: N.
     dtype: Of x, spins and energies.
-    shift: alpha, which makes the smallest eigenvalue of K + alpha I exactly 0.1.
-    covariance: K + alpha I, that of the Gaussian factor of exp(-E), float64 [N, N].
+    couplings: K over kT, with the products that the energy needs.
   """
 
-  def __init__(self, couplings: np.ndarray, dtype: Any = tf.float32) -> None:
-    """Inverts K + alpha I in float64.
+  def __init__(self, couplings: np.ndarray | Couplings, dtype: Any = tf.float32) -> None:
+    """Inverts K + alpha I in float64, unless K knows its own products.
 
     Args:
-      couplings: K over kT, float [N, N]; K_ij > 0 where spins i and j like to be equal.
+      couplings: K over kT, float [N, N] or `Couplings`; K_ij > 0 where spins i and j like to be
+        equal.
       dtype: Floating dtype.
 
     Raises:
       ValueError: K is not finite, square and symmetric, or has a diagonal.
     """
-    couplings = np.asarray(couplings)
-    if couplings.dtype.kind not in 'buif':
-      raise ValueError(f'`couplings` must be an array of real numbers, got {couplings.dtype}.')
-    couplings = couplings.astype(np.float64)
-    _check_couplings(couplings)
-    self.event_size = len(couplings)
     self.dtype = floating_dtype(dtype)
-    self._eigenvalues = self._spectrum(couplings)
-    self.shift = SMALLEST_EIGENVALUE - float(self._eigenvalues.min())
-    self.covariance = couplings + self.shift * np.eye(self.event_size)
-    precision = np.linalg.inv(self.covariance)
-    with tf.init_scope():  # Constants outlive a tf.function in which the target is built.
-      self._couplings = tf.constant(couplings, self.dtype)
-      self._precision = tf.constant((precision + precision.T) / 2, self.dtype)
+    if not isinstance(couplings, Couplings):
+      couplings = MatrixCouplings(_checked(couplings), self.dtype)
+    self.couplings = couplings
+    self.event_size = len(couplings.eigenvalues)
+
+  @property
+  def shift(self) -> float:
+    """alpha, which makes the smallest eigenvalue of K + alpha I exactly 0.1."""
+    return self.couplings.shift
+
+  @property
+  def covariance(self) -> np.ndarray:
+    """K + alpha I, that of the Gaussian factor of exp(-E), float64 [N, N]."""
+    return self.couplings.covariance
 
   def energy(self, x: Any) -> tf.Tensor:
     """E(x) = 1/2 x.(K + alpha I)^-1 x - sum_i ln cosh x_i, Eq. 8.
@@ -72,12 +72,12 @@ class CoupledSpins:
       ValueError: If its last dimension is not N.
     """
     x = as_event(x, self)
-    return tf.reduce_sum(0.5 * x * apply_kernel(x, self._precision) - log_cosh(x), axis=-1)
+    return tf.reduce_sum(0.5 * x * self.couplings.solve(x) - log_cosh(x), axis=-1)
 
   def force(self, x: Any) -> tf.Tensor:
     """-grad E(x) = tanh x - (K + alpha I)^-1 x, shape [..., N] -> [..., N]; raises as `energy`."""
     x = as_event(x, self)
-    return tf.tanh(x) - apply_kernel(x, self._precision)
+    return tf.tanh(x) - self.couplings.solve(x)
 
   def sample_spins(self, x: Any, seed: Any) -> tf.Tensor:
     """Draws s from p(s_i = +1 | x) = sigma(2 x_i), independently at each site (Appendix B).
@@ -100,7 +100,7 @@ class CoupledSpins:
   def spin_energy(self, spins: Any) -> tf.Tensor:
     """-1/2 s.K s, minus the exponent of Eq. 10 (K without alpha): [..., N] -> [...], over kT."""
     spins = as_event(spins, self, 'spins')
-    return -0.5 * tf.reduce_sum(spins * apply_kernel(spins, self._couplings), axis=-1)
+    return -0.5 * tf.reduce_sum(spins * self.couplings.product(spins), axis=-1)
 
   def configurations(self, x: Any, seed: Any) -> tf.Tensor:
     """Spins of fields x [..., N] that the observables are of, int8 [..., N]: `sample_spins`."""
@@ -132,17 +132,13 @@ class CoupledSpins:
     Raises:
       ValueError: If nobody knows the partition function of the spins.
     """
-    log_det = float(np.sum(np.log(self._eigenvalues + self.shift)))
+    log_det = float(np.sum(np.log(self.couplings.eigenvalues + self.shift)))
     constant = self.event_size / 2 * (math.log(2 / math.pi) - self.shift)
     return self._spin_log_partition() + log_det / 2 - constant
 
   def exact_free_energy_per_site(self) -> float:
     """-ln Z / N, the red line of Fig. 4 per site; raises as `exact_log_partition`."""
     return -self.exact_log_partition() / self.event_size
-
-  def _spectrum(self, couplings: np.ndarray) -> np.ndarray:
-    """Eigenvalues of K, float64 [N]."""
-    return np.linalg.eigvalsh(couplings)
 
   def _spin_log_partition(self) -> float:
     """ln of the sum over all states."""
@@ -179,9 +175,12 @@ def enumerated_log_partition(couplings: np.ndarray) -> float:
   return float(peak + np.log(2.0 * np.sum(np.exp(exponents - peak))))
 
 
-def _check_couplings(couplings: np.ndarray) -> None:
-  """Raises ValueError on what is no K, with what to pass instead and what that means."""
-  shape = couplings.shape
+def _checked(couplings: np.ndarray) -> np.ndarray:
+  """K in float64; raises ValueError on what is none, with what to pass and what that means."""
+  couplings = np.asarray(couplings)
+  if couplings.dtype.kind not in 'buif':
+    raise ValueError(f'`couplings` must be an array of real numbers, got {couplings.dtype}.')
+  couplings, shape = couplings.astype(np.float64), couplings.shape
   if len(shape) != 2 or shape[0] != shape[1] or shape[0] < 1:
     raise ValueError(
       f'`couplings` must be a finite matrix of shape [N, N], got shape {list(shape)}: one row and '
@@ -210,6 +209,7 @@ def _check_couplings(couplings: np.ndarray) -> None:
       'all of its energy; pass (K + K.T)/2 if every pair stands twice, as two estimates K_ij and '
       'K_ji of one coupling.'
     )
+  return couplings
 
 
 def _triangle(couplings: np.ndarray) -> str:

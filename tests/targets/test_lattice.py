@@ -18,6 +18,7 @@ def test_adjacency_counts_the_bonds(rows, columns, boundary):
     expected[i, j] += 1
     expected[j, i] += 1
   np.testing.assert_array_equal(lattice.adjacency(rows, columns, boundary), expected)
+  np.testing.assert_array_equal(lattice.degrees(rows, columns, boundary), expected.sum(axis=0))
 
 
 @pytest.mark.parametrize('boundary', BOUNDARIES)
