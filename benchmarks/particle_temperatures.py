@@ -74,9 +74,11 @@ def by_chains(target: targets.Particles) -> dict[str, Any]:
   """F_1 - F_0 by Bennett's ratio, and the doubts of chains and overlap."""
   within = targets.MeanFreeCoordinates(target)
   base = tfd.Sample(tfd.Normal(tf.zeros([], within.dtype), FLAGS.scale), within.event_size)
-  path = samplers.Path(within.energy, base)
-  annealed = samplers.annealed_importance(path, 500, FLAGS.temperatures, seed=FLAGS.seed)
-  start = annealed.resampled(FLAGS.chains, FLAGS.seed)
+  path = samplers.Path(within.energy, base, ceiling=None)
+  populations = samplers.sequential_monte_carlo(
+    path, num_temperatures=FLAGS.temperatures, seed=FLAGS.seed
+  )
+  start = populations.resampled(FLAGS.chains, FLAGS.seed)
   schedule = samplers.Schedule(FLAGS.chain_samples, thinning=5)
   inverse = (1.0, 1.0 / FLAGS.temperature)
 

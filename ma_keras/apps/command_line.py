@@ -49,7 +49,8 @@ TOPICS = {
   'patience tries gradient_clip accumulate discrimination rivals shift_pixels '
   'force_weight path_gradient antithetic anneal_steps energy_ceiling',
   'Measurement': 'tolerance doubted draws classify eval_points eval_draws eval_steps eval_samples '
-  'eval_batch_size validation_points monitor_samples chains chain_samples temperatures',
+  'eval_batch_size validation_points monitor_samples chains chain_samples burn_in '
+  'thinning temperatures',
   'Results': 'saved_model figures beside',
   'Access': 'token_file access_log poll_seconds max_connections',
   'Limits': 'max_rows max_bytes max_json_bytes max_bytes_in_flight max_queued_rows max_batch_rows '

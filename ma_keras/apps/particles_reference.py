@@ -16,7 +16,6 @@ from ma_keras.files.disk_errors import disk_errors
 from ma_keras.files.replacing import replacing
 
 POPULATION, POPULATIONS = 64, 8  # Samples that ln Z comes from, and the starts of chains.
-THINNING = 5
 
 
 class Reference(NamedTuple):
@@ -27,7 +26,7 @@ class Reference(NamedTuple):
     energies: [S, C].
     log_partition: ln Z of the mean-free subspace, or of one box for every particle.
     log_partition_error: Its standard error.
-    doubts: Why not to trust it, in one line; empty if nothing speaks against it.
+    doubts: Why not to trust chains and ln Z, in one line; empty if nothing speaks against them.
   """
 
   positions: np.ndarray
@@ -63,7 +62,8 @@ def reference(
   """
   if not config.chains:
     return None
-  wanted = (config.chain_samples, config.chains, config.temperatures)
+  chains = (config.chain_samples, config.chains, config.burn_in, config.thinning)
+  wanted = (*chains, config.temperatures, POPULATION, POPULATIONS)
   if path.exists():
     with np.load(path) as stored:
       if tuple(stored['sizes']) == wanted:
@@ -102,11 +102,13 @@ def coordinates(target: targets.Particles, config: ParticlesConfig) -> Coordinat
 def make(target: targets.Particles, config: ParticlesConfig) -> Reference:
   """Anneals samples of a normal, or of anywhere in a box, to the target; chains begin there."""
   within = coordinates(target, config)
-  path = samplers.Path(within.energy, within.base)
+  # Populations resample what is stuck in hard cores. Under a ceiling many particles never condense:
+  # the forces on those that clash vanish, and more than one pair of them does.
+  path = samplers.Path(within.energy, within.base, ceiling=None)
   populations = samplers.sequential_monte_carlo(
     path, POPULATION, POPULATIONS, config.temperatures, seed=config.seed
   )
-  schedule = samplers.Schedule(config.chain_samples, thinning=THINNING)
+  schedule = samplers.Schedule(config.chain_samples, config.burn_in, config.thinning)
   start = populations.resampled(config.chains, config.seed)
   chains = samplers.hamiltonian_chains(within.energy, start, schedule, config.seed)
   return Reference(
@@ -114,5 +116,5 @@ def make(target: targets.Particles, config: ParticlesConfig) -> Reference:
     energies=chains.energies,
     log_partition=np.array(populations.log_partition),
     log_partition_error=np.array(populations.standard_error),
-    doubts=np.array(chains.doubts() or populations.doubts()),
+    doubts=np.array(' '.join(filter(None, [chains.doubts(), populations.doubts()]))),
   )

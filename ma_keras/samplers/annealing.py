@@ -36,7 +36,8 @@ class Path:
     power: p.
     ceiling: Energies above this count by their logarithm (`ceiling.limited`): chains at small u
       neither enter nor leave hard cores otherwise, whose energies make the slopes there. What is
-      above it at u = 1 must have next to no weight; None for no ceiling.
+      above it at u = 1 must have next to no weight. None for no ceiling: E is a sum, and of dozens
+      of particles more than one pair clash at first, which then feel next to no force.
   """
 
   energy: Energy

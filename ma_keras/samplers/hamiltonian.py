@@ -123,12 +123,12 @@ class Chains:
     if not r_hat <= MIXED:
       return (
         f'Split R-hat of {name} is {r_hat:.3g}, above {MIXED}: the chains have not seen the '
-        'same. Take a longer `burn_in`, more `thinning`, or start them elsewhere.'
+        'same. Take a longer burn-in, more thinning, or start them elsewhere.'
       )
     effective = effective_samples(values)
     if not effective >= FEW:
       return (
-        f'{effective:.3g} effective samples of {values.size} of {name}: take more `thinning`, or '
+        f'{effective:.3g} effective samples of {values.size} of {name}: take more thinning, or '
         'more chains.'
       )
     return ''

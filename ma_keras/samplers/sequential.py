@@ -56,7 +56,7 @@ class Populations:
     return (
       f'ln Z of {len(self.log_partitions)} populations differ by {spread:.2g} nats (standard '
       f'deviation): above {LARGEST_SPREAD} the largest rule their mean. Take more '
-      '`num_temperatures`, or more `num_samples`.'
+      'temperatures, or larger populations.'
     )
 
   def resampled(self, number: int, seed: int = 0) -> np.ndarray:

@@ -46,7 +46,7 @@ class ThermodynamicIntegral:
     if not self.split_r_hat <= MIXED:
       return (
         f'Split R-hat is {self.split_r_hat:.3g} at a node, above {MIXED}: chains have not met '
-        'there. Take a longer `burn_in`, or more `thinning`.'
+        'there. Take a longer burn-in, or more thinning.'
       )
     return ''
 

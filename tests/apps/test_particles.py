@@ -135,6 +135,30 @@ def test_a_run_that_goes_on_keeps_its_reference(run, monkeypatch):
   assert isinstance(read.partition, samplers.Expectation)
 
 
+def test_a_reference_of_another_length_is_made_anew(tmp_path, monkeypatch):
+  monkeypatch.setattr(samplers, 'sequential_monte_carlo', populations)
+  monkeypatch.setattr(samplers, 'hamiltonian_chains', standing_still)
+  path, target = tmp_path / 'reference.npz', particles_target.build(CONFIG)
+  for options in ({}, {'thinning': 7}, {'burn_in': 9}):
+    particles_reference.reference(target, with_options(**options), path)
+    stored = path.read_bytes()
+    with monkeypatch.context() as patch:
+      patch.setattr(particles_reference, 'make', None)
+      particles_reference.reference(target, with_options(**options), path)
+    assert path.read_bytes() == stored
+
+
+def test_a_reference_tells_the_doubts_of_its_chains_and_those_of_its_populations(monkeypatch):
+  def far_apart(*arguments, **options):
+    made = populations(*arguments, **options)
+    return dataclasses.replace(made, log_partitions=np.arange(len(made.log_partitions)) * 9.0)
+
+  monkeypatch.setattr(samplers, 'sequential_monte_carlo', far_apart)
+  monkeypatch.setattr(samplers, 'hamiltonian_chains', standing_still)
+  doubts = str(particles_reference.make(particles_target.build(CONFIG), CONFIG).doubts)
+  assert 'R-hat of the energy' in doubts and 'populations differ' in doubts
+
+
 def test_halves_of_the_reference_share_no_chain():
   energies = np.arange(6.0).reshape(1, 6)
   whole = particles_reference.Reference(energies[..., np.newaxis], energies, *np.zeros([3]))

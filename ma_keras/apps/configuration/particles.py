@@ -137,6 +137,8 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     64, 'Markov chains of the target that the flow is measured against; 0: none.', lower=0
   )
   chain_samples: int = integer(200, 'Samples of every chain.', lower=4)
+  burn_in: int = integer(500, 'Trajectories of every chain before its first sample.', lower=1)
+  thinning: int = integer(5, 'Trajectories from one sample of a chain to the next.', lower=1)
   temperatures: int = integer(500, 'Steps of the annealing that ln Z comes from.', lower=1)
 
   def __post_init__(self) -> None:
