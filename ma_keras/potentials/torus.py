@@ -49,7 +49,6 @@ class Torus:
     self.sites = self.representatives @ np.array([self.side, 1])
     self.orbits = len(self.sites)
     self.sizes = np.bincount(orbit_of)
-    self._orbit_of = orbit_of
 
   @property
   def _angles(self) -> np.ndarray:
@@ -62,10 +61,16 @@ class Torus:
 
   @functools.cached_property
   def _to_spectrum(self) -> np.ndarray:
-    """Eigenvalues of the kernels that are one on an orbit and zero elsewhere, [R, N]."""
-    members = np.eye(self.orbits)[self._orbit_of].T.reshape(-1, self.side, self.side)
-    waves = np.cos(self._angles)
-    return (waves @ members @ waves).reshape(self.orbits, -1)
+    """Eigenvalues of the kernels that are one on an orbit and zero elsewhere, [R, N].
+
+    c_r(k) c_s(q), c_r the sum of cos(2 pi k r/L) over +-r, and where r != s its mirror image, too.
+    """
+    far, near = self.representatives.T
+    alone = (2 * np.arange(self.side)) % self.side == 0  # r = -r.
+    waves = np.where(alone, 1.0, 2.0)[:, np.newaxis] * np.cos(self._angles)  # c_r(k), [r, k].
+    products = waves[far][:, :, np.newaxis] * waves[near][:, np.newaxis]
+    mirrored = (far != near)[:, np.newaxis, np.newaxis] * np.swapaxes(products, 1, 2)
+    return (products + mirrored).reshape(self.orbits, -1)
 
   def transform(self, x: tf.Tensor) -> tf.Tensor:
     """(H X H)' of images X of shape [..., N], N = L^2: an orthogonal map, its own inverse."""
