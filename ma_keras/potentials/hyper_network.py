@@ -24,7 +24,10 @@ class HyperNetwork(tf.Module):
     slope: w, variable [width].
     shift: b, variable [width].
     mixing: V, variable [width, K - 1].
+    ends_at_time: No flow may go on beyond T, where nothing was learned.
   """
+
+  ends_at_time = True
 
   def __init__(
     self,

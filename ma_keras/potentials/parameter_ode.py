@@ -27,7 +27,10 @@ class ParameterODE(tf.Module):
     mixing: U, variable [K - 1, width].
     shift: b, variable [width].
     rate: V, variable [width, K - 1].
+    ends_at_time: No flow may go on beyond T, where its cubic polynomials end.
   """
+
+  ends_at_time = True
 
   def __init__(
     self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -24,7 +24,10 @@ class TimeBasis:
   Attributes:
     time: T > 0, the horizon of the flow: num_steps * step_size.
     size: K, how many polynomials.
+    ends_at_time: No flow may go on beyond T, where polynomials grow.
   """
+
+  ends_at_time: ClassVar[bool] = True
 
   time: float
   size: int
@@ -83,7 +86,7 @@ def check_learned(time: float, size: int, width: int) -> None:
 
 
 def check_horizon(potential: tf.Module, time: float) -> None:
-  """Raises ValueError where polynomials of a potential end before T, beyond which they grow.
+  """Raises ValueError where functions of time of a potential end before T (`ends_at_time`).
 
   Args:
     potential: A potential, whose parts are looked at as well, but for those at time 0 alone.
@@ -94,13 +97,13 @@ def check_horizon(potential: tf.Module, time: float) -> None:
   for part in parts:
     for argument in ('time_basis', 'layer_basis'):
       basis = getattr(part, argument, None)
-      if id(part) in still or not isinstance(basis, TimeBasis):
+      if id(part) in still or not getattr(basis, 'ends_at_time', False):
         continue
       if float(time) > float(basis.time) * (1.0 + LENIENCE):
         raise ValueError(
           f'`{argument}` of {type(part).__name__} ends at time {float(basis.time):g}, and the flow '
-          f'at num_steps * step_size = {float(time):g}: beyond its end nothing was learned, and '
-          'polynomials grow. Make the basis with that time, or take fewer or smaller steps.'
+          f'at num_steps * step_size = {float(time):g}: beyond its end nothing was learned. '
+          'Make the basis with that time, or take fewer or smaller steps.'
         )
 
 

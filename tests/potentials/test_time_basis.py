@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras import transport
-from ma_keras.potentials import Lattice, OneHiddenLayer, TimeBasis
+from ma_keras.potentials import HyperNetwork, Lattice, OneHiddenLayer, ParameterODE, TimeBasis
 from ma_keras.potentials.time_basis import amplitudes
 from tests.potentials import cases
 
@@ -58,11 +58,12 @@ def test_bad_arguments(arguments, message):
     TimeBasis(*arguments)
 
 
+@pytest.mark.parametrize('basis', [TimeBasis, HyperNetwork, ParameterODE])
 @pytest.mark.parametrize('argument', ['time_basis', 'layer_basis'])
-def test_no_flow_goes_beyond_the_end_of_a_basis(argument):
+def test_no_flow_goes_beyond_the_end_of_a_basis(argument, basis):
   """Chebyshev polynomials grow as cosh(k arcosh(u)) there: phi would be anything."""
   constant = OneHiddenLayer(16, 3, seed=0)
-  phi = constant + Lattice(4, 2, seed=0, **{argument: TimeBasis(0.3, 2)})
+  phi = constant + Lattice(4, 2, seed=0, **{argument: basis(0.3, 2)})
   for num_steps in (1, 3):  # 3 * 0.1 > 0.3 by a rounding.
     ma_keras.MongeAmpereBijector(phi, num_steps, 0.1)
   bijector = ma_keras.MongeAmpereBijector(phi, 3, 0.1)

@@ -194,8 +194,8 @@ ROWS = [
     moving,
     ValueError,
     '`time_basis` of OneHiddenLayer ends at time 1, and the flow at num_steps * step_size = {:g}: '
-    'beyond its end nothing was learned, and polynomials grow. Make the basis with that time, or '
-    'take fewer or smaller steps.',
+    'beyond its end nothing was learned. Make the basis with that time, or take fewer or smaller '
+    'steps.',
     (1.2, 4.0),
   ),
   Row(
