@@ -42,6 +42,7 @@ def agree(
   """The flow in halved steps against chains of the target, and the best ln Z there is."""
   assert isinstance(model.target, targets.Particles)
   horizon = model.bijector.horizon
+  reference = reference.thinned(config.eval_samples)  # As many as are drawn of the flow.
   positions = reference.positions.reshape(-1, reference.positions.shape[-1])
   scorer = Scorer(model.bijector, config.eval_batch_size, config.jit_compile, base=model.base)
   log_prob = scorer(positions, 2 * horizon.num_steps).reshape(reference.energies.shape)

@@ -41,6 +41,13 @@ class Reference(NamedTuple):
     part = slice(middle, None) if second else slice(middle)
     return self._replace(positions=self.positions[:, part], energies=self.energies[:, part])
 
+  def thinned(self, number: int) -> Reference:
+    """Every k-th sample of all chains, at most so many, or the last of each if chains are more."""
+    samples, chains = self.energies.shape
+    step = -(-samples // max(1, number // chains))
+    rows = slice((samples - 1) % step, None, step)
+    return self._replace(positions=self.positions[rows], energies=self.energies[rows])
+
   @property
   def partition(self) -> samplers.Expectation:
     """ln Z and its error."""

@@ -167,6 +167,16 @@ def test_halves_of_the_reference_share_no_chain():
   np.testing.assert_array_equal(second.positions[..., 0], [[3.0, 4.0, 5.0]])
 
 
+@pytest.mark.parametrize('number, rows', [(12, [1, 3, 5]), (13, [1, 3, 5]), (8, [2, 5]), (3, [5])])
+def test_a_thinned_reference_keeps_every_chain_to_its_end(number, rows):
+  energies = np.arange(24.0).reshape(6, 4)
+  whole = particles_reference.Reference(energies[..., np.newaxis], energies, *np.zeros([3]))
+  thinned = whole.thinned(number)
+  np.testing.assert_array_equal(thinned.energies, energies[rows])
+  np.testing.assert_array_equal(thinned.positions, energies[rows][..., np.newaxis])
+  assert whole.thinned(1000).energies.shape == (6, 4)
+
+
 def test_no_chains_are_no_reference(tmp_path):
   config = with_options(chains=0)
   path = tmp_path / 'reference.npz'
