@@ -96,7 +96,7 @@ def check_horizon(potential: tf.Module, time: float) -> None:
   still = {id(part) for whole in parts if _is_still(whole) for part in whole.submodules}
   for part in parts:
     for argument in ('time_basis', 'layer_basis'):
-      basis = getattr(part, argument, None)
+      basis: Any = getattr(part, argument, None)
       if id(part) in still or not getattr(basis, 'ends_at_time', False):
         continue
       if float(time) > float(basis.time) * (1.0 + LENIENCE):
