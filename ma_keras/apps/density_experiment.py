@@ -49,7 +49,7 @@ class Experiment:
   @property
   def steps_per_epoch(self) -> int:
     """Training steps of an epoch."""
-    return steps_per_epoch(self.points, self.config)
+    return density_table.steps_per_epoch(self.points, self.config)
 
   @property
   def is_chief(self) -> bool:
@@ -138,14 +138,7 @@ def build_model(
     )
   if config.start_from:
     density_potential.begin_with(model, config.start_from)
-  return training_app.compiled(model, steps_per_epoch(points, config), config)
-
-
-def steps_per_epoch(points: data.Dataset, config: DensityConfig) -> int:
-  """Every training point once, or as many passes as suit a table."""
-  if density_table.is_table(points):
-    return density_table.steps_per_epoch(points, config)
-  return max(len(points.train) // config.batch_size, 1)
+  return training_app.compiled(model, density_table.steps_per_epoch(points, config), config)
 
 
 def training_stream(

@@ -59,13 +59,15 @@ def warmup_steps(points: data.Dataset, config: DensityConfig) -> int:
 
 
 def steps_per_epoch(points: data.Dataset, config: DensityConfig) -> int:
-  """Every training row once, if --epochs is given.
+  """--steps_per_epoch, or every training point once if there is no table or --epochs is given.
 
-  Without it as many passes over few rows as make a training of so many epochs, and of millions of
+  Without them as many passes over few rows as make a training of so many epochs, and of millions of
   rows a part.
   """
+  if config.steps_per_epoch:
+    return config.steps_per_epoch
   once = max(len(points.train) // config.batch_size, 1)
-  if 'epochs' in config.overrides:
+  if not is_table(points) or 'epochs' in config.overrides:
     return once
   steps = fitting.Settings.for_table(len(points.train), points.event_size).steps
   return min(once * max(round(steps / (config.epochs * once)), 1), MOST_STEPS)

@@ -83,6 +83,11 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
     lower=1,
     fixes_run=True,
   )
+  steps_per_epoch: int = integer(
+    0,
+    'Training steps per epoch; 0: as many as take in every training point once, or suit a table.',
+    lower=0,
+  )
   eval_points: int = integer(0, 'Test points of the measurement; 0: all.', lower=0)
   eval_draws: int = integer(2, 'Draws of dequantisation noise each.', lower=1)
   eval_steps: int = integer(0, 'Measure the test likelihood with at least so many steps.', lower=0)
