@@ -13,6 +13,7 @@ import tensorflow as tf
 import ma_keras
 from ma_keras import potentials, symmetry, targets
 from ma_keras.apps.configuration.ising import IsingConfig
+from ma_keras.potentials.torus import Torus
 
 
 def build(target: targets.Target, config: IsingConfig) -> potentials.Potential:
@@ -77,7 +78,7 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
   shared: dict[str, Any] = {
     'time_basis': basis,
     'layer_basis': layer_basis,
-    'reach': config.kernel_reach,
+    'reach': _reach(config, 'kernel_reach'),
     'dtype': target.dtype,
     'seed': config.seed,
   }
@@ -87,7 +88,9 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
     terms.append(potentials.DeepLattice(*sizes, **shared))
   if config.spin_channels:
     terms.append(potentials.SpinLattice(config.side, config.spin_channels, **shared))
-  quadratic = potentials.SpectralQuadratic(config.side, basis, dtype=target.dtype)
+  quadratic = potentials.SpectralQuadratic(
+    config.side, basis, dtype=target.dtype, reach=_reach(config, 'quadratic_reach')
+  )
   if isinstance(target, targets.Ising):
     site = np.eye(1, target.event_size)[0]
     row = target.couplings.product(site) + target.shift * site
@@ -96,6 +99,14 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
   if config.start_from:
     begin_with(terms, config.start_from)
   return potentials.Sum(terms)
+
+
+def _reach(config: IsingConfig, name: str) -> int:
+  """The value of a flag, all of the torus by default; raises ValueError that names the flag."""
+  try:
+    return Torus(config.side).checked_reach(getattr(config, name))
+  except ValueError as error:
+    raise ValueError(f'`--{name}`: {error}') from error
 
 
 def begin_with(terms: list[potentials.Potential], path: str) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 
-from ma_keras.arguments import is_whole
 from ma_keras.potentials import contexts
 from ma_keras.potentials.activations import log_cosh
 from ma_keras.potentials.base import Potential
@@ -54,14 +52,9 @@ class EvenLayer(Potential):
       if basis is not None and not (hasattr(basis, 'size') and hasattr(basis, 'values')):
         raise ValueError(f'`{key}` must be a TimeBasis(time, size), or None, got {basis!r}.')
     self.torus = Torus(side)
-    side = self.torus.side
-    reach = side // 2 if reach is None else reach
-    if not is_whole(reach, 0) or reach > side // 2:
-      raise ValueError(
-        f'`reach` must be an integer from 0 to L // 2 = {side // 2}, got {reach!r}; None: all.'
-      )
-    super().__init__(side**2, name, context_size)
-    self.time_basis, self.layer_basis, self.reach = time_basis, layer_basis, int(reach)
+    self.reach = self.torus.checked_reach(reach)
+    super().__init__(self.torus.side**2, name, context_size)
+    self.time_basis, self.layer_basis = time_basis, layer_basis
     self._prepared_spectra: tf.Tensor | None = None
     self._prepared_shift: tf.Tensor | None = None
 
@@ -112,13 +105,8 @@ class EvenLayer(Potential):
         f'{[tuple(source.shape) for source in sources]}: build both with the same channels, units '
         'and context_size, and this one with as many functions of time, or more.'
       )
-    kernel = self.torus.embed(smaller.kernel.numpy(), smaller.torus)
-    orbits = self.kernel.shape[-1]
-    if np.any(kernel[..., orbits:]):
-      raise ValueError(
-        f'`smaller` has kernels beyond the `reach` of {self.reach} here: give its own, or None.'
-      )
-    self.kernel.assign(extended(kernel[..., :orbits], smaller.layer_basis, self.layer_basis))
+    kernel = self.torus.embed(smaller.kernel.numpy(), smaller.torus, self.reach)
+    self.kernel.assign(extended(kernel, smaller.layer_basis, self.layer_basis))
     for variable, value in zip(variables, values):
       variable.assign(value)
 

@@ -29,7 +29,9 @@ class SpectralQuadratic(Potential):
 
   Attributes:
     torus: The tables of the L x L torus.
-    kernel: A, one value per orbit of offsets, variable [R]; with a time basis [K, R].
+    kernel: A, one value per orbit of offsets, variable [R], fewer with a `reach`; with a time basis
+      [K, R].
+    reach: How many rows and columns A goes; L // 2 is all of the torus.
     time_basis: How it varies in time, or None.
     context_kernel: V, variable [C, R]; None without context.
   """
@@ -43,6 +45,7 @@ class SpectralQuadratic(Potential):
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
     context_size: int | None = None,
+    reach: int | None = None,
     name: str | None = None,
   ) -> None:
     """Starts at A = 0, the flow that stands still.
@@ -53,19 +56,21 @@ class SpectralQuadratic(Potential):
       dtype: Floating dtype of the variables.
       seed: Integer that makes V reproducible; None draws a fresh one.
       context_size: C, where phi depends on a context; V ~ Normal(0, 0.01^2 / C).
+      reach: Rows and columns that A can go, up to L // 2; None: all of the torus.
       name: Module name.
 
     Raises:
-      ValueError: The side is below 2.
+      ValueError: The side is below 2, or too small for that reach.
     """
     self.torus = Torus(side)
+    self.reach = self.torus.checked_reach(reach)
+    orbits = self.torus.within(self.reach)
     super().__init__(self.torus.side**2, name, context_size)
     self.time_basis = time_basis
-    zeros = tf.zeros([self.torus.orbits], dtype)
+    zeros = tf.zeros([orbits], dtype)
     self.kernel = tf.Variable(starting(time_basis, zeros), name='kernel')
     seed = seeds.fresh() if seed is None else seed
-    shape = [self.torus.orbits]
-    self.context_kernel = contexts.kernel(context_size, shape, dtype, seed, scale=0.01)
+    self.context_kernel = contexts.kernel(context_size, [orbits], dtype, seed, scale=0.01)
     self._prepared_spectrum: tf.Tensor | None = None
     self._prepared_shift: tf.Tensor | None = None
 
@@ -75,6 +80,7 @@ class SpectralQuadratic(Potential):
       'side': self.torus.side,
       'time_basis': self.time_basis,
       'context_size': self.context_size,
+      'reach': self.reach,
     }
 
   def __call__(self, t: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
@@ -86,6 +92,8 @@ class SpectralQuadratic(Potential):
 
   def start_gaussian(self, covariance: np.ndarray, time: float) -> None:
     """A = ln(C)/(2 T): the flow to Normal(0, C), C a translation and D4 invariant covariance.
+
+    A `reach` cuts A off there.
 
     Args:
       covariance: C, symmetric positive definite, shape [N, N], or its first row [N], which says
@@ -106,8 +114,8 @@ class SpectralQuadratic(Potential):
     spectrum = self.torus.spectrum(tf.constant(first[self.torus.sites], tf.float64)).numpy()
     if spectrum.min() <= 0 or not np.isclose(spectrum.sum(), trace):
       raise ValueError('`covariance` must be positive definite and invariant, as that of a torus.')
-    kernel = tf.constant(self.torus.kernel(np.log(spectrum) / (2 * time)), self.kernel.dtype)
-    self.kernel.assign(starting(self.time_basis, kernel))
+    kernel = self.torus.kernel(np.log(spectrum) / (2 * time))[: self.torus.within(self.reach)]
+    self.kernel.assign(starting(self.time_basis, tf.constant(kernel, self.kernel.dtype)))
 
   def start_from(self, smaller: SpectralQuadratic) -> None:
     """Takes the kernel of a potential trained on a smaller torus.
@@ -115,9 +123,9 @@ class SpectralQuadratic(Potential):
     Where it has fewer functions of time, the coefficients of further ones are zero.
 
     Raises:
-      ValueError: It has more functions of time, or others, or is larger.
+      ValueError: It has more functions of time, or others, is larger, or goes further.
     """
-    embedded = self.torus.embed(smaller.kernel.numpy(), smaller.torus)
+    embedded = self.torus.embed(smaller.kernel.numpy(), smaller.torus, self.reach)
     kernel = extended(embedded, smaller.time_basis, self.time_basis)
     if kernel.shape != self.kernel.shape:
       raise ValueError('`smaller` must have the same basis of time, or one of fewer functions.')

@@ -81,6 +81,20 @@ class Torus:
     rows = tf.reshape(tf.transpose(rows, [0, 2, 1]), [-1, self.side])
     return tf.reshape(tf.matmul(rows, hartley), tf.shape(x))
 
+  def checked_reach(self, reach: int | None) -> int:
+    """Rows and columns that kernels may go: `reach`, or all of the torus where it is None.
+
+    Raises:
+      ValueError: It is no integer from 0 to L // 2.
+    """
+    largest = self.side // 2
+    reach = largest if reach is None else reach
+    if not is_whole(reach, 0) or reach > largest:
+      raise ValueError(
+        f'`reach` must be an integer from 0 to L // 2 = {largest}, got {reach!r}; None: all.'
+      )
+    return int(reach)
+
   def within(self, reach: int) -> int:
     """The number of orbits whose offsets go up to `reach` rows and columns."""
     return (reach + 1) * (reach + 2) // 2
@@ -118,14 +132,14 @@ class Torus:
     """w * x for one kernel [R] and images [..., N]."""
     return self.transform(self.transform(x) * self.spectrum(kernel))
 
-  def embed(self, kernel: np.ndarray, smaller: Torus) -> np.ndarray:
+  def embed(self, kernel: np.ndarray, smaller: Torus, reach: int | None = None) -> np.ndarray:
     """The kernels [..., R'] of a smaller torus on this one: the same at the same offsets, 0 beyond.
 
     Offsets of half the smaller side are their own mirror images there and two different ones
-    here, which share the value.
+    here, which share the value. They end at the `reach` of kernels here.
 
     Raises:
-      ValueError: The other torus is not smaller.
+      ValueError: The other torus is not smaller, or its kernels go further.
     """
     if smaller.side > self.side:
       raise ValueError(f'`smaller` must be at most of side {self.side}, got {smaller.side}.')
@@ -135,4 +149,9 @@ class Torus:
       kernel = kernel / 2 ** half.sum(axis=-1)
     embedded = np.zeros([*kernel.shape[:-1], self.orbits])
     embedded[..., :size] = kernel
-    return embedded
+    orbits = self.within(self.checked_reach(reach))
+    if np.any(embedded[..., orbits:]):
+      raise ValueError(
+        f'`smaller` has kernels beyond the `reach` of {reach} here: give its own, or None.'
+      )
+    return embedded[..., :orbits]

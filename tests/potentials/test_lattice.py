@@ -258,6 +258,21 @@ def test_a_spectral_start_from_a_smaller_torus():
   np.testing.assert_allclose(large(TIME, uniform(8)), 4 * constant(TIME, uniform(4)), rtol=1e-12)
 
 
+def test_a_quadratic_part_of_short_reach_is_one_whose_kernel_is_zero_beyond():
+  short, whole = (SpectralQuadratic(6, BASIS, tf.float64, reach=reach) for reach in (1, None))
+  short.kernel.assign(np.random.default_rng(0).normal(size=short.kernel.shape))
+  assert short.kernel.shape[-1] == 3 and whole.kernel.shape[-1] == 10
+  whole.start_from(short)
+  x = fields(6, 5)
+  for one, other in zip(
+    short.gradient_and_laplacian(TIME, x), whole.gradient_and_laplacian(TIME, x)
+  ):
+    np.testing.assert_allclose(one, other, rtol=1e-12)
+  whole.kernel.assign(tf.ones_like(whole.kernel))
+  with pytest.raises(ValueError, match='`reach` of 1'):
+    short.start_from(whole)
+
+
 @pytest.mark.parametrize(
   'build, message',
   [
@@ -269,6 +284,7 @@ def test_a_spectral_start_from_a_smaller_torus():
     (lambda: SpinLattice(4, 3, layer_basis=True), 'layer_basis'),
     (lambda: Lattice(4, 3, reach=0.5), 'reach'),
     (lambda: DeepLattice(4, 3, 2, reach=-1), 'reach'),
+    (lambda: SpectralQuadratic(4, reach=3), 'reach'),
     (lambda: SpinLattice(4, 0), 'channels'),
     (lambda: SpinLattice(4, 3, kernel_range=np.nan), 'kernel_range'),
     (lambda: SpectralQuadratic(4).start_gaussian(np.eye(4), 1.0), 'covariance'),

@@ -307,10 +307,12 @@ ROWS = [
     '--target=ising: use --potential=hidden_layer.',
   ),
   Row(
-    '`--kernel_reach` above half the side',
-    lambda: lattice('--kernel_reach=9'),
+    '`--kernel_reach` or `--quadratic_reach` above half the side',
+    lambda name: lattice(f'--{name}=9'),
     USAGE,
-    'ma-keras train ising: `reach` must be an integer from 0 to L // 2 = 1, got 9; None: all.',
+    'ma-keras train ising: `--{}`: `reach` must be an integer from 0 to L // 2 = 1, got 9; None: '
+    'all.',
+    ('kernel_reach', 'quadratic_reach'),
   ),
   Row(
     '`--force_weight` of a lattice potential with `--jit_compile`',

@@ -44,6 +44,13 @@ class IsingPotentialConfig(Configuration):
     lower=0,
     fixes_run=True,
   )
+  quadratic_reach: int | None = integer(
+    None,
+    'Rows and columns that the quadratic part of the lattice potential goes, up to L // 2; '
+    'default: all. Far ones hardly matter on large lattices, and are most of the parameters.',
+    lower=0,
+    fixes_run=True,
+  )
   basis_size: int = integer(
     6, 'Functions of time of the lattice potential.', lower=1, fixes_run=True
   )
