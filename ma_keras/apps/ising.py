@@ -25,7 +25,7 @@ from ma_keras.saving import export
 from ma_keras.training import parameter_server
 from ma_keras.training import strategy as strategies
 
-CERTIFIED_SAMPLES = 256  # So many choose the depth that files keep.
+CERTIFIED_SAMPLES = 256  # At most so many choose the depth that files keep.
 SNAPSHOT_MOMENTS = 4  # Figure 4 shows epochs 0, 500, 1000 and 1500 of 2000.
 
 
@@ -179,8 +179,9 @@ def halve_log_densities(
   config: IsingConfig, model: training.VariationalFreeEnergy
 ) -> training.Halving:
   """ln p of samples of the model at its own steps and in finer ones, its random elements drawn."""
+  number = min(CERTIFIED_SAMPLES, config.eval_samples)
   return training.halve_on_samples(
-    model.bijector.with_seed(config.seed), CERTIFIED_SAMPLES, config.eval_batch_size, config.seed
+    model.bijector.with_seed(config.seed), number, config.eval_batch_size, config.seed
   )
 
 

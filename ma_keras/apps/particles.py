@@ -35,7 +35,7 @@ from ma_keras.apps.particles_monitor import Monitor
 from ma_keras.saving import export
 from ma_keras.training import strategy as strategies
 
-CERTIFIED_SAMPLES = 256  # So many choose the depth that files keep.
+CERTIFIED_SAMPLES = 256  # At most so many choose the depth that files keep.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,8 +211,9 @@ def report(experiment: Experiment, doubts: str = '') -> str:
   if reference and config.learns_from_chains:
     reference = reference.half(second=True)
   agreement = agree(config, model, draws, reference) if reference else None
+  number = min(CERTIFIED_SAMPLES, config.eval_samples)
   halving = training.halve_on_samples(
-    model.bijector, CERTIFIED_SAMPLES, config.eval_batch_size, config.seed, model.base
+    model.bijector, number, config.eval_batch_size, config.seed, model.base
   )
   doubts = doubts or result.doubts() or halving.doubts() or beyond(result, reference)
   model.bijector = model.bijector.in_steps(halving.certified_steps())
