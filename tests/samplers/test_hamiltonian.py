@@ -44,7 +44,7 @@ def test_samples_carry_their_energies_and_the_acceptance_is_as_asked_for():
 
 
 @pytest.mark.slow
-def test_equal_seeds_give_equal_chains():
+def test_equal_seeds_give_equal_chains(eagerly):
   start, brief = tf.ones([64, 3], tf.float64), samplers.Schedule(4, 1, num_leapfrog_steps=1)
   one, again, other = (
     samplers.hamiltonian_chains(harmonic, start, brief, seed).samples for seed in (1, 1, 2)
