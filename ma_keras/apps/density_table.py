@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -38,7 +39,8 @@ def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
   chosen = fitting.Settings.for_table(len(points.train), points.event_size)
   num_steps = config.segments * math.ceil(chosen.num_steps / config.segments)
   num_steps = config.num_steps if 'num_steps' in config.overrides else num_steps
-  free = not config.overrides & {'hidden_units', 'epochs'} and config.begins_anew
+  own = config.overrides & {'hidden_units', 'epochs', 'steps_per_epoch'}
+  free = not own and config.begins_anew
   free = free and not points.contexts  # An encoder would have to begin anew as well.
   return {
     'tries': chosen.affordable_tries(points.event_size) if free else 1,
@@ -49,8 +51,16 @@ def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
     'batch_size': chosen.batch_size,
     'learning_rate': chosen.learning_rate,
     'gradient_clip': chosen.gradient_clip,
-    'patience': chosen.patience,
+    'patience': patience(chosen, points, config),
   }
+
+
+def patience(chosen: fitting.Settings, points: data.Dataset, config: DensityConfig) -> int:
+  """As many steps without a gain as usual, in epochs of --steps_per_epoch."""
+  if not config.steps_per_epoch:
+    return chosen.patience
+  usual = steps_per_epoch(points, dataclasses.replace(config, steps_per_epoch=0))
+  return math.ceil(chosen.patience * usual / config.steps_per_epoch)
 
 
 def warmup_steps(points: data.Dataset, config: DensityConfig) -> int:

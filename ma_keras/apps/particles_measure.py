@@ -97,7 +97,7 @@ def totals(
       'log_partition': reference.partition.value,
       'log_partition_error': reference.partition.error,
       'energy': dataclasses.asdict(samplers.mean_over_chains(reference.energies)),
-      'doubts': '; '.join(filter(None, [str(reference.doubts), agreement[0].doubts()])),
+      'doubts': ' '.join(filter(None, [str(reference.doubts), agreement[0].doubts()])),
     }
   return measured
 

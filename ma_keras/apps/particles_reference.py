@@ -42,10 +42,10 @@ class Reference(NamedTuple):
     return self._replace(positions=self.positions[:, part], energies=self.energies[:, part])
 
   def thinned(self, number: int) -> Reference:
-    """Every k-th sample of all chains, at most so many, or the last of each if chains are more."""
+    """At most so many samples, evenly along all chains; the last of each where chains are more."""
     samples, chains = self.energies.shape
-    step = -(-samples // max(1, number // chains))
-    rows = slice((samples - 1) % step, None, step)
+    kept = min(samples, max(1, number // chains))
+    rows = samples * np.arange(1, kept + 1) // kept - 1
     return self._replace(positions=self.positions[rows], energies=self.energies[rows])
 
   @property
@@ -75,6 +75,7 @@ def reference(
     with np.load(path) as stored:
       if tuple(stored['sizes']) == wanted:
         return Reference(*(stored[name] for name in Reference._fields))
+    print(f'Chains of other lengths in {path}: they are made anew.')
   made = make(target, config)
   with disk_errors('the reference', path), replacing(path) as beside, open(beside, 'wb') as file:
     np.savez(file, sizes=np.array(wanted), **made._asdict())

@@ -45,8 +45,8 @@ class SpectralQuadratic(Potential):
     dtype: tf.DType = tf.float32,
     seed: int | None = None,
     context_size: int | None = None,
-    reach: int | None = None,
     name: str | None = None,
+    reach: int | None = None,
   ) -> None:
     """Starts at A = 0, the flow that stands still.
 
@@ -56,8 +56,8 @@ class SpectralQuadratic(Potential):
       dtype: Floating dtype of the variables.
       seed: Integer that makes V reproducible; None draws a fresh one.
       context_size: C, where phi depends on a context; V ~ Normal(0, 0.01^2 / C).
-      reach: Rows and columns that A can go, up to L // 2; None: all of the torus.
       name: Module name.
+      reach: Rows and columns that A can go, up to L // 2; None: all of the torus.
 
     Raises:
       ValueError: The side is below 2, or too small for that reach.
@@ -103,16 +103,14 @@ class SpectralQuadratic(Potential):
     Raises:
       ValueError: C is no such matrix, or T is not positive.
     """
-    n, shape = self.event_size, np.shape(covariance)
-    if shape not in ((n, n), (n,)) or time <= 0:
+    n, covariance = self.event_size, np.asarray(covariance, np.float64)
+    if covariance.shape not in ((n, n), (n,)) or time <= 0:
       raise ValueError(
         f'`covariance` must have shape [{n}, {n}] or [{n}] and `time` be positive, got '
-        f'{list(shape)} and {time}.'
+        f'{list(covariance.shape)} and {time}.'
       )
-    first = np.reshape(covariance, [-1, n])[0]
-    trace = n * first[0] if shape == (n,) else np.trace(covariance)
-    spectrum = self.torus.spectrum(tf.constant(first[self.torus.sites], tf.float64)).numpy()
-    if spectrum.min() <= 0 or not np.isclose(spectrum.sum(), trace):
+    spectrum = self.torus.spectrum_of_row(covariance.reshape(-1, n)[0])
+    if spectrum.min() <= 0 or not self.torus.is_invariant(covariance):
       raise ValueError('`covariance` must be positive definite and invariant, as that of a torus.')
     kernel = self.torus.kernel(np.log(spectrum) / (2 * time))[: self.torus.within(self.reach)]
     self.kernel.assign(starting(self.time_basis, tf.constant(kernel, self.kernel.dtype)))

@@ -66,7 +66,10 @@ class TimeBasis:
 
 
 class Basis(Protocol):
-  """Functions of time: a `TimeBasis`, a `HyperNetwork`, a `ParameterODE`, or your own."""
+  """Functions of time: a `TimeBasis`, a `HyperNetwork`, a `ParameterODE`, or your own.
+
+  One that no flow may go beyond has `ends_at_time = True`, and `time`, its end.
+  """
 
   @property
   def size(self) -> int:

@@ -59,19 +59,6 @@ class Torus:
   def _hartley(self) -> np.ndarray:
     return (np.cos(self._angles) + np.sin(self._angles)) / np.sqrt(self.side)
 
-  @functools.cached_property
-  def _to_spectrum(self) -> np.ndarray:
-    """Eigenvalues of the kernels that are one on an orbit and zero elsewhere, [R, N].
-
-    c_r(k) c_s(q), c_r the sum of cos(2 pi k r/L) over +-r, and where r != s its mirror image, too.
-    """
-    far, near = self.representatives.T
-    alone = (2 * np.arange(self.side)) % self.side == 0  # r = -r.
-    waves = np.where(alone, 1.0, 2.0)[:, np.newaxis] * np.cos(self._angles)  # c_r(k), [r, k].
-    products = waves[far][:, :, np.newaxis] * waves[near][:, np.newaxis]
-    mirrored = (far != near)[:, np.newaxis, np.newaxis] * np.swapaxes(products, 1, 2)
-    return (products + mirrored).reshape(self.orbits, -1)
-
   def transform(self, x: tf.Tensor) -> tf.Tensor:
     """(H X H)' of images X of shape [..., N], N = L^2: an orthogonal map, its own inverse."""
     hartley = tf.constant(self._hartley, x.dtype)
@@ -101,12 +88,29 @@ class Torus:
 
   def spectrum(self, kernel: tf.Tensor) -> tf.Tensor:
     """w^, the eigenvalues [..., N] of kernels given by one value per orbit, [..., R]."""
-    waves = self._to_spectrum[: kernel.shape[-1]]
+    waves = _orbit_spectra(self.side, kernel.shape[-1])
     return tf.tensordot(kernel, tf.constant(waves, kernel.dtype), axes=1)
 
   def kernel(self, spectrum: np.ndarray) -> np.ndarray:
     """The kernel [R] of a symmetric spectrum [N]: the inverse of `spectrum`, in NumPy."""
-    return np.linalg.solve(self._to_spectrum[:, self.sites].T, spectrum[self.sites])
+    field = np.fft.ifft2(spectrum.reshape(self.side, self.side)).real
+    return field.reshape(-1)[self.sites]
+
+  def spectrum_of_row(self, row: np.ndarray) -> np.ndarray:
+    """Eigenvalues [N] of an invariant matrix by its first row [N], in NumPy."""
+    return np.fft.fft2(row.reshape(self.side, self.side)).real.reshape(-1)
+
+  def is_invariant(self, matrix: np.ndarray) -> bool:
+    """Tells if a matrix [N, N], or that of a first row [N], has all 8 L^2 symmetries."""
+    side, row = self.side, matrix.reshape(-1, self.side**2)[0]
+    field = row.reshape(side, side)
+    reflected = np.roll(field[::-1], 1, axis=0)  # r -> -r.
+    if not (np.allclose(field, field.T) and np.allclose(field, reflected)):
+      return False
+    if matrix.ndim == 1:
+      return True
+    rows, columns = (np.subtract.outer(k, k) % side for k in np.divmod(np.arange(side**2), side))
+    return bool(np.allclose(matrix, row[rows * side + columns]))
 
   def inner_products(self, kernels: tf.Tensor) -> tf.Tensor:
     """w_c . w_d over all offsets, [C, C], of kernels [C, R]."""
@@ -152,6 +156,21 @@ class Torus:
     orbits = self.within(self.checked_reach(reach))
     if np.any(embedded[..., orbits:]):
       raise ValueError(
-        f'`smaller` has kernels beyond the `reach` of {reach} here: give its own, or None.'
+        f'`smaller` has kernels beyond the `reach` of {reach} here: take a larger one.'
       )
     return embedded[..., :orbits]
+
+
+@functools.lru_cache(maxsize=8)
+def _orbit_spectra(side: int, orbits: int) -> np.ndarray:
+  """Eigenvalues of the kernels that are one on an orbit and zero elsewhere, [R, N], of the first R.
+
+  c_r(k) c_s(q), c_r the sum of cos(2 pi k r/L) over +-r, and where r != s its mirror image, too.
+  """
+  far, near = Torus(side).representatives[:orbits].T
+  indices = np.arange(side)
+  waves = np.cos(2 * np.pi * np.outer(indices, indices) / side)
+  waves[2 * indices % side != 0] *= 2.0  # c_r(k), [r, k]; r = -r counts once.
+  products = waves[far][:, :, np.newaxis] * waves[near][:, np.newaxis]
+  mirrored = (far != near)[:, np.newaxis, np.newaxis] * np.swapaxes(products, 1, 2)
+  return (products + mirrored).reshape(orbits, -1)

@@ -36,8 +36,9 @@ class Path:
     power: p.
     ceiling: Energies above this count by their logarithm (`ceiling.limited`): chains at small u
       neither enter nor leave hard cores otherwise, whose energies make the slopes there. What is
-      above it at u = 1 must have next to no weight. None for no ceiling: E is a sum, and of dozens
-      of particles more than one pair clash at first, which then feel next to no force.
+      above it at u = 1 must have next to no weight. None for no ceiling: take it for dozens of
+      particles, several pairs of which clash at first, so that the logarithm of their sum leaves
+      next to no force on each.
   """
 
   energy: Energy

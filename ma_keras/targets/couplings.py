@@ -19,7 +19,7 @@ class Couplings(abc.ABC):
   """K, symmetric and without diagonal, and alpha, by which K + alpha I is positive (Appendix B).
 
   Attributes:
-    eigenvalues: Those of K, float64 [N].
+    eigenvalues: Eigenvalues of K in any order, float64 [N].
     shift: alpha, which makes the smallest eigenvalue of K + alpha I exactly 0.1.
   """
 
@@ -52,8 +52,8 @@ class MatrixCouplings(Couplings):
 
     Args:
       matrix: K, symmetric, float64 [N, N].
-      dtype: Of products.
-      eigenvalues: Those of K, where they are known, float64 [N].
+      dtype: Floating dtype that products are computed in.
+      eigenvalues: Eigenvalues of K if they are known, float64 [N].
     """
     super().__init__(np.linalg.eigvalsh(matrix) if eigenvalues is None else eigenvalues)
     self._matrix = matrix
@@ -69,11 +69,11 @@ class MatrixCouplings(Couplings):
 
   def product(self, x: tf.Tensor) -> tf.Tensor:
     """See `Couplings`; O(N^2)."""
-    return apply_kernel(x, self._kernel)
+    return apply_kernel(x, tf.cast(self._kernel, x.dtype))
 
   def solve(self, x: tf.Tensor) -> tf.Tensor:
     """See `Couplings`; O(N^2)."""
-    return apply_kernel(x, self._precision)
+    return apply_kernel(x, tf.cast(self._precision, x.dtype))
 
 
 class TorusCouplings(Couplings):
@@ -99,7 +99,7 @@ class TorusCouplings(Couplings):
     return matrix + self.shift * np.eye(len(matrix))
 
   def product(self, x: tf.Tensor) -> tf.Tensor:
-    """See `Couplings`; O(N). Sums of spins are whole numbers, without rounding."""
+    """See `Couplings`; O(N). Of spins it is the coupling times whole numbers."""
     side = self._torus.side
     field = tf.reshape(x, tf.concat([tf.shape(x)[:-1], [side, side]], axis=0))
     return self.coupling * tf.reshape(neighbour_sum(field), tf.shape(x))

@@ -75,7 +75,7 @@ def adjacency_eigenvalues(
     rows: Number of rows, at least 2.
     columns: Number of columns, at least 2.
     boundary: 'periodic' or 'open'.
-    ascending: Whether they rise; otherwise p is slow and q fast, as rows and columns of sites.
+    ascending: True to sort them; otherwise p varies slowly and q fast, as rows and columns do.
 
   Returns:
     float64 array [N].

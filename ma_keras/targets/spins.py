@@ -55,7 +55,10 @@ class CoupledSpins:
 
   @property
   def covariance(self) -> np.ndarray:
-    """K + alpha I, that of the Gaussian factor of exp(-E), float64 [N, N]."""
+    """K + alpha I, covariance of the Gaussian factor of exp(-E), float64 [N, N].
+
+    On a torus the matrix is made anew every time.
+    """
     return self.couplings.covariance
 
   def energy(self, x: Any) -> tf.Tensor:

@@ -138,7 +138,8 @@ def test_epochs_follow_the_size_of_the_table():
   assert density_table.steps_per_epoch(of_size, given) == 10_000_000 // 256
   for chosen in (config, given):
     seven = dataclasses.replace(chosen, steps_per_epoch=7)
-    assert density_table.steps_per_epoch(of_size, seven) == 7
+    for kind in (of_size, dataclasses.replace(of_size, levels=256)):
+      assert density_table.steps_per_epoch(kind, seven) == 7
 
 
 METRICS = 'epoch,nll,val_nll,val_nll_error,val_step_error,val_steps,val_certified_nll\n'

@@ -53,6 +53,16 @@ def test_options_that_were_given_stay():
   assert density_table.steps_per_epoch(points, more) == 1
 
 
+def test_patience_is_as_many_steps_in_epochs_of_ones_own():
+  points = table()
+  usual = density_table.settings(points, DensityConfig())
+  steps = density_table.steps_per_epoch(points, DensityConfig().with_defaults(**usual))
+  config = DensityConfig(steps_per_epoch=2 * steps, batch_size=usual['batch_size'])
+  settings = density_table.settings(points, config)
+  assert settings['patience'] == usual['patience'] / 2 and settings['tries'] == 1
+  assert density_table.warmup_steps(points, config) == config.epochs * 2 * steps // 20
+
+
 def trained_model(base, shift):
   """Whoever asks for ln p gets that of Normal(shift, 1) in the space of the maps."""
   bijector = MongeAmpereBijector(potentials.OneHiddenLayer(2, 4, seed=0), 2, 0.1)

@@ -138,14 +138,15 @@ def test_a_run_that_goes_on_keeps_its_reference(run, monkeypatch):
 def test_a_reference_of_another_length_is_made_anew(tmp_path, monkeypatch):
   monkeypatch.setattr(samplers, 'sequential_monte_carlo', populations)
   monkeypatch.setattr(samplers, 'hamiltonian_chains', standing_still)
+  make, made = particles_reference.make, []
+  monkeypatch.setattr(
+    particles_reference, 'make', lambda *arguments: made.append(1) or make(*arguments)
+  )
   path, target = tmp_path / 'reference.npz', particles_target.build(CONFIG)
-  for options in ({}, {'thinning': 7}, {'burn_in': 9}):
-    particles_reference.reference(target, with_options(**options), path)
-    stored = path.read_bytes()
-    with monkeypatch.context() as patch:
-      patch.setattr(particles_reference, 'make', None)
+  for number, options in enumerate([{}, {'thinning': 7}, {'burn_in': 9}, {'chain_samples': 5}], 1):
+    for _ in range(2):
       particles_reference.reference(target, with_options(**options), path)
-    assert path.read_bytes() == stored
+      assert len(made) == number
 
 
 def test_a_reference_tells_the_doubts_of_its_chains_and_those_of_its_populations(monkeypatch):
@@ -167,7 +168,10 @@ def test_halves_of_the_reference_share_no_chain():
   np.testing.assert_array_equal(second.positions[..., 0], [[3.0, 4.0, 5.0]])
 
 
-@pytest.mark.parametrize('number, rows', [(12, [1, 3, 5]), (13, [1, 3, 5]), (8, [2, 5]), (3, [5])])
+@pytest.mark.parametrize(
+  'number, rows',
+  [(12, [1, 3, 5]), (19, [0, 2, 3, 5]), (20, [0, 1, 2, 3, 5]), (8, [2, 5]), (3, [5])],
+)
 def test_a_thinned_reference_keeps_every_chain_to_its_end(number, rows):
   energies = np.arange(24.0).reshape(6, 4)
   whole = particles_reference.Reference(energies[..., np.newaxis], energies, *np.zeros([3]))

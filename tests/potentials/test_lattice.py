@@ -273,6 +273,13 @@ def test_a_quadratic_part_of_short_reach_is_one_whose_kernel_is_zero_beyond():
     short.start_from(whole)
 
 
+def with_entry(shape, *places):
+  """The identity, or its first row, with something at places counted through all entries."""
+  matrix = np.eye(9).reshape(-1)[: np.prod(shape)]
+  matrix[list(places)] += 0.1
+  return matrix.reshape(shape)
+
+
 @pytest.mark.parametrize(
   'build, message',
   [
@@ -290,6 +297,9 @@ def test_a_quadratic_part_of_short_reach_is_one_whose_kernel_is_zero_beyond():
     (lambda: SpectralQuadratic(4).start_gaussian(np.eye(4), 1.0), 'covariance'),
     (lambda: SpectralQuadratic(2).start_gaussian(-np.eye(4), 1.0), 'covariance'),
     (lambda: SpectralQuadratic(2).start_gaussian(np.eye(4), 0.0), 'time'),
+    (lambda: SpectralQuadratic(3).start_gaussian(with_entry([9], 1), 1.0), 'invariant'),
+    (lambda: SpectralQuadratic(3).start_gaussian(with_entry([9], 3, 6), 1.0), 'invariant'),
+    (lambda: SpectralQuadratic(3).start_gaussian(with_entry([9, 9], 40), 1.0), 'invariant'),
   ],
 )
 def test_errors_name_the_argument(build, message):

@@ -346,7 +346,7 @@ ROWS = [
     lambda: starting_from(flags=['--kernel_reach=0']),
     USAGE,
     'ma-keras train ising: `--start_from` small.npz, its Lattice: `smaller` has kernels beyond the '
-    '`reach` of 0 here: give its own, or None.',
+    '`reach` of 0 here: take a larger one.',
   ),
   Row(
     '`--start_from` of other channels or another basis',

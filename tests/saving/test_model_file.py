@@ -44,7 +44,10 @@ POTENTIALS = {
     [potentials.Lattice(2, 3, BASIS), potentials.SpectralQuadratic(2, BASIS)]
   ),
   'local lattices': lambda: potentials.Sum(
-    [potentials.Lattice(2, 3, BASIS, reach=0), potentials.DeepLattice(2, 3, 2, reach=0)]
+    [
+      *(potentials.Lattice(2, 3, BASIS, reach=0), potentials.DeepLattice(2, 3, 2, reach=0)),
+      potentials.SpectralQuadratic(2, reach=0),
+    ]
   ),
   'moving lattices': lambda: potentials.Sum(
     [

@@ -72,14 +72,15 @@ class DensityConfig(TrainingConfig, DataConfig, DensityPotentialConfig):
   patience: int = integer(
     0,
     'Epochs without a better validation likelihood, with --discrimination a better objective, '
-    'after which training ends; 0: never; 8 by default for tables.',
+    'after which training ends; 0: never; 8 by default for tables, or as many steps if '
+    '--steps_per_epoch is given.',
     lower=0,
   )
   tries: int = integer(
     1,
     'First weights of the flow that are tried, before the best of them on validation points are '
-    'trained; up to 4 by default for small tables, if neither --hidden_units nor --epochs is '
-    'given.',
+    'trained; up to 4 by default for small tables, if none of --hidden_units, --epochs and '
+    '--steps_per_epoch is given.',
     lower=1,
     fixes_run=True,
   )
