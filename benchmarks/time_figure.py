@@ -30,7 +30,12 @@ ISING = {
   'ising_l16_quick': 'time_ising_l16_quick',
   'ising_l16_minutes': 'time_ising_l16_minutes',
 }
-MNIST = {'mnist_quick': 'time_mnist_quick', 'mnist_muon, one epoch': 'time_mnist_muon'}
+MNIST = {
+  'mnist_seconds': 'time_mnist_seconds',
+  'mnist_minutes': 'time_mnist_minutes',
+  'mnist_quick': 'time_mnist_quick',
+  'mnist_muon, one epoch': 'time_mnist_muon',
+}
 
 
 def curve(name: str, metric: str) -> tuple[np.ndarray, np.ndarray]:
