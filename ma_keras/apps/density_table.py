@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -51,16 +50,14 @@ def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
     'batch_size': chosen.batch_size,
     'learning_rate': chosen.learning_rate,
     'gradient_clip': chosen.gradient_clip,
-    'patience': patience(chosen, points, config),
+    'patience': patience(chosen, config),
   }
 
 
-def patience(chosen: fitting.Settings, points: data.Dataset, config: DensityConfig) -> int:
-  """As many steps without a gain as usual, in epochs of --steps_per_epoch."""
-  if not config.steps_per_epoch:
-    return chosen.patience
-  usual = steps_per_epoch(points, dataclasses.replace(config, steps_per_epoch=0))
-  return math.ceil(chosen.patience * usual / config.steps_per_epoch)
+def patience(chosen: fitting.Settings, config: DensityConfig) -> int:
+  """As many steps without a gain as suit the table, in epochs of --steps_per_epoch."""
+  own = config.steps_per_epoch or chosen.steps_per_epoch
+  return math.ceil(chosen.patience * chosen.steps_per_epoch / own)
 
 
 def warmup_steps(points: data.Dataset, config: DensityConfig) -> int:

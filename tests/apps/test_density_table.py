@@ -55,12 +55,13 @@ def test_options_that_were_given_stay():
 
 def test_patience_is_as_many_steps_in_epochs_of_ones_own():
   points = table()
-  usual = density_table.settings(points, DensityConfig())
-  steps = density_table.steps_per_epoch(points, DensityConfig().with_defaults(**usual))
-  config = DensityConfig(steps_per_epoch=2 * steps, batch_size=usual['batch_size'])
-  settings = density_table.settings(points, config)
-  assert settings['patience'] == usual['patience'] / 2 and settings['tries'] == 1
-  assert density_table.warmup_steps(points, config) == config.epochs * 2 * steps // 20
+  usual = fitting.Settings.for_table(len(points.train), points.event_size)
+  for epochs in ({}, {'epochs': 300}):
+    config = DensityConfig(steps_per_epoch=2 * usual.steps_per_epoch, **epochs)
+    settings = density_table.settings(points, config)
+    assert settings['patience'] == usual.patience / 2 and settings['tries'] == 1
+    steps = config.epochs * 2 * usual.steps_per_epoch
+    assert density_table.warmup_steps(points, config) == steps // 20
 
 
 def trained_model(base, shift):
