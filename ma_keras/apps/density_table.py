@@ -38,8 +38,8 @@ def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
   chosen = fitting.Settings.for_table(len(points.train), points.event_size)
   num_steps = config.segments * math.ceil(chosen.num_steps / config.segments)
   num_steps = config.num_steps if 'num_steps' in config.overrides else num_steps
-  own = config.overrides & {'hidden_units', 'epochs', 'steps_per_epoch'}
-  free = not own and config.begins_anew
+  sizes = {'hidden_units', 'epochs', 'steps_per_epoch'}
+  free = not config.overrides & sizes and config.begins_anew
   free = free and not points.contexts  # An encoder would have to begin anew as well.
   return {
     'tries': chosen.affordable_tries(points.event_size) if free else 1,
@@ -56,8 +56,8 @@ def settings(points: data.Dataset, config: DensityConfig) -> dict[str, float]:
 
 def patience(chosen: fitting.Settings, config: DensityConfig) -> int:
   """As many steps without a gain as suit the table, in epochs of --steps_per_epoch."""
-  own = config.steps_per_epoch or chosen.steps_per_epoch
-  return math.ceil(chosen.patience * chosen.steps_per_epoch / own)
+  epoch = config.steps_per_epoch or chosen.steps_per_epoch
+  return math.ceil(chosen.patience * chosen.steps_per_epoch / epoch)
 
 
 def warmup_steps(points: data.Dataset, config: DensityConfig) -> int:

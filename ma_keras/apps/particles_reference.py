@@ -44,8 +44,8 @@ class Reference(NamedTuple):
   def thinned(self, number: int) -> Reference:
     """At most so many samples, evenly along all chains; the last of each where chains are more."""
     samples, chains = self.energies.shape
-    kept = min(samples, max(1, number // chains))
-    rows = samples * np.arange(1, kept + 1) // kept - 1
+    per_chain = min(samples, max(1, number // chains))
+    rows = samples * np.arange(1, per_chain + 1) // per_chain - 1
     return self._replace(positions=self.positions[rows], energies=self.energies[rows])
 
   @property

@@ -100,9 +100,7 @@ class TorusCouplings(Couplings):
 
   def product(self, x: tf.Tensor) -> tf.Tensor:
     """See `Couplings`; O(N). Of spins it is the coupling times whole numbers."""
-    side = self._torus.side
-    field = tf.reshape(x, tf.concat([tf.shape(x)[:-1], [side, side]], axis=0))
-    return self.coupling * tf.reshape(neighbour_sum(field), tf.shape(x))
+    return self.coupling * neighbour_sum(x, self._torus.side)
 
   def solve(self, x: tf.Tensor) -> tf.Tensor:
     """See `Couplings`; O(N L), by two real Fourier transforms."""

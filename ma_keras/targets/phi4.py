@@ -117,9 +117,7 @@ class Phi4:
 
   def _laplacian(self, x: tf.Tensor) -> tf.Tensor:
     """Sum over neighbours of phi_y - phi_x, [..., N] -> [..., N]: local, so O(N), no matrix."""
-    field = tf.reshape(x, tf.concat([tf.shape(x)[:-1], [self.side, self.side]], axis=0))
-    neighbours = neighbour_sum(field, self.boundary)
-    return tf.reshape(neighbours, tf.shape(x)) - self._degree * x
+    return neighbour_sum(x, self.side, self.boundary) - self._degree * x
 
 
 def _check_normalisable(mass_squared: float, quartic: float) -> None:
