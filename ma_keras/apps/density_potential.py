@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-import ma_keras
 from ma_keras import data, potentials, training
-from ma_keras.apps import training_app
+from ma_keras.apps import first_weights, training_app
 from ma_keras.apps.configuration.density import DensityConfig
 from ma_keras.bijector import MongeAmpereBijector
 from ma_keras.distributions import FlowChain
@@ -184,10 +182,7 @@ def begin_with(model: training.MaximumLikelihood, path: str) -> None:
   Raises:
     ValueError: They have other names or shapes.
   """
-  try:
-    start: Any = ma_keras.load(path)
-  except (OSError, ValueError) as error:
-    raise ValueError(f'`--start_from`: {error}') from error
+  start: Any = first_weights.load(path)
   saved = [*start.bijector.variables, *_encoder_variables(start)]
   if start.is_conditional or not isinstance(model.bijector, FlowChain):
     variables = [
@@ -197,22 +192,9 @@ def begin_with(model: training.MaximumLikelihood, path: str) -> None:
   else:
     flows = [flow for flow in model.bijector.flows if not flow.potential.needs_context]
     variables = [variable for flow in flows for variable in flow.variables]
-  for kind, expected in itertools.zip_longest(map(_kind, saved), map(_kind, variables)):
-    if kind != expected:
-      raise ValueError(
-        f'`--start_from` {path} has a variable {kind} where these flags make {expected}: it must '
-        'be of a run with the same flags of data and potential.'
-      )
-  for variable, value in zip(variables, saved):
-    variable.assign(value)
+  first_weights.assign(variables, saved, path, of='data and potential')
 
 
 def _encoder_variables(owner: Any) -> list[Any]:
   encoder = getattr(owner, 'encoder', None)
   return [] if encoder is None else list(encoder.variables)
-
-
-def _kind(variable: Any) -> str:
-  """Last part of the name, and the shape."""
-  name = variable.name.rpartition('/')[2].removesuffix(':0')
-  return f'{name} {variable.shape.as_list()}'

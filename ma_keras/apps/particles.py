@@ -53,7 +53,10 @@ def build_model(
   target: targets.Particles, config: ParticlesConfig
 ) -> training.VariationalFreeEnergy:
   """The compiled Keras model; call within the strategy's scope."""
-  bijector = training_app.build_bijector(particles_potential.build(target, config), config)
+  potential = particles_potential.build(target, config)
+  if config.start_from:
+    particles_start.begin_with(potential, config.start_from)
+  bijector = training_app.build_bijector(potential, config)
   constrained, share = training_app.constrained(config), config.likelihood_share
   if share and constrained:
     raise ValueError('`--objective` goes with reverse KL alone: leave out --likelihood_share.')

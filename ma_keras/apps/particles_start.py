@@ -1,4 +1,4 @@
-"""First weights of particle flows: trained on chains, before the free energy is minimised.
+"""First weights of particle flows: those of another run, or trained on chains by flow matching.
 
 Reverse KL alone leaves out what the first flow does not meet. Chains know every mode, and a flow
 that knows them, too, keeps them.
@@ -7,18 +7,55 @@ that knows them, too, keeps them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from ma_keras import data, particles, targets, training
-from ma_keras.apps import training_app
+from ma_keras import data, particles, potentials, targets, training
+from ma_keras.apps import first_weights, training_app
 from ma_keras.apps.configuration.particles import ParticlesConfig
+from ma_keras.saving.descriptions import describe
 
 PAIRS = 20000  # Of both ends, for flow matching.
 BLOCK = 250  # Rows that are matched at once, at a time that grows as its square for each.
+
+# Arguments of potentials that may differ from one run to the next: no variable is shaped by them.
+FREE = ('particles', 'seed')
+
+
+def begin_with(potential: potentials.Potential, path: str) -> None:
+  """The weights of a run whose potential differs in the number of particles at most.
+
+  Raises:
+    ValueError: The file holds another potential, or none.
+  """
+  other = first_weights.load(path).bijector.potential
+  expected, found = (describe(part, []) for part in (potential, other))
+  for name, value, wanted in differences(found, expected):
+    raise ValueError(
+      f'`--start_from` {path} is of a flow with {name} {value}, where these flags make {wanted}: '
+      'it must be of a run with the same flags of the potential.'
+    )
+  first_weights.assign(potential.variables, other.variables, path, of='the potential')
+
+
+def differences(
+  found: Any, expected: Any, name: str = 'potential'
+) -> Iterator[tuple[str, Any, Any]]:
+  """Name, value and expected value of whatever differs between two descriptions."""
+  if isinstance(found, dict) and isinstance(expected, dict):
+    if found.get('class') != expected.get('class'):
+      yield name, found.get('class'), expected.get('class')
+      return
+    for key in sorted({*found.get('arguments', {}), *expected.get('arguments', {})} - {*FREE}):
+      yield from differences(found['arguments'].get(key), expected['arguments'].get(key), key)
+  elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+    for part, wanted in zip(found, expected):
+      yield from differences(part, wanted, name)
+  elif found != expected:
+    yield name, found, expected
 
 
 def begin(

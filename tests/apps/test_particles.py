@@ -243,6 +243,33 @@ def test_both_ends_of_matching_are_near_one_another(rng):
   assert np.mean(np.sum((z - x) ** 2, axis=-1)) < 0.4 * unrelated
 
 
+def test_weights_of_another_run_begin_one_of_more_particles(tmp_path):
+  """No weight depends on their number; all else of the potential has to be the same."""
+  path = str(tmp_path / 'model.npz')
+  options = {'target': 'lennard_jones', 'hidden_units': 3, 'cluster_units': 2, 'dipole_units': 2}
+  options |= {'shells': 5, 'basis_size': 2, 'num_steps': 4, 'step_size': 0.25, 'background': True}
+
+  def built(particles_, **others):
+    config = ParticlesConfig(particles=particles_, **{**options, **others})
+    return particles.build_model(particles_target.build(config), config)
+
+  first = built(3, seed=1)
+  ma_keras.model_file.save(path, ma_keras.model_file.Model(first.bijector, base=first.base))
+  second = built(5, seed=2, start_from=path)
+  for one, two in zip(first.bijector.variables, second.bijector.variables, strict=True):
+    np.testing.assert_array_equal(one, two)
+  for others, message in (
+    ({'reach': 3.0}, 'is of a flow with reach 4.0, where these flags make 3.0'),
+    ({'step_size': 0.5}, 'is of a flow with time 1.0, where these flags make 2.0'),
+    ({'dipole_units': 0}, 'is of a flow with terms'),
+    ({'shells': 6}, 'is of a flow with shells 5, where these flags make 6'),
+  ):
+    with pytest.raises(ValueError, match=rf'`--start_from` .* {message}'):
+      built(5, start_from=path, **others)
+  with pytest.raises(ValueError, match=r'`--start_from`: .* is no model file'):
+    built(5, start_from=str(tmp_path / 'none.npz'))
+
+
 def test_the_beginning_matches_the_ends_of_the_target(tmp_path, monkeypatch):
   monkeypatch.setattr(particles_start, 'PAIRS', 300)
   config = with_options(begin='matching', run_dir=str(tmp_path))

@@ -17,6 +17,7 @@ from ma_keras.apps.configuration.option import (
   integer,
   number,
   switch,
+  text,
 )
 from ma_keras.apps.configuration.particles_target import ParticlesTargetConfig
 from ma_keras.apps.configuration.training import TrainingConfig
@@ -117,6 +118,13 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
     lower=0.0,
     upper=1.0,
     fixes_run=True,
+  )
+  start_from: str | None = text(
+    None,
+    'The model.npz of a run with the same potential, whose weights to begin with: of another '
+    'temperature, say, or of fewer particles.',
+    fixes_run=True,
+    names_file=True,
   )
   begin: str = choice(
     'none',
