@@ -62,6 +62,7 @@ POTENTIALS = {
   'SpectralQuadratic': lambda: potentials.SpectralQuadratic(2),
   'Lattice': lambda: potentials.Lattice(2, 3, seed=1),
   'DeepLattice': lambda: potentials.DeepLattice(2, 2, 3, seed=1),
+  'Magnetisation': lambda: potentials.Magnetisation(4, 3, 0.7, seed=1),
   'SpinLattice': lambda: potentials.SpinLattice(2, 3, seed=1),
   'DeepLocallyConnected': lambda: potentials.DeepLocallyConnected((2, 2, 1), 1, 1, 3, 2, seed=1),
   'LocallyConnected': lambda: potentials.LocallyConnected((2, 2, 1), 1, 1, 3, seed=1),

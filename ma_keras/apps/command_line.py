@@ -42,12 +42,12 @@ TOPICS = {
   'Target': 'target particles convention species depths radii box side coupling boundary '
   'couplings_file mass_squared quartic dtype',
   'Potential': 'base potential hidden_units activation symmetry start start_from channels '
-  'kernel_reach quadratic_reach second_layer spin_channels dense_start separable_units '
-  'separable_spread separable_steepness local latent_units latent_components basis_size '
-  'layer_basis_size shells reach far_reach softening background base_scale',
+  'kernel_reach quadratic_reach second_layer spin_channels magnetisation_units dense_start '
+  'separable_units separable_spread separable_steepness local latent_units latent_components '
+  'basis_size layer_basis_size shells reach far_reach softening background base_scale',
   'Integration': 'num_steps step_size integrator gradient step_jitter penalty refine_tolerance',
-  'Training': 'begin begin_epochs begin_rate begin_batch_size optimizer learning_rate warmup_steps '
-  'patience tries gradient_clip accumulate discrimination rivals shift_pixels '
+  'Training': 'train begin begin_epochs begin_rate begin_batch_size optimizer learning_rate '
+  'warmup_steps patience tries gradient_clip accumulate discrimination rivals shift_pixels '
   'force_weight path_gradient antithetic anneal_steps energy_ceiling',
   'Measurement': 'tolerance doubted draws classify eval_points eval_draws eval_steps eval_samples '
   'eval_batch_size validation_points monitor_samples chains chain_samples burn_in '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,20 @@ import tensorflow as tf
 
 import ma_keras
 from ma_keras import potentials, symmetry, targets
+from ma_keras.apps import training_app
 from ma_keras.apps.configuration.ising import IsingConfig
 from ma_keras.potentials.torus import Torus
+
+GROWTH_SAMPLES = 64  # Of which the size that a flow gives the magnetisation is known to a tenth.
 
 
 def build(target: targets.Target, config: IsingConfig) -> potentials.Potential:
   """Builds the potential of --potential."""
+  if config.train == 'new_terms' and not config.start_from:
+    raise ValueError(
+      '`--train=new_terms` trains those that the file of --start_from has not: pass that, or leave '
+      'out --train.'
+    )
   make = build_lattice if config.potential == 'lattice' else build_hidden_layer
   return make(target, config)
 
@@ -82,14 +90,21 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
     'dtype': target.dtype,
     'seed': config.seed,
   }
-  terms: list[potentials.Potential] = [potentials.Lattice(config.side, config.channels, **shared)]
+  former = saved_terms(config.start_from) if config.start_from else {}
+  make = functools.partial(made, held=set(former) if config.train == 'new_terms' else set())
+  terms = [make(potentials.Lattice, config.side, config.channels, **shared)]
   if config.second_layer:
     sizes = (config.side, config.channels, config.second_layer)
-    terms.append(potentials.DeepLattice(*sizes, **shared))
+    terms.append(make(potentials.DeepLattice, *sizes, **shared))
   if config.spin_channels:
-    terms.append(potentials.SpinLattice(config.side, config.spin_channels, **shared))
-  quadratic = potentials.SpectralQuadratic(
-    config.side, basis, dtype=target.dtype, reach=_reach(config, 'quadratic_reach')
+    terms.append(make(potentials.SpinLattice, config.side, config.spin_channels, **shared))
+  if config.magnetisation_units:
+    options = {'time_basis': basis, 'dtype': target.dtype, 'seed': config.seed}
+    units = config.magnetisation_units
+    terms.append(make(potentials.Magnetisation, target.event_size, units, **options))
+  reach = _reach(config, 'quadratic_reach')
+  quadratic = make(
+    potentials.SpectralQuadratic, config.side, basis, dtype=target.dtype, reach=reach
   )
   if isinstance(target, targets.Ising):
     site = np.eye(1, target.event_size)[0]
@@ -97,8 +112,28 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
     quadratic.start_gaussian(row.numpy(), time)
   terms.append(quadratic)
   if config.start_from:
-    begin_with(terms, config.start_from)
+    begin_with(terms, former, config.start_from)
+  if not any(term.trainable_variables for term in terms):
+    raise ValueError(
+      f'`--train=new_terms` with --start_from={config.start_from}, which has all terms of these '
+      'flags: ask for one more, or train all.'
+    )
+  start_growth(terms, config)
   return potentials.Sum(terms)
+
+
+def start_growth(terms: Sequence[potentials.Potential], config: IsingConfig) -> None:
+  """Growth of the magnetisation by the other terms' flow, for a term that has none of a file."""
+  for term in terms:
+    if isinstance(term, potentials.Magnetisation) and not term.growth.numpy():
+      others = potentials.Sum([other for other in terms if other is not term])
+      bijector = training_app.build_bijector(others, config)
+      z = tf.random.stateless_normal(
+        [GROWTH_SAMPLES, term.event_size], [config.seed, 1], dtype=term.growth.dtype
+      )
+      totals = tf.reduce_sum(bijector.forward(z), axis=-1) / term.event_size**0.5
+      time = config.num_steps * config.step_size
+      term.growth.assign(tf.math.log(tf.math.reduce_std(totals)) / time)
 
 
 def _reach(config: IsingConfig, name: str) -> int:
@@ -109,33 +144,62 @@ def _reach(config: IsingConfig, name: str) -> int:
     raise ValueError(f'`--{name}`: {error}') from error
 
 
-def begin_with(terms: list[potentials.Potential], path: str) -> None:
+def made(kind: type[potentials.Potential], *args: Any, held: set[type], **options: Any) -> Any:
+  """A term of the potential; its variables are not trained where its kind is held."""
+  if kind not in held:
+    return kind(*args, **options)
+  with tf.variable_creator_scope(_untrained):
+    return kind(*args, **options)
+
+
+def _untrained(create: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
+  return create(**{**options, 'trainable': False})
+
+
+def saved_terms(path: str) -> dict[type[potentials.Potential], potentials.Potential]:
+  """Terms of a run of this app by kind; raises ValueError where the file holds none."""
+  smaller = ma_keras.load(path).bijector.potential
+  terms = smaller.terms if isinstance(smaller, potentials.Sum) else (smaller,)
+  by_kind = {type(term): term for term in terms}
+  if potentials.SpectralQuadratic not in by_kind or len(by_kind) < len(terms):
+    raise ValueError(
+      f'`--start_from` {path} holds {_names(terms)}: it must be of --potential=lattice, '
+      'which has one term of a kind, and a SpectralQuadratic.'
+    )
+  return by_kind
+
+
+def begin_with(
+  terms: Sequence[potentials.Potential],
+  former: Mapping[type[potentials.Potential], potentials.Potential],
+  path: str,
+) -> None:
   """The weights of a run of this app, on a lattice that is not larger.
 
   Terms that it has not begin at amplitude zero: the flow is that of the run until they learn.
+
+  Args:
+    terms: To begin with them.
+    former: Terms of the run by kind.
+    path: Of its file, for the error.
+
+  Raises:
+    ValueError: The run has terms that these are not, or of other sizes.
   """
-  smaller = ma_keras.load(path).bijector.potential
-  smaller_terms = smaller.terms if isinstance(smaller, potentials.Sum) else (smaller,)
-  by_type = {type(term): term for term in smaller_terms}
-  kinds = set(by_type)
-  if potentials.SpectralQuadratic not in kinds or len(kinds) < len(smaller_terms):
+  if not set(former) <= {type(term) for term in terms}:
     raise ValueError(
-      f'`--start_from` {path} holds {_names(smaller_terms)}: it must be of --potential=lattice, '
-      'which has one term of a kind, and a SpectralQuadratic.'
-    )
-  if not kinds <= {type(term) for term in terms}:
-    raise ValueError(
-      f'`--start_from` {path} holds {_names(smaller_terms)}, and these flags ask for '
-      f'{_names(terms)}: ask for all that it has, --second_layer and --spin_channels.'
+      f'`--start_from` {path} holds {_names(tuple(former.values()))}, and these flags ask for '
+      f'{_names(terms)}: ask for all that it has, --second_layer, --spin_channels and '
+      '--magnetisation_units.'
     )
   for term in terms:
-    if type(term) in by_type:
-      _take(term, by_type[type(term)], path)
+    if type(term) in former:
+      _take(term, former[type(term)], path)
     else:
       term.amplitude.assign(tf.zeros_like(term.amplitude))
 
 
-def _take(term: potentials.Potential, smaller: potentials.Potential, path: str) -> None:
+def _take(term: Any, smaller: potentials.Potential, path: str) -> None:
   """The weights of a term of the file; raises ValueError that says which will not do."""
   try:
     term.start_from(smaller)

@@ -14,6 +14,7 @@ from ma_keras.potentials.hyper_network import HyperNetwork
 from ma_keras.potentials.keras_model import KerasModel
 from ma_keras.potentials.lattice import Lattice
 from ma_keras.potentials.local import LocallyConnected
+from ma_keras.potentials.magnetisation import Magnetisation
 from ma_keras.potentials.mlp import MLP
 from ma_keras.potentials.one_hidden_layer import OneHiddenLayer
 from ma_keras.potentials.pairs import Pairs
@@ -41,6 +42,7 @@ __all__ = [
   'LaplacianMethod',
   'Lattice',
   'LocallyConnected',
+  'Magnetisation',
   'OneHiddenLayer',
   'Pairs',
   'ParameterODE',

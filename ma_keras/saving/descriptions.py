@@ -26,7 +26,7 @@ CLASSES: dict[str, Any] = {
   cls.__name__: cls
   for cls in (
     *(potentials.DeepLattice, potentials.HyperNetwork, potentials.ParameterODE),
-    potentials.Lattice,
+    *(potentials.Lattice, potentials.Magnetisation),
     *(potentials.DeepLocallyConnected, potentials.LocallyConnected, potentials.MLP),
     *(potentials.EmbeddedAtoms, potentials.EmbeddedCluster, potentials.EmbeddedDipoles),
     *(potentials.ExchangeableSet, potentials.Pairs, potentials.Projected),

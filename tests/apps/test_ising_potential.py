@@ -72,6 +72,32 @@ def test_the_layers_of_a_lattice_are_those_that_are_asked_for():
   assert terms[1].layer_basis.size == 3 and terms[1].layer_basis.time == pytest.approx(2.0)
 
 
+def test_the_magnetisation_grows_as_the_flow_of_the_other_terms_makes_it(tmp_path):
+  """By measurement in a new run, by the file in one that goes on, and the file's terms may rest."""
+  target = targets.Ising(4, 0.4, dtype=tf.float64)
+  options = {'side': 4, 'potential': 'lattice', 'channels': 2, 'basis_size': 2}
+  options['magnetisation_units'] = 3
+  first = built(target, **options)
+  term, others = first.terms[1], potentials.Sum([first.terms[0], first.terms[2]])
+  z = tf.random.stateless_normal([2000, 16], [3, 4], dtype=tf.float64)
+  totals = tf.reduce_sum(ma_keras.MongeAmpereBijector(others, 40, 0.05).forward(z), axis=-1) / 4.0
+  assert np.exp(2.0 * term.growth) == pytest.approx(np.std(totals), rel=0.3)
+  term.growth.assign(0.123)
+  term.kernel.assign_add(tf.ones_like(term.kernel))
+  path = str(tmp_path / 'model.npz')
+  bijector = ma_keras.MongeAmpereBijector(first, 40, 0.05)
+  ma_keras.model_file.save(path, ma_keras.model_file.Model(bijector))
+  again = built(target, **options, spin_channels=2, start_from=path, train='new_terms')
+  assert again.terms[2].growth.numpy() == pytest.approx(0.123)
+  np.testing.assert_allclose(again.terms[2].kernel, term.kernel)
+  assert set(map(id, again.trainable_variables)) == set(map(id, again.terms[1].variables))
+  assert len(again.variables) > len(again.trainable_variables) > 0
+  with pytest.raises(ValueError, match='which has all terms of these flags: ask for one more'):
+    built(target, **options, start_from=path, train='new_terms')
+  with pytest.raises(ValueError, match='`--train=new_terms` trains those that'):
+    built(target, **options, train='new_terms')
+
+
 def test_options_that_do_not_go_together_are_named():
   field, spins = targets.Phi4(2, -1.0, 1.0), targets.Ising(2)
   with pytest.raises(ValueError, match='--target=ising has not'):
@@ -93,6 +119,7 @@ def test_flags_out_of_bounds_are_refused():
   for flag in (
     *('hidden_units=0', 'channels=0', 'kernel_reach=-1', 'basis_size=0', 'second_layer=-1'),
     *('activation=relu', 'symmetry=all', 'start=zero', 'spin_channels=-1', 'layer_basis_size=0'),
+    *('magnetisation_units=-1',),
   ):
     with pytest.raises(flags.IllegalFlagValueError):
       parsed(IsingConfig, f'--{flag}')
@@ -110,14 +137,16 @@ def test_a_smaller_lattice_is_begun_with(tmp_path):
   same = built(target, **options)
   for one, two in zip(smaller.trainable_variables, same.trainable_variables, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-6, atol=1e-9)
-  more = built(target, **options, second_layer=2, spin_channels=2, layer_basis_size=3)
+  more = built(
+    target, **options, second_layer=2, spin_channels=2, layer_basis_size=3, magnetisation_units=2
+  )
   x, t = tf.random.stateless_normal([3, 4], [0, 1], dtype=tf.float64), tf.constant(0.7, tf.float64)
-  assert [np.any(term.amplitude) for term in more.terms[:3]] == [True, False, False]
+  assert [np.any(term.amplitude) for term in more.terms[:4]] == [True, False, False, False]
   for ours, theirs in zip(more.gradient_and_laplacian(t, x), smaller.gradient_and_laplacian(t, x)):
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
   ma_keras.model_file.save(
     tmp_path / 'model.npz',
     ma_keras.model_file.Model(ma_keras.MongeAmpereBijector(more, 40, 0.05)),
   )
-  with pytest.raises(ValueError, match='ask for all that it has, --second_layer and --spin'):
+  with pytest.raises(ValueError, match='ask for all that it has, --second_layer, --spin'):
     built(target, **options)

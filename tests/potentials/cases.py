@@ -17,6 +17,7 @@ from ma_keras.potentials import (
   KerasModel,
   Lattice,
   LocallyConnected,
+  Magnetisation,
   OneHiddenLayer,
   Pairs,
   Potential,
@@ -62,7 +63,8 @@ def generic(potential, seed=0):
   """Fills all variables with normals of variance 1 / rows: no zero biases, no small amplitudes."""
   rng = np.random.default_rng(seed)
   for variable in potential.trainable_variables:
-    variable.assign(rng.normal(size=variable.shape) / np.sqrt(variable.shape[0]))
+    rows = variable.shape[0] if variable.shape.rank else 1
+    variable.assign(rng.normal(size=variable.shape) / np.sqrt(rows))
   return potential
 
 
@@ -129,6 +131,10 @@ def spin_lattice(side=2, basis=None, reach=None, layer_basis=None):
 
 def spectral(side=2, basis=None):
   return generic(SpectralQuadratic(side, basis, tf.float64))
+
+
+def magnetisation(basis=None):
+  return generic(Magnetisation(EVENT_SIZE, 5, 0.8, basis, tf.float64))
 
 
 def mlp(time_dependent=False, activation='softplus'):
@@ -201,6 +207,8 @@ CASES = {
   'deep lattice': lambda: deep_lattice(),
   'deep lattice in time': lambda: deep_lattice(basis=TimeBasis(1.5, 2)),
   'lattice in time': lambda: lattice(basis=TimeBasis(1.5, 2)),
+  'magnetisation': magnetisation,
+  'magnetisation in time': lambda: magnetisation(TimeBasis(1.5, 2)),
   'spectral': spectral,
   'spectral in time': lambda: spectral(basis=TimeBasis(1.5, 2)),
   'mlp': mlp,

@@ -46,6 +46,7 @@ POTENTIALS = {
   'lattice': lambda: potentials.Lattice(2, 3, **LATTICE),
   'deep_lattice': lambda: potentials.DeepLattice(2, 3, 4, **LATTICE),
   'spin_lattice': lambda: potentials.SpinLattice(2, 3, layer_basis=BASIS, **LATTICE),
+  'magnetisation': lambda: potentials.Magnetisation(N, 3, 0.7, **LATTICE),
   'spectral': lambda: potentials.SpectralQuadratic(2, **LATTICE),
   'exchangeable_set': lambda: potentials.ExchangeableSet(2, 2, 3, 5, **LATTICE),
   'projected': lambda: potentials.Projected(

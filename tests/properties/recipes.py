@@ -20,6 +20,7 @@ from ma_keras.potentials import (
   KerasModel,
   Lattice,
   LocallyConnected,
+  Magnetisation,
   OneHiddenLayer,
   Pairs,
   ParameterODE,
@@ -120,6 +121,13 @@ def spin_lattice(draw, side=None):
     return SpinLattice(side, channels, **of_time, dtype=dtype, seed=0)
 
   return make
+
+
+@st.composite
+def magnetisation(draw, size=None):
+  n, units, basis = size or draw(st.integers(1, 4)), draw(UNITS), draw(bases())
+  growth = draw(st.floats(0.0, 1.0))
+  return lambda dtype: Magnetisation(n, units, growth, basis(dtype), dtype, seed=0)
 
 
 @st.composite
@@ -233,7 +241,7 @@ def composable(side):
   """Any potential that model files hold, on R^(side * side)."""
   n = side**2
   return st.one_of(
-    *(dense(n), separable(n), mlp(n), quadratic(n), projected(n)),
+    *(dense(n), separable(n), mlp(n), quadratic(n), projected(n), magnetisation(n)),
     *(lattice(side), deep_lattice(side), spectral(side), local((side, side))),
     *(pairs((n, 1)), embedded_atoms((n, 1)), embedded_cluster((n, 1)), exchangeable_set((n, 1))),
     embedded_dipoles((n, 1)),
@@ -248,6 +256,7 @@ RECIPES = {
   'MLP': mlp(),
   'Lattice': lattice(),
   'DeepLattice': deep_lattice(),
+  'Magnetisation': magnetisation(),
   'SpinLattice': spin_lattice(),
   'DeepLocallyConnected': deep_local(),
   'SpectralQuadratic': spectral(),

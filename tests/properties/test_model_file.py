@@ -132,7 +132,7 @@ def test_no_option_of_a_flow_is_dropped(path, recipe, part, whole, options, seed
 
 
 # Variables come from the file; what TFP is told of a map is no part of it.
-OF_FIRST_VALUES = {'dtype', 'seed', 'kernel_range', 'spread', 'steepness', 'name'}
+OF_FIRST_VALUES = {'dtype', 'seed', 'kernel_range', 'spread', 'steepness', 'name', 'growth'}
 OF_FIRST_VALUES |= {'parameters', 'validate_args'}
 
 

@@ -378,6 +378,20 @@ ROWS = [
     '--potential=lattice, which has one term of a kind, and a SpectralQuadratic.',
   ),
   Row(
+    '`--train=new_terms` where the file of `--start_from` has all terms',
+    lambda: starting_from(flags=['--train=new_terms']),
+    USAGE,
+    'ma-keras train ising: `--train=new_terms` with --start_from=small.npz, which has all terms of '
+    'these flags: ask for one more, or train all.',
+  ),
+  Row(
+    '`--train=new_terms` without `--start_from`',
+    lambda: ising('--train=new_terms'),
+    USAGE,
+    'ma-keras train ising: `--train=new_terms` trains those that the file of --start_from has not: '
+    'pass that, or leave out --train.',
+  ),
+  Row(
     '`--beside` of no run',
     lambda: ising('--beside=nowhere'),
     USAGE,

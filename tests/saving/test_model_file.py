@@ -56,6 +56,7 @@ POTENTIALS = {
       potentials.SpinLattice(2, 3, BASIS, reach=0, layer_basis=BASIS),
     ]
   ),
+  'magnetisation': lambda: potentials.Magnetisation(4, 3, 0.7, BASIS),
   'average': lambda: symmetry.GroupAverage(
     potentials.OneHiddenLayer(4, 3), symmetry.inversion(4) * symmetry.dihedral(2)
   ),

@@ -69,6 +69,20 @@ class IsingPotentialConfig(Configuration):
     lower=0,
     fixes_run=True,
   )
+  magnetisation_units: int = integer(
+    0,
+    'Functions of the magnetisation in the lattice potential, whose two peaks kernels are slow to '
+    'learn on large lattices; 0: none.',
+    lower=0,
+    fixes_run=True,
+  )
+  train: str = choice(
+    'all',
+    ('all', 'new_terms'),
+    'Terms of the lattice potential that are trained: all, or those that the file of --start_from '
+    'has not, beside which the others stay as they are.',
+    fixes_run=True,
+  )
   start_from: str | None = text(
     None,
     'The model.npz of a run on a lattice that is not larger, whose weights to begin with; '
