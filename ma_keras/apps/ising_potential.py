@@ -90,8 +90,10 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
     'dtype': target.dtype,
     'seed': config.seed,
   }
-  former = saved_terms(config.start_from) if config.start_from else {}
-  make = functools.partial(made, held=set(former) if config.train == 'new_terms' else set())
+  file_terms = saved_terms(config.start_from) if config.start_from else {}
+  make = functools.partial(
+    make_term, frozen=set(file_terms) if config.train == 'new_terms' else set()
+  )
   terms = [make(potentials.Lattice, config.side, config.channels, **shared)]
   if config.second_layer:
     sizes = (config.side, config.channels, config.second_layer)
@@ -112,7 +114,7 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
     quadratic.start_gaussian(row.numpy(), time)
   terms.append(quadratic)
   if config.start_from:
-    begin_with(terms, former, config.start_from)
+    begin_with(terms, file_terms, config.start_from)
   if not any(term.trainable_variables for term in terms):
     raise ValueError(
       f'`--train=new_terms` with --start_from={config.start_from}, which has all terms of these '
@@ -144,9 +146,11 @@ def _reach(config: IsingConfig, name: str) -> int:
     raise ValueError(f'`--{name}`: {error}') from error
 
 
-def made(kind: type[potentials.Potential], *args: Any, held: set[type], **options: Any) -> Any:
-  """A term of the potential; its variables are not trained where its kind is held."""
-  if kind not in held:
+def make_term(
+  kind: type[potentials.Potential], *args: Any, frozen: set[type], **options: Any
+) -> Any:
+  """A term of the potential; its variables are not trained where its kind is frozen."""
+  if kind not in frozen:
     return kind(*args, **options)
   with tf.variable_creator_scope(_untrained):
     return kind(*args, **options)
@@ -171,7 +175,7 @@ def saved_terms(path: str) -> dict[type[potentials.Potential], potentials.Potent
 
 def begin_with(
   terms: Sequence[potentials.Potential],
-  former: Mapping[type[potentials.Potential], potentials.Potential],
+  file_terms: Mapping[type[potentials.Potential], potentials.Potential],
   path: str,
 ) -> None:
   """The weights of a run of this app, on a lattice that is not larger.
@@ -180,21 +184,21 @@ def begin_with(
 
   Args:
     terms: To begin with them.
-    former: Terms of the run by kind.
+    file_terms: Terms of the run by kind.
     path: Of its file, for the error.
 
   Raises:
     ValueError: The run has terms that these are not, or of other sizes.
   """
-  if not set(former) <= {type(term) for term in terms}:
+  if not set(file_terms) <= {type(term) for term in terms}:
     raise ValueError(
-      f'`--start_from` {path} holds {_names(tuple(former.values()))}, and these flags ask for '
+      f'`--start_from` {path} holds {_names(tuple(file_terms.values()))}, and these flags ask for '
       f'{_names(terms)}: ask for all that it has, --second_layer, --spin_channels and '
       '--magnetisation_units.'
     )
   for term in terms:
-    if type(term) in former:
-      _take(term, former[type(term)], path)
+    if type(term) in file_terms:
+      _take(term, file_terms[type(term)], path)
     else:
       term.amplitude.assign(tf.zeros_like(term.amplitude))
 
