@@ -155,6 +155,8 @@ def train(experiment: Experiment) -> None:
   if config.begin != 'none' and not training.saved_epochs(experiment.run.backup):
     assert samples is not None
     particles_start.begin(config, experiment.run, model, samples)
+  if config.epochs == 0:
+    return
   training_app.fit(
     config,
     model,

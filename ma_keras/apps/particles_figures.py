@@ -32,7 +32,7 @@ def save(
   draws: training.Draws,
   reference: Reference | None,
 ) -> None:
-  """Writes histograms beside the chains', the course of the training, and structures."""
+  """Writes histograms beside the chains', the course of the training if any, and structures."""
   samples, pairing = draws.fine.values, target.pairing
   sources = {'flow': samples}
   if reference:
@@ -44,13 +44,14 @@ def save(
         {name: distances(target, x) for name, x in sources.items()},
         {name: energies(target, x) for name, x in sources.items()},
       ),
-      'training': plotting.cluster_training(
-        metrics['epoch'], metrics['loss'], metrics.get('effective_sample_size')
-      ),
       'structures': plotting.structures(
         pairing.wrapped(samples[:STRUCTURES]).reshape(-1, pairing.particles, pairing.dimensions)
       ),
     }
+    if metrics:
+      figures['training'] = plotting.cluster_training(
+        metrics['epoch'], metrics['loss'], metrics.get('effective_sample_size')
+      )
   except ImportError:
     logging.warning("No figure: matplotlib is missing. pip install -e '.[plot]'")
     return

@@ -80,7 +80,7 @@ def prepare(
 
 def compiled(model: ModelT, steps_per_epoch: int, config: TrainingConfig) -> ModelT:
   """The model with its optimiser, ready for a checkpoint; call within the strategy's scope."""
-  total_steps = config.epochs * steps_per_epoch
+  total_steps = max(1, config.epochs * steps_per_epoch)  # A schedule, if no step is taken.
   optimizer = getattr(training, config.optimizer)(
     config.learning_rate, total_steps, min(config.warmup_steps, total_steps), config.gradient_clip
   )

@@ -22,6 +22,7 @@ from ma_keras.apps import (
   particles_target,
   sample,
   score,
+  training_app,
 )
 from ma_keras.apps.configuration import EvaluateConfig, ParticlesConfig, SampleConfig
 from ma_keras.apps.particles_monitor import Monitor
@@ -241,6 +242,26 @@ def test_both_ends_of_matching_are_near_one_another(rng):
   )
   unrelated = np.mean(np.sum((z - rng.permutation(x)) ** 2, axis=-1))
   assert np.mean(np.sum((z - x) ** 2, axis=-1)) < 0.4 * unrelated
+
+
+@pytest.mark.slow
+def test_without_epochs_what_flow_matching_made_is_measured(tmp_path):
+  config = with_options(begin='matching', epochs=0, run_dir=str(tmp_path))
+  directory, _ = carried_out(config)
+  assert directory.read_summary()['num_samples'] == 40
+  assert not directory.metrics.exists()
+  begun = particles.build_model(particles_target.build(config), config)
+  begun = training_app.compiled(
+    begun,
+    config.steps_per_epoch,
+    dataclasses.replace(config, optimizer='adam', epochs=1, learning_rate=config.begin_rate),
+  )
+  start = [variable.numpy() for variable in begun.bijector.variables]
+  assert training.Backup(begun, directory.root / 'begin' / 'backup').restore() == 1
+  ends = ma_keras.load(directory.model).bijector.variables
+  for one, two in zip(begun.bijector.variables, ends, strict=True):
+    np.testing.assert_array_equal(one, two)
+  assert any(np.any(one != two) for one, two in zip(start, ends, strict=True))
 
 
 def test_weights_of_another_run_begin_one_of_more_particles(tmp_path):

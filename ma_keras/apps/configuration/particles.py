@@ -33,6 +33,12 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
   # step takes less than half the time (TF 2.21, processors).
   environment = MappingProxyType({'XLA_FLAGS': '--xla_disable_hlo_passes=fusion'})
 
+  epochs: int = integer(
+    20,
+    'Epochs; a checkpoint is written after each. 0: none, and what --begin or --start_from made is '
+    'measured.',
+    lower=0,
+  )
   num_steps: int = another_default(TrainingConfig, 'num_steps', 12)
   step_size: float = another_default(TrainingConfig, 'step_size', 1 / 12)
   penalty: str = another_default(TrainingConfig, 'penalty', 'stiffness:0.1')
