@@ -19,6 +19,16 @@ def load(path: str) -> Any:
     raise ValueError(f'`--start_from`: {error}') from error
 
 
+def load_potential(path: str) -> ma_keras.potentials.Potential:
+  """The potential of the file's flow; raises ValueError where there is none, or a chain of them."""
+  bijector = load(path).bijector
+  if not isinstance(bijector, ma_keras.MongeAmpereBijector):
+    raise ValueError(
+      f'`--start_from` {path} holds a {type(bijector).__name__}: it must be of a run of this app.'
+    )
+  return bijector.potential
+
+
 def assign(
   variables: Sequence[tf.Variable], saved: Sequence[tf.Variable], path: str, of: str
 ) -> None:
@@ -27,8 +37,8 @@ def assign(
   Args:
     variables: To begin with these values.
     saved: Variables of the file.
-    path: Of the file.
-    of: What both runs must share, for the error.
+    path: The file, for the error.
+    of: Name of what both runs must share, for the error.
 
   Raises:
     ValueError: They have other names or shapes.
@@ -40,7 +50,7 @@ def assign(
         f'be of a run with the same flags of {of}.'
       )
   for variable, value in zip(variables, saved):
-    variable.assign(value)
+    variable.assign(value.numpy())  # In the precision of the variable.
 
 
 def _kind(variable: Any) -> str:

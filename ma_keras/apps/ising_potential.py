@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import ma_keras
 from ma_keras import potentials, symmetry, targets
-from ma_keras.apps import training_app
+from ma_keras.apps import first_weights, training_app
 from ma_keras.apps.configuration.ising import IsingConfig
 from ma_keras.potentials.torus import Torus
 
-GROWTH_SAMPLES = 64  # Of which the size that a flow gives the magnetisation is known to a tenth.
+GROWTH_SAMPLES = 64  # They tell the size that a flow gives the magnetisation to a tenth.
 
 
 def build(target: targets.Target, config: IsingConfig) -> potentials.Potential:
@@ -32,6 +31,8 @@ def build(target: targets.Target, config: IsingConfig) -> potentials.Potential:
 
 def build_hidden_layer(target: targets.Target, config: IsingConfig) -> potentials.Potential:
   """The paper's potential, made symmetric as --symmetry says."""
+  if config.magnetisation_units:
+    raise ValueError('`--magnetisation_units` needs --potential=lattice.')
   if config.start_from:
     raise ValueError('`--start_from` needs --potential=lattice: dense kernels know one size only.')
   layer = potentials.OneHiddenLayer(
@@ -103,7 +104,9 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
   if config.magnetisation_units:
     options = {'time_basis': basis, 'dtype': target.dtype, 'seed': config.seed}
     units = config.magnetisation_units
-    terms.append(make(potentials.Magnetisation, target.event_size, units, **options))
+    magnetisation = make(potentials.Magnetisation, target.event_size, units, **options)
+    magnetisation.amplitude.assign(tf.zeros_like(magnetisation.amplitude))  # Its growth is unknown.
+    terms.append(magnetisation)
   reach = _reach(config, 'quadratic_reach')
   quadratic = make(
     potentials.SpectralQuadratic, config.side, basis, dtype=target.dtype, reach=reach
@@ -115,27 +118,43 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
   terms.append(quadratic)
   if config.start_from:
     begin_with(terms, file_terms, config.start_from)
+  measure_growth(terms, file_terms, config)
   if not any(term.trainable_variables for term in terms):
     raise ValueError(
       f'`--train=new_terms` with --start_from={config.start_from}, which has all terms of these '
       'flags: ask for one more, or train all.'
     )
-  start_growth(terms, config)
   return potentials.Sum(terms)
 
 
-def start_growth(terms: Sequence[potentials.Potential], config: IsingConfig) -> None:
-  """Growth of the magnetisation by the other terms' flow, for a term that has none of a file."""
+def measure_growth(
+  terms: Sequence[potentials.Potential],
+  file_terms: Mapping[type[potentials.Potential], potentials.Potential],
+  config: IsingConfig,
+) -> None:
+  """Sets the growth of the magnetisation to that of the flow of all terms, as they begin.
+
+  One that the file of --start_from knows, on a lattice of this size, stays as it is.
+
+  Raises:
+    ValueError: The flow does not end at finite fields.
+  """
+  in_file = file_terms.get(potentials.Magnetisation)
   for term in terms:
-    if isinstance(term, potentials.Magnetisation) and not term.growth.numpy():
-      others = potentials.Sum([other for other in terms if other is not term])
-      bijector = training_app.build_bijector(others, config)
-      z = tf.random.stateless_normal(
-        [GROWTH_SAMPLES, term.event_size], [config.seed, 1], dtype=term.growth.dtype
+    same_size = in_file is not None and in_file.event_size == term.event_size
+    if not isinstance(term, potentials.Magnetisation) or same_size:
+      continue
+    bijector = training_app.build_bijector(potentials.Sum(terms), config)
+    shape, dtype = [GROWTH_SAMPLES, term.event_size], term.growth.dtype
+    x = bijector.forward(tf.random.stateless_normal(shape, [config.seed, 1], dtype=dtype))
+    size = tf.math.reduce_std(tf.reduce_sum(x, axis=-1)) / term.event_size**0.5
+    growth = float(tf.math.log(size)) / (config.num_steps * config.step_size)
+    if not np.isfinite(growth):
+      raise ValueError(
+        '`--magnetisation_units`: the flow that they are added to does not end at finite fields: '
+        'begin with other weights, or with more, smaller steps.'
       )
-      totals = tf.reduce_sum(bijector.forward(z), axis=-1) / term.event_size**0.5
-      time = config.num_steps * config.step_size
-      term.growth.assign(tf.math.log(tf.math.reduce_std(totals)) / time)
+    term.growth.assign(growth)
 
 
 def _reach(config: IsingConfig, name: str) -> int:
@@ -162,7 +181,7 @@ def _untrained(create: Callable[..., tf.Variable], **options: Any) -> tf.Variabl
 
 def saved_terms(path: str) -> dict[type[potentials.Potential], potentials.Potential]:
   """Terms of a run of this app by kind; raises ValueError where the file holds none."""
-  smaller = ma_keras.load(path).bijector.potential
+  smaller = first_weights.load_potential(path)
   terms = smaller.terms if isinstance(smaller, potentials.Sum) else (smaller,)
   by_kind = {type(term): term for term in terms}
   if potentials.SpectralQuadratic not in by_kind or len(by_kind) < len(terms):
@@ -185,7 +204,7 @@ def begin_with(
   Args:
     terms: To begin with them.
     file_terms: Terms of the run by kind.
-    path: Of its file, for the error.
+    path: Its file, for the error.
 
   Raises:
     ValueError: The run has terms that these are not, or of other sizes.

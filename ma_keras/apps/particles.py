@@ -89,6 +89,7 @@ def model_settings(config: ParticlesConfig) -> dict[str, Any]:
 
 def set_up(config: ParticlesConfig, run: training.RunDirectory) -> Experiment:
   """Everything that can fail for an option's sake, before any work is done."""
+  check_untrained(config, run)
   strategy = strategies.make(config.strategy, config.tpu)
   strategies.check_compiled(strategy, config.strategy, config.jit_compile)
   target = particles_target.build(config)
@@ -156,7 +157,7 @@ def train(experiment: Experiment) -> None:
     assert samples is not None
     particles_start.begin(config, experiment.run, model, samples)
   if config.epochs == 0:
-    return
+    return  # See `check_untrained`.
   training_app.fit(
     config,
     model,
@@ -165,6 +166,15 @@ def train(experiment: Experiment) -> None:
     run=experiment.run,
     callbacks=callbacks(experiment),
   )
+
+
+def check_untrained(config: ParticlesConfig, run: training.RunDirectory) -> None:
+  """Raises ValueError where --epochs=0 would measure other weights than those that are saved."""
+  if config.epochs == 0 and (saved := training.saved_epochs(run.backup)):
+    raise ValueError(
+      f'`--epochs=0` in --run_dir={config.directory}, where {saved} epochs are saved: pass '
+      f'--epochs={saved} to measure them, or choose another --run_dir.'
+    )
 
 
 def samples_to_learn_from(experiment: Experiment) -> np.ndarray:

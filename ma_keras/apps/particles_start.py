@@ -31,7 +31,7 @@ def begin_with(potential: potentials.Potential, path: str) -> None:
   Raises:
     ValueError: The file holds another potential, or none.
   """
-  other = first_weights.load(path).bijector.potential
+  other = first_weights.load_potential(path)
   expected, found = (describe(part, []) for part in (potential, other))
   for name, value, wanted in differences(found, expected):
     raise ValueError(

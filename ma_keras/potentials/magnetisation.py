@@ -21,7 +21,7 @@ from ma_keras.potentials.time_basis import (
 )
 
 FARTHEST = 2.5  # Centre of the last unit at the start: few fields have a larger square of u.
-STEEPNESS = 2.0  # Of the units at the start.
+STEEPNESS = 2.0  # w of all units at the start.
 
 
 class Magnetisation(Potential):
@@ -65,7 +65,8 @@ class Magnetisation(Potential):
     Args:
       event_size: N.
       units: H.
-      growth: g; ln of the standard deviation of y at the end of the flow, by its horizon T.
+      growth: g, the logarithm of the standard deviation of y at the end of the flow, divided by
+        the horizon T.
       time_basis: Makes the amplitudes functions of time; they start constant.
       dtype: Floating dtype of the variables.
       seed: Integer that makes the initial amplitudes reproducible; None draws fresh ones.
@@ -113,24 +114,29 @@ class Magnetisation(Potential):
   def start_from(self, smaller: Magnetisation) -> None:
     """Takes the weights of a potential of a field that may be smaller.
 
-    The growth of a smaller one is left alone: its sums are smaller as well. Where it has fewer
-    functions of time, the coefficients of further ones are zero.
+    The sum of a larger field may grow faster: `growth` can be assigned afterwards. Where the
+    smaller one has fewer functions of time, the coefficients of further ones are zero.
 
     Raises:
-      ValueError: It has another number of units, more functions of time, or others.
+      ValueError: It is no `Magnetisation`, or of a larger field; it has another number of units or
+        context_size, more functions of time, or others.
     """
-    amplitude = extended(smaller.amplitude.numpy(), smaller.time_basis, self.time_basis)
-    if amplitude.shape != self.amplitude.shape:
+    if not isinstance(smaller, Magnetisation) or smaller.event_size > self.event_size:
       raise ValueError(
-        f'`smaller` must have amplitudes of shape {list(self.amplitude.shape)}, got '
-        f'{list(amplitude.shape)}: build both with as many units, and this one with as many '
-        'functions of time, or more.'
+        f'`smaller` must be a Magnetisation of at most {self.event_size} coordinates, got a '
+        f'{type(smaller).__name__} of {smaller.event_size}.'
+      )
+    amplitude = extended(smaller.amplitude.numpy(), smaller.time_basis, self.time_basis)
+    if amplitude.shape != self.amplitude.shape or (smaller.context_size != self.context_size):
+      raise ValueError(
+        f'`smaller` must have amplitudes of shape {list(self.amplitude.shape)} and context_size '
+        f'{self.context_size}, got {list(amplitude.shape)} and {smaller.context_size}: build both '
+        'with as many units, and this one with as many functions of time, or more.'
       )
     self.amplitude.assign(amplitude)
-    self.kernel.assign(smaller.kernel)
-    self.bias.assign(smaller.bias)
-    if smaller.event_size == self.event_size:
-      self.growth.assign(smaller.growth)
+    for name in ('kernel', 'bias', 'growth', 'context_kernel'):
+      if (variable := getattr(self, name)) is not None:
+        variable.assign(getattr(smaller, name).numpy())
 
   def prepared(self, times: tf.Tensor | None = None) -> Magnetisation:
     """Returns the potential with V'c and functions of time computed once."""

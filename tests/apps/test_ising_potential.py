@@ -82,6 +82,7 @@ def test_the_magnetisation_grows_as_the_flow_of_the_other_terms_makes_it(tmp_pat
   z = tf.random.stateless_normal([2000, 16], [3, 4], dtype=tf.float64)
   totals = tf.reduce_sum(ma_keras.MongeAmpereBijector(others, 40, 0.05).forward(z), axis=-1) / 4.0
   assert np.exp(2.0 * term.growth) == pytest.approx(np.std(totals), rel=0.3)
+  assert not np.any(term.amplitude)
   term.growth.assign(0.123)
   term.kernel.assign_add(tf.ones_like(term.kernel))
   path = str(tmp_path / 'model.npz')
@@ -92,6 +93,16 @@ def test_the_magnetisation_grows_as_the_flow_of_the_other_terms_makes_it(tmp_pat
   np.testing.assert_allclose(again.terms[2].kernel, term.kernel)
   assert set(map(id, again.trainable_variables)) == set(map(id, again.terms[1].variables))
   assert len(again.variables) > len(again.trainable_variables) > 0
+  single = built(targets.Ising(4, 0.4), **options, start_from=path, dtype='float32')
+  np.testing.assert_allclose(single.terms[1].kernel, term.kernel)
+  larger = built(targets.Ising(6, 0.4, dtype=tf.float64), **{**options, 'side': 6}, start_from=path)
+  z = tf.random.stateless_normal([2000, 36], [3, 4], dtype=tf.float64)
+  totals = tf.reduce_sum(ma_keras.MongeAmpereBijector(larger, 40, 0.05).forward(z), axis=-1) / 6.0
+  assert np.exp(2.0 * larger.terms[1].growth) == pytest.approx(np.std(totals), rel=0.3)
+  first.terms[2].kernel.assign(100.0 * tf.ones_like(first.terms[2].kernel))
+  ma_keras.model_file.save(path, ma_keras.model_file.Model(bijector))
+  with pytest.raises(ValueError, match='does not end at finite fields'):
+    built(targets.Ising(6, 0.4, dtype=tf.float64), **{**options, 'side': 6}, start_from=path)
   with pytest.raises(ValueError, match='which has all terms of these flags: ask for one more'):
     built(target, **options, start_from=path, train='new_terms')
   with pytest.raises(ValueError, match='`--train=new_terms` trains those that'):
@@ -104,6 +115,7 @@ def test_options_that_do_not_go_together_are_named():
     built(field, symmetry='average')
   for name, value, message in (
     ('start_from', 'model.npz', '`--start_from` needs --potential=lattice'),
+    ('magnetisation_units', 3, '`--magnetisation_units` needs --potential=lattice'),
     ('target', 'couplings', '`--symmetry=average` is that of a square lattice'),
   ):
     with pytest.raises(ValueError, match=message):

@@ -262,6 +262,15 @@ def test_without_epochs_what_flow_matching_made_is_measured(tmp_path):
   for one, two in zip(begun.bijector.variables, ends, strict=True):
     np.testing.assert_array_equal(one, two)
   assert any(np.any(one != two) for one, two in zip(start, ends, strict=True))
+  with pytest.raises(ValueError, match='and there is neither: pass one, or some epochs'):
+    with_options(epochs=0)
+
+
+def test_no_epochs_are_measured_where_others_are_saved(run):
+  """The weights of the run would be taken for those of the beginning, or the other way round."""
+  _, config = run
+  with pytest.raises(ValueError, match='where 1 epochs are saved: pass --epochs=1 to measure'):
+    particles.carry_out(dataclasses.replace(config, epochs=0))
 
 
 def test_weights_of_another_run_begin_one_of_more_particles(tmp_path):

@@ -63,19 +63,28 @@ def test_velocities_grow_as_the_mode_does():
   np.testing.assert_allclose(rates, rates[0])
 
 
-def test_a_larger_field_takes_the_weights_and_keeps_its_growth():
+def test_a_larger_field_of_either_precision_takes_the_weights():
   small, same = built(seed=1), built(seed=2)
-  large = built(16, time_basis=potentials.TimeBasis(TIME, 5), growth=1.1)
-  growth = large.growth.numpy()
+  large = built(16, time_basis=potentials.TimeBasis(TIME, 5))
   same.start_from(small)
   large.start_from(small)
   for one, two in zip(small.variables, same.variables, strict=True):
     np.testing.assert_array_equal(one, two)
   np.testing.assert_array_equal(large.amplitude[:3], small.amplitude)
   assert not np.any(large.amplitude[3:])
-  assert large.growth.numpy() == growth
-  with pytest.raises(ValueError, match='`smaller` must have amplitudes of shape'):
-    small.start_from(potentials.Magnetisation(N, 5, time_basis=BASIS, dtype=tf.float64))
+  for other, message in (
+    (potentials.Magnetisation(N, 5, time_basis=BASIS), 'amplitudes of shape'),
+    (potentials.Magnetisation(N, 4, time_basis=BASIS, context_size=2), '.* context_size None'),
+    (large, 'a Magnetisation of at most 9 coordinates, got a Magnetisation of 16'),
+    (potentials.SpectralQuadratic(3), 'a Magnetisation of at most 9'),
+  ):
+    with pytest.raises(ValueError, match=rf'`smaller` must (have|be) {message}'):
+      small.start_from(other)
+  single = potentials.Magnetisation(N, 4, time_basis=BASIS, context_size=2)
+  double = built(context_size=2)
+  double.start_from(single)
+  for one, two in zip(single.variables, double.variables, strict=True):
+    np.testing.assert_allclose(one, two)
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,8 @@ ROWS = [
     '`--start_from` missing or damaged',
     lambda: lattice('--start_from=none.npz'),
     USAGE,
-    'ma-keras train ising: `path` none.npz is no model file of ma_keras, or is damaged (...): ...',
+    'ma-keras train ising: `--start_from`: `path` none.npz is no model file of ma_keras, or is '
+    'damaged (...): ...',
   ),
   Row(
     '`--start_from` of a larger lattice',

@@ -162,6 +162,11 @@ class ParticlesConfig(TrainingConfig, ParticlesTargetConfig):
       ValueError: There are too few chains, or aids for draws that are not made.
     """
     super().__post_init__()
+    if self.epochs == 0 and self.begin == 'none' and not self.start_from:
+      raise ValueError(
+        '`--epochs=0` measures what --begin or --start_from made, and there is neither: pass one, '
+        'or some epochs.'
+      )
     if self.chains == 1:
       raise ValueError('`--chains` must be at least 2, whose spread is their error, or 0: got 1.')
     if self.learns_from_chains and self.chains < 4:
