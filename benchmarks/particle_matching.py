@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import app_run
 import numpy as np
 import report
 import tensorflow as tf
@@ -26,6 +27,7 @@ from absl import app, flags
 import ma_keras
 from ma_keras import potentials, training
 from ma_keras.apps import particles_potential, particles_start, particles_target
+from ma_keras.apps.configuration import command_flags
 from ma_keras.apps.configuration.particles import ParticlesConfig
 
 FLAGS = flags.FLAGS
@@ -40,20 +42,17 @@ flags.DEFINE_string('output', None, 'JSON file for the results.')
 
 TIMES = (0.05, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 UNSEEN = 4000  # Pairs of the second half of the chains.
-LJ13 = ParticlesConfig(
-  target='lennard_jones',
-  base_scale=0.71,
-  hidden_units=32,
-  cluster_units=8,
-  dipole_units=10,
-  background=True,
-  shells=26,
-  reach=3.4,
-  basis_size=8,
-  layer_basis_size=2,
-  num_steps=10,
-  step_size=0.1,
-)
+
+
+def configured(flagfile: str) -> ParticlesConfig:
+  """The configuration of a flagfile of apps/flagfiles."""
+  values = flags.FlagValues()
+  command_flags.define(ParticlesConfig, values)
+  values(['particles', f'--flagfile={app_run.FLAGFILES / flagfile}'])
+  return command_flags.from_flags(ParticlesConfig, values)
+
+
+LJ13 = configured('lj13.flags')
 
 
 class Messages(potentials.Potential):

@@ -79,6 +79,28 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
       f'`--potential=lattice` lives on a torus, got --boundary={config.boundary} and '
       f'--target={config.target}: use --potential=hidden_layer.'
     )
+  file_terms = saved_terms(config.start_from) if config.start_from else {}
+  terms = make_terms(target, config, set(file_terms) if config.train == 'new_terms' else set())
+  if config.start_from:
+    begin_with(terms, file_terms, config.start_from)
+  if not any(term.trainable_variables for term in terms):
+    raise ValueError(
+      f'`--train=new_terms` with --start_from={config.start_from}, which has all terms of these '
+      'flags: ask for one more, or train all.'
+    )
+  potential = potentials.Sum(terms)
+  in_file = file_terms.get(potentials.Magnetisation)
+  for term in terms:
+    same_size = in_file is not None and in_file.event_size == term.event_size
+    if isinstance(term, potentials.Magnetisation) and not same_size:
+      term.growth.assign(measured_growth(potential, config))
+  return potential
+
+
+def make_terms(
+  target: targets.Target, config: IsingConfig, frozen: set[type]
+) -> list[potentials.Potential]:
+  """Terms with their first weights; variables of kinds that are frozen are not trained."""
   time = config.num_steps * config.step_size
   basis, layer_basis = (
     potentials.TimeBasis(time, size) if size > 1 else None
@@ -91,10 +113,7 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
     'dtype': target.dtype,
     'seed': config.seed,
   }
-  file_terms = saved_terms(config.start_from) if config.start_from else {}
-  make = functools.partial(
-    make_term, frozen=set(file_terms) if config.train == 'new_terms' else set()
-  )
+  make = functools.partial(make_term, frozen=frozen)
   terms = [make(potentials.Lattice, config.side, config.channels, **shared)]
   if config.second_layer:
     sizes = (config.side, config.channels, config.second_layer)
@@ -115,46 +134,26 @@ def build_lattice(target: targets.Target, config: IsingConfig) -> potentials.Pot
     site = np.eye(1, target.event_size)[0]
     row = target.couplings.product(site) + target.shift * site
     quadratic.start_gaussian(row.numpy(), time)
-  terms.append(quadratic)
-  if config.start_from:
-    begin_with(terms, file_terms, config.start_from)
-  measure_growth(terms, file_terms, config)
-  if not any(term.trainable_variables for term in terms):
-    raise ValueError(
-      f'`--train=new_terms` with --start_from={config.start_from}, which has all terms of these '
-      'flags: ask for one more, or train all.'
-    )
-  return potentials.Sum(terms)
+  return [*terms, quadratic]
 
 
-def measure_growth(
-  terms: Sequence[potentials.Potential],
-  file_terms: Mapping[type[potentials.Potential], potentials.Potential],
-  config: IsingConfig,
-) -> None:
-  """Sets the growth of the magnetisation to that of the flow of all terms, as they begin.
-
-  One that the file of --start_from knows, on a lattice of this size, stays as it is.
+def measured_growth(potential: potentials.Potential, config: IsingConfig) -> float:
+  """ln of the standard deviation of the magnetisation at the end of a flow, divided by T.
 
   Raises:
     ValueError: The flow does not end at finite fields.
   """
-  in_file = file_terms.get(potentials.Magnetisation)
-  for term in terms:
-    same_size = in_file is not None and in_file.event_size == term.event_size
-    if not isinstance(term, potentials.Magnetisation) or same_size:
-      continue
-    bijector = training_app.build_bijector(potentials.Sum(terms), config)
-    shape, dtype = [GROWTH_SAMPLES, term.event_size], term.growth.dtype
-    x = bijector.forward(tf.random.stateless_normal(shape, [config.seed, 1], dtype=dtype))
-    size = tf.math.reduce_std(tf.reduce_sum(x, axis=-1)) / term.event_size**0.5
-    growth = float(tf.math.log(size)) / (config.num_steps * config.step_size)
-    if not np.isfinite(growth):
-      raise ValueError(
-        '`--magnetisation_units`: the flow that they are added to does not end at finite fields: '
-        'begin with other weights, or with more, smaller steps.'
-      )
-    term.growth.assign(growth)
+  bijector = training_app.build_bijector(potential, config)
+  shape = [GROWTH_SAMPLES, potential.event_size]
+  z = tf.random.stateless_normal(shape, [config.seed, 1], dtype=potential.dtype)
+  totals = tf.reduce_sum(bijector.forward(z), axis=-1) / potential.event_size**0.5
+  growth = float(tf.math.log(tf.math.reduce_std(totals)))
+  if not np.isfinite(growth):
+    raise ValueError(
+      '`--magnetisation_units`: the flow that they are added to does not end at finite fields: '
+      'begin with other weights, or with more, smaller steps.'
+    )
+  return growth / (config.num_steps * config.step_size)
 
 
 def _reach(config: IsingConfig, name: str) -> int:

@@ -32,8 +32,8 @@ def begin_with(potential: potentials.Potential, path: str) -> None:
     ValueError: The file holds another potential, or none.
   """
   other = first_weights.load_potential(path)
-  expected, found = (describe(part, []) for part in (potential, other))
-  for name, value, wanted in differences(found, expected):
+  expected, actual = (describe(part, []) for part in (potential, other))
+  for name, value, wanted in differences(actual, expected):
     raise ValueError(
       f'`--start_from` {path} is of a flow with {name} {value}, where these flags make {wanted}: '
       'it must be of a run with the same flags of the potential.'
@@ -42,20 +42,20 @@ def begin_with(potential: potentials.Potential, path: str) -> None:
 
 
 def differences(
-  found: Any, expected: Any, name: str = 'potential'
+  actual: Any, expected: Any, name: str = 'potential'
 ) -> Iterator[tuple[str, Any, Any]]:
   """Name, value and expected value of whatever differs between two descriptions."""
-  if isinstance(found, dict) and isinstance(expected, dict):
-    if found.get('class') != expected.get('class'):
-      yield name, found.get('class'), expected.get('class')
+  if isinstance(actual, dict) and isinstance(expected, dict):
+    if actual.get('class') != expected.get('class'):
+      yield name, actual.get('class'), expected.get('class')
       return
-    for key in sorted({*found.get('arguments', {}), *expected.get('arguments', {})} - {*FREE}):
-      yield from differences(found['arguments'].get(key), expected['arguments'].get(key), key)
-  elif isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
-    for part, wanted in zip(found, expected):
+    for key in sorted({*actual.get('arguments', {}), *expected.get('arguments', {})} - {*FREE}):
+      yield from differences(actual['arguments'].get(key), expected['arguments'].get(key), key)
+  elif isinstance(actual, list) and isinstance(expected, list) and len(actual) == len(expected):
+    for part, wanted in zip(actual, expected):
       yield from differences(part, wanted, name)
-  elif found != expected:
-    yield name, found, expected
+  elif actual != expected:
+    yield name, actual, expected
 
 
 def begin(

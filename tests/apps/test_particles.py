@@ -279,8 +279,8 @@ def test_weights_of_another_run_begin_one_of_more_particles(tmp_path):
   options = {'target': 'lennard_jones', 'hidden_units': 3, 'cluster_units': 2, 'dipole_units': 2}
   options |= {'shells': 5, 'basis_size': 2, 'num_steps': 4, 'step_size': 0.25, 'background': True}
 
-  def built(particles_, **others):
-    config = ParticlesConfig(particles=particles_, **{**options, **others})
+  def built(number, **others):
+    config = ParticlesConfig(particles=number, **{**options, **others})
     return particles.build_model(particles_target.build(config), config)
 
   first = built(3, seed=1)
